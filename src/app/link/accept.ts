@@ -8,6 +8,9 @@ import { acceptV1 } from "./accept_v1.ts";
 import { acceptV2 } from "./accept_v2.ts";
 import { type AdmissionOptions, type Candidate, readSome } from "./candidate.ts";
 import { write } from "../loop/stream_io.ts";
+import type { WireSecrets } from "./config.ts";
+import type { FirstBytes } from "./first_bytes.ts";
+import type { FoundKey } from "./key_ring.ts";
 
 /** Buffer size before the hello is verified: small, as thousands of peers may wait. */
 const HELLO_BUFFER = 64;
@@ -15,24 +18,15 @@ const HELLO_BUFFER = 64;
 /** Bytes of the longest packet that one frame of either version holds. */
 export const LONGEST_PACKET = MAX_RECORD_TEXT - PACKET_HEADER_FILLED;
 
-/** The first bytes of a client. */
-export interface FirstBytes {
-  readonly hello: Uint8Array;
-  /** Bytes that came behind the hello. */
-  readonly behind: Uint8Array;
-  /** Bytes of padding that follow the hello; null = it is none of version 2. */
-  readonly padding: number | null;
-}
-
 /**
  * Runs the server's side of the handshake up to the client's proof.
  * @throws {Stranger} if the peer must get no answer; {TtunError} auth, protocol, lost
  */
 export async function acceptLink(stream: Connection, o: AdmissionOptions): Promise<Candidate> {
-  const { hello, behind, padding } = await acceptHello(stream, o);
-  return padding === null
-    ? await acceptV1(stream, hello, behind, o)
-    : await acceptV2(stream, hello, behind, padding, o);
+  const first = await acceptHello(stream, o);
+  return first.padding === null
+    ? await acceptV1(stream, first.hello, first.behind, o)
+    : await acceptV2(stream, first, first.padding, o);
 }
 
 /** Reads a client's hello. @throws as `acceptLink` */
@@ -40,20 +34,38 @@ export async function acceptHello(
   stream: Connection,
   o: Omit<AdmissionOptions, "device">,
 ): Promise<FirstBytes> {
-  const { mode, s, wallClock } = o.secrets;
+  const { mode } = o.secrets;
   const bytes = new Uint8Array(HELLO_BUFFER);
   let have = 0;
   while (have < HELLO_SIZE) have += await readSome(stream, bytes.subarray(have));
   const hello = bytes.slice(0, HELLO_SIZE);
   const behind = bytes.slice(HELLO_SIZE, have);
-  const found = mode === "v1" ? null : readClientHello(s, hello, wallClock());
+  const found = mode === "v1" ? null : await findKey(hello, o.secrets);
   if (found === null) {
     if (mode === "v2") {
       throw new Stranger("no hello of version 2: another key, version 1, or a stranger");
     }
-    return { hello, behind, padding: null };
+    return { hello, behind, padding: null, secrets: o.secrets, key: "" };
   }
-  return { hello, behind, padding: await welcome(stream, hello, found, o) };
+  const secrets = { ...o.secrets, s: found.s };
+  const padding = await welcome(stream, hello, found.hello, { ...o, secrets });
+  return { hello, behind, padding, secrets, key: found.name };
+}
+
+/** Returns the key that a hello is right for, as soon as that is known; null = there is none. */
+async function findKey(
+  hello: Uint8Array,
+  { keys, s, wallClock }: WireSecrets,
+): Promise<Pick<FoundKey, "hello" | "name" | "s"> | null> {
+  if (keys === undefined) {
+    const found = readClientHello(s, hello, wallClock());
+    return found && { hello: found, name: "", s };
+  }
+  for (;;) {
+    const found = keys.find(hello, wallClock());
+    if (found !== undefined) return found;
+    await keys.changed();
+  }
 }
 
 /** Judges a hello of the right key, and returns the bytes of padding behind it. Throws as `acceptLink`. */

@@ -15,7 +15,8 @@ export async function acceptCarrier(
   o: Omit<AdmissionOptions, "device" | "offer">,
   offer: Offer,
 ): Promise<ProvedClient> {
-  const { hello, behind, padding } = await acceptHello(stream, o);
+  const first = await acceptHello(stream, o);
+  const { padding } = first;
   if (padding === null) throw new Stranger("it speaks version 1, which carries no streams");
-  return await proveClient(stream, hello, behind, padding, o, offer);
+  return await proveClient(stream, first, padding, o, offer);
 }

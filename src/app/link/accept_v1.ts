@@ -31,6 +31,7 @@ export async function acceptV1(
         const owned = stack.move();
         return {
           wire: "v1",
+          key: "",
           admit: async () => {
             const { proof, session } = handshake.accept();
             await using unsent = new AsyncDisposableStack();

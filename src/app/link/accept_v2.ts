@@ -9,6 +9,7 @@ import { ServerHandshake } from "../../core/link/v2/server_handshake.ts";
 import { Capability, type Offer, type ServerSetup } from "../../core/link/v2/setup.ts";
 import { addressGroup } from "../net/address_group.ts";
 import { Stranger } from "../net/stranger.ts";
+import type { FirstBytes } from "./first_bytes.ts";
 import { type AdmissionOptions, type Candidate, type ProvedClient, readSome } from "./candidate.ts";
 import { handshakeConfig, packetOffer } from "./config.ts";
 import { DEAD_TIME, keepAlive } from "./keepalive.ts";
@@ -21,18 +22,18 @@ const FLIGHT_BUFFER = 4096;
 /** Milliseconds from the key message without a valid setup: a sign of a man in the middle. */
 const SUSPICIOUS = 5_000;
 
-/** `hello` is right and new, and announces `padding`; the bytes `behind` it have arrived. */
+/** The first bytes are a hello that is right and new, and announces `padding`. */
 export async function acceptV2(
   stream: Connection,
-  hello: Uint8Array,
-  behind: Uint8Array,
+  first: FirstBytes,
   padding: number,
   o: AdmissionOptions,
 ): Promise<Candidate> {
-  const { secrets, clock } = o;
+  const { clock } = o;
+  const { key, secrets } = first;
   const { rng, rekey } = secrets;
   const { offer = packetOffer(o.device.takes) } = o;
-  const { handshake, setup } = await proveClient(stream, hello, behind, padding, o, offer);
+  const { handshake, setup } = await proveClient(stream, first, padding, o, offer);
   const instance = toHex(setup.instance);
   const isResume = setup.resume !== undefined;
   const isForStreams = (setup.capabilities & Capability.tun) === 0;
@@ -40,8 +41,9 @@ export async function acceptV2(
   return {
     wire: "v2",
     instance,
-    ...(isForStreams && { streams: { handshake, setup } }),
-    ...(wantsBoth && { both: { handshake, setup } }),
+    key,
+    ...(isForStreams && { streams: { handshake, setup, key } }),
+    ...(wantsBoth && { both: { handshake, setup, key } }),
     ...(setup.identity !== undefined && { identity: setup.identity }),
     admit: async (addresses, answered) => {
       if (isResume && answered === undefined) {
@@ -87,14 +89,13 @@ export function setupFor(addresses: readonly Cidr[]): Pick<ServerSetup, "address
  */
 export async function proveClient(
   stream: Connection,
-  hello: Uint8Array,
-  behind: Uint8Array,
+  { hello, behind, secrets, key }: Omit<FirstBytes, "padding">,
   padding: number,
-  o: Pick<AdmissionOptions, "secrets" | "clock" | "replay">,
+  o: Pick<AdmissionOptions, "clock" | "replay">,
   offer: Offer,
 ): Promise<ProvedClient> {
   using stack = new DisposableStack();
-  const { secrets, clock } = o;
+  const { clock } = o;
   const handshake = stack.use(
     new ServerHandshake(handshakeConfig(secrets, offer), {
       hello,
@@ -116,7 +117,7 @@ export async function proveClient(
   }
   o.replay.complete(hello.subarray(0, 8), secrets.wallClock(), addressGroup(stream.remote));
   stack.move();
-  return { handshake, setup };
+  return { handshake, setup, key };
 }
 
 function feedV2(

@@ -15,6 +15,8 @@ import { read } from "../loop/stream_io.ts";
 export interface ProvedClient {
   readonly handshake: ServerHandshake;
   readonly setup: ClientSetup;
+  /** Name of its key; "" where there is one key alone. */
+  readonly key: string;
 }
 
 /** The server's side of a complete handshake, with the answer that is still to be sent. */
@@ -23,6 +25,8 @@ export type AcceptedHandshake = ReturnType<ServerHandshake["accept"]>;
 /** A client that has proved the key. Owns the handshake's resources. */
 export interface Candidate extends Disposable {
   readonly wire: "v1" | "v2";
+  /** Name of its key; "" where there is one key alone. */
+  readonly key: string;
   readonly instance?: string;
   /** A client that wants streams and no packets: whoever takes it needs no `admit`. */
   readonly streams?: ProvedClient;

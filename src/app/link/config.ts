@@ -10,6 +10,7 @@ import { Capability, type Offer } from "../../core/link/v2/setup.ts";
 import type { KeyExchange } from "../../core/link/v2/secrets.ts";
 import type { HandshakeKeys } from "../../core/link/v1/handshake.ts";
 import { DEAD_TIME } from "./keepalive.ts";
+import type { KeyRing } from "./key_ring.ts";
 import type { RekeyLimits } from "./record_writer.ts";
 import type { V2Link } from "./v2_link.ts";
 
@@ -22,6 +23,8 @@ export interface WireSecrets {
   readonly v1: Omit<HandshakeKeys, "nonce">;
   /** Version 2: the secret S (core/link/v2/secrets.ts); unused in mode v1. */
   readonly s: Uint8Array;
+  /** A server's keys, where there are several; `s` is unused then. */
+  readonly keys?: KeyRing | undefined;
   readonly keyExchange: KeyExchange;
   readonly rng: Rng;
   readonly wallClock: () => number;

@@ -98,20 +98,18 @@ export class MuxServer implements Disposable {
 
   /**
    * Runs the carrier of a client that has proved the key; true if it ended by a damaged record.
-   * Connection and handshake stay the caller's. `account`: the key's name, where there are several.
+   * Connection and handshake stay the caller's.
    */
-  async take(stream: Connection, client: ProvedClient, account = ""): Promise<boolean> {
-    const entry = wantsStreamsAlone(client)
-      ? this.sessions.enter(stream, client, {}, account)
-      : NO_DEVICE;
-    if (!("words" in entry)) return await this.#carry(stream, entry);
+  async take(stream: Connection, client: ProvedClient): Promise<boolean> {
+    const entry = wantsStreamsAlone(client) ? this.sessions.enter(stream, client) : NO_DEVICE;
+    if (!("words" in entry)) return await this.#carry(stream, entry, client.key);
     this.#said.warn("client turned away", { peer: stream.peer, why: entry.words });
     await turnAway(stream, client, entry);
     return false;
   }
 
   /** Runs a carrier to its end; returns true if that was a damaged record. */
-  async #carry(stream: Connection, entry: SessionEntry): Promise<boolean> {
+  async #carry(stream: Connection, entry: SessionEntry, key: string): Promise<boolean> {
     const { clock, secrets: { rng, rekey }, signal, facts = () => ({}) } = this.#o;
     const { number, peerExpected, bytes, session } = entry;
     const address = addressGroup(stream.remote);
@@ -135,6 +133,7 @@ export class MuxServer implements Disposable {
       peer,
       wire: "v2",
       carries: "streams",
+      ...(key !== "" && { user: key }),
       ...cipherFields(carrier.channel),
       ...facts(stream),
     }, address);

@@ -130,18 +130,16 @@ export class ServedSessions implements Disposable {
   /**
    * Answers a client that has proved the key. `setup`: facts for it beside the session's. The keys
    * of the entry are the caller's, who sends the answer and makes a carrier of them (`attach`).
-   * `account`: the key's name, where there are several.
    */
   enter(
     stream: Connection,
     client: ProvedClient,
     setup: Omit<ServerSetup, "resume"> = {},
-    account = "",
   ): SessionEntry | TurnedAway {
     const refusal = this.refusal(client);
     if (refusal !== null) return refusal;
     const { handshake, setup: { carrier, resume, session: id } } = client;
-    if (resume === undefined) return this.#begin(stream, client, setup, account);
+    if (resume === undefined) return this.#begin(stream, client, setup);
     const held = this.#sessions.get(toHex(id))!;
     held.highest = carrier;
     const proof = resumeProof(held.secret, "s", handshake.traffic.transcript);
@@ -167,9 +165,8 @@ export class ServedSessions implements Disposable {
 
   #begin(
     stream: Connection,
-    { handshake, setup }: ProvedClient,
+    { handshake, setup, key: account }: ProvedClient,
     answer: ServerSetup,
-    account: string,
   ): SessionEntry | TurnedAway {
     const { clock, onOpened, said } = this.#o;
     this.#endOthers(toHex(setup.instance));
@@ -210,6 +207,7 @@ export class ServedSessions implements Disposable {
           said.warn("a client opens streams too fast", { peer: stream.peer }, address);
         },
         address: stream.peer,
+        name: account,
         sessions: this.#o.sessions,
       }),
       secret: session.resume.slice(),

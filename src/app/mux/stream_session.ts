@@ -24,6 +24,8 @@ export interface StreamSessionOptions {
   readonly onOpened: (stream: MuxStream, open: Open) => void;
   /** The server's port closes in so many seconds. */
   readonly onMove?: (seconds: number) => void;
+  /** Name of the client's key; absent = it has none. */
+  readonly name?: string | undefined;
   /** The address that the first carrier comes from or leads to. */
   readonly address: string;
   /** Has the session until its end. */
@@ -48,6 +50,7 @@ export class StreamSession {
   #ackTimer: Disposable | null = null;
   readonly #listed: Disposable | undefined;
   readonly #began: number;
+  readonly #name: string;
   #address: string;
   /** Of the newest carrier with packets; null = there was none. */
   #packets: PacketFacts | null = null;
@@ -59,6 +62,7 @@ export class StreamSession {
     this.#clock = clock;
     this.#began = clock.now();
     this.#address = o.address;
+    this.#name = o.name ?? "";
     this.#listed = o.sessions?.add((mostStreams) => this.#describe(mostStreams));
     this.hasDatagrams = (peer.capabilities & Capability.datagrams) !== 0;
     this.mux = new Mux({
@@ -135,6 +139,7 @@ export class StreamSession {
       peer: this.#address,
       wire: "v2" as const,
       seconds: (now - this.#began) / 1000,
+      ...(this.#name !== "" && { name: this.#name }),
       ...known,
       sentBytes: mux.sentBytes + before.sentBytes + traffic.sentBytes,
       receivedBytes: mux.receivedBytes + before.receivedBytes + traffic.receivedBytes,

@@ -1,25 +1,23 @@
 import type { Logger } from "../../base/log.ts";
 import type { CongestionChoice, Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
-import { type Hello, HELLO_SIZE, readClientHello } from "../../core/link/v2/hello.ts";
+import { HELLO_SIZE } from "../../core/link/v2/hello.ts";
 import { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
 import { PortStays } from "../hop/port_stays.ts";
 import { welcome } from "../link/accept.ts";
 import { proveClient } from "../link/accept_v2.ts";
 import type { WireSecrets } from "../link/config.ts";
+import type { FoundKey, KeyRing } from "../link/key_ring.ts";
 import { streamOffer } from "../mux/limits.ts";
 import type { MuxServer } from "../mux/mux_server.ts";
 import type { Visitor } from "../net/gatekeeper.ts";
 import { Tuner } from "../net/socket_options.ts";
 import type { OtherClient, OtherWire } from "../tt/other_wire.ts";
-import type { KeySecrets } from "./key_secrets.ts";
 
 export interface ProxyLinksOptions {
   /** Of all keys, but for the secret that each has. */
   readonly secrets: Omit<WireSecrets, "s">;
-  readonly keys: KeySecrets;
-  /** The keys' names. */
-  readonly names: readonly string[];
+  readonly keys: KeyRing;
   readonly server: MuxServer;
   readonly clock: Clock;
   readonly log: Logger;
@@ -27,18 +25,11 @@ export interface ProxyLinksOptions {
   readonly congestion: CongestionChoice | undefined;
 }
 
-/** A hello of version 2, and the key that it is right for. */
-interface FoundHello {
-  readonly hello: Hello;
-  readonly key: number;
-  readonly s: Uint8Array;
-}
-
 /**
  * Version 2 of the link on the ports of a proxy's server (docs/wire/link-v2.md, "Hello"), told from
  * tt by a connection's first 16 bytes.
  */
-export class ProxyLinks implements OtherWire<FoundHello> {
+export class ProxyLinks implements OtherWire<FoundKey> {
   readonly size = HELLO_SIZE;
   readonly #o: ProxyLinksOptions;
   readonly #replay = new ReplayMemory();
@@ -58,14 +49,9 @@ export class ProxyLinks implements OtherWire<FoundHello> {
     return this.#stays.watch(signal);
   }
 
-  recognise(first: Uint8Array): FoundHello | null | undefined {
+  recognise(first: Uint8Array): FoundKey | null | undefined {
     const { keys, secrets } = this.#o;
-    const now = secrets.wallClock();
-    for (const [key, s] of keys.entries()) {
-      const hello = readClientHello(s, first, now);
-      if (hello !== null) return { hello, key, s };
-    }
-    return keys.isComplete ? null : undefined;
+    return keys.find(first, secrets.wallClock());
   }
 
   changed(): Promise<void> {
@@ -74,25 +60,25 @@ export class ProxyLinks implements OtherWire<FoundHello> {
 
   async prove(
     stream: Connection,
-    { hello, key, s }: FoundHello,
+    { hello, key, name, s }: FoundKey,
     bytes: Uint8Array,
     visitor: Visitor,
   ): Promise<OtherClient> {
-    const { clock, names, server } = this.#o;
+    const { clock, server } = this.#o;
     // Silent to a hello that is late or came before, as tt is to all that it cannot read.
     const secrets = { ...this.#o.secrets, s, mode: "v2" as const };
     const o = { secrets, clock, replay: this.#replay, onRightHello: () => visitor.recognise() };
     const first = bytes.subarray(0, HELLO_SIZE);
     const padding = await welcome(stream, first, hello, o);
-    const behind = bytes.subarray(HELLO_SIZE);
-    const client = await proveClient(stream, first, behind, padding, o, streamOffer());
+    const all = { hello: first, behind: bytes.subarray(HELLO_SIZE), secrets, key: name };
+    const client = await proveClient(stream, all, padding, o, streamOffer());
     return {
       account: key,
       serve: async (port, portAt) => {
         using _handshake = client.handshake;
         this.#tuner.tune(stream);
         using _stay = this.#stays.add(stream, port, portAt);
-        return await server.take(stream, client, names[key]!);
+        return await server.take(stream, client);
       },
     };
   }

@@ -14,7 +14,7 @@ import { dialMakingRoom } from "../net/retry_exhausted.ts";
 import type { StreamService } from "../net/stream_service.ts";
 import { serveInbound } from "../proxy/inbound.ts";
 import type { OtherWire } from "../tt/other_wire.ts";
-import { KeySecrets } from "./key_secrets.ts";
+import { KeyRing } from "../link/key_ring.ts";
 import { ProxyLinks } from "./proxy_links.ts";
 import type { ProxyLinkServing, ProxyServerOptions } from "./proxy_options.ts";
 import {
@@ -81,12 +81,10 @@ function openLinks(
     quota,
     tell,
   }, scope);
-  const ready = new KeySecrets(keys.length);
-  const names = keys.map(({ name }) => name);
+  const ready = new KeyRing(keys.map(({ name }) => name));
   const wire = new ProxyLinks({
     secrets,
     keys: ready,
-    names,
     server,
     clock,
     log,

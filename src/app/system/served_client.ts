@@ -12,7 +12,7 @@ export class ServedClient implements SlotHolder {
   readonly candidate: Candidate;
   /** The client's address as the log shows it. */
   readonly peer: string;
-  /** Empty if the client sends none. */
+  /** Of its key, where there are several; else as it calls itself; empty if it does not. */
   readonly name: string;
   readonly instance: string | undefined;
   /** In hex; undefined = the client keeps none. */
@@ -28,7 +28,7 @@ export class ServedClient implements SlotHolder {
     this.listener = listener;
     this.candidate = candidate;
     this.peer = stream.peer;
-    this.name = identity?.name ?? "";
+    this.name = candidate.key === "" ? identity?.name ?? "" : candidate.key;
     this.instance = instance;
     this.identity = identity?.id == null ? undefined : toHex(identity.id);
     this.address = addressGroup(stream.remote);

@@ -13,6 +13,19 @@ export const KEY_OPTION = {
   variable: "TTUN_KEY",
 } as const;
 
+export const SERVER_KEY_FILE_OPTION = {
+  names: ["key-file"],
+  variable: "TTUN_KEY_FILE",
+  group: "basic",
+  kind: "string",
+  metavar: "FILE",
+  help: "read the key from FILE, which only its owner may read (- is standard input): a file of " +
+    "one line is the key; one of more lines has a key for each client, as NAME:KEY, where " +
+    "empty lines and those that begin with # are left out; without -k and this, " +
+    "TTUN_KEY_FILE, TTUN_KEY, the systemd credential ttun-key, ~/.config/ttun/key, " +
+    "/etc/ttun/key, then a prompt",
+} as const;
+
 export const KEY_FILE_OPTION = {
   names: ["key-file"],
   group: "basic",

@@ -1,3 +1,4 @@
+import type { NamedKey } from "../../app/tt/config.ts";
 import { toTtunError } from "../../base/errors.ts";
 import { pskKey } from "../../core/link/v1/kdf.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
@@ -8,7 +9,7 @@ import { PlaneHandle } from "../plane/plane_handle.ts";
 import { chooseIo } from "../platform/open_sockets.ts";
 import { requirePermissions, revokePermissions, socketNeeds } from "../platform/permissions.ts";
 import { resolveKey } from "../secrets/key_source.ts";
-import { warnOfWeakKey } from "../secrets/key_strength.ts";
+import { tunnelKeys } from "../secrets/tunnel_keys.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
 import { metricsPlace } from "../status/metrics_place.ts";
 import { statusPlace } from "../status/place.ts";
@@ -36,11 +37,12 @@ export async function runForward(
   requirePermissions(socketNeeds(io, "listen and connect"), role);
   const { pid } = options;
   if (pid !== undefined) mayWritePidFile(pid);
-  const { key } = await resolveKey(options, context);
-  warnOfWeakKey(key, context.log);
-  const secret = linkSecret(key);
+  const found = await resolveKey(options, context);
+  const keys = tunnelKeys(options, found, context.log);
+  const key = keys === undefined ? found.key : new Uint8Array();
+  const secret = keys === undefined ? linkSecret(key) : Promise.resolve(new Uint8Array());
   secret.catch(() => {}); // awaited when the data plane is ready, if ever
-  const config = await configOf(options, key, io, context.signal);
+  const config = await configOf(options, { key, keys }, io, context.signal);
   // Without a loop that blocks, the data plane needs no wake-up.
   using libc = io === "ffi" ? openControlLibc() : null;
   using atEnd = new DisposableStack();
@@ -69,7 +71,7 @@ export async function runForward(
 
 async function configOf(
   options: TunFlags,
-  key: Uint8Array,
+  { key, keys }: { readonly key: Uint8Array; readonly keys: readonly NamedKey[] | undefined },
   io: ForwardConfig["io"],
   signal: AbortSignal,
 ): Promise<ForwardConfig> {
@@ -87,6 +89,7 @@ async function configOf(
       }
       : {
         role: "server",
+        keys,
         listen: await Promise.all(options.listen.map((at) => resolveListen(at, signal))),
         streams: streamRules(options),
       },

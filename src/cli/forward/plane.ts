@@ -12,6 +12,7 @@ import type { EndStatus, ReportWishes } from "../../core/status/report.ts";
 import type { ChangeableForwards } from "../plane/plane_status.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
+import { withKeys } from "../plane/server_keys.ts";
 import { wireSecrets } from "../plane/wire_secrets.ts";
 import { openSockets } from "../platform/open_sockets.ts";
 import type { Net, SocketPlatform } from "../platform/platform.ts";
@@ -60,7 +61,7 @@ function openServerEnd(
   end: ForwardServerEnd,
   tools: Tools,
 ): OpenedPlane<ForwardStart> {
-  const { platform, opened, log, signal } = tools;
+  const { platform, ciphers, opened, log, signal } = tools;
   const net = openNet(config, tools, "listen");
   prepareListens(end.streams, platform);
   const listening: { name: string; listener: Listener }[] = [];
@@ -78,18 +79,20 @@ function openServerEnd(
   for (const { name } of listening) log.info("listening", { address: name });
   return {
     facts,
-    run: ({ s }) => {
-      return runStreamServer({
-        ...common(config, tools, s, () => ({ listen: names })),
-        ...streamTargets(end.streams, { ...tools, io: config.io }),
-        congestion: choice,
-        listeners,
-        hops: {
-          ends: hops.map((hop) => keyedHop(hop, config)),
-          listen: (at, o) => net.listen(at, o),
-        },
-      });
-    },
+    run: ({ s }) =>
+      withKeys(end.keys, tools, (keys, signal) =>
+        runStreamServer({
+          ...common(config, tools, s, () => ({ listen: names })),
+          ...(keys !== undefined && { secrets: wireSecrets(config, ciphers, s, keys) }),
+          signal,
+          ...streamTargets(end.streams, { ...tools, io: config.io }),
+          congestion: choice,
+          listeners,
+          hops: {
+            ends: hops.map((hop) => keyedHop(hop, config)),
+            listen: (at, o) => net.listen(at, o),
+          },
+        })),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { ListeningForward } from "../../app/system/forward_table.ts";
+import type { NamedKey } from "../../app/tt/config.ts";
 import type { ForwardTarget } from "../../base/target.ts";
 import type { ListenRule } from "../../core/acl/listen_rule.ts";
 import type { Rule } from "../../core/acl/rule.ts";
@@ -42,6 +43,8 @@ export interface ClientForwards {
 
 export interface ForwardServerEnd {
   readonly role: "server";
+  /** Undefined = there is one key, whose secret comes with the start. */
+  readonly keys: readonly NamedKey[] | undefined;
   readonly listen: readonly Endpoint[];
   readonly streams: StreamRules;
 }

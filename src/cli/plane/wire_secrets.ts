@@ -1,3 +1,4 @@
+import type { KeyRing } from "../../app/link/key_ring.ts";
 import type { WireMode, WireSecrets } from "../../app/link/config.ts";
 import { DEFAULT_REKEY } from "../../app/link/record_writer.ts";
 import { nodeKeyExchange } from "../../io/crypto/x25519.ts";
@@ -16,17 +17,19 @@ export interface WireChoice {
   readonly rekeySeconds: number;
 }
 
-/** `s` is the secret of version 2 (core/link/v2/secrets.ts). */
+/** `s` is the secret of version 2 (core/link/v2/secrets.ts), unless a server has several `keys`. */
 export function wireSecrets(
   { wire, psk, cipher, rekeySeconds }: WireChoice,
   ciphers: PlaneCiphers,
   s: Uint8Array,
+  keys?: KeyRing,
 ): WireSecrets {
   return {
     mode: wire,
     v1: { psk, cipher: namedCipher(cipher), makeCipher: ciphers.factory },
     costs: () => cipher === "auto" ? ciphers.costs() : null,
     s,
+    keys,
     keyExchange: nodeKeyExchange,
     rng,
     wallClock: Date.now,

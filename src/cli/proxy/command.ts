@@ -14,7 +14,7 @@ import { requirePermissions, revokePermissions, socketNeeds } from "../platform/
 import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import { authSecret, resolveAuth } from "./auth.ts";
-import { clientKey, looksNamed, serverKeys } from "./keys.ts";
+import { clientKey, looksNamed, serverKeys } from "../secrets/named_keys.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
 import { warnOfSharedKey } from "../secrets/shared_key.ts";
 import type { ProxyClientFlags, ProxyFlags, ProxyServerFlags } from "./options.ts";

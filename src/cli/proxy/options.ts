@@ -11,6 +11,7 @@ import {
   KEY_FILE_OPTION,
   KEY_OPTION,
   LOG_OPTIONS,
+  SERVER_KEY_FILE_OPTION,
 } from "../command/common_options.ts";
 import { DAEMON_OPTIONS } from "../background/options.ts";
 import { PROXY_CLIENT_HABITS, PROXY_SERVER_HABITS } from "../command/habits.ts";
@@ -154,19 +155,7 @@ export const PROXY_SERVER_OPTIONS = {
     help: "address to open the ports on; without a port, for that changes each minute",
   },
   key: KEY_OPTION,
-  keyFile: {
-    names: ["key-file"],
-    variable: "TTUN_KEY_FILE",
-    group: "basic",
-    kind: "string",
-    metavar: "FILE",
-    help:
-      "read the key from FILE, which only its owner may read (- is standard input): a file of " +
-      "one line is the key; one of more lines has a key for each client, as NAME:KEY, where " +
-      "empty lines and those that begin with # are left out; without -k and this, " +
-      "TTUN_KEY_FILE, TTUN_KEY, the systemd credential ttun-key, ~/.config/ttun/key, " +
-      "/etc/ttun/key, then a prompt",
-  },
+  keyFile: SERVER_KEY_FILE_OPTION,
   ...WIRE_OPTIONS,
   allow: {
     names: ["permit-open", "allow"],

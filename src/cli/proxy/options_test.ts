@@ -1,3 +1,4 @@
+import { namedCipher } from "../command/cipher_choice.ts";
 import assert from "node:assert/strict";
 import { DEFAULT_LIMITS } from "../../app/net/connection_limits.ts";
 import { formatAddr } from "../../base/addr.ts";
@@ -55,7 +56,7 @@ Deno.test("without options both ends do what tt does without options", () => {
   assert.deepEqual(client("-s", "a").listen, { host: "127.0.0.1", port: 1080 });
   for (const options of [server(), client("-s", "a")]) {
     assert.deepEqual(options.portRange, { first: 1024, last: 65535 });
-    assert.equal(options.cipher, "chacha20-poly1305");
+    assert.equal(namedCipher(options.cipher), "chacha20-poly1305");
     assert.equal(options.mtu, undefined);
     assert.deepEqual(DEFAULT_LIMITS, {
       total: options.connections,

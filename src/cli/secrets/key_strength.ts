@@ -7,12 +7,14 @@ const SHORT = 16;
 const COMMON =
   /^(.)\1*$|^(psk|password|passw0rd|secret|test|ttun|key|changeme|letmein|qwerty\w*|1?2345\d*)\d*$/i;
 
-/** Warns once if the tunnel's key can be guessed. */
-export function warnOfWeakKey(key: Uint8Array, log: Logger): void {
+/** Warns once if a key of the tunnel can be guessed. `name`: the key's; "" if it is the only one. */
+export function warnOfWeakKey(key: Uint8Array, log: Logger, name = ""): void {
   const why = weakness(key);
   if (why === null) return;
   log.warn(
-    `The key is ${why}: whoever records one handshake can try keys at leisure; ` +
+    `The key${
+      name === "" ? "" : ` of ${name}`
+    } is ${why}: whoever records one handshake can try keys at leisure; ` +
       "ttun genkey makes one that cannot be guessed",
   );
 }

@@ -1,3 +1,4 @@
+import type { NamedKey } from "../../app/tt/config.ts";
 import { type Cidr, formatCidr, parseCidr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { pskKey } from "../../core/link/v1/kdf.ts";
@@ -10,7 +11,7 @@ import { runEnd } from "../background/in_background.ts";
 import type { RunContext } from "../command/context.ts";
 import { neededLater } from "../background/needed_later.ts";
 import { hookNeedsFile, SHELL } from "./hooks.ts";
-import { warnOfWeakKey } from "../secrets/key_strength.ts";
+import { tunnelKeys } from "../secrets/tunnel_keys.ts";
 import { type KeptIdentity, keptIdentity } from "./client_identity.ts";
 import { isKnown, remember } from "./known_servers.ts";
 import { LeaseFile } from "./lease_file.ts";
@@ -87,9 +88,10 @@ export async function runTun(
 
 async function runDevice(role: Role, options: TunFlags, context: RunContext): Promise<number> {
   requirePermissions(needs(role, options), permissionSet(role));
-  const { key } = await resolveKey(options, context);
-  warnOfWeakKey(key, context.log);
-  const memory = rememberingServer(options, key, context);
+  const found = await resolveKey(options, context);
+  const keys = tunnelKeys(options, found, context.log);
+  const key = keys === undefined ? found.key : new Uint8Array();
+  const memory = keys === undefined ? rememberingServer(options, key, context) : NO_SECRET;
   memory.start.catch(() => {}); // awaited when the data plane is ready, if ever
   refuseForV1(options);
   refuseForSystem(options, Deno.build.os);
@@ -101,6 +103,7 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
   const config = await planeConfig(
     options,
     pskKey(key),
+    keys,
     many === undefined ? undefined : { ...many, leases: leases?.read() ?? [] },
     context.signal,
   );
@@ -196,6 +199,7 @@ function needs(role: Role, options: TunFlags): Need[] {
 async function planeConfig(
   options: TunFlags,
   psk: Uint8Array,
+  keys: readonly NamedKey[] | undefined,
   many: ManyClientsConfig | undefined,
   signal: AbortSignal,
 ): Promise<TunConfig> {
@@ -224,6 +228,7 @@ async function planeConfig(
       }
       : {
         role: "server",
+        keys,
         listen: await Promise.all(
           options.listen.map((one) => resolveListen(one, signal)),
         ),
@@ -231,8 +236,8 @@ async function planeConfig(
         streams: streamRules(options),
       },
     psk,
-    // Only version 2 can assign addresses.
-    wire: many === undefined ? options.wire : "v2",
+    // Only version 2 can assign addresses, and tell keys apart.
+    wire: many === undefined && keys === undefined ? options.wire : "v2",
     rekeySeconds: options.rekey ?? LONGEST_REKEY,
     cipher: options.cipher,
     aead: options.aead,
@@ -262,6 +267,12 @@ async function planeConfig(
       options.wire !== "v1",
   };
 }
+
+/** The secrets of several keys are worked out while the server runs. */
+const NO_SECRET: ReturnType<typeof rememberingServer> = {
+  start: Promise.resolve({ s: new Uint8Array(), seenV2: false }),
+  remember: () => Promise.resolve(),
+};
 
 /** Derives the secret of version 2 in the background. `remember`: the server has spoken it. */
 function rememberingServer(

@@ -8,6 +8,7 @@ import {
   KEY_FILE_OPTION,
   KEY_OPTION,
   LOG_OPTIONS,
+  SERVER_KEY_FILE_OPTION,
 } from "../command/common_options.ts";
 import { FORWARD_CLIENT_OPTIONS, FORWARD_SERVER_OPTIONS } from "../forward/options.ts";
 import { STATUS_OPTIONS } from "../status/options.ts";
@@ -210,6 +211,7 @@ export const SERVER_OPTIONS = {
     defaultText: `:${DEFAULT_PORT}`,
   },
   ...KEY_OPTIONS,
+  keyFile: SERVER_KEY_FILE_OPTION,
   wire: WIRE_OPTION,
   rekey: REKEY_OPTION,
   clients: {

@@ -1,3 +1,4 @@
+import { namedCipher } from "../command/cipher_choice.ts";
 import assert from "node:assert/strict";
 import { formatCidr } from "../../base/addr.ts";
 import { parseArgs } from "../command/args.ts";
@@ -32,7 +33,7 @@ Deno.test("the command lines of the Go program keep their meaning", () => {
   const dialing = client("-s", "example.net:20203", "-k=secret", "-mptcp=false");
   assert.equal(formatEndpoint(dialing.server), "example.net:20203");
   assert.equal(dialing.mptcp, false);
-  assert.equal(dialing.cipher, "chacha20-poly1305");
+  assert.equal(namedCipher(dialing.cipher), "chacha20-poly1305");
 });
 
 Deno.test("a server without options listens on port 20203 of all addresses", () => {
@@ -122,7 +123,7 @@ Deno.test("options of other tunnels are told by what does the same here", () => 
   assert.throws(() => client("--port=20203"), { message: /part of --server, as -s HOST:20203/ });
   for (
     const [option, advice] of [
-      ["--config", /no configuration file/],
+      ["--conf", /--config/],
       ["--remote", /-s HOST:PORT/],
       ["--proto", /TCP/],
       ["--dev", /--device/],

@@ -1,3 +1,4 @@
+import type { NamedKey } from "../../app/tt/config.ts";
 import type { CipherChoice } from "../command/cipher_choice.ts";
 import type { WireMode } from "../../app/link/config.ts";
 import type { Cidr } from "../../base/addr.ts";
@@ -13,6 +14,8 @@ export interface TunConfig extends CommonConfig {
   readonly end:
     | {
       readonly role: "server";
+      /** Undefined = there is one key, whose secret comes with the start. */
+      readonly keys: readonly NamedKey[] | undefined;
       readonly listen: readonly Endpoint[];
       readonly many?: ManyClientsConfig;
       /** Rules for the forwards of clients (version 2). */

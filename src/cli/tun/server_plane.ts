@@ -9,6 +9,7 @@ import type { Listener } from "../../contract/dial.ts";
 import { AddressPool } from "../../core/ip/address_pool.ts";
 import { ClientNetworks } from "../../core/ip/client_networks.ts";
 import { streamTargets } from "../forward/stream_targets.ts";
+import { withKeys } from "../plane/server_keys.ts";
 import { connectionsStatus } from "../status/describe.ts";
 import { LeaseReports } from "./lease_reports.ts";
 import type { ManyClientsConfig, TunConfig, TunStart } from "./plane_config.ts";
@@ -53,20 +54,23 @@ export async function runServer(
     ...(rules !== undefined && { connections: connectionsStatus(connections()) }),
     sessions: tunnel.sessions.describe(mostStreams),
   }));
-  await runTunServer({
-    ...sessionOptions(config, tunnel, s),
-    listeners,
-    onSession: (host) => {
-      tunnel.warmUp?.giveWay();
-      keeper.sessionBegins(host);
-    },
-    router,
-    ...(rules !== undefined && {
-      streams: {
-        ...streamTargets(rules, { ...tunnel, io }),
-        onCounters: (counters) => connections = counters,
+  const keys = end.role === "server" ? end.keys : undefined;
+  await withKeys(keys, tunnel, (ring, signal) =>
+    runTunServer({
+      ...sessionOptions(config, tunnel, s, ring),
+      signal,
+      listeners,
+      onSession: (host) => {
+        tunnel.warmUp?.giveWay();
+        keeper.sessionBegins(host);
       },
-    }),
-    ...(many !== undefined && { many: { ...many, onLeases: () => leases?.changed() } }),
-  });
+      router,
+      ...(rules !== undefined && {
+        streams: {
+          ...streamTargets(rules, { ...tunnel, io }),
+          onCounters: (counters) => connections = counters,
+        },
+      }),
+      ...(many !== undefined && { many: { ...many, onLeases: () => leases?.changed() } }),
+    }));
 }

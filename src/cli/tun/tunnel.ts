@@ -1,3 +1,4 @@
+import type { KeyRing } from "../../app/link/key_ring.ts";
 import type { CongestionChoice } from "../../contract/connection.ts";
 import { deviceTraffic, type PacketCounters } from "../../app/tun/counters.ts";
 import { type Cidr, formatCidr } from "../../base/addr.ts";
@@ -55,7 +56,8 @@ export function sessionOptions(
   config: TunConfig,
   { ciphers, congestion, platform, log, sessions, signal }: Tunnel,
   s: Uint8Array,
+  keys?: KeyRing,
 ) {
-  const secrets = wireSecrets(config, ciphers, s);
+  const secrets = wireSecrets(config, ciphers, s, keys);
   return { secrets, clock: platform.clock, log, sessions, signal, congestion };
 }

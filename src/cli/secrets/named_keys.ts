@@ -1,7 +1,7 @@
 import type { NamedKey } from "../../app/tt/config.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { KeySource, ResolvedKey } from "../secrets/key_source.ts";
+import type { KeySource, ResolvedKey } from "./key_source.ts";
 
 /** Each key has its own ports, up to a dozen at times. */
 const MOST_KEYS = 256;
@@ -72,4 +72,10 @@ export function parseNamedKeys(text: string): NamedKey[] {
     throw new TtunError("usage", "Cannot use the key file: there is no key in it");
   }
   return found.map(({ name, key }) => ({ name, password: utf8(key) }));
+}
+
+/** Returns the keys of a file of named ones; undefined = there is one key, without a name. */
+export function namedKeys(found: ResolvedKey): readonly NamedKey[] | undefined {
+  const keys = serverKeys(found);
+  return keys.length === 1 && keys[0]!.name === "" ? undefined : keys;
 }

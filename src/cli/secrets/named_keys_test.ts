@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { KeySource } from "../secrets/key_source.ts";
-import { clientKey, looksNamed, serverKeys } from "./keys.ts";
+import { clientKey, looksNamed, serverKeys } from "./named_keys.ts";
 
 function keysOf(text: string, source: KeySource = "--key-file"): [string, string][] {
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

@@ -1,0 +1,22 @@
+import { KeyRing } from "../../app/link/key_ring.ts";
+import type { NamedKey } from "../../app/tt/config.ts";
+import { abortable, scope } from "../../base/scope.ts";
+import type { PlanePort } from "./worker_port.ts";
+
+/**
+ * Runs a server. The secrets of several keys are worked out meanwhile, in the main thread;
+ * undefined = it has one key, whose secret it knows.
+ */
+export async function withKeys<Start>(
+  keys: readonly NamedKey[] | undefined,
+  { port, signal }: { readonly port: PlanePort<Start>; readonly signal: AbortSignal },
+  run: (ring: KeyRing | undefined, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  if (keys === undefined) return await run(undefined, signal);
+  const ring = new KeyRing(keys.map(({ name }) => name));
+  await scope(signal, (tasks) => {
+    const secretOf = (key: number) => port.linkSecret(keys[key]!.password, tasks.signal);
+    tasks.spawn((signal) => abortable(ring.run(secretOf), signal));
+    tasks.spawn((signal) => run(ring, signal));
+  });
+}

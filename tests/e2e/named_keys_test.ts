@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { test } from "../check.ts";
+import { twoHosts } from "../netns.ts";
+import {
+  endWell,
+  listensAt,
+  PERMIT,
+  portsOf,
+  spawnTtun,
+  startClient,
+  ttunCommand,
+} from "./forward_pair.ts";
+import { makeFolder } from "./proxy_files.ts";
+import { LOOPBACK, run } from "./proxy_pair.ts";
+import { openThrough } from "./proxy_socks.ts";
+import { serveWeb } from "./proxy_web.ts";
+
+const ANN = "annsKeyAnnsKeyAnnsKey1";
+const BOB = "bobsKeyBobsKeyBobsKey2";
+
+async function keyFile(path: string): Promise<void> {
+  await Deno.writeTextFile(path, `# a key for each\nann:${ANN}\nbob:${BOB}\n`, { mode: 0o600 });
+}
+
+test("a server of forwards with a key for each client: their names are in the log and the status", async () => {
+  await using web = serveWeb();
+  await using folder = await makeFolder();
+  await keyFile(`${folder.path}/keys`);
+  await using stack = new AsyncDisposableStack();
+  const server = stack.adopt(
+    spawnTtun([
+      ...[
+        "server",
+        "--no-tun",
+        "-l",
+        `${LOOPBACK}:0`,
+        ...PERMIT,
+        "--key-file",
+        `${folder.path}/keys`,
+      ],
+      ...["--status-name", "named-keys"],
+    ], { env: { TTUN_KEY: "" } }),
+    endWell,
+  );
+  await server.waitFor(/ listening /);
+  const at = listensAt(server);
+  for (const [name, key] of [["bob", BOB], ["ann", ANN]] as const) {
+    const args = ["-L", `0:${web.at}`, "-D", "0"];
+    const client = stack.adopt(await startClient({ at, args, env: { TTUN_KEY: key } }), endWell);
+    const [port, socks] = portsOf(client);
+    const { stdout } = await run("curl", ["-sS", `http://${LOOPBACK}:${port}/hello`]);
+    assert.equal(stdout, "hello\n");
+    await server.waitFor(new RegExp(` authenticated .*user=${name}`));
+    await server.waitFor(new RegExp(` connect .*user=${name} target=`));
+    await assert.rejects(openThrough(socks!, 1)); // nothing listens there
+  }
+  const [command, args] = ttunCommand("status", "named-keys", "--json");
+  const { sessions } = JSON.parse((await run(command, args)).stdout);
+  assert.deepEqual(sessions.map(({ name }: { name: string }) => name), ["bob", "ann"]);
+  const other = spawnTtun(["client", "-s", at, "-D", "0", "--once"], {
+    env: { TTUN_KEY: "anotherKeyAnotherKey12" },
+  });
+  await using _other = other;
+  await server.waitFor(/handshake rejected/, 20_000);
+  assert(!server.output.includes(ANN) && !server.output.includes(BOB), "a key is in the log");
+});
+
+test("a server with a device and a key for each client: the key's name counts, whatever a client calls itself", async () => {
+  await using hosts = await twoHosts();
+  await using folder = await makeFolder();
+  await keyFile(`${folder.path}/keys`);
+  const start = (host: typeof hosts.server, args: string[], key: string) => {
+    const [command, all] = ttunCommand(...args, "-v", "--no-warm-up");
+    return host.spawn(command, all, { env: { TTUN_KEY: key, NO_COLOR: "1" } });
+  };
+  await using server = start(hosts.server, [
+    ...["server", "--key-file", `${folder.path}/keys`, "--pool", "10.88.0.0/24"],
+  ], "");
+  await server.waitFor(/ listening /);
+  await using client = start(hosts.client, ["client", "-s", "192.0.2.1", "--name", "bob"], ANN);
+  await server.waitFor(/ authenticated .*name=ann/);
+  await client.waitFor(/ authenticated /);
+  const said = await hosts.client.sh("ping -q -c 2 -i 0.2 10.88.0.1");
+  assert.match(said, /2 packets transmitted, 2 received/);
+});
