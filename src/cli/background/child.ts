@@ -4,7 +4,14 @@ import { MSG_DONTWAIT, MSG_NOSIGNAL } from "../../../ffi/linux/socket.ts";
 import { concat } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { standardError } from "../output/log_output.ts";
-import { HANDOVER_MARK, isHandover, parseHandover, READY, type Secrets } from "./handover.ts";
+import {
+  type Handover,
+  HANDOVER_MARK,
+  isHandover,
+  parseHandover,
+  READY,
+  type Secrets,
+} from "./handover.ts";
 
 const STDIN = 0;
 const STDOUT = 1;
@@ -27,24 +34,26 @@ export class BackgroundChild implements Disposable {
   /** Read or asked for by the other process. */
   readonly secrets: Secrets;
   readonly #libc: Libc;
+  readonly #keepsOutput: boolean;
   #channel: number | null;
 
-  constructor(libc: Libc, channel: number, secrets: Secrets) {
+  constructor(libc: Libc, channel: number, { secrets, keepsOutput }: Handover) {
     this.#libc = libc;
     this.#channel = channel;
     this.secrets = secrets;
+    this.#keepsOutput = keepsOutput;
   }
 
   /**
    * Lets the other process end, and lets go of the terminal; standard output and error stay only if
-   * they are files. Later calls do nothing. Needs no permissions.
+   * they are files, or handed over. Later calls do nothing. Needs no permissions.
    * @throws {TtunError} lost, if the other process has been ended before
    */
   async ready(): Promise<void> {
     if (this.#channel === null) return;
     await standardError.flush(FLUSH_MS);
     this.#libc.prctl(PR_SET_PDEATHSIG, NO_SIGNAL);
-    for (const fd of [STDOUT, STDERR]) letGo(this.#libc, fd);
+    if (!this.#keepsOutput) { for (const fd of [STDOUT, STDERR]) letGo(this.#libc, fd); }
     const sent = this.#libc.send(this.#channel, READY, MSG_NOSIGNAL | MSG_DONTWAIT);
     this.#close();
     if (sent !== READY.length) {
@@ -74,12 +83,12 @@ export function takeOver(): BackgroundChild | null {
   if (!isSocket(libc, STDIN)) return null;
   if (libc.recv(STDIN, begin, MSG_PEEK | MSG_DONTWAIT) !== begin.length) return null;
   if (!isHandover(begin)) return null;
-  const secrets = parseHandover(readAll(libc));
+  const handover = parseHandover(readAll(libc));
   const channel = duplicate(libc, STDIN);
   libc.prctl(PR_SET_PDEATHSIG, SIGTERM);
   opened.move();
   letGo(libc, STDIN, channel);
-  return new BackgroundChild(libc, channel, secrets);
+  return new BackgroundChild(libc, channel, handover);
 }
 
 /** All has been sent before this process began. */

@@ -4,26 +4,38 @@ import { TtunError } from "../../base/errors.ts";
 /** Values that a process has read or asked for and others must not see, by names of the command. */
 export type Secrets = Readonly<Record<string, Uint8Array>>;
 
+export interface Handover {
+  readonly secrets: Secrets;
+  /** Standard output and error stay the new process's when it is ready. */
+  readonly keepsOutput: boolean;
+}
+
 /** First bytes on the standard input of a process that another one starts in the background. */
 export const HANDOVER_MARK = utf8("ttun background\n");
 
 /** Byte by which the new process says that it is ready. */
 export const READY = Uint8Array.of(1);
 
-export function packHandover(secrets: Secrets): Uint8Array {
+export function packHandover({ secrets, keepsOutput }: Handover): Uint8Array {
   const lists = Object.entries(secrets).map(([name, bytes]) => [name, Array.from(bytes)]);
-  return utf8(
-    `${new TextDecoder().decode(HANDOVER_MARK)}${JSON.stringify(Object.fromEntries(lists))}`,
-  );
+  const message = { secrets: Object.fromEntries(lists), keepsOutput };
+  return utf8(`${new TextDecoder().decode(HANDOVER_MARK)}${JSON.stringify(message)}`);
 }
 
 /** @throws {TtunError} protocol */
-export function parseHandover(bytes: Uint8Array): Secrets {
+export function parseHandover(bytes: Uint8Array): Handover {
   try {
     if (!isHandover(bytes)) throw new Error("no mark");
     const text = new TextDecoder().decode(bytes.subarray(HANDOVER_MARK.length));
-    const lists = Object.entries(JSON.parse(text) as Record<string, number[]>);
-    return Object.fromEntries(lists.map(([name, list]) => [name, Uint8Array.from(list)]));
+    const { secrets, keepsOutput } = JSON.parse(text) as {
+      secrets: Record<string, number[]>;
+      keepsOutput: boolean;
+    };
+    const lists = Object.entries(secrets);
+    return {
+      secrets: Object.fromEntries(lists.map(([name, list]) => [name, Uint8Array.from(list)])),
+      keepsOutput,
+    };
   } catch (error) {
     const message = "Cannot read what the process in the foreground has handed over";
     throw new TtunError("protocol", message, { cause: error });

@@ -9,10 +9,12 @@ Deno.test("secrets arrive as they were, whatever bytes they have", () => {
     fc.string({ unit: "grapheme" }).filter((name) => name !== "__proto__"),
     fc.uint8Array(),
   );
-  fc.assert(fc.property(secrets, (given) => {
-    const packed = packHandover(given);
+  fc.assert(fc.property(secrets, fc.boolean(), (given, keepsOutput) => {
+    const packed = packHandover({ secrets: given, keepsOutput });
     assert(isHandover(packed));
-    assert.deepEqual(Object.entries(parseHandover(packed)), Object.entries(given));
+    const parsed = parseHandover(packed);
+    assert.deepEqual(Object.entries(parsed.secrets), Object.entries(given));
+    assert.equal(parsed.keepsOutput, keepsOutput);
   }));
 });
 
@@ -20,7 +22,7 @@ Deno.test("other input is no handover, and a broken one is refused", () => {
   assert(!isHandover(new Uint8Array()));
   assert(!isHandover(utf8("a key\n")));
   assert(!isHandover(HANDOVER_MARK.subarray(0, -1)));
-  const broken = packHandover({ key: utf8("k") }).subarray(0, -1);
+  const broken = packHandover({ secrets: { key: utf8("k") }, keepsOutput: false }).subarray(0, -1);
   for (const bytes of [new Uint8Array(), broken]) {
     assert.throws(
       () => parseHandover(bytes),

@@ -17,6 +17,12 @@ export function ownArgv(libc: Libc): Uint8Array[] {
   );
 }
 
+/** The arguments that start this program, before those of the user. */
+export function programArgv(libc: Libc): Uint8Array[] {
+  const argv = ownArgv(libc);
+  return argv.slice(0, argv.length - Deno.args.length);
+}
+
 /** Returns null if the area does not end with arguments as `args`, of which some may be hidden. */
 export function argvOf(area: Uint8Array, args: readonly string[]): Uint8Array[] | null {
   const argv: Uint8Array[] = [];

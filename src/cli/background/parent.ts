@@ -10,7 +10,7 @@ import {
 import { Program } from "../../../ffi/linux/spawn.ts";
 import { NativeError } from "../../../ffi/native.ts";
 import { TtunError } from "../../base/errors.ts";
-import { packHandover, type Secrets } from "./handover.ts";
+import { type Handover, packHandover, type Secrets } from "./handover.ts";
 import { ownArgv } from "./own_argv.ts";
 
 const STDOUT = 1;
@@ -27,7 +27,7 @@ const LOOK_MS = 10;
 const GRACE_MS = 2000;
 
 /** These are for no other program's eyes, and go another way. */
-const SECRET_VARIABLES = ["TTUN_KEY", "TTUN_PROXY_AUTH"];
+const SECRET_VARIABLES = ["TTUN_KEY=", "TTUN_PROXY_AUTH="];
 
 /**
  * Starts this program anew in the background, in a session of its own with the same arguments, and
@@ -37,13 +37,33 @@ const SECRET_VARIABLES = ["TTUN_KEY", "TTUN_PROXY_AUTH"];
  * @throws the reason of the signal, when the new process has been ended
  */
 export async function startInBackground(secrets: Secrets, signal: AbortSignal): Promise<number> {
-  signal.throwIfAborted();
   using libc = openLibc();
   libc.openRare();
-  using child = start(libc, secrets);
+  const argv = ownArgv(libc);
+  return (await startProgram(libc, { argv, secrets, keepsOutput: false }, signal)).code;
+}
+
+/** A process in the background, and its exit code, which is 0 also if it is ready and goes on. */
+export interface Started {
+  readonly pid: number;
+  readonly code: number;
+}
+
+/**
+ * Starts this program with other arguments in the background, and waits until it is ready or has
+ * ended. `argv` begins with what this one was started by. `libc` has `openRare` behind it.
+ * @throws as `startInBackground`
+ */
+export async function startProgram(
+  libc: Libc,
+  program: Handover & { readonly argv: readonly Uint8Array[] },
+  signal: AbortSignal,
+): Promise<Started> {
+  signal.throwIfAborted();
+  using child = start(libc, program);
   for (const answer = new Uint8Array(1);;) {
     const got = libc.recv(child.channel, answer, MSG_DONTWAIT);
-    if (got > 0) return 0;
+    if (got > 0) return { pid: child.pid, code: 0 };
     if (got !== -Errno.EAGAIN) break;
     if (signal.aborted) {
       await end(libc, child.pid);
@@ -51,7 +71,7 @@ export async function startInBackground(secrets: Secrets, signal: AbortSignal): 
     }
     await pause();
   }
-  return await exitCode(libc, child.pid);
+  return { pid: child.pid, code: await exitCode(libc, child.pid) };
 }
 
 interface Child extends Disposable {
@@ -60,15 +80,17 @@ interface Child extends Disposable {
   readonly channel: number;
 }
 
-function start(libc: Libc, secrets: Secrets): Child {
-  const argv = ownArgv(libc);
+function start(
+  libc: Libc,
+  { argv, ...handover }: Handover & { readonly argv: readonly Uint8Array[] },
+): Child {
   using opened = new DisposableStack();
   try {
     const [near, far] = openSocketPair(libc, "stream");
     opened.defer(() => libc.close(near));
     using _far = { [Symbol.dispose]: () => void libc.close(far) };
     setBlocking(libc, far);
-    handOver(libc, near, secrets);
+    handOver(libc, near, handover);
     using program = new Program(libc, {
       path: Deno.execPath(),
       argv,
@@ -87,8 +109,8 @@ function start(libc: Libc, secrets: Secrets): Child {
 }
 
 /** Sends all at once, before anybody reads: a socket takes more than secrets have. */
-function handOver(libc: Libc, channel: number, secrets: Secrets): void {
-  const message = packHandover(secrets);
+function handOver(libc: Libc, channel: number, handover: Handover): void {
+  const message = packHandover(handover);
   const sent = libc.send(channel, message, MSG_NOSIGNAL | MSG_DONTWAIT);
   if (sent < 0) throw new NativeError("send", -sent);
   if (sent < message.length) throw new NativeError("send", Errno.ENOMEM);
@@ -112,7 +134,7 @@ async function exitCode(libc: Libc, pid: number): Promise<number> {
 }
 
 /** Returns the exit code, as a shell has it after a signal; null while the process is there. */
-function reap(libc: Libc, pid: number): number | null {
+export function reap(libc: Libc, pid: number): number | null {
   const status = new Int32Array(1);
   const found = libc.waitpid(pid, new Uint8Array(status.buffer), WNOHANG);
   if (found === 0) return null;

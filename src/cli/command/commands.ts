@@ -26,6 +26,13 @@ import {
 import { STATUS_COMMAND_OPTIONS } from "../status/options.ts";
 import { print } from "../output/stdout.ts";
 import { CLIENT_OPTIONS, SERVER_OPTIONS } from "../tun/options.ts";
+import {
+  LOGS_OPTIONS,
+  type LogsFlags,
+  RUN_OPTIONS,
+  UP_OPTIONS,
+  type UpFlags,
+} from "../up/options.ts";
 
 /** Commands in the order of help. Each loads its code when it runs: help needs no permission. */
 export const COMMANDS = {
@@ -143,6 +150,34 @@ export const COMMANDS = {
       }),
     },
   },
+  up: defineCommand({
+    summary: "start all that a configuration file asks for, in the background",
+    example: "ttun up office",
+    options: UP_OPTIONS,
+    notInFiles: true,
+    run: (options, context) => runUp(options, context),
+  }),
+  down: defineCommand({
+    summary: "end what ttun up has started",
+    example: "ttun down office",
+    options: RUN_OPTIONS,
+    notInFiles: true,
+    run: async (options, context) => (await loadUp()).runDown(options, context),
+  }),
+  reload: defineCommand({
+    summary: "have what ttun up has started read its files again",
+    example: "ttun reload office",
+    options: RUN_OPTIONS,
+    notInFiles: true,
+    run: async (options) => (await loadUp()).runReload(options),
+  }),
+  logs: defineCommand({
+    summary: "print the logs of what ttun up has started",
+    example: "ttun logs office --follow",
+    options: LOGS_OPTIONS,
+    notInFiles: true,
+    run: (options, context) => runLogs(options, context),
+  }),
   config: {
     summary: "check, show and explain configuration files",
     about:
@@ -208,6 +243,19 @@ export const COMMANDS = {
     run: (_, context) => printManPage(context),
   }),
 } as const satisfies Commands;
+
+async function loadUp() {
+  return await load(() => import("../up/command.ts"));
+}
+
+async function runUp(options: UpFlags, context: RunContext): Promise<number> {
+  return await (await loadUp()).runUp(options, context, fileCommands(COMMANDS));
+}
+
+async function runLogs(options: LogsFlags, context: RunContext): Promise<number> {
+  const { runLogs } = await load(() => import("../up/logs.ts"));
+  return await runLogs(options, context, fileCommands(COMMANDS));
+}
 
 async function runConfig(
   what: "check" | "show",

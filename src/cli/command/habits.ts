@@ -3,10 +3,10 @@ import type { Refusals } from "./option_table.ts";
 /** Advice for commands of other tunnels, by their words. */
 export const COMMAND_HABITS: Readonly<Record<string, string>> = {
   ...words(
-    ["up", "start", "run", "connect", "dial"],
-    "use ttun server at one end and ttun client at the other; options say all that there is to say",
+    ["start", "run", "connect", "dial"],
+    "use ttun server at one end and ttun client at the other, or ttun up with a configuration",
   ),
-  ...words(["down", "stop"], "end it with Ctrl-C, or by SIGTERM"),
+  ...words(["stop"], "end it with Ctrl-C, by SIGTERM, or by ttun down if ttun up has started it"),
   ...words(["listen", "serve", "daemon"], "use ttun server"),
   ...words(["keygen", "genpsk", "gen-key", "pubkey"], "use ttun genkey; both ends share one key"),
   ...words(["socks", "socks5", "http"], "use ttun proxy client, which is SOCKS5, SOCKS4 and HTTP"),

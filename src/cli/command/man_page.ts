@@ -35,6 +35,7 @@ export const ENVIRONMENT: readonly (readonly [string, string])[] = [
     "whose ttun/key, below ~/.config, is the key where none is given otherwise",
   ],
   ["SUDO_UID", "set by sudo: files of this user count as root's own, key files and others"],
+  ["LOGS_DIRECTORY", "instead of the folder for logs of ttun up; systemd sets it"],
   ["NO_COLOR", "when set, nothing is printed in colours"],
   [
     "TTUN_ROLE, TTUN_DEVICE, TTUN_MTU, TTUN_ADDRESSES, TTUN_ROUTES, TTUN_LISTEN",
@@ -55,7 +56,7 @@ export const FILES: readonly (readonly [string, string])[] = [
   ],
   [
     "/etc/ttun/NAME.toml, ~/.config/ttun/NAME.toml",
-    "configurations, for --config and ttun config",
+    "configurations, for ttun up, --config and ttun config",
   ],
   [
     "/etc/ttun/client-NAME.key, /etc/ttun/proxy-client-NAME.key, /etc/ttun/proxy-server.key",
@@ -81,6 +82,14 @@ export const FILES: readonly (readonly [string, string])[] = [
   [
     "/run/ttun/PID-….changes",
     "what a running ttun of root's has changed on the machine, for ttun doctor --repair",
+  ],
+  [
+    "/run/ttun/up/NAME.json, $XDG_RUNTIME_DIR/ttun/up/NAME.json",
+    "which processes ttun up has started; root's, others'",
+  ],
+  [
+    "/var/log/ttun/NAME.COMMAND.log, ~/.local/state/ttun/log/NAME.COMMAND.log",
+    "logs of what ttun up has started, without log-file in its configuration; root's, others'",
   ],
   [
     "$XDG_RUNTIME_DIR/ttun/NAME.sock, ~/.local/state/ttun/run/NAME.sock",

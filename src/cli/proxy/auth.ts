@@ -19,7 +19,12 @@ const AUTH: SecretKind = { file: "auth file", question: "User:password: " };
 const AUTH_SECRET = "auth";
 
 export function authSecret({ user, password }: Credentials): Secrets {
-  return { [AUTH_SECRET]: concat(user, utf8(":"), password) };
+  return authSecretOf(concat(user, utf8(":"), password));
+}
+
+/** `bytes`: USER:PASSWORD. */
+export function authSecretOf(bytes: Uint8Array): Secrets {
+  return { [AUTH_SECRET]: bytes };
 }
 
 /**
