@@ -179,6 +179,7 @@ test("one file: as the systemd units run it, a user with no right but that to ma
     await expectPings(hosts);
     await expectEnd(hosts.client, client);
     assert.deepEqual([...Deno.readDirSync(`${folder}/state`)].map(({ name }) => name).toSorted(), [
+      "cipher-speeds",
       "identity",
       "version2-servers",
     ]);

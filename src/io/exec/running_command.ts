@@ -16,6 +16,9 @@ const KILL_GRACE = 200;
 const FIRST_LOOK = 2;
 const LONGEST_LOOK = 50;
 
+/** Milliseconds for a command that ends by itself. */
+const EXIT_GRACE = 20;
+
 /** A command that leads a process group. Its exit status stays with the kernel until its end. */
 export class RunningCommand {
   readonly #reactor: Reactor;
@@ -44,7 +47,8 @@ export class RunningCommand {
 
   async #end(): Promise<void> {
     using _errors = this.#errors;
-    this.#reap("by itself");
+    // Its end of the stream closes a little before it has ended.
+    await this.#isGoneWithin(EXIT_GRACE, () => this.#isReaped, "by itself");
     this.#signal(SIGTERM);
     if (await this.#isGoneWithin(GRACE)) return;
     this.#signal(SIGKILL);
@@ -54,9 +58,13 @@ export class RunningCommand {
     this.#log.warn("the command of exec: does not end: it is left behind", { pid: this.#pid });
   }
 
-  async #isGoneWithin(ms: number, isGone = () => this.#isGone()): Promise<boolean> {
+  async #isGoneWithin(
+    ms: number,
+    isGone = () => this.#isGone(),
+    how = "when it was told to",
+  ): Promise<boolean> {
     for (let waited = 0, pause = FIRST_LOOK;; pause = Math.min(2 * pause, LONGEST_LOOK)) {
-      this.#reap("when it was told to");
+      this.#reap(how);
       if (isGone()) return true;
       if (waited >= ms) return false;
       await new Promise<void>((resolve) => void this.#reactor.after(pause, resolve));
