@@ -95,11 +95,12 @@ Deno.test("each client has a state directory of its own: two of one server are t
   assert.deepEqual(client, ["StateDirectory=ttun-client-%i"]);
 });
 
-Deno.test("each unit has a folder of its own for its status socket, which has the unit's name", () => {
+Deno.test("each unit has a folder of its own for its status socket, and a tunnel's for its changes", () => {
   for (const unit of UNITS) {
     const name = unit.replace(".service", "").replace("@", "-%i");
     const given = settings(unit).filter((line) => line.startsWith("RuntimeDirectory"));
-    assert.deepEqual(given, [`RuntimeDirectory=${name}`, "RuntimeDirectoryMode=0700"]);
+    const kept = TUNNEL.includes(unit) ? ["RuntimeDirectoryPreserve=yes"] : [];
+    assert.deepEqual(given, [`RuntimeDirectory=${name}`, "RuntimeDirectoryMode=0700", ...kept]);
   }
 });
 

@@ -1,6 +1,6 @@
 import { TtunError } from "../../base/errors.ts";
 import { type Libc, openLibc } from "../../../ffi/linux/libc.ts";
-import { JOURNAL_FOLDER } from "../../io/changes/journal_folder.ts";
+import { allFolders } from "../status/folders.ts";
 import { findLeftovers, type Leftover, repair, type Repaired } from "../../io/changes/repair.ts";
 import { describeStep } from "../../io/changes/undo_step.ts";
 import type { RunContext } from "../command/context.ts";
@@ -19,7 +19,7 @@ export async function runDoctor(
     throw new TtunError("system", "Cannot look for what is left here: ttun changes Linux alone");
   }
   using libc = openLibc();
-  const leftovers = leftoversOf(libc, JOURNAL_FOLDER);
+  const leftovers = allFolders().flatMap((folder) => leftoversOf(libc, folder));
   if (leftovers.length === 0) {
     await print("No killed ttun has left anything here\n", signal);
     return 0;

@@ -25,7 +25,7 @@ import {
   type Revocable,
   revokePermissions,
 } from "../platform/permissions.ts";
-import { JOURNAL_FOLDER } from "../../io/changes/journal_folder.ts";
+import { ownFolder } from "../status/folders.ts";
 import { DARWIN_PROGRAMS } from "../../io/netcfg/darwin.ts";
 import { WINDOWS_PROGRAMS } from "../../io/netcfg/windows.ts";
 import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
@@ -184,7 +184,8 @@ function needs(role: Role, options: TunFlags): Need[] {
   }
   if ("server" in options && (options.defaultRoute || options.killSwitch)) {
     const purpose = "write down what is changed on this machine";
-    all.push({ permission: { name: "write", path: JOURNAL_FOLDER }, purpose });
+    const path = ownFolder();
+    if (path !== null) all.push({ permission: { name: "write", path }, purpose });
   }
   const shell: Need["permission"] = { name: "run", command: SHELL };
   if (options.up !== undefined || options.down !== undefined) {

@@ -12,7 +12,6 @@ import { Netlink } from "../../../ffi/linux/netlink.ts";
 import { CAP_NET_ADMIN, passToPrograms } from "../../../ffi/linux/user.ts";
 import { NativeError } from "../../../ffi/native.ts";
 import { Journal } from "../../io/changes/journal.ts";
-import { JOURNAL_FOLDER } from "../../io/changes/journal_folder.ts";
 import { findLeftovers, type Leftover, repair } from "../../io/changes/repair.ts";
 import { readSysctl } from "../../io/changes/sysctl.ts";
 import { ownIdentity } from "../../io/changes/process_identity.ts";
@@ -37,6 +36,9 @@ interface Tools {
   readonly signal: AbortSignal;
 }
 
+const STRICT_RP_FILTER = "rp_filter is strict here, and what makes up for it cannot be set: the " +
+  "server's answers may be dropped; run: sudo sysctl -w net.ipv4.conf.all.rp_filter=2";
+
 /** Halves of all addresses: more specific than the default routes, which stay as they are. */
 const HALVES: Readonly<Record<4 | 6, readonly Cidr[]>> = {
   4: [0, 128].map((first) => half(4, first)),
@@ -53,14 +55,14 @@ function half(family: 4 | 6, first: number): Cidr {
  * Repairs what dead processes have left but for their kill switches, and returns those. Failures are
  * for the log: the start goes on.
  */
-export function repairAtStart({ libc, log }: Tools): Leftover[] {
+export function repairAtStart(folder: string, { libc, log }: Tools): Leftover[] {
   try {
-    const done = repair(findLeftovers(libc, JOURNAL_FOLDER), libc, { keepsOutliving: true });
+    const done = repair(findLeftovers(libc, folder), libc, { keepsOutliving: true });
     for (const { pid, what, failure } of done) {
       if (failure === undefined) log.info("took away what a killed ttun had left", { pid, what });
       else log.warn("cannot take away what a killed ttun has left", { pid, what, why: failure });
     }
-    return findLeftovers(libc, JOURNAL_FOLDER);
+    return findLeftovers(libc, folder);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     log.warn("cannot look for what killed ttuns have left", { why: error.message });
@@ -90,7 +92,12 @@ export class Gateway implements Disposable {
   readonly #told = new Set<string>();
 
   /** `leftovers`: kill switches of dead processes. @throws {TtunError} privilege, system */
-  constructor(config: GatewayConfig, o: Tools, leftovers: readonly Leftover[]) {
+  constructor(
+    config: GatewayConfig,
+    folder: string,
+    o: Tools,
+    leftovers: readonly Leftover[],
+  ) {
     this.#config = config;
     this.#o = o;
     this.#leftovers = leftovers;
@@ -99,7 +106,7 @@ export class Gateway implements Disposable {
     using opened = new DisposableStack();
     this.#netlink = opened.use(new Netlink(o.libc));
     this.#program = config.killSwitch || this.#hasStrictReturnPath() ? findFilterProgram() : null;
-    this.#journal = opened.use(new Journal(o.libc, JOURNAL_FOLDER, "gateway"));
+    this.#journal = opened.use(new Journal(o.libc, folder, "gateway"));
     if (config.killSwitch) this.#setSwitch();
     opened.move();
   }
@@ -257,14 +264,18 @@ export class Gateway implements Disposable {
     if (!this.#hasStrictReturnPath()) return;
     const { libc, log } = this.#o;
     if (this.#program === null) {
-      log.warn(
-        "rp_filter is strict here, and neither nft nor iptables works: the server's answers may be " +
-          "dropped; run: sudo sysctl -w net.ipv4.conf.all.rp_filter=2",
-      );
-      return;
+      return log.warn(`${STRICT_RP_FILTER} (neither nft nor iptables works here)`);
     }
-    const rules = returnMarks(libc, this.#program, this.#id, CARRIER_MARK);
-    this.#marks = new FilterChanges(libc, this.#journal, rules, { outlives: false });
+    try {
+      const rules = returnMarks(libc, this.#program, this.#id, CARRIER_MARK);
+      this.#withPrograms(() => {
+        this.#marks = new FilterChanges(libc, this.#journal, rules, { outlives: false });
+      });
+    } catch (thrown) {
+      // A systemd unit may not write settings of the kernel.
+      if (!(thrown instanceof NativeError || thrown instanceof TtunError)) throw thrown;
+      log.warn(`${STRICT_RP_FILTER} (${thrown.message})`);
+    }
   }
 
   /** A user who is not root has the right to change the network, but programs do not inherit it. */

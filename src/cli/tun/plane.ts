@@ -2,7 +2,8 @@ import { firstAddresses } from "../../app/net/first_addresses.ts";
 import { formatAddr, formatCidr, isIpAddress } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Listener } from "../../contract/dial.ts";
-import { hasJournals, JOURNAL_FOLDER } from "../../io/changes/journal_folder.ts";
+import { hasJournals } from "../../io/changes/journal_folder.ts";
+import { ownFolder } from "../status/folders.ts";
 import { CARRIER_MARK } from "./carrier_mark.ts";
 import { load } from "../plane/load.ts";
 import { isGranted } from "../platform/permissions.ts";
@@ -146,18 +147,26 @@ type GatewayModule = typeof import("./gateway.ts");
 /** False for nearly all starts, which a look at a folder costs. */
 function mayHaveGateway({ gateway }: TunConfig): boolean {
   if (gateway !== null) return true;
-  if (Deno.build.os !== "linux" || !isGranted({ name: "write", path: JOURNAL_FOLDER })) {
-    return false;
-  }
-  return isGranted({ name: "sys", kind: "uid" }) && Deno.uid() === 0 && hasJournals(JOURNAL_FOLDER);
+  const folder = Deno.build.os === "linux" ? ownFolder() : null;
+  return folder !== null && isGranted({ name: "read", path: folder }) && hasJournals(folder);
 }
 
 /** @throws {TtunError} privilege, system */
 function openGateway({ gateway }: TunConfig, tools: Tools, module: GatewayModule | null) {
   const { platform: { libc }, log, signal } = tools;
   if (module === null || libc === null) return null;
-  const leftovers = module.repairAtStart({ libc, log, signal });
-  if (gateway !== null) return new module.Gateway(gateway, { libc, log, signal }, leftovers);
+  const folder = ownFolder();
+  if (folder === null) {
+    throw new TtunError(
+      "privilege",
+      "Cannot write down what is changed on this machine: there is no folder for it; run ttun with " +
+        "sudo",
+    );
+  }
+  const leftovers = module.repairAtStart(folder, { libc, log, signal });
+  if (gateway !== null) {
+    return new module.Gateway(gateway, folder, { libc, log, signal }, leftovers);
+  }
   if (leftovers.length > 0) {
     log.warn(
       "the kill switch of a killed ttun is in force, and lets nothing out; to take it away, run: " +

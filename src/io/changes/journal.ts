@@ -1,5 +1,5 @@
 import type { Libc } from "../../../ffi/linux/libc.ts";
-import { isAlreadyThere, openJournalFile, prepareFolder } from "./journal_folder.ts";
+import { cannotWrite, isAlreadyThere, openJournalFile, prepareFolder } from "./journal_folder.ts";
 import { ownerLine, stepLine, undoneLine } from "./journal_text.ts";
 import { ownIdentity } from "./process_identity.ts";
 import type { UndoStep } from "./undo_step.ts";
@@ -34,7 +34,7 @@ export class Journal implements Disposable {
 
   /**
    * Makes the change; one that throws has made nothing.
-   * @throws what `change` throws, or the system's error for the file
+   * @throws what `change` throws; {TtunError} privilege, or the system's error for the file
    */
   make(step: UndoStep, change: () => void, o: { outlives: boolean } = { outlives: false }): Change {
     const number = ++this.#last;
@@ -72,7 +72,7 @@ export class Journal implements Disposable {
         handle.writeSync(new TextEncoder().encode(ownerLine(owner)));
         return { handle, path };
       } catch (error) {
-        if (!isAlreadyThere(error)) throw error;
+        if (!isAlreadyThere(error)) throw cannotWrite(path, error);
       }
     }
   }

@@ -1,3 +1,4 @@
+import { TtunError } from "../../base/errors.ts";
 import { type JournalText, readJournal } from "./journal_text.ts";
 
 /** Where root's ttun writes its changes down; it is empty after a boot. */
@@ -14,10 +15,29 @@ export interface JournalFile {
   readonly text: JournalText | null;
   /** All of it has been undone by a process that might not remove it. */
   readonly isEmpty: boolean;
+  /** Another user wrote it, whom its folder belongs to: root undoes no more than that user could. */
+  readonly isForeign: boolean;
 }
 
+/** @throws {TtunError} privilege */
 export function prepareFolder(folder: string): void {
-  Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  try {
+    Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw cannotWrite(folder, cause);
+  }
+}
+
+/** @throws {TtunError} privilege, if that is the reason; else the error itself */
+export function cannotWrite(path: string, cause: unknown): unknown {
+  const { NotCapable, PermissionDenied } = Deno.errors;
+  if (!(cause instanceof PermissionDenied || cause instanceof NotCapable)) return cause;
+  return new TtunError(
+    "privilege",
+    `Cannot write down what is changed on this machine, in ${path}: no privilege for it; run ttun ` +
+      "with sudo",
+    { cause },
+  );
 }
 
 export function openJournalFile(path: string): Deno.FsFile {
@@ -29,15 +49,17 @@ export function isAlreadyThere(error: unknown): boolean {
 }
 
 /**
- * Returns this user's own journals, of running processes too. Those in other users' files are not
- * believed. @throws Deno.errors.PermissionDenied if the folder is another user's
+ * Returns this user's own journals, of running processes too, and for root those of a folder's owner.
+ * Files of others are not believed. @throws Deno.errors.PermissionDenied if the folder is another user's
  */
 export function listJournals(folder: string): JournalFile[] {
   const found: JournalFile[] = [];
   for (const name of namesIn(folder)) {
     const path = `${folder}/${name}`;
-    const text = readOwn(path);
-    if (text !== null) found.push({ path, text: readJournal(text), isEmpty: text === "" });
+    const file = readTrusted(path, folder);
+    if (file === null) continue;
+    const { text, isForeign } = file;
+    found.push({ path, text: readJournal(text), isEmpty: text === "", isForeign });
   }
   return found;
 }
@@ -62,11 +84,14 @@ function namesIn(folder: string): string[] {
   }
 }
 
-function readOwn(path: string): string | null {
+function readTrusted(path: string, folder: string): { text: string; isForeign: boolean } | null {
   try {
+    const own = Deno.uid();
     const { isFile, uid, size } = Deno.lstatSync(path);
-    if (!isFile || uid !== Deno.uid() || size > MOST_BYTES) return null;
-    return Deno.readTextFileSync(path);
+    const isForeign = uid !== own;
+    if (!isFile || size > MOST_BYTES) return null;
+    if (isForeign && (own !== 0 || uid !== Deno.lstatSync(folder).uid)) return null;
+    return { text: Deno.readTextFileSync(path), isForeign };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null; // its process has just ended
     throw error;

@@ -155,6 +155,35 @@ test("repair: the living, other networks and other users' files are left alone",
   Deno.removeSync(folder, { recursive: true });
 });
 
+test("repair: of another user's journal root undoes what that user could have made, and no more", () => {
+  requireOwnNamespace();
+  const folder = Deno.makeTempDirSync();
+  using libc = openLibc();
+  makeChanges();
+  Deno.writeTextFileSync(`${folder}/1.changes`, journalOf(DEAD, true));
+  Deno.chownSync(folder, 65534, 65534);
+  Deno.chownSync(`${folder}/1.changes`, 65534, 65534);
+  const kinds = findLeftovers(libc, folder)[0]!.open.map(({ step }) => step.kind);
+  deepEqual(kinds, ["routes", "rule", "rule", "nft"]); // "TTUN-O" is no name of ttun's
+  repair(findLeftovers(libc, folder), libc, { keepsOutliving: false });
+  equal(Deno.readTextFileSync(SYSCTL), "1\n");
+  deepEqual(findLeftovers(libc, folder), []);
+  Deno.writeTextFileSync(`${folder}/1.changes`, journalOf(DEAD));
+  repair(findLeftovers(libc, folder), libc, { keepsOutliving: false });
+  Deno.removeSync(folder, { recursive: true });
+});
+
+test("repair: what a living process has made by the same name is not touched", () => {
+  requireOwnNamespace();
+  const folder = Deno.makeTempDirSync();
+  using libc = openLibc();
+  Deno.writeTextFileSync(`${folder}/1.changes`, journalOf(DEAD));
+  Deno.writeTextFileSync(`${folder}/2.changes`, journalOf(OWN));
+  deepEqual(findLeftovers(libc, folder), []);
+  deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["2.changes"]);
+  Deno.removeSync(folder, { recursive: true });
+});
+
 test("journal: a change is written before it is made, and its file goes when all is undone", () => {
   const parent = Deno.makeTempDirSync();
   const folder = `${parent}/run`;

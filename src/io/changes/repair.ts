@@ -3,7 +3,7 @@ import { listJournals } from "./journal_folder.ts";
 import { type OpenStep, undoneLine } from "./journal_text.ts";
 import { exists, isDead, ownNetwork } from "./process_identity.ts";
 import { isKnownKind, undoStep } from "./undo.ts";
-import { describeStep } from "./undo_step.ts";
+import { describeStep, isHarmless } from "./undo_step.ts";
 
 /** Changes that a dead process has left on this machine, in this network namespace. */
 export interface Leftover {
@@ -23,13 +23,26 @@ export interface Repaired {
 /** Removes files of which nothing is left. @throws Deno.errors.PermissionDenied for other users */
 export function findLeftovers(libc: Libc, folder: string): Leftover[] {
   const found: Leftover[] = [];
-  for (const { path, text, isEmpty } of listJournals(folder)) {
+  const journals = listJournals(folder);
+  const network = ownNetwork(libc);
+  const here = journals.filter(({ text }) => text?.owner.network === network);
+  const living = new Set(
+    here.filter(({ text }) => !isDead(libc, text!.owner)).flatMap(({ text }) =>
+      text!.open.map(({ step }) => JSON.stringify(step))
+    ),
+  );
+  for (const { path, isEmpty } of journals) {
     if (isEmpty && !exists(libc, pidOf(path))) removeQuietly(path);
-    if (text === null) continue;
-    const { owner, open } = text;
-    if (!isDead(libc, owner) || owner.network !== ownNetwork(libc)) continue;
-    if (open.length === 0) removeQuietly(path);
-    else found.push({ pid: owner.pid, path, open });
+  }
+  for (const { path, text, isForeign } of here) {
+    const { owner, open } = text!;
+    if (!isDead(libc, owner)) continue;
+    // Whatever a living process has made by the same name is not this one's any more.
+    const rest = open.filter(({ step }) =>
+      !living.has(JSON.stringify(step)) && (!isForeign || isHarmless(step))
+    );
+    if (rest.length === 0) removeQuietly(path);
+    else found.push({ pid: owner.pid, path, open: rest });
   }
   return found;
 }

@@ -36,6 +36,27 @@ export type UndoStep =
 
 export type UndoKind = UndoStep["kind"];
 
+/**
+ * True for a step whose undoing takes away no more than what ttun makes, whatever is written in it: a
+ * journal may be another user's, and root repairs it.
+ */
+export function isHarmless(step: UndoStep): boolean {
+  switch (step.kind) {
+    case "rule": // routes and rules of ttun's protocol alone
+    case "routes":
+      return true;
+    case "nft":
+      return /^(inet|ip6?)$/.test(step.family) && /^ttun_[a-z0-9_]+$/.test(step.table);
+    case "iptables":
+      return /^ip6?tables$/.test(step.program) && /^(filter|mangle|nat)$/.test(step.table) &&
+        Object.entries(step.chains).every(([builtIn, chain]) =>
+          /^[A-Z]+$/.test(builtIn) && /^ttun-[a-z0-9_-]+$/.test(chain)
+        );
+    default:
+      return false;
+  }
+}
+
 /** Words for the log, as "the routes of table 29812". */
 export function describeStep(step: UndoStep): string {
   switch (step.kind) {
