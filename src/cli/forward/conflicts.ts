@@ -14,6 +14,7 @@ const OF_DEVICE = {
   pool: "--pool",
   clients: "--clients",
   clientNetwork: "--client-network",
+  nat: "--nat",
   offload: "--offload",
   up: "--up",
   down: "--down",

@@ -158,7 +158,7 @@ function stillNeeded(config: TunConfig, hooks: Hooks, facts: TunFacts): Revocabl
   const keepsLeases = config.end.role === "server" && config.end.many !== undefined;
   if (mayLearn || keepsLeases) keep.push("read", "write", "sys"); // state_file.ts
   // The journal of changes, their undoing, and the programs that do it.
-  if (config.gateway !== null) keep.push("read", "write", "run", "sys");
+  if (config.gateway !== null || config.nat !== null) keep.push("read", "write", "run", "sys");
   // Other systems poll this machine's addresses to notice a new path to the server.
   if (!isLinux && config.end.role === "client") keep.push("sys");
   // Hooks; other systems also use programs to assign and remove addresses.
@@ -182,7 +182,10 @@ function needs(role: Role, options: TunFlags): Need[] {
   for (const command of ADDRESS_PROGRAMS[Deno.build.os] ?? []) {
     all.push({ permission: { name: "run", command }, purpose: "give the device its addresses" });
   }
-  if ("server" in options && (options.defaultRoute || options.killSwitch)) {
+  const changes = "server" in options
+    ? options.defaultRoute || options.killSwitch
+    : options.nat !== undefined;
+  if (changes) {
     const purpose = "write down what is changed on this machine";
     const path = ownFolder();
     if (path !== null) all.push({ permission: { name: "write", path }, purpose });
@@ -259,6 +262,7 @@ async function planeConfig(
       ...many?.networks.map(({ network }) => network) ?? [],
     ]),
     gateway: isClient ? gatewayOf(options, Deno.build.os) : null,
+    nat: isClient ? null : options.nat ?? null,
     mssClamp: options.mssClamp,
     offload: options.offload !== "off",
     user: options.user,

@@ -117,7 +117,12 @@ export function gatewayOf(
 }
 
 /** @throws {TtunError} usage, for an option of another operating system */
-export function refuseForSystem({ wintun }: TunFlags, system: string): void {
+export function refuseForSystem(options: TunFlags, system: string): void {
+  const { wintun } = options;
+  const ofLinux = "nat" in options && options.nat !== undefined ? "--nat" : null;
+  if (ofLinux !== null && system !== "linux") {
+    throw new TtunError("usage", `Cannot use ${ofLinux} here: it is for Linux only so far`);
+  }
   if (wintun === undefined || system === "windows") return;
   throw new TtunError("usage", "Cannot use --wintun: it is for Windows only; leave it out here");
 }

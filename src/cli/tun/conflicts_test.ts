@@ -88,6 +88,14 @@ Deno.test("--wintun is refused where there is none", () => {
   refuseForSystem(given, "windows");
 });
 
+Deno.test("--nat elsewhere than on Linux is refused by name", () => {
+  refuseForSystem(server("--nat", "eth0"), "linux");
+  assert.throws(() => refuseForSystem(server("--nat", "auto"), "darwin"), {
+    kind: "usage",
+    message: /--nat here/,
+  });
+});
+
 Deno.test("standard input and output serve one client, and give no key then", () => {
   const refuse = (...listen: string[]) =>
     refuseForStdio({ listen: listen.map(parseListen), keyFile: "-", daemon: false });

@@ -214,7 +214,7 @@ export class Gateway implements Disposable {
 
   #setSwitch(): void {
     const rules = this.#switchRules();
-    if (rules === null) throw noFilterProgram();
+    if (rules === null) throw noFilterProgram("--kill-switch");
     if (rules.text === this.#applied) return;
     const { libc } = this.#o;
     this.#withPrograms(() => {

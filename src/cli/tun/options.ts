@@ -246,6 +246,18 @@ export const SERVER_OPTIONS = {
     ...ADDRESS_OPTION,
     defaultText: "10.1.1.1/30 and fc11::1/126, or the first of --pool",
   },
+  nat: {
+    names: ["nat"],
+    group: "network",
+    kind: "string",
+    metavar: "IFACE",
+    parse: parseDeviceName,
+    beginnings: ["auto"],
+    help:
+      "let clients reach what this machine reaches by this interface, under its address: switches " +
+      "on forwarding, and takes all of it back at the end; auto is the one of the default route " +
+      "(Linux)",
+  },
   ...FORWARD_SERVER_OPTIONS,
   ...DEVICE_OPTIONS,
   ...PROCESS_OPTIONS,

@@ -33,13 +33,14 @@ export async function run(config: TunConfig, host: PlaneHost): Promise<void> {
   // Nothing can be loaded once there is a loop that blocks.
   const gateways = mayHaveGateway(config) ? await load(() => import("./gateway.ts")) : null;
   const mark = config.gateway === null ? undefined : CARRIER_MARK;
+  const nat = config.nat === null ? null : await load(() => import("./nat.ts"));
   await runPlane(config, host, {
     mark,
     mayMeetNames: meetsNames(config),
     endpoints: config.end.role === "client" ? [config.end.server] : config.end.listen,
     userChange: { keeps: "network" },
     openPlatform: () => openPlatform(config),
-    open: (tools: Tools) => open(config, tools, gateways),
+    open: (tools: Tools) => open(config, tools, { gateways, nat }),
   });
 }
 
@@ -47,7 +48,7 @@ export async function run(config: TunConfig, host: PlaneHost): Promise<void> {
 async function open(
   config: TunConfig,
   tools: Tools,
-  gateways: GatewayModule | null,
+  modules: Modules,
 ): Promise<OpenedPlane<TunStart>> {
   const { platform, opened, log, signal, ciphers } = tools;
   const { end: carrier } = config;
@@ -71,7 +72,7 @@ async function open(
     ? openForwards(carrier.forwards, { ...tools, net, io: config.io })
     : null;
   const server = carrier.role === "client" ? openServer(carrier.server, tools) : null;
-  const gateway = openGateway(config, tools, gateways);
+  const gateway = openGateway(config, tools, modules.gateways);
   if (gateway !== null) opened.use(gateway);
   const addresses = carrier.role === "client" && server !== null && "host" in server
     ? await firstAddresses({
@@ -101,6 +102,11 @@ async function open(
   for (const warning of configured.warnings) log.warn(warning);
   gateway?.begin(device.name);
   if (gateway !== null) opened.use(keeper.paths.onChange(() => gateway.update()));
+  if (config.nat !== null && modules.nat !== null && platform.libc !== null) {
+    const networks = [...configured.addresses, ...config.peers, ...config.routes];
+    const tools = { libc: platform.libc, log };
+    opened.use(modules.nat.openNat(config.nat, device.name, networks, tools));
+  }
 
   const facts: TunFacts = {
     device: device.name,
@@ -174,6 +180,12 @@ function openGateway({ gateway }: TunConfig, tools: Tools, module: GatewayModule
     );
   }
   return null;
+}
+
+/** Parts that most tunnels do without; null = not loaded. */
+interface Modules {
+  readonly gateways: GatewayModule | null;
+  readonly nat: typeof import("./nat.ts") | null;
 }
 
 /** A client's server or a target is given by a name; a server's clients may forward to names. */

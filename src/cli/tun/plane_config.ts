@@ -56,6 +56,8 @@ export interface TunConfig extends CommonConfig {
   readonly routes: readonly Cidr[];
   /** A client's; null = neither all traffic goes through the tunnel, nor is there a kill switch. */
   readonly gateway: GatewayConfig | null;
+  /** A server's: the interface by which clients reach other networks; null = they do not. */
+  readonly nat: string | null;
   readonly mssClamp: boolean;
   /** Allows GSO packets and open checksums, where both ends can handle them. */
   readonly offload: boolean;

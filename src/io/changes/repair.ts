@@ -71,7 +71,7 @@ export function repair(
       }
       const what = describeStep(step);
       try {
-        if (undoStep(step, libc)) done.push({ pid, what });
+        if (undoStep(step, libc, path.slice(0, path.lastIndexOf("/")))) done.push({ pid, what });
         appendIfThere(path, undoneLine(number));
       } catch (error) {
         if (!(error instanceof Error)) throw error;

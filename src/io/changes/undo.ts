@@ -2,14 +2,16 @@ import { NativeError } from "../../../ffi/native.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { Netlink } from "../../../ffi/linux/netlink.ts";
 import { runCommand } from "../netcfg/command_steps.ts";
+import { JOURNAL_FOLDER } from "./journal_folder.ts";
 import { canRun, mustRun } from "./run_program.ts";
+import { sysctlsOfOthers } from "./shared_sysctl.ts";
 import { readSysctl, writeSysctl } from "./sysctl.ts";
 import { TTUN_PROTOCOL, type UndoKind, type UndoStep } from "./undo_step.ts";
 
 type StepOf<K extends UndoKind> = Extract<UndoStep, { kind: K }>;
 
 /** Returns true if there was something to undo. */
-type Undo<K extends UndoKind> = (step: StepOf<K>, libc: Libc) => boolean;
+type Undo<K extends UndoKind> = (step: StepOf<K>, libc: Libc, others: string | null) => boolean;
 
 const UNDO: { readonly [K in UndoKind]: Undo<K> } = {
   rule: undoRule,
@@ -20,8 +22,11 @@ const UNDO: { readonly [K in UndoKind]: Undo<K> } = {
     return true;
   },
   iptables: undoIptables,
-  sysctl: ({ path, before, after }, libc) => {
+  sysctl: ({ path, before, after }, libc, others) => {
     if (readSysctl(libc, path) !== after) return false;
+    const isShared = others !== null &&
+      sysctlsOfOthers(libc, others).flat().some((step) => step.path === path);
+    if (isShared) return false; // the other one puts it back
     writeSysctl(libc, path, before);
     return true;
   },
@@ -29,11 +34,16 @@ const UNDO: { readonly [K in UndoKind]: Undo<K> } = {
 
 /**
  * Undoes a change as far as it is still as ttun made it. Returns true if there was something to
- * undo. @throws {NativeError | TtunError | Error} the system's refusal
+ * undo. `others`: the folder of the journals of processes that may need it too; null = there are none.
+ * @throws {NativeError | TtunError | Error} the system's refusal
  */
-export function undoStep(step: UndoStep, libc: Libc): boolean {
+export function undoStep(
+  step: UndoStep,
+  libc: Libc,
+  others: string | null = JOURNAL_FOLDER,
+): boolean {
   const undo = UNDO[step.kind] as Undo<UndoKind>;
-  return undo(step, libc);
+  return undo(step, libc, others);
 }
 
 export function isKnownKind(kind: string): kind is UndoKind {

@@ -62,7 +62,7 @@ export function nftRules(table: string, text: string): FilterRules {
 
 /** `texts`: the input of iptables-restore by family; `chains`: by the built-in ones. */
 export function iptablesRules(
-  table: "filter" | "mangle",
+  table: "filter" | "mangle" | "nat",
   chains: Readonly<Record<string, string>>,
   texts: Readonly<Record<4 | 6, string>>,
 ): FilterRules {
@@ -88,11 +88,11 @@ export function iptablesRules(
   };
 }
 
-/** @throws {TtunError} system */
-export function noFilterProgram(): TtunError {
+/** The error for `option` on a machine without such a program. */
+export function noFilterProgram(option: string): TtunError {
   return new TtunError(
     "system",
-    "Cannot set up --kill-switch: neither nft nor iptables works here; install the package " +
+    `Cannot set up ${option}: neither nft nor iptables works here; install the package ` +
       "nftables (sudo apt-get install nftables), and in a container allow it NET_ADMIN",
   );
 }

@@ -1,0 +1,167 @@
+import { type Cidr, formatCidr, networkOf } from "../../base/addr.ts";
+import { toTtunError, TtunError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import {
+  droppingChain,
+  type NatChain,
+  natIptables,
+  natNft,
+  type NatWishes,
+  type Uplink,
+} from "../../core/net/nat_rules.ts";
+import { NativeError } from "../../../ffi/native.ts";
+import type { Libc } from "../../../ffi/linux/libc.ts";
+import { CAP_NET_ADMIN, passToPrograms } from "../../../ffi/linux/user.ts";
+import { Netlink } from "../../../ffi/linux/netlink.ts";
+import { Journal } from "../../io/changes/journal.ts";
+import { JOURNAL_FOLDER } from "../../io/changes/journal_folder.ts";
+import { ownIdentity } from "../../io/changes/process_identity.ts";
+import { runCommand } from "../../io/netcfg/command_steps.ts";
+import { Forwarding } from "../../io/netcfg/forwarding.ts";
+import {
+  FilterChanges,
+  type FilterProgram,
+  type FilterRules,
+  findFilterProgram,
+  iptablesRules,
+  nftRules,
+  noFilterProgram,
+} from "../../io/netcfg/kill_switch.ts";
+
+export interface NatTools {
+  readonly libc: Libc;
+  readonly log: Logger;
+}
+
+/** The value of --nat that stands for the ways of the default routes. */
+export const AUTO = "auto";
+
+/**
+ * Makes this machine the gateway of a tunnel's clients. `networks`: those of the device, and those
+ * behind clients. Dispose takes back what was changed. @throws {TtunError} usage, privilege, system
+ */
+export function openNat(
+  nat: string,
+  device: string,
+  networks: readonly Cidr[],
+  { libc, log }: NatTools,
+): Disposable {
+  const uplinks = findUplinks(nat, libc);
+  const families = uplinks.map(({ family }) => family);
+  const folder = JOURNAL_FOLDER;
+  using opened = new DisposableStack();
+  const program = findFilterProgram();
+  if (program === null) throw noFilterProgram("--nat");
+  const journal = opened.use(new Journal(libc, folder, "nat"));
+  const { pid, start } = ownIdentity(libc);
+  const wishes = {
+    device,
+    uplinks,
+    networks: networks.map(networkOf).filter(({ prefix }) => prefix > 0),
+  };
+  for (const rules of natRules(program, `${pid}_${start}`, wishes)) {
+    opened.adopt(new FilterChanges(libc, journal, rules, { outlives: false }), (it) => it.remove());
+  }
+  const links6 = uplinks.filter(({ family }) => family === 6).map(({ link }) => link);
+  const forwarding = attempt(
+    "let this machine forward packets",
+    () => opened.use(new Forwarding({ libc, journal, folder }, families, links6)),
+  );
+  log.info("clients reach what this machine reaches, by its address", {
+    uplinks: uplinks.map(({ family, link }) => `${link} (IPv${family})`).join(", "),
+    networks: networks.filter(({ family }) => families.includes(family)).map(networkOf)
+      .map(formatCidr).join(","),
+    program,
+    forwarding: forwarding.isOurs ? "switched on" : "on already",
+  });
+  if (program === "nft") warnOfDrops(device, log);
+  const all = opened.move();
+  return { [Symbol.dispose]: () => takeBack(all, { libc, log }) };
+}
+
+/** A user who is not root has kept the right to change the network, but programs do not inherit it. */
+function takeBack(all: DisposableStack, { libc, log }: NatTools): void {
+  try {
+    using _passed = passToPrograms(libc, CAP_NET_ADMIN);
+    all.dispose();
+  } catch (thrown) {
+    log.warn(
+      `Cannot take back all of what --nat has changed: ${toTtunError(thrown).message}; run: ` +
+        "sudo ttun doctor --repair",
+    );
+  }
+}
+
+/** A packet that one table of nftables accepts may still be dropped by another. */
+function warnOfDrops(device: string, log: Logger): void {
+  const chain = droppingChain(runCommand(["nft", "-j", "list", "chains"]).output);
+  if (chain === null) return;
+  log.warn(
+    "the packet filter of this machine drops what it forwards unless a rule lets it through: if " +
+      `clients reach nothing, add rules for ${device}`,
+    { chain, example: `iptables -I FORWARD -i ${device} -j ACCEPT (and with -o, and ip6tables)` },
+  );
+}
+
+/** Returns the rules of --nat. `token`: letters, digits and underscores that no other process has. */
+function natRules(program: FilterProgram, token: string, wishes: NatWishes): FilterRules[] {
+  if (program === "nft") {
+    const table = `ttun_nat_${token}`;
+    return [nftRules(table, natNft(table, wishes))];
+  }
+  return natIptables(wishes).map(({ table, builtIn, text }) => {
+    const chain = chainName(table, token);
+    return iptablesRules(table, { [builtIn]: chain }, { 4: text(4, chain), 6: text(6, chain) });
+  });
+}
+
+/** A name of a chain has 28 characters at most. */
+function chainName(table: NatChain["table"], token: string): string {
+  return `ttun-${table[0]}-${token}`;
+}
+
+/** @throws {TtunError} usage, system */
+function findUplinks(nat: string, libc: Libc): Uplink[] {
+  using netlink = new Netlink(libc);
+  if (nat !== AUTO) {
+    try {
+      netlink.link(nat);
+    } catch (error) {
+      if (!(error instanceof NativeError)) throw error;
+      throw new TtunError(
+        "usage",
+        `Cannot use --nat ${nat}: this machine has no such interface; see: ip link`,
+      );
+    }
+    return [{ family: 4, link: nat }, { family: 6, link: nat }];
+  }
+  const defaults = netlink.routes()
+    .filter(({ to, isUnicast, isDead }) => to.prefix === 0 && isUnicast && !isDead)
+    .toSorted((a, b) => a.metric - b.metric);
+  const found = ([4, 6] as const).flatMap((family): Uplink[] => {
+    const first = defaults.find(({ to }) => to.family === family);
+    return first === undefined ? [] : [{ family, link: netlink.link(first.index).name }];
+  });
+  if (found.length > 0) return found;
+  throw new TtunError(
+    "system",
+    "Cannot find the way to the internet for --nat auto: this machine has no default route; name " +
+      "the interface, as --nat eth0",
+  );
+}
+
+/** @throws {TtunError} privilege, system */
+function attempt<T>(doing: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof Error) || error instanceof TtunError) throw error;
+    const isRefused = error instanceof NativeError && error.is("EACCES", "EPERM");
+    throw new TtunError(
+      isRefused ? "privilege" : "system",
+      `Cannot ${doing}: ${error.message}; run ttun as root, in a container with writable ` +
+        "/proc/sys/net, or switch it on before",
+      { cause: error },
+    );
+  }
+}

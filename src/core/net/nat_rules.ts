@@ -1,0 +1,117 @@
+import { type Cidr, formatCidr } from "../../base/addr.ts";
+
+/** A link with the address that packets of a tunnel leave the machine with. */
+export interface Uplink {
+  readonly family: 4 | 6;
+  readonly link: string;
+}
+
+export interface NatWishes {
+  readonly device: string;
+  readonly uplinks: readonly Uplink[];
+  /** Networks of the device, and those behind its peers. */
+  readonly networks: readonly Cidr[];
+}
+
+/**
+ * Returns a program for nft that makes the table, or another in the place of an earlier one, in one
+ * transaction. The segment size is that of the path in both directions (`rt mtu`).
+ */
+export function natNft(table: string, o: NatWishes): string {
+  const masquerade = sources(o).map(({ link, network }) =>
+    `oifname ${quoted(link)} ${network.family === 4 ? "ip" : "ip6"} saddr ${
+      formatCidr(network)
+    } masquerade`
+  );
+  const clamp = ["iifname", "oifname"].map((way) =>
+    `${way} ${quoted(o.device)} tcp flags & (syn|rst) == syn tcp option maxseg size set rt mtu`
+  );
+  return `
+add table inet ${table}
+delete table inet ${table}
+add table inet ${table} {
+  chain postrouting {
+    type nat hook postrouting priority 100; policy accept;
+    ${masquerade.join("\n    ")}
+  }
+  chain forward {
+    type filter hook forward priority -150; policy accept;
+    ${clamp.join("\n    ")}
+  }
+}
+`;
+}
+
+export type NatTable = "nat" | "mangle" | "filter";
+
+/** Rules of a chain of ttun's, to which a built-in chain jumps. */
+export interface NatChain {
+  readonly table: NatTable;
+  readonly builtIn: "POSTROUTING" | "FORWARD";
+  /** Returns input for iptables-restore or ip6tables-restore, which fills the chain in one step. */
+  text(family: 4 | 6, chain: string): string;
+}
+
+/** Returns chains for iptables, which also accept what its own ones may drop of the forwarded. */
+export function natIptables(o: NatWishes): NatChain[] {
+  const device = linkWord(o.device);
+  const masquerade = (family: 4 | 6) =>
+    sources(o).filter(({ network }) => network.family === family).map(({ link, network }) =>
+      `-o ${linkWord(link)} -s ${formatCidr(network)} -j MASQUERADE`
+    );
+  const clamp = ["-i", "-o"].map((way) =>
+    `${way} ${device} -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu`
+  );
+  const accept = [
+    `-i ${device} -j ACCEPT`,
+    `-o ${device} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,
+  ];
+  return [
+    { table: "nat", builtIn: "POSTROUTING", text: restoreText("nat", masquerade) },
+    { table: "mangle", builtIn: "FORWARD", text: restoreText("mangle", () => clamp) },
+    { table: "filter", builtIn: "FORWARD", text: restoreText("filter", () => accept) },
+  ];
+}
+
+function restoreText(
+  table: NatTable,
+  rules: (family: 4 | 6) => readonly string[],
+): NatChain["text"] {
+  return (family, chain) => {
+    const lines = rules(family).map((rule) => `-A ${chain} ${rule}`);
+    return [`*${table}`, `:${chain} - [0:0]`, ...lines, "COMMIT", ""].join("\n");
+  };
+}
+
+function linkWord(link: string): string {
+  return link.replaceAll(/[^A-Za-z0-9._@-]/g, "?");
+}
+
+function sources({ uplinks, networks }: NatWishes) {
+  return uplinks.flatMap(({ family, link }) =>
+    networks.filter((network) => network.family === family).map((network) => ({ link, network }))
+  );
+}
+
+/** The kernel allows quotes in a link's name; such a link gets no rule. */
+function quoted(link: string): string {
+  return `"${link.replaceAll(/["\\\n*]/g, "?")}"`;
+}
+
+/**
+ * Returns a chain of others that drops what no rule of theirs lets through, as "inet filter
+ * forward": what one table accepts, another may still drop. Null = there is none, or it is unknown.
+ * `listing`: what nft lists as JSON.
+ */
+export function droppingChain(listing: string): string | null {
+  let parsed: { nftables?: readonly { chain?: Readonly<Record<string, unknown>> }[] };
+  try {
+    parsed = JSON.parse(listing);
+  } catch {
+    return null; // an nft without JSON
+  }
+  const found = parsed.nftables?.find(({ chain }) =>
+    chain?.hook === "forward" && chain.policy === "drop"
+  )?.chain;
+  return found === undefined ? null : `${found.family} ${found.table} ${found.name}`;
+}
