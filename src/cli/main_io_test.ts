@@ -169,7 +169,7 @@ test("a client without a server is told its usage line", async () => {
 test("options before the command, and commands of other tunnels, are told the right order and word", async () => {
   const early = await runTtun("-k", "n0body", "proxy", "client");
   assertUsage(early, /the command comes first, as in ttun proxy \[options\]$/m);
-  assertUsage(await runTtun("up"), /"up": use ttun server at one end and ttun client/);
+  assertUsage(await runTtun("connect"), /"connect": use ttun server at one end and ttun client/);
   assertUsage(await runTtun("proxy", "-v", "client"), /as in ttun proxy client \[options\]$/m);
 });
 

@@ -69,6 +69,7 @@ export function readArgs(
     if (flag === null) {
       const [key, option] = findPositional(table) ?? [];
       if (at > 0 || key === undefined) throw misplaced(table, at);
+      if (option!.isSecret?.(arg) === true) secrets.push({ index: at, start: 0 });
       given[key] = readValue(option!, nameOf(option!), arg);
       continue;
     }
@@ -88,7 +89,9 @@ export function readArgs(
       text = args[at];
       if (text === undefined) throw missingValue(flag.spelled, option);
     }
-    if (option.secret === true) secrets.push({ index: at, start });
+    if (option.secret === true || option.isSecret?.(text ?? "") === true) {
+      secrets.push({ index: at, start });
+    }
     const value = readValue(option, flag.spelled, text);
     if (option.kind === "list") given[key] = [...asList(given[key]), value];
     else given[key] = value;

@@ -1,3 +1,4 @@
+import { SHARE_OPTIONS } from "../share/options.ts";
 import {
   CONFIG_EXAMPLE_OPTIONS,
   CONFIG_NAME_OPTIONS,
@@ -150,6 +151,14 @@ export const COMMANDS = {
       }),
     },
   },
+  share: defineCommand({
+    summary: "print a link, and a QR code of it, with which a client connects",
+    example: "ttun share vpn.example.net",
+    options: SHARE_OPTIONS,
+    notInFiles: true,
+    run: async (options, context) =>
+      await (await load(() => import("../share/command.ts"))).runShare(options, context),
+  }),
   up: defineCommand({
     summary: "start all that a configuration file asks for, in the background",
     example: "ttun up office",

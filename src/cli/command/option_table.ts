@@ -30,6 +30,8 @@ interface CommonOption {
   readonly positional?: true;
   /** A secret value, which the caller hides in the process's arguments. */
   readonly secret?: true;
+  /** Values for which it is a secret. */
+  readonly isSecret?: (text: string) => boolean;
   /**
    * The name of its environment variable, which the command reads itself, as it is a secret's;
    * absent = TTUN_ and the option's name.

@@ -80,6 +80,7 @@ function shownOption(key: string, option: Option, layers: readonly Layer[]): str
   const name = option.names[0];
   if (texts === null || texts === undefined) return [`# ${name} is in the environment`];
   const place = /\((.*)\)$/.exec(texts[0]?.spelled ?? "")?.[1] ?? texts[0]?.spelled ?? "";
-  if (option.secret === true) return [`# ${name} is there  (${place})`];
+  const isSecret = texts.some(({ text }) => option.isSecret?.(text) === true);
+  if (option.secret === true || isSecret) return [`# ${name} is there  (${place})`];
   return [`${name} = ${tomlValue(option, texts.map(({ text }) => text))}  # ${place}`];
 }

@@ -92,7 +92,8 @@ function readEntry(table: Table, to: Target, problems: Problem[]): Entry {
     if (option.runs === true || texts.some(({ text }) => /^exec:/i.test(text))) {
       commands.push(setting.name);
     }
-    if (option.secret === true) secrets.push(setting.name);
+    const isSecret = texts.some(({ text }) => option.isSecret?.(text) === true);
+    if (option.secret === true || isSecret) secrets.push(setting.name);
   }
   return { command: to.name, number: to.number, line: table.line, layer, commands, secrets };
 }

@@ -10,6 +10,7 @@ import { oneLine } from "./text_bytes.ts";
 
 /** Sources in the order of the search. */
 export type KeySource =
+  | "link"
   | "-k"
   | "configuration"
   | "--key-file"
@@ -47,7 +48,11 @@ export function keySecrets({ key, source }: ResolvedKey): Secrets {
  * that nobody writes to
  */
 export async function resolveKey(
-  options: { readonly key: string | undefined; readonly keyFile: string | undefined },
+  options: {
+    readonly key: string | undefined;
+    readonly keyFile: string | undefined;
+    readonly linkKey?: Uint8Array;
+  },
   context: Pick<RunContext, "signal" | "log" | "secretsHidden" | "fileSecrets" | "background">,
   host: KeyEnvironment = denoKeyEnvironment,
 ): Promise<ResolvedKey> {
@@ -56,6 +61,7 @@ export async function resolveKey(
   const fromEnv = host.env.get("TTUN_KEY");
   if (fromEnv !== undefined) host.env.forget("TTUN_KEY");
 
+  if (options.linkKey !== undefined) return keyOf(options.linkKey, "link");
   if (options.key !== undefined) {
     const isInFile = context.fileSecrets?.has("key") === true;
     if (!isInFile) warnOfArgument(context);

@@ -16,6 +16,7 @@ export interface SecretKind {
 }
 
 export const KEY: SecretKind = { file: "key file", question: "Key: " };
+export const LINK: SecretKind = { file: "link file", question: "Link: " };
 
 /**
  * Accepts a file that only its owner may read, or `-`. Drops one byte order mark and line end.

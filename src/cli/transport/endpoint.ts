@@ -78,6 +78,7 @@ function schemesOf(end: End): Scheme[] {
 
 /** Returns how logs and hooks name it: an address alone for TCP, a URL for all others. */
 export function formatEndpoint({ scheme, at }: Endpoint): string {
+  if (scheme === "ttun") return "ttun://…"; // it has a key in it
   if (typeof at !== "string") return "range" in at ? formatHopAddress(at) : formatAddr(at);
   const [beginning] = /^[a-z]+:(?:\/\/)?/.exec(entryOf(scheme).form)!;
   return `${beginning}${at}`;

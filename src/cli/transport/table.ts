@@ -59,6 +59,15 @@ export const TRANSPORTS = {
     takesStdio: true,
     load: async () => (await import("../../io/stdio/transport.ts")).STDIO_TRANSPORT,
   },
+  // Read before anything is opened: all that a client needs, its key among it (cli/share/).
+  ttun: {
+    form: "ttun://KEY@HOST:PORT",
+    server: (rest) => rest,
+  },
+  link: {
+    form: "link:FILE",
+    server: readLinkFile,
+  },
 } as const satisfies Readonly<Record<string, TransportEntry>>;
 
 export type Scheme = keyof typeof TRANSPORTS;
@@ -105,6 +114,11 @@ function readCommand(rest: string): string {
   if (rest.includes("\0")) refuse("there is a zero byte in it");
   if (new TextEncoder().encode(rest).length > LONGEST_COMMAND) refuse("the command is too long");
   return rest;
+}
+
+function readLinkFile(rest: string): string {
+  if (rest !== "") return rest;
+  throw new TtunError("usage", "Cannot read a link: write link:FILE, or link:- for standard input");
 }
 
 function readNothing(rest: string): string {

@@ -39,6 +39,7 @@ import {
 import { firstHost } from "../../core/ip/address_pool.ts";
 import { toClientName } from "../../core/link/v2/client_name.ts";
 import { clientId } from "../../core/link/v2/identity.ts";
+import { takeLink } from "../share/take_link.ts";
 import { metricsPlace } from "../status/metrics_place.ts";
 import {
   gatewayOf,
@@ -79,6 +80,7 @@ export async function runTun(
   options: TunFlags,
   context: RunContext,
 ): Promise<number> {
+  if ("server" in options) options = await takeLink(options, context);
   if ("listen" in options) refuseForStdio(options);
   const run = forwardsAlone(options) ? runForward : runDevice;
   const runRole = (context: RunContext) => run(role, options, context);

@@ -13,6 +13,7 @@ import {
 import { FORWARD_CLIENT_OPTIONS, FORWARD_SERVER_OPTIONS } from "../forward/options.ts";
 import { STATUS_OPTIONS } from "../status/options.ts";
 import { LONGEST_REKEY } from "../command/session_options.ts";
+import { isSharedLink } from "../../core/share/shared_link.ts";
 import { CIPHER_CHOICES } from "../command/cipher_choice.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 import {
@@ -306,6 +307,7 @@ export const CLIENT_OPTIONS = {
     kind: "string",
     metavar: "HOST[:PORT]",
     parse: parseServer,
+    isSecret: isSharedLink,
     beginnings: beginningsOf("server"),
     required: true,
     positional: true,

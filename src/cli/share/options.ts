@@ -1,0 +1,66 @@
+import { parsePortRange } from "../../core/hop/port_range.ts";
+import { readAddress } from "../command/address_args.ts";
+import { CIPHER_CHOICES } from "../command/cipher_choice.ts";
+import { KEY_OPTION, SERVER_KEY_FILE_OPTION } from "../command/common_options.ts";
+import type { OptionTable, Values } from "../command/option_table.ts";
+import { DEFAULT_PORT } from "../transport/table.ts";
+
+/** Options of `ttun share`. */
+export const SHARE_OPTIONS = {
+  host: {
+    names: ["host"],
+    group: "basic",
+    kind: "string",
+    metavar: "HOST[:PORT]",
+    parse: (text: string) => readAddress(text, { port: DEFAULT_PORT }),
+    required: true,
+    positional: true,
+    help:
+      "the server's name or address, as clients reach it; --host may be left out right behind " +
+      "the command",
+  },
+  client: {
+    names: ["client"],
+    group: "basic",
+    kind: "string",
+    metavar: "NAME",
+    help: "whose key of a file with one for each client",
+  },
+  range: {
+    names: ["range"],
+    group: "basic",
+    kind: "string",
+    metavar: "FIRST-LAST",
+    parse: parsePortRange,
+    help: "the server's ports hop (ttun server -l hop://): their range, and no port",
+  },
+  key: KEY_OPTION,
+  keyFile: SERVER_KEY_FILE_OPTION,
+  cipher: {
+    names: ["cipher", "m"],
+    group: "security",
+    kind: "choice",
+    metavar: "NAME",
+    choices: CIPHER_CHOICES,
+    default: "auto",
+    help: "the cipher that the client takes, if the server leaves it open",
+  },
+  wire: {
+    names: ["wire"],
+    group: "security",
+    kind: "choice",
+    metavar: "VERSION",
+    choices: ["auto", "v2"],
+    default: "v2",
+    help: "the version that the client speaks: v2 nothing else, auto what it finds",
+  },
+  out: {
+    names: ["out", "o"],
+    group: "basic",
+    kind: "string",
+    metavar: "FILE",
+    help: "write the link into a new FILE that only its owner may read, instead of the terminal",
+  },
+} as const satisfies OptionTable;
+
+export type ShareFlags = Values<typeof SHARE_OPTIONS>;

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { test } from "../check.ts";
+import {
+  endWell,
+  ENV,
+  listensAt,
+  PERMIT,
+  portsOf,
+  type Process,
+  spawnHere,
+  spawnTtun,
+  startServer,
+  ttunCommand,
+} from "./forward_pair.ts";
+import { makeFolder } from "./proxy_files.ts";
+import { KEY, LOOPBACK, run } from "./proxy_pair.ts";
+import { serveWeb } from "./proxy_web.ts";
+
+async function works(client: Process): Promise<void> {
+  await client.waitFor(/ authenticated /, 20_000);
+  const url = `http://${LOOPBACK}:${portsOf(client)[0]}/hello`;
+  const { stdout, stderr } = await run("curl", ["-sS", url]);
+  assert.equal(stdout, "hello\n", stderr + client.output);
+  assert(!client.output.includes(KEY), "the key is in the log");
+}
+
+test("a link is all that a client needs, from a file, from standard input, and as an argument that ps does not show", async () => {
+  await using web = serveWeb();
+  await using folder = await makeFolder();
+  await using stack = new AsyncDisposableStack();
+  const server = stack.adopt(await startServer({ args: PERMIT }), endWell);
+  const file = `${folder.path}/link`;
+  const [command, args] = ttunCommand("share", listensAt(server), "--out", file);
+  const shared = await run(command, args, { env: ENV });
+  assert.equal(shared.code, 0, shared.stderr);
+  assert.doesNotMatch(shared.stdout, new RegExp(KEY));
+  assert.equal(Deno.statSync(file).mode! & 0o777, 0o600);
+  const link = Deno.readTextFileSync(file).trim();
+  assert.equal(link, `ttun://${KEY}@${listensAt(server)}?wire=v2`);
+  const start = (server: string) =>
+    stack.adopt(
+      spawnTtun(["client", server, "-L", `0:${web.at}`], { env: { TTUN_KEY: "" } }),
+      endWell,
+    );
+  await works(start(`link:${file}`));
+  const given = start(link);
+  await works(given);
+  const shown = Deno.readTextFileSync(`/proc/${given.pid}/cmdline`);
+  assert(!shown.includes(KEY) && shown.includes("xxxx"), shown);
+  const script = '"$@" < "$0"';
+  const [ttun, all] = ttunCommand("client", "link:-", "-L", `0:${web.at}`, "-v");
+  const piped = stack.use(spawnHere("sh", ["-c", script, file, ttun, ...all], {
+    env: { TTUN_KEY: "", NO_COLOR: "1" },
+  }));
+  await works(piped);
+  // It is written once, and never over another file.
+  const again = await run(command, args, { env: ENV });
+  assert.equal(again.code, 2);
+  assert.match(again.stderr, /it is there already/);
+});
+
+test("a link is printed on a terminal alone, with its QR code; beside a key it is refused", async () => {
+  const [command, args] = ttunCommand("share", "vpn.example.net");
+  const refused = await run(command, args, { env: ENV });
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /give --out FILE, or run this on a terminal/);
+  assert.equal(refused.stdout, "");
+  const line = [command, ...args].map((word) => `'${word}'`).join(" ");
+  const typed = await run("script", ["-qec", line, "/dev/null"], { env: ENV });
+  assert.match(
+    typed.stdout,
+    new RegExp(`ttun client 'ttun://${KEY}@vpn\\.example\\.net:20203\\?wire=v2'`),
+  );
+  assert.match(typed.stdout, /█ ▄▄▄▄▄ █/);
+  const [client, both] = ttunCommand("client", "ttun://abc@192.0.2.1:1", "-k", "def", "-N");
+  const { code, stderr } = await run(client, both, { env: { TTUN_KEY: "" } });
+  assert.equal(code, 2);
+  assert.match(stderr, /a key beside a link/);
+  assert.doesNotMatch(stderr, /abc|def@/);
+});
