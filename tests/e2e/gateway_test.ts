@@ -116,3 +116,19 @@ test("--default-route: after kill -9 the next start, or doctor --repair, takes e
     equal(await stateOf(lab.client), before);
   }
 });
+
+test("--default-route: where IPv6 is switched off, it is for IPv4", async () => {
+  await using lab = await gatewayLab();
+  await using _server = await startServer(lab.server);
+  await lab.client.sh(`
+    for link in all default lo eth0 eth1; do
+      echo 1 >/proc/sys/net/ipv6/conf/$link/disable_ipv6
+    done`);
+  const before = await stateOf(lab.client);
+  await using client = startGateway(lab, "--default-route", "--kill-switch");
+  await client.waitFor(/authenticated/);
+  equal(await ping(lab.client, WEB.v4), 3);
+  client.signal("SIGINT");
+  equal((await client.status).code, 0);
+  equal(await stateOf(lab.client), before);
+});

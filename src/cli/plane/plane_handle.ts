@@ -11,7 +11,7 @@ import { resolveHost } from "../platform/resolve.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
 
 /** Milliseconds for the data plane to end before it is left behind. */
-const STOP_PATIENCE = 900;
+const STOP_MS = 900;
 
 /** Milliseconds in which a tunnel has come up, and the data plane has warmed its code. */
 const SETTLE_MS = 3000;
@@ -42,6 +42,7 @@ export interface PlaneLife<Facts, Start> {
 export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable {
   readonly #context: RunContext;
   readonly #libc: ControlLibc | null;
+  readonly #stopMs: number;
   readonly #worker: Worker;
   readonly #port: MessagePort;
   #wakeFd: number | null = null;
@@ -53,12 +54,16 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
   readonly #failed = Promise.withResolvers<TtunError>();
   #stopped: Promise<TtunError | null> | null = null;
 
-  /** `libc` wakes a data plane whose loop blocks; null if none does. `entry`: for tests. */
+  /**
+   * `libc` wakes a data plane whose loop blocks; null if none does. `stopMs`: milliseconds for it to
+   * end. `entry`: for tests.
+   */
   constructor(
     config: PlaneConfig,
-    o: { libc: ControlLibc | null; context: RunContext; entry?: URL },
+    o: { libc: ControlLibc | null; context: RunContext; stopMs?: number; entry?: URL },
   ) {
     this.#libc = o.libc;
+    this.#stopMs = o.stopMs ?? STOP_MS;
     this.#context = o.context;
     const entry = o.entry ?? new URL("../data_plane.ts", import.meta.url);
     this.#worker = new Worker(entry, { type: "module" });
@@ -144,7 +149,7 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
   async #stopNow(): Promise<TtunError | null> {
     this.#command({ kind: "stop" });
     const { promise: late, resolve } = Promise.withResolvers<"late">();
-    const timer = setTimeout(() => resolve("late"), STOP_PATIENCE);
+    const timer = setTimeout(() => resolve("late"), this.#stopMs);
     const end = await Promise.race([this.#ended.promise, late]);
     clearTimeout(timer);
     if (end !== "late") return end;

@@ -55,6 +55,9 @@ import { resolveListen } from "../transport/resolve_listen.ts";
 import { LONGEST_REKEY } from "../command/session_options.ts";
 import type { TunClientFlags, TunFlags } from "./options.ts";
 
+/** Milliseconds for an end that has programs take back what was changed on the machine. */
+const GATEWAY_STOP_MS = 10_000;
+
 type Role = "server" | "client";
 type Hooks = { readonly up: string | undefined; readonly down: string | undefined };
 
@@ -128,7 +131,11 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
     libc,
   );
   using atEnd = new DisposableStack();
-  await using plane = new PlaneHandle<TunFacts, TunStart>(config, { libc, context });
+  await using plane = new PlaneHandle<TunFacts, TunStart>(config, {
+    libc,
+    context,
+    ...(config.gateway !== null && { stopMs: GATEWAY_STOP_MS }),
+  });
   await plane.run({
     prepare: async (facts) => {
       if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));

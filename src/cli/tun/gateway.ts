@@ -39,6 +39,9 @@ interface Tools {
 const STRICT_RP_FILTER = "rp_filter is strict here, and what makes up for it cannot be set: the " +
   "server's answers may be dropped; run: sudo sysctl -w net.ipv4.conf.all.rp_filter=2";
 
+/** A setting that there is not in a kernel without IPv6. */
+const IPV6_OFF = "/proc/sys/net/ipv6/conf/all/disable_ipv6";
+
 /** Halves of all addresses: more specific than the default routes, which stay as they are. */
 const HALVES: Readonly<Record<4 | 6, readonly Cidr[]>> = {
   4: [0, 128].map((first) => half(4, first)),
@@ -115,7 +118,10 @@ export class Gateway implements Disposable {
   get halfRoutes(): readonly Cidr[] {
     if (!this.#config.defaultRoute) return [];
     const families = familiesWithRules(this.#netlink);
-    const lacking = ([4, 6] as const).filter((family) => !families.includes(family));
+    const hasV6 = readSysctl(this.#o.libc, IPV6_OFF) !== null;
+    const lacking = ([4, 6] as const).filter((family) =>
+      !families.includes(family) && (family === 4 || hasV6)
+    );
     if (lacking.length > 0) {
       this.#o.log.warn(
         "this kernel has no routing rules: all traffic goes through the tunnel by half routes, " +
@@ -221,7 +227,7 @@ export class Gateway implements Disposable {
       if (this.#switch === null) {
         this.#switch = new FilterChanges(libc, this.#journal, rules, { outlives: true });
         // There is no moment without one: those of dead processes go when this one is there.
-        repair(this.#leftovers, libc, { keepsOutliving: false });
+        this.#repairLeftovers();
       } else this.#switch.replace(rules);
     });
     const isFirst = this.#applied === "";
@@ -229,6 +235,14 @@ export class Gateway implements Disposable {
     const facts = { program: this.#program ?? "", beside: this.#besideText() };
     if (isFirst) this.#o.log.info("nothing leaves this machine outside the tunnel", facts);
     else this.#o.log.debug("the kill switch follows a change of the network", facts);
+  }
+
+  #repairLeftovers(): void {
+    const { libc, log } = this.#o;
+    for (const { what, failure } of repair(this.#leftovers, libc, { keepsOutliving: false })) {
+      if (failure !== undefined) this.#tell(`Cannot take away ${what}: ${failure}`);
+      else log.info("took away what a killed ttun had left", { what });
+    }
   }
 
   #switchRules(): FilterRules & { readonly text: string } | null {
@@ -290,7 +304,7 @@ export class Gateway implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    const { libc, log, signal } = this.#o;
+    const { log, signal } = this.#o;
     const attempt = (run: () => void) => {
       try {
         this.#withPrograms(run);
@@ -306,7 +320,7 @@ export class Gateway implements Disposable {
     if (signal.aborted || !this.#isStarted) {
       attempt(() => this.#switch?.remove());
       if (signal.aborted) {
-        attempt(() => void repair(this.#leftovers, libc, { keepsOutliving: false }));
+        attempt(() => this.#repairLeftovers());
       }
     } else if (this.#switch !== null) {
       log.warn(

@@ -98,12 +98,12 @@ export class DefaultRoute implements Disposable {
     );
     const surplus = present.filter((route) => !missing.delete(this.#textOf(route)));
     for (const { to, way } of missing.values()) {
+      const add = () => netlink.addRoute(this.#route(networkOf(to), way), "before");
       attempt(
         device,
         `send all traffic by ${device}`,
         `ip route add ${formatCidr(to)} dev ${device} table ${this.#table}`,
-        () => netlink.addRoute(this.#route(networkOf(to), way), "before"),
-        to.family,
+        to.family === 6 ? () => unlessIpv6IsOff(add) : add,
       );
     }
     for (const route of surplus) removeIfThere(netlink, route);
@@ -146,6 +146,17 @@ export class DefaultRoute implements Disposable {
       undoStep(step, this.#o.libc);
       forget();
     }
+  }
+}
+
+/** Without IPv6 nothing is to be routed; it is looked at again with the next change. */
+function unlessIpv6IsOff(add: () => void): void {
+  try {
+    add();
+  } catch (error) {
+    const isOff = error instanceof NativeError &&
+      error.is("EACCES", "EOPNOTSUPP", "EAFNOSUPPORT", "EINVAL");
+    if (!isOff) throw error;
   }
 }
 
