@@ -205,7 +205,7 @@ async function runCommand(
 ): Promise<number> {
   let runnable: Runnable;
   let secretsHidden: boolean;
-  let fileSecrets: ReadonlySet<string> = new Set();
+  let fromFile: Pick<RunContext, "fileSecrets" | "reread"> = {};
   try {
     const prepared = command.prepare(args);
     if (prepared.help) {
@@ -218,17 +218,24 @@ async function runCommand(
     const source = prepared.source([environment]);
     const file = source === null ? null : await readFile(name, source, root);
     runnable = prepared.complete(file === null ? [environment] : [environment, file.layer]);
-    if (file !== null) fileSecrets = file.secrets;
+    if (file !== null) {
+      const again = { config: file.path, entry: source!.entry };
+      fromFile = {
+        fileSecrets: file.secrets,
+        reread: async () =>
+          runnable.withLayers([environment, (await readFile(name, again, root)).layer]),
+      };
+    }
   } catch (error) {
     if (error instanceof TtunError) return refuse(error, commandUsage(name, command));
     throw error;
   }
-  return await supervise(runnable, { secretsHidden, fileSecrets }, usr1);
+  return await supervise(runnable, { secretsHidden, ...fromFile }, usr1);
 }
 
 async function supervise(
   command: Runnable,
-  secrets: Pick<RunContext, "secretsHidden" | "fileSecrets">,
+  origin: Pick<RunContext, "secretsHidden" | "fileSecrets" | "reread">,
   usr1: Usr1 | null,
 ): Promise<number> {
   const settings: LogSettings = command.logging ?? { level: "info", format: "text" };
@@ -252,7 +259,7 @@ async function supervise(
     printRecord: printer.printOfPlane,
     begin: printer.begin,
     logLevel: settings.level,
-    ...secrets,
+    ...origin,
     onStatus: (tell) => status.on(tell),
     onReload: (reload) => reloads.on(reload),
     onDetached: () => hasTerminal = false,

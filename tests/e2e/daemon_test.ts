@@ -131,3 +131,58 @@ test("-d: a client passes on why it does not reach its server, and is not with -
   assert.equal(stdio.code, 2);
   assert.match(stdio.stderr, /Cannot go to the background with -l stdio:/);
 });
+
+test("SIGHUP: other rules of a configuration count at once, and sessions go on", async () => {
+  await using web = serveWeb();
+  await using folder = await makeFolder();
+  const [config, log] = [`${folder.path}/server.toml`, `${folder.path}/log`];
+  const pids = { server: `${folder.path}/server.pid`, client: `${folder.path}/client.pid` };
+  const [port, local] = [freePort(), freePort()];
+  const write = (...lines: string[]) =>
+    Deno.writeTextFile(
+      config,
+      [
+        "[[server]]",
+        "no-tun = true",
+        "no-warm-up = true",
+        `listen = "${LOOPBACK}:${port}"`,
+        `pid = "${pids.server}"`,
+        `log-file = "${log}"`,
+        ...lines,
+      ].join("\n"),
+    );
+  await write();
+  const started = await ttun(["server", "-d", "--config", config]);
+  assert.equal(started.code, 0, started.stderr);
+  await using server = daemonOf(pids.server);
+  const forward = ["-L", `${LOOPBACK}:${local}:${web.at}`, "--pid", pids.client, "--no-warm-up"];
+  const reached = await ttun(["client", "-d", "-s", `${LOOPBACK}:${port}`, ...forward]);
+  assert.equal(reached.code, 0, reached.stderr);
+  await using client = daemonOf(pids.client);
+  const load = async () =>
+    (await run("curl", ["-sS", "--max-time", "5", `http://${LOOPBACK}:${local}/hello`])).stdout;
+  const lines = () => Deno.readTextFileSync(log).split("\n");
+  const reload = async (line: RegExp) => {
+    const before = lines().length;
+    Deno.kill(server.pid, "SIGHUP");
+    const isNew = () => lines().slice(before - 1).some((one) => line.test(one));
+    await until(isNew, () => `no line: ${lines().join("\n")}`);
+  };
+  assert.equal(await load(), "");
+
+  await write(`permit-open = ["127.0.0.0/8"]`, "udp-idle = 7");
+  await reload(/ reloaded /);
+  assert.match(lines().join("\n"), / rules {2}permit_open=1 deny=0 permit_listen=0/);
+  assert.match(lines().join("\n"), /next start only {2}options=udp-idle/);
+  assert.equal(await load(), "hello\n");
+
+  await write(`permit-opne = []`);
+  await reload(/Cannot reload: .* line 7: .*did you mean permit-open\?/);
+  assert.equal(await load(), "hello\n");
+
+  await write(`deny = "127.0.0.0/8"`);
+  await reload(/ reloaded /);
+  assert.equal(await load(), "");
+  assert(isThere(client.pid) && isThere(server.pid));
+  assert.equal(lines().filter((line) => line.includes("authenticated")).length, 1);
+});

@@ -1,7 +1,17 @@
+import type { RunContext } from "../command/context.ts";
 import type { Revocable } from "../platform/permissions.ts";
 import type { DaemonFlags } from "./options.ts";
 
-/** Permissions that a program keeps: to open its log file anew, and to remove its number's file. */
-export function neededLater({ pid, logFile }: Pick<DaemonFlags, "pid" | "logFile">): Revocable[] {
-  return pid === undefined && logFile === undefined ? [] : ["read", "write", "sys"];
+/**
+ * Permissions that a program keeps: to open its log file anew, to remove its number's file, and to
+ * read its configuration again.
+ */
+export function neededLater(
+  { pid, logFile }: Pick<DaemonFlags, "pid" | "logFile">,
+  { reread }: Pick<RunContext, "reread">,
+): Revocable[] {
+  return [
+    ...(pid === undefined && logFile === undefined ? [] : ["read", "write", "sys"] as const),
+    ...(reread === undefined ? [] : ["read", "sys", "env"] as const),
+  ];
 }

@@ -60,6 +60,8 @@ export interface Runnable {
   readonly logging: LogSettings | undefined;
   /** Resolves to the exit code. */
   run(context: RunContext): Promise<number>;
+  /** Returns the options that there are with other layers. @throws {TtunError} usage */
+  withLayers(layers: readonly Layer[]): Readonly<Record<string, unknown>>;
 }
 
 interface CommandSpec<T extends OptionTable> {
@@ -99,6 +101,7 @@ export function defineCommand<T extends OptionTable>(spec: CommandSpec<T>): Comm
           return {
             logging: spec.logging?.(values),
             run: (context) => spec.run(values, context),
+            withLayers: (layers) => completeArgs(spec.options, read.given, layers),
           };
         },
       };

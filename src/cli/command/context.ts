@@ -17,6 +17,8 @@ export interface RunContext {
   readonly fileSecrets?: ReadonlySet<string>;
   /** Calls `tell` when a signal asks for the counters, until disposed of. */
   readonly onStatus: (tell: () => void) => Disposable;
+  /** Reads the command's options again; absent = they are in no configuration file. */
+  readonly reread?: () => Promise<Readonly<Record<string, unknown>>>;
   /** Called when the program has let go of its terminal, whose end was its own before. */
   readonly onDetached: () => void;
   /** Calls `reload` when SIGHUP asks for it, until disposed of. */

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { TtunError } from "../../base/errors.ts";
 import type { Layer } from "../command/layers.ts";
 import { type Entry, type FileCommands, tableOf } from "./entries.ts";
@@ -7,6 +8,8 @@ import type { ConfigSource } from "./options.ts";
 
 export interface FileLayer {
   readonly layer: Layer;
+  /** The file's absolute path. */
+  readonly path: string;
   /** Keys of secrets that the file itself holds. */
   readonly secrets: ReadonlySet<string>;
 }
@@ -21,12 +24,12 @@ export function fileLayer(
   source: ConfigSource,
   commands: FileCommands,
 ): FileLayer {
-  const path = findConfig(source.config);
+  const path = resolve(findConfig(source.config));
   const all = soundEntries(loadConfig(path, commands)).filter((one) => one.command === command);
   const { layer } = choose(all, { command, path, number: source.entry });
   const options = Object.entries(commands[command]!.options);
   const secrets = options.filter(([key, { secret }]) => secret === true && layer.has(key));
-  return { layer, secrets: new Set(secrets.map(([key]) => key)) };
+  return { layer, path, secrets: new Set(secrets.map(([key]) => key)) };
 }
 
 function choose(

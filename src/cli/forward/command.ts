@@ -5,6 +5,7 @@ import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import type { RunContext } from "../command/context.ts";
 import { neededLater } from "../background/needed_later.ts";
 import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
+import { followConfig } from "../plane/follow_config.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import { chooseIo } from "../platform/open_sockets.ts";
 import { requirePermissions, revokePermissions, socketNeeds } from "../platform/permissions.ts";
@@ -47,12 +48,14 @@ export async function runForward(
   using libc = io === "ffi" ? openControlLibc() : null;
   using atEnd = new DisposableStack();
   await using plane = new PlaneHandle<ForwardFacts, ForwardStart>(config, { libc, context });
+  const replaceRules = role === "server" ? plane.replaceRules : null;
+  using _follows = followConfig(options, context, replaceRules);
   try {
     await plane.run({
       prepare: async () => {
         if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
         // The data plane resolves names by this thread.
-        revokePermissions(["net", ...neededLater(options)]);
+        revokePermissions(["net", ...neededLater(options, context)]);
         const s = await secret;
         if (config.end.role === "server") await context.background?.ready();
         return { s };

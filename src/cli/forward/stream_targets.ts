@@ -7,6 +7,7 @@ import type { Resolver } from "../../contract/host.ts";
 import { Acl } from "../../core/acl/acl.ts";
 import { ListenRules } from "../../core/acl/listen_rules.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
+import type { PlanePort } from "../plane/worker_port.ts";
 import { udpSockets } from "../platform/udp_sockets.ts";
 import type { StreamRules } from "./plane_config.ts";
 
@@ -16,6 +17,7 @@ export interface StreamTools {
   readonly opened: AsyncDisposableStack;
   readonly log: Logger;
   readonly io: "auto" | "ffi" | "deno";
+  readonly port: Pick<PlanePort<unknown>, "onRules">;
 }
 
 /** Loads what listening for clients needs, while there are permissions to do it. */
@@ -29,13 +31,18 @@ export function prepareListens(
 /** Connects to the targets of a server's streams, and listens for clients, as far as rules go. */
 export function streamTargets(
   { allow, deny, permitListen, keepMs, udpIdleMs }: StreamRules,
-  { platform, resolver, opened, log, io }: StreamTools,
+  { platform, resolver, opened, log, io, port }: StreamTools,
 ): Pick<
   StreamHostOptions,
   "outbound" | "listenRules" | "listen" | "datagrams" | "limits" | "keepMs"
 > {
   const own = opened.use(platform.ownAddresses());
   const rules = new Acl({ allow, deny, isOwn: (ip) => own.has(ip) });
+  const listenRules = new ListenRules(permitListen);
+  port.onRules((given) => {
+    rules.replace(given);
+    listenRules.replace(given.permitListen);
+  });
   const net = platform.openNet({ io, mptcp: false, segmentBytes: {} }, log);
   return {
     keepMs,
@@ -48,7 +55,7 @@ export function streamTargets(
       rules,
     }),
     datagrams: { sockets: udpSockets(platform), resolver, rules, idleMs: udpIdleMs },
-    listenRules: new ListenRules(permitListen),
+    listenRules,
     listen: (at, o) => net.listen(at, o),
   };
 }

@@ -1,5 +1,7 @@
 import type { PlainError } from "../../base/errors.ts";
 import type { LogLevel, LogRecord } from "../../base/log.ts";
+import type { AclRules } from "../../core/acl/acl.ts";
+import type { ListenRule } from "../../core/acl/listen_rule.ts";
 import type { Lease } from "../../core/ip/address_pool.ts";
 
 export interface WorkerInit<Config> {
@@ -10,6 +12,11 @@ export interface WorkerInit<Config> {
 
 export interface PlaneHost extends Pick<WorkerInit<unknown>, "port" | "logLevel"> {
   readonly stop: AbortController;
+}
+
+/** Rules of a server, which may change while it runs. */
+export interface PlaneRules extends AclRules {
+  readonly permitListen: readonly ListenRule[];
 }
 
 /**
@@ -34,6 +41,7 @@ export interface PlaneHost extends Pick<WorkerInit<unknown>, "port" | "logLevel"
 export type PlaneCommand<Start = unknown> =
   | { readonly kind: "start"; readonly with: Start }
   | { readonly kind: "stop" }
+  | { readonly kind: "rules"; readonly rules: PlaneRules }
   | { readonly kind: "status" }
   | { readonly kind: "resolved"; readonly id: number; readonly addresses: readonly string[] }
   | { readonly kind: "unresolved"; readonly id: number; readonly error: PlainError }

@@ -6,7 +6,7 @@ import { onAbort } from "../../base/scope.ts";
 import type { Lease } from "../../core/ip/address_pool.ts";
 import type { RunContext } from "../command/context.ts";
 import type { PlaneConfig } from "./kinds.ts";
-import type { PlaneCommand, PlaneEvent, WorkerInit } from "./messages.ts";
+import type { PlaneCommand, PlaneEvent, PlaneRules, WorkerInit } from "./messages.ts";
 import { resolveHost } from "../platform/resolve.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
 
@@ -109,6 +109,9 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
     }
     if (late !== null) throw late;
   }
+
+  /** Lets clients connect and listen by other rules from now on. */
+  readonly replaceRules = (rules: PlaneRules): void => this.#command({ kind: "rules", rules });
 
   async #runReady(facts: Facts, life: PlaneLife<Facts, Start>): Promise<void> {
     const start = await this.#orStopped(life.prepare(facts).then((value) => ({ value })));

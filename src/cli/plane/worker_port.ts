@@ -3,7 +3,7 @@ import { errorFromPlain } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Resolver } from "../../contract/host.ts";
 import type { Reactor } from "../../io/reactor/reactor.ts";
-import type { PlaneCommand, PlaneEvent } from "./messages.ts";
+import type { PlaneCommand, PlaneEvent, PlaneRules } from "./messages.ts";
 
 type Waiting<T> = PromiseWithResolvers<T>;
 
@@ -17,6 +17,7 @@ export class PlanePort<Start> implements Resolver {
   readonly #start = Promise.withResolvers<Start>();
   readonly #stop = Promise.withResolvers<void>();
   #tellStatus: (() => void) | null = null;
+  #useRules: ((rules: PlaneRules) => void) | null = null;
   /** Status was asked for before there was anything to tell. */
   #owesStatus = false;
   readonly #requests = new Map<number, Waiting<string[]>>();
@@ -40,6 +41,11 @@ export class PlanePort<Start> implements Resolver {
     this.#tellStatus = tell;
     if (this.#owesStatus) tell();
     this.#owesStatus = false;
+  }
+
+  /** `use` is called with other rules than those of the beginning. */
+  onRules(use: (rules: PlaneRules) => void): void {
+    this.#useRules = use;
   }
 
   report(event: PlaneEvent): void {
@@ -106,6 +112,8 @@ export class PlanePort<Start> implements Resolver {
         if (this.#tellStatus === null) this.#owesStatus = true;
         else this.#tellStatus();
         return;
+      case "rules":
+        return this.#useRules?.(command.rules);
       case "resolved":
         return this.#requests.get(command.id)?.resolve([...command.addresses]);
       case "unresolved":

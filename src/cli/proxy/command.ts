@@ -12,6 +12,7 @@ import type { ProxyConfig, ProxyFacts } from "./plane_config.ts";
 import { chooseIo } from "../platform/open_sockets.ts";
 import { requirePermissions, revokePermissions, socketNeeds } from "../platform/permissions.ts";
 import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
+import { followConfig } from "../plane/follow_config.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import { authSecret, resolveAuth } from "./auth.ts";
 import { clientKey, looksNamed, serverKeys } from "../secrets/named_keys.ts";
@@ -71,10 +72,12 @@ async function runHere(
   using libc = io === "ffi" ? openControlLibc() : null;
   using atEnd = new DisposableStack();
   await using plane = new PlaneHandle<ProxyFacts, null>(config, { libc, context });
+  const replaceRules = role === "server" ? plane.replaceRules : null;
+  using _follows = followConfig(options, context, replaceRules);
   await plane.run({
     prepare: async () => {
       if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
-      revokePermissions(["net", ...neededLater(options)]);
+      revokePermissions(["net", ...neededLater(options, context)]);
       await context.background?.ready();
       return null;
     },

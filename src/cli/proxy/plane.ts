@@ -102,7 +102,7 @@ async function runEnd(
   tools: Tools,
 ): Promise<void> {
   const { end } = config;
-  const { platform, opened, log, sessions, signal, onCounters, onReport } = tools;
+  const { platform, opened, log, sessions, signal, port, onCounters, onReport } = tools;
   let counters = () => ({ connections: 0, served: 0 });
   const warmUp = startWarmUp(config, tools, () => counters());
   if (warmUp !== null) opened.use(warmUp);
@@ -130,7 +130,9 @@ async function runEnd(
     const own = opened.use(platform.ownAddresses());
     const isOwn = (ip: Uint8Array) => own.has(ip);
     const listen: ProxyServerOptions["listen"] = (at, o) => net.listen(at, o);
-    await serveProxy(serverOptions(common, end, listen, isOwn, linkServing(config, tools)));
+    const options = serverOptions(common, end, listen, isOwn, linkServing(config, tools));
+    port.onRules((rules) => options.rules.replace(rules));
+    await serveProxy(options);
   } else {
     await runProxyClient(clientOptions(common, end, listener!, linkUse(config, tools)));
   }

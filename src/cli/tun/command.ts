@@ -29,6 +29,7 @@ import { ownFolder } from "../status/folders.ts";
 import { DARWIN_PROGRAMS } from "../../io/netcfg/darwin.ts";
 import { WINDOWS_PROGRAMS } from "../../io/netcfg/windows.ts";
 import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
+import { followConfig } from "../plane/follow_config.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import {
   makeStateFor,
@@ -136,12 +137,14 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
     context,
     ...(config.gateway !== null && { stopMs: GATEWAY_STOP_MS }),
   });
+  const replaceRules = role === "server" ? plane.replaceRules : null;
+  using _follows = followConfig(options, context, replaceRules);
   await plane.run({
     prepare: async (facts) => {
       if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
       revokePermissions([
         ...stillNeeded(config, { up, down }, facts),
-        ...neededLater(options),
+        ...neededLater(options, context),
       ]);
       await hooks.ready(facts);
       const start = await memory.start;

@@ -38,6 +38,11 @@ const NO_PATH: Decision = {
   why: "no rule is for this unix socket",
 };
 
+export interface AclRules {
+  readonly allow: readonly Rule[];
+  readonly deny: readonly Rule[];
+}
+
 /**
  * Decides where clients may connect to: `--permit-open`, which is `--allow`, and `--deny`.
  *
@@ -59,17 +64,19 @@ const NO_PATH: Decision = {
  * Unix sockets: allowed are the paths that have a rule, letter by letter.
  */
 export class Acl {
-  readonly #addresses: readonly Judged<AddressRule>[];
-  readonly #names: readonly Judged<NameRule>[];
-  readonly #paths: ReadonlyMap<string, Decision>;
+  #addresses: readonly Judged<AddressRule>[] = [];
+  #names: readonly Judged<NameRule>[] = [];
+  #paths: ReadonlyMap<string, Decision> = new Map();
   readonly #isOwn: (ip: Uint8Array) => boolean;
 
   /** `isOwn`: returns true for an address (4 or 16 bytes) of this machine. */
-  constructor(o: {
-    allow: readonly Rule[];
-    deny: readonly Rule[];
-    isOwn?: (ip: Uint8Array) => boolean;
-  }) {
+  constructor(o: AclRules & { isOwn?: (ip: Uint8Array) => boolean }) {
+    this.#isOwn = o.isOwn ?? (() => false);
+    this.replace(o);
+  }
+
+  /** Decides by other rules from now on. */
+  replace(o: AclRules): void {
     // Sorting keeps the order of equals: denials are found first.
     const rules = [
       ...o.deny.map((rule) => judged(rule, false)),
@@ -80,7 +87,6 @@ export class Acl {
     this.#names = rules.filter((rule) => "name" in rule).sort(bySpecificity);
     const paths = rules.filter((rule): rule is Judged<PathRule> => "path" in rule);
     this.#paths = new Map(paths.reverse().map(({ path, verdict }) => [path, verdict]));
-    this.#isOwn = o.isOwn ?? (() => false);
   }
 
   /**

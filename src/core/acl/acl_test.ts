@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parseCidr, parseIp } from "../../base/addr.ts";
 import { parseRules } from "../../../tests/fake/rules.ts";
+import { Acl } from "./acl.ts";
 import { parseRule } from "./rule.ts";
 
 interface Lists {
@@ -154,4 +155,25 @@ Deno.test("port 25 is opened by no range, and by no rule that denies it elsewher
   assert.equal(judge({ allow: ["8.0.0.0/8:25"], deny: ["*:25"] }, "8.8.8.8"), true);
   assert.equal(judge({ allow: ["*:25"], deny: ["*:1-1023"] }, "8.8.8.8"), true);
   assert.equal(judge({ allow: ["*:25"], deny: ["*:25"] }, "8.8.8.8"), false);
+});
+
+Deno.test("other rules replace all that there were, and the machine's own addresses stay denied", () => {
+  const own = parseIp("8.8.4.4")!;
+  const acl = new Acl({
+    allow: parseRule("10.0.0.0/8"),
+    deny: parseRule("9.9.9.9"),
+    isOwn: (ip) => ip.every((byte, i) => byte === own[i]),
+  });
+  const allowed = () =>
+    ["10.1.1.1", "9.9.9.9", "192.168.1.1", "8.8.4.4"].map((ip) =>
+      acl.judge(parseIp(ip)!, 80).isAllowed
+    );
+  assert.deepEqual(allowed(), [true, false, false, false]);
+  acl.replace({ allow: [...parseRule("192.168.0.0/16"), ...parseRule("unix:/a")], deny: [] });
+  assert.deepEqual(allowed(), [false, true, true, false]);
+  assert.equal(acl.judgePath("/a").isAllowed, true);
+  acl.replace({ allow: [], deny: parseRule("a.example") });
+  assert.deepEqual(allowed(), [false, true, false, false]);
+  assert.equal(acl.judgeName("a.example", 80)?.isAllowed, false);
+  assert.equal(acl.judgePath("/a").isAllowed, false);
 });

@@ -21,10 +21,15 @@ const LOOPBACK = "127.0.0.1";
  * each of them. Port 0, which the system replaces by a free one, takes a rule that has it.
  */
 export class ListenRules {
-  readonly #ports: readonly PortListenRule[];
-  readonly #paths: ReadonlySet<string>;
+  #ports: readonly PortListenRule[] = [];
+  #paths: ReadonlySet<string> = new Set();
 
   constructor(rules: readonly ListenRule[]) {
+    this.replace(rules);
+  }
+
+  /** Decides by other rules from now on; what listens already goes on. */
+  replace(rules: readonly ListenRule[]): void {
     this.#ports = rules.filter((rule) => "port" in rule);
     this.#paths = new Set(rules.filter((rule) => "path" in rule).map(({ path }) => path));
   }

@@ -110,3 +110,10 @@ Deno.test("a unix socket is listened on where a rule has its very path", () => {
     assert.equal(rules.judgePath(path).isAllowed, false, JSON.stringify(path));
   }
 });
+
+Deno.test("other rules replace all that there were", () => {
+  const rules = rulesOf("80", "unix:/a");
+  rules.replace([parseListenRule("81")]);
+  assert.deepEqual([bound(rules, null, 80), bound(rules, null, 81)], ["-", "127.0.0.1"]);
+  assert.equal(rules.judgePath("/a").isAllowed, false);
+});
