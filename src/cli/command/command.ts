@@ -115,9 +115,14 @@ export function fileCommands(commands: Commands): Record<string, Command> {
   return Object.fromEntries(all.filter(([, { isConfigurable }]) => isConfigurable));
 }
 
-/** Returns `ttun client -s HOST:PORT [options]`; `name` has all words of the command. */
+/** Returns `ttun client -s HOST:PORT [options]`, `ttun up NAME [options]`; `name` has all words of the command. */
 export function usageLine(name: string, options: OptionTable): string {
   const all: readonly Option[] = Object.values(options);
-  const required = all.filter((option) => option.required === true).map(usageOf);
+  const required = all.filter((option) => option.required === true).map((option) => {
+    const hasLetter = option.names.some((name) => name.length === 1);
+    return option.positional === true && !hasLetter && "metavar" in option
+      ? option.metavar
+      : usageOf(option);
+  });
   return ["ttun", name, ...required, ...(all.length > 0 ? ["[options]"] : [])].join(" ");
 }
