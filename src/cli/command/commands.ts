@@ -117,8 +117,8 @@ export const COMMANDS = {
       await (await load(() => import("../status/command.ts"))).runStatus(options, context),
   }),
   doctor: defineCommand({
-    summary: "tell what killed ttuns have left on this machine, and take it away",
-    example: "sudo ttun doctor --repair",
+    summary: "tell what is wrong on this machine or on the way to a server, and how to mend it",
+    example: "ttun doctor vpn.example.net",
     options: DOCTOR_OPTIONS,
     run: async (options, context) =>
       await (await load(() => import("../doctor/command.ts"))).runDoctor(options, context),

@@ -5,28 +5,47 @@ import { findLeftovers, type Leftover, repair, type Repaired } from "../../io/ch
 import { describeStep } from "../../io/changes/undo_step.ts";
 import type { RunContext } from "../command/context.ts";
 import { print } from "../output/stdout.ts";
+import { exitCodeOf, type Finding, findingsText } from "../../core/doctor/finding.ts";
+import { maskReport } from "../../core/doctor/mask.ts";
+import { VERSION } from "../version.ts";
+import { cipherChecks } from "./cipher_checks.ts";
 import type { DoctorFlags } from "./options.ts";
+import { serverChecks } from "./server_checks.ts";
+import { systemChecks } from "./system_checks.ts";
 
 /**
- * Tells what killed processes have left on this machine, or takes it away. Returns the exit code.
- * @throws {TtunError} privilege, system
+ * Looks at what this machine has, and what killed processes have left on it, or takes that away.
+ * Returns the exit code, by the worst that was found. @throws {TtunError} privilege, system
  */
-export async function runDoctor(
-  { repair: isRepair }: DoctorFlags,
-  { signal }: RunContext,
-): Promise<number> {
+export async function runDoctor(options: DoctorFlags, { signal }: RunContext): Promise<number> {
   if (Deno.build.os !== "linux") {
-    throw new TtunError("system", "Cannot look for what is left here: ttun changes Linux alone");
+    throw new TtunError("system", "Cannot look at this machine: ttun doctor is for Linux so far");
   }
+  if (options.repair) return await runRepair(signal);
+  const { server, json, report } = options;
+  const findings = [
+    ...systemChecks(),
+    ...cipherChecks(),
+    leftoverFinding(),
+    ...(server === undefined ? [] : await serverChecks(server)),
+  ];
+  const text = json ? `${JSON.stringify({ version: 1, findings })}\n` : findingsText(findings);
+  const head = report ? `ttun ${VERSION}, Deno ${Deno.version.deno}, ${Deno.build.target}\n` : "";
+  const whole = head + text;
+  await print(
+    report ? maskReport(whole, server === undefined ? [] : [server.host]) : whole,
+    signal,
+  );
+  return exitCodeOf(findings);
+}
+
+/** Takes away what killed processes have left. @throws {TtunError} privilege, system */
+async function runRepair(signal: AbortSignal): Promise<number> {
   using libc = openLibc();
   const leftovers = allFolders().flatMap((folder) => leftoversOf(libc, folder));
   if (leftovers.length === 0) {
     await print("No killed ttun has left anything here\n", signal);
     return 0;
-  }
-  if (!isRepair) {
-    await print(leftovers.map(leftoverText).join(""), signal);
-    throw new TtunError("system", "Killed ttuns have left this; run: sudo ttun doctor --repair");
   }
   const done = repair(leftovers, libc, { keepsOutliving: false });
   await print(done.map(repairedText).join(""), signal);
@@ -36,6 +55,22 @@ export async function runDoctor(
     "system",
     `Cannot take away all of it: ${failures[0]!.failure}; run: sudo ttun doctor --repair`,
   );
+}
+
+function leftoverFinding(): Finding {
+  const check = "left-behind";
+  try {
+    using libc = openLibc();
+    const found = allFolders().flatMap((folder) => findLeftovers(libc, folder));
+    if (found.length === 0) {
+      return { check, level: "ok", says: "no killed ttun has left anything here" };
+    }
+    const says = found.map(leftoverText).join("; ");
+    return { check, level: "fail", says, mend: "sudo ttun doctor --repair" };
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.PermissionDenied)) throw cause;
+    return { check, level: "skip", says: "root alone may see it", mend: "run it with sudo" };
+  }
 }
 
 /** @throws {TtunError} privilege */
@@ -53,7 +88,7 @@ function leftoversOf(libc: Libc, folder: string): Leftover[] {
 }
 
 function leftoverText({ pid, open }: Leftover): string {
-  return open.map(({ step }) => `process ${pid} left ${describeStep(step)}\n`).join("");
+  return open.map(({ step }) => `process ${pid} left ${describeStep(step)}`).join("; ");
 }
 
 function repairedText({ pid, what, failure }: Repaired): string {

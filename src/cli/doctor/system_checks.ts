@@ -1,0 +1,185 @@
+import type { Finding } from "../../core/doctor/finding.ts";
+
+/** Bit of CAP_NET_ADMIN (linux/capability.h). */
+const CAP_NET_ADMIN = 12n;
+
+/** Descriptors below which thousands of connections have no room. */
+const FEW_DESCRIPTORS = 4096;
+
+/** Returns null where there is no such file, or it may not be read. */
+export function readLine(path: string): string | null {
+  try {
+    return Deno.readTextFileSync(path).trim();
+  } catch {
+    return null; // not every kernel has it, and not everybody may see it
+  }
+}
+
+/** Looks at what this machine's kernel and this user have. Reads, and changes nothing. */
+export function systemChecks(): Finding[] {
+  return [
+    privileges(),
+    device(),
+    ipv6(),
+    forwarding(),
+    reversePath(),
+    clock(),
+    congestion(),
+    multipath(),
+    fastOpen(),
+    descriptors(),
+  ];
+}
+
+function privileges(): Finding {
+  const check = "privileges";
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readLine("/proc/self/status") ?? "")?.[1];
+  if (effective === undefined) return { check, level: "skip", says: "they cannot be seen here" };
+  if ((BigInt(`0x${effective}`) >> CAP_NET_ADMIN & 1n) === 1n) {
+    return { check, level: "ok", says: "it may make devices (CAP_NET_ADMIN)" };
+  }
+  return {
+    check,
+    level: "warn",
+    says: "it may not make devices; forwards and the proxy need no such right",
+    mend: "run it with sudo, or have a device made for you (docs/install.md, Without root)",
+  };
+}
+
+function device(): Finding {
+  const check = "device";
+  try {
+    using _file = Deno.openSync("/dev/net/tun", { read: true, write: true });
+    return { check, level: "ok", says: "/dev/net/tun can be opened" };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) {
+      return {
+        check,
+        level: "fail",
+        says: "there is no /dev/net/tun: the kernel's TUN driver is not there",
+        mend: "sudo modprobe tun; in a container --device /dev/net/tun --cap-add NET_ADMIN",
+      };
+    }
+    return {
+      check,
+      level: "warn",
+      says: "/dev/net/tun may not be opened by this user",
+      mend: "run it with sudo; its usual mode is 0666: sudo chmod 666 /dev/net/tun",
+    };
+  }
+}
+
+function ipv6(): Finding {
+  const check = "ipv6";
+  const off = readLine("/proc/sys/net/ipv6/conf/all/disable_ipv6");
+  if (off === "0") return { check, level: "ok", says: "it is switched on" };
+  return {
+    check,
+    level: "warn",
+    says: off === null ? "this kernel has none" : "it is switched off",
+    ...(off !== null && { mend: "sudo sysctl -w net.ipv6.conf.all.disable_ipv6=0" }),
+  };
+}
+
+function forwarding(): Finding {
+  const check = "forwarding";
+  const [v4, v6] = ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"].map((name) =>
+    readLine(`/proc/sys/${name}`)
+  );
+  const isOn = v4 === "1" && (v6 === "1" || v6 === null);
+  const says = `IPv4 ${v4 === "1" ? "on" : "off"}, IPv6 ${v6 === "1" ? "on" : "off"}`;
+  return {
+    check,
+    level: "ok",
+    says: isOn ? says : `${says}: only a server that is a gateway needs it (--nat sets it)`,
+  };
+}
+
+function reversePath(): Finding {
+  const check = "rp_filter";
+  const strict = readLine("/proc/sys/net/ipv4/conf/all/rp_filter") === "1";
+  const marks = readLine("/proc/sys/net/ipv4/conf/all/src_valid_mark") === "1";
+  if (!strict || marks) {
+    return { check, level: "ok", says: strict ? "strict, and marks count" : "not strict" };
+  }
+  return {
+    check,
+    level: "ok",
+    says: "strict: answers to marked sockets are dropped unless src_valid_mark is on, which " +
+      "--default-route sets",
+  };
+}
+
+function clock(): Finding {
+  const check = "clock";
+  for (
+    const file of [
+      "/run/systemd/timesync/synchronized",
+      "/run/chrony/chronyd.pid",
+      "/var/run/ntpd.pid",
+    ]
+  ) {
+    if (readable(file)) return { check, level: "ok", says: "a time service keeps it" };
+  }
+  return {
+    check,
+    level: "skip",
+    says: "no time service was found; the two ends' clocks may differ by two minutes",
+    mend: "sudo timedatectl set-ntp true",
+  };
+}
+
+function readable(path: string): boolean {
+  try {
+    return Deno.lstatSync(path) !== null;
+  } catch {
+    return false; // it is not there, or not for this user
+  }
+}
+
+function congestion(): Finding {
+  const check = "congestion";
+  const known = readLine("/proc/sys/net/ipv4/tcp_available_congestion_control");
+  if (known === null) return { check, level: "skip", says: "it cannot be seen here" };
+  if (known.split(" ").includes("bbr")) {
+    return { check, level: "ok", says: `BBR is there (${known})` };
+  }
+  return {
+    check,
+    level: "warn",
+    says: `BBR is not loaded (${known}): paths that lose packets are slow`,
+    mend: "sudo modprobe tcp_bbr; root's ttun does it by itself",
+  };
+}
+
+function multipath(): Finding {
+  const check = "mptcp";
+  const on = readLine("/proc/sys/net/mptcp/enabled");
+  return {
+    check,
+    level: "ok",
+    says: on === "1" ? "it is switched on (--mptcp)" : "it is not there, or off",
+  };
+}
+
+function fastOpen(): Finding {
+  const check = "fast-open";
+  const bits = Number(readLine("/proc/sys/net/ipv4/tcp_fastopen") ?? "0");
+  const says = bits === 0
+    ? "it is off"
+    : `for ${bits & 1 ? "clients" : ""}${bits & 2 ? " servers" : ""}`;
+  return { check, level: "ok", says: says.replace("for  ", "for ") };
+}
+
+function descriptors(): Finding {
+  const check = "descriptors";
+  const line = /^Max open files\s+(\d+)/m.exec(readLine("/proc/self/limits") ?? "")?.[1];
+  if (line === undefined) return { check, level: "skip", says: "the limit cannot be seen here" };
+  if (Number(line) >= FEW_DESCRIPTORS) return { check, level: "ok", says: `up to ${line}` };
+  return {
+    check,
+    level: "warn",
+    says: `up to ${line}: room for few connections at a time`,
+    mend: "ulimit -n 65536, or LimitNOFILE=65536 in the unit",
+  };
+}
