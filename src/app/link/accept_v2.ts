@@ -3,6 +3,12 @@ import { toHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { packAddresses } from "../../core/link/v2/addresses.ts";
+import {
+  NOTHING_PUSHED,
+  packNameServers,
+  packRoutes,
+  type PushedSettings,
+} from "../../core/link/v2/pushed.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
 import { suspectMitm } from "../../core/link/v2/handshake.ts";
 import { ServerHandshake } from "../../core/link/v2/server_handshake.ts";
@@ -51,7 +57,7 @@ export async function acceptV2(
         await write(stream, handshake.refuse(CloseCode.unknownSession, "unknown session"));
         throw new TtunError("lost", "The client came back to a session that is not known here");
       }
-      const { bytes, session } = answered ?? handshake.accept(setupFor(addresses));
+      const { bytes, session } = answered ?? handshake.accept(setupFor(addresses, o.pushed));
       await using unsent = new AsyncDisposableStack();
       const link = unsent.use(
         new V2Link(stream, session, { clock, rng, rekey, device: o.device }),
@@ -79,8 +85,15 @@ export async function acceptV2(
 }
 
 /** The server's setup for a client that has these addresses assigned. */
-export function setupFor(addresses: readonly Cidr[]): Pick<ServerSetup, "addresses"> {
-  return addresses.length === 0 ? {} : { addresses: packAddresses(addresses) };
+export function setupFor(
+  addresses: readonly Cidr[],
+  { routes, nameServers }: PushedSettings = NOTHING_PUSHED,
+): Omit<ServerSetup, "resume"> {
+  return {
+    ...(addresses.length > 0 && { addresses: packAddresses(addresses) }),
+    ...(routes.length > 0 && { routes: packRoutes(routes) }),
+    ...(nameServers.length > 0 && { nameServers: packNameServers(nameServers) }),
+  };
 }
 
 /**

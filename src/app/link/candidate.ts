@@ -3,6 +3,7 @@ import { TtunError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { ClientIdentity } from "../../core/link/v2/identity.ts";
+import type { PushedSettings } from "../../core/link/v2/pushed.ts";
 import type { ServerHandshake } from "../../core/link/v2/server_handshake.ts";
 import type { ClientSetup, Offer } from "../../core/link/v2/setup.ts";
 import type { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
@@ -56,6 +57,8 @@ export interface AdmissionOptions {
   readonly device: DeviceFacts;
   /** Offer of version 2; absent = that of an end that carries the device's packets alone. */
   readonly offer?: Offer | undefined;
+  /** Settings for clients of version 2; absent = none. */
+  readonly pushed?: PushedSettings | undefined;
   /** Called once for a hello of the right key that is not a replay. */
   readonly onRightHello: () => void;
 }

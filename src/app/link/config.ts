@@ -6,6 +6,7 @@ import { CIPHER_NAMES, type CipherName } from "../../contract/cipher.ts";
 import type { Rng } from "../../contract/host.ts";
 import type { CipherCosts, CipherReason } from "../../core/link/v2/cipher_choice.ts";
 import type { HandshakeConfig } from "../../core/link/v2/handshake.ts";
+import type { PushedSettings } from "../../core/link/v2/pushed.ts";
 import { Capability, type Offer } from "../../core/link/v2/setup.ts";
 import type { KeyExchange } from "../../core/link/v2/secrets.ts";
 import type { HandshakeKeys } from "../../core/link/v1/handshake.ts";
@@ -42,6 +43,8 @@ export interface PeerLink {
   readonly v2?: V2Link;
   /** At a client: the addresses that the server assigned to it. */
   readonly addresses?: readonly Cidr[];
+  /** At a client: wishes of the server for its machine (version 2). */
+  readonly pushed?: PushedSettings;
   /** Milliseconds, NaN before they are known; absent in version 1. */
   readonly rttMs?: () => number;
   /** At a server (version 2): the client is told which segment size passes on its path. */

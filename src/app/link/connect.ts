@@ -3,6 +3,7 @@ import type { Clock } from "../../contract/host.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { ClientHandshake } from "../../core/link/v2/client_handshake.ts";
 import { readAddresses } from "../../core/link/v2/addresses.ts";
+import { readNameServers, readRoutes } from "../../core/link/v2/pushed.ts";
 import { type LinkSession, PeerClosed } from "../../core/link/v2/handshake.ts";
 import type { ClientIdentity } from "../../core/link/v2/identity.ts";
 import {
@@ -168,7 +169,7 @@ class Meeting {
 
   async #linkV2(session: LinkSession, setup: ServerSetup): Promise<PeerLink> {
     const { clock, device, secrets, streams } = this.#o;
-    const { addresses } = setup;
+    const { addresses, routes, nameServers } = setup;
     const { rng, rekey } = secrets;
     await using unread = new AsyncDisposableStack();
     const link = unread.use(
@@ -181,6 +182,10 @@ class Meeting {
       }),
     );
     const given = addresses === undefined ? [] : readAddresses(addresses);
+    const pushed = {
+      routes: routes === undefined ? [] : readRoutes(routes),
+      nameServers: nameServers === undefined ? [] : readNameServers(nameServers),
+    };
     if (streams !== undefined && (session.peer.capabilities & Capability.tun) === 0) {
       throw new TtunError("protocol", `Cannot use ${this.#to}: the server has no device`);
     }
@@ -194,6 +199,7 @@ class Meeting {
       link,
       v2: link,
       addresses: given,
+      pushed,
       watch: (signal) => keepAlive(channel, { clock, rng, deadTimeMs: DEAD_TIME * 1000, signal }),
       probe: (signal) => answers(channel, { clock, signal }),
       rttMs: () => channel.rttMs,

@@ -3,6 +3,7 @@ import type { Logger } from "../../base/log.ts";
 import { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
+import type { PushedSettings } from "../../core/link/v2/pushed.ts";
 import type { Offer } from "../../core/link/v2/setup.ts";
 import { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
 import { Gatekeeper, type Visitor } from "../net/gatekeeper.ts";
@@ -20,6 +21,8 @@ export interface LinkGatekeeperOptions {
   readonly device: DeviceFacts;
   /** Offer of version 2, as in `AdmissionOptions`. */
   readonly offer?: Offer | undefined;
+  /** Settings for clients of version 2; absent = none. */
+  readonly pushed?: PushedSettings | undefined;
   readonly signal: AbortSignal;
   readonly limits?: PendingLimits | undefined;
 }
@@ -57,10 +60,10 @@ export class LinkGatekeeper {
   }
 
   readonly #prove = (stream: Connection, _: undefined, visitor: Visitor): Promise<Candidate> => {
-    const { clock, secrets, device, offer } = this.#o;
+    const { clock, secrets, device, offer, pushed } = this.#o;
     const onRightHello = () => visitor.recognise();
     const replay = this.#replay;
-    return acceptLink(stream, { secrets, clock, replay, device, offer, onRightHello });
+    return acceptLink(stream, { secrets, clock, replay, device, offer, pushed, onRightHello });
   };
 
   reject(thrown: unknown, peer: string): void {

@@ -4,6 +4,7 @@ import { onAbort, scope } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { offloadText } from "../../core/ip/virtio_net.ts";
+import { NOTHING_PUSHED } from "../../core/link/v2/pushed.ts";
 import { cipherFields, type PeerLink } from "../link/config.ts";
 import { connectLink } from "../link/connect.ts";
 import type { ServerPaths } from "../link/server_paths.ts";
@@ -89,6 +90,7 @@ export class TunAttempt {
       watch.begun(peer, port.peer);
       try {
         await this.#withStreams(peer, port, async () => {
+          using _ended = { [Symbol.dispose]: () => this.#o.sessionEnded?.() };
           await this.#takeAddresses(peer, stream.remote, signal);
           await this.#carry(stream, peer, port, told.promise, signal);
         });
@@ -177,7 +179,8 @@ export class TunAttempt {
           await peer.probe?.(signal);
         }
       });
-      await this.#o.takeAddresses(peer.addresses ?? [], { server, signal: tasks.signal });
+      const { addresses = [], pushed = NOTHING_PUSHED } = peer;
+      await this.#o.takeAddresses(addresses, { server, signal: tasks.signal, pushed });
       tasks.cancel();
     });
   }

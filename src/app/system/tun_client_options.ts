@@ -5,6 +5,7 @@ import type { Dialer } from "../../contract/dial.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
 import type { Paths } from "../../contract/routing.ts";
 import type { ClientIdentity } from "../../core/link/v2/identity.ts";
+import type { PushedSettings } from "../../core/link/v2/pushed.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
 import type { WireSecrets } from "../link/config.ts";
 import type { ServerMemory } from "../link/connect.ts";
@@ -16,6 +17,8 @@ export interface SessionFacts {
   readonly server: Addr;
   /** Aborts when the session ends. */
   readonly signal: AbortSignal;
+  /** Wishes of the server; none under version 1. */
+  readonly pushed: PushedSettings;
 }
 
 /** A server behind no address: no name is resolved, and no route or segment size matters. */
@@ -47,6 +50,8 @@ export interface TunClientOptions {
    * @throws {TtunError} if the device cannot have them, which ends the session
    */
   takeAddresses: (addresses: readonly Cidr[], session: SessionFacts) => void | Promise<void>;
+  /** Called at the end of each session for which `takeAddresses` was called. */
+  sessionEnded?: (() => void) | undefined;
   /** 16 random bytes, one value for each process. */
   instance: Uint8Array;
   /** Undefined = the client sends none. */

@@ -10,6 +10,7 @@ import type { Lease } from "../../core/ip/address_pool.ts";
 import type { ClientNetworks } from "../../core/ip/client_networks.ts";
 import { offloadText } from "../../core/ip/virtio_net.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
+import type { PushedSettings } from "../../core/link/v2/pushed.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
 import { ClientPaths } from "../link/client_paths.ts";
 import type { AdmittedLink, ProvedClient } from "../link/candidate.ts";
@@ -50,6 +51,8 @@ export interface TunServerOptions {
   congestion?: CongestionChoice | undefined;
   signal: AbortSignal;
   limits?: PendingLimits;
+  /** Sent to each client of version 2, which may follow it; absent = nothing. */
+  pushed?: PushedSettings | undefined;
   /** Serves streams of clients with a device, and of any number of clients without one. */
   streams?: TunStreamOptions;
 }
@@ -268,7 +271,7 @@ class TunServer {
     addresses: readonly Cidr[],
   ): Promise<SessionEntry | null> {
     if (both === undefined || this.#streams === null) return null;
-    const entry = this.#streams.sessions.enter(stream, both, setupFor(addresses));
+    const entry = this.#streams.sessions.enter(stream, both, setupFor(addresses, this.#o.pushed));
     if (!("words" in entry)) return entry;
     await turnAway(stream, both, entry);
     throw new TtunError("lost", `The client was turned away: ${entry.words}`);

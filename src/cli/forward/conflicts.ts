@@ -15,6 +15,7 @@ const OF_DEVICE = {
   clients: "--clients",
   clientNetwork: "--client-network",
   nat: "--nat",
+  pushRoute: "--push-route",
   offload: "--offload",
   up: "--up",
   down: "--down",

@@ -10,6 +10,7 @@ import { formatCidr, plainHost } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Paths } from "../../contract/routing.ts";
 import { parseResolvConf } from "../../core/dns/resolv_conf.ts";
+import type { PushedSettings } from "../../core/link/v2/pushed.ts";
 import { ID_SIZE } from "../../core/link/v2/setup.ts";
 import type { PlanePort } from "../plane/worker_port.ts";
 import { isGranted } from "../platform/permissions.ts";
@@ -73,13 +74,22 @@ export async function runClient(
     sessions: tunnel.sessions.describe(mostStreams),
   }), forwards ?? undefined);
   const session = sessionOptions(config, tunnel, start.s);
+  let isHinted = false;
+  const takePushed = ({ routes }: PushedSettings, host: string | undefined) => {
+    tunnel.pushedRoutes?.take(routes, host);
+    if (routes.length === 0 || tunnel.pushedRoutes !== null || isHinted) return;
+    isHinted = true;
+    const facts = { routes: routes.map(formatCidr).join(",") };
+    log.info("the server has routes for this machine: --accept-routes takes them", facts);
+  };
   const client: TunClientOptions = {
     ...session,
     router,
-    takeAddresses: async (addresses, { server, signal }) => {
+    takeAddresses: async (addresses, { server, signal, pushed }) => {
       tunnel.warmUp?.giveWay();
       const host = "host" in server ? server.host : undefined;
       await given.take(addresses, host);
+      takePushed(pushed, host);
       tunnel.gateway?.update();
       keeper.sessionBegins(host);
       await port.tellAddresses(given.present.map(formatCidr), signal);
@@ -88,6 +98,7 @@ export async function runClient(
       keeper.sessionBegins(host); // the --up command may have sent everything into the tunnel
       up("tunnel");
     },
+    sessionEnded: () => tunnel.pushedRoutes?.clear(),
     paths: keeper.paths,
     server,
     retries,

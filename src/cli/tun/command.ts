@@ -45,6 +45,7 @@ import { metricsPlace } from "../status/metrics_place.ts";
 import {
   gatewayOf,
   manyClients,
+  pushedSettings,
   refuseForStdio,
   refuseForSystem,
   refuseForV1,
@@ -249,6 +250,7 @@ async function planeConfig(
           options.listen.map((one) => resolveListen(one, signal)),
         ),
         ...(many !== undefined && { many }),
+        pushed: pushedSettings(options),
         streams: streamRules(options),
       },
     psk,
@@ -275,6 +277,7 @@ async function planeConfig(
     ]),
     gateway: isClient ? gatewayOf(options, Deno.build.os) : null,
     nat: isClient ? null : options.nat ?? null,
+    acceptRoutes: isClient && options.acceptRoutes,
     mssClamp: options.mssClamp,
     offload: options.offload !== "off",
     user: options.user,

@@ -1,6 +1,7 @@
 import { TtunError } from "../../base/errors.ts";
 import { checkClientNetworks } from "../../core/ip/client_networks.ts";
 import { clientsIn, firstHost } from "../../core/ip/address_pool.ts";
+import { MOST_ROUTES, type PushedSettings } from "../../core/link/v2/pushed.ts";
 import { entryOf } from "../transport/table.ts";
 import type { TunClientFlags, TunFlags, TunServerFlags } from "./options.ts";
 import type { GatewayConfig } from "./plane_config.ts";
@@ -43,6 +44,17 @@ export function manyClients(
   };
 }
 
+/** @throws {TtunError} usage, for more than a server's setup may have */
+export function pushedSettings({ pushRoute: routes = [] }: TunServerFlags): PushedSettings {
+  if (routes.length > MOST_ROUTES) {
+    throw new TtunError(
+      "usage",
+      `Cannot push ${routes.length} routes: clients take at most ${MOST_ROUTES}; join networks`,
+    );
+  }
+  return { routes, nameServers: [] };
+}
+
 /** @throws {TtunError} usage, for an option that version 1 of the wire format lacks */
 export function refuseForV1(options: TunFlags): void {
   const { wire, rekey, offload } = options;
@@ -52,6 +64,8 @@ export function refuseForV1(options: TunFlags): void {
     ? "--offload auto"
     : "name" in options && options.name !== undefined
     ? "--name"
+    : "pushRoute" in options && options.pushRoute !== undefined
+    ? "--push-route"
     : null;
   if (wire !== "v1" || given === null) return;
   throw new TtunError(
@@ -119,7 +133,11 @@ export function gatewayOf(
 /** @throws {TtunError} usage, for an option of another operating system */
 export function refuseForSystem(options: TunFlags, system: string): void {
   const { wintun } = options;
-  const ofLinux = "nat" in options && options.nat !== undefined ? "--nat" : null;
+  const ofLinux = "server" in options
+    ? options.acceptRoutes ? "--accept-routes" : null
+    : options.nat !== undefined
+    ? "--nat"
+    : null;
   if (ofLinux !== null && system !== "linux") {
     throw new TtunError("usage", `Cannot use ${ofLinux} here: it is for Linux only so far`);
   }

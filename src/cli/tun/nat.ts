@@ -14,8 +14,8 @@ import type { Libc } from "../../../ffi/linux/libc.ts";
 import { CAP_NET_ADMIN, passToPrograms } from "../../../ffi/linux/user.ts";
 import { Netlink } from "../../../ffi/linux/netlink.ts";
 import { Journal } from "../../io/changes/journal.ts";
-import { JOURNAL_FOLDER } from "../../io/changes/journal_folder.ts";
 import { ownIdentity } from "../../io/changes/process_identity.ts";
+import { ownFolder } from "../status/folders.ts";
 import { runCommand } from "../../io/netcfg/command_steps.ts";
 import { Forwarding } from "../../io/netcfg/forwarding.ts";
 import {
@@ -28,13 +28,10 @@ import {
   noFilterProgram,
 } from "../../io/netcfg/kill_switch.ts";
 
-export interface NatTools {
+interface NatTools {
   readonly libc: Libc;
   readonly log: Logger;
 }
-
-/** The value of --nat that stands for the ways of the default routes. */
-export const AUTO = "auto";
 
 /**
  * Makes this machine the gateway of a tunnel's clients. `networks`: those of the device, and those
@@ -48,7 +45,8 @@ export function openNat(
 ): Disposable {
   const uplinks = findUplinks(nat, libc);
   const families = uplinks.map(({ family }) => family);
-  const folder = JOURNAL_FOLDER;
+  const folder = ownFolder();
+  if (folder === null) throw noFolder();
   using opened = new DisposableStack();
   const program = findFilterProgram();
   if (program === null) throw noFilterProgram("--nat");
@@ -123,7 +121,7 @@ function chainName(table: NatChain["table"], token: string): string {
 /** @throws {TtunError} usage, system */
 function findUplinks(nat: string, libc: Libc): Uplink[] {
   using netlink = new Netlink(libc);
-  if (nat !== AUTO) {
+  if (nat !== "auto") {
     try {
       netlink.link(nat);
     } catch (error) {
@@ -147,6 +145,14 @@ function findUplinks(nat: string, libc: Libc): Uplink[] {
     "system",
     "Cannot find the way to the internet for --nat auto: this machine has no default route; name " +
       "the interface, as --nat eth0",
+  );
+}
+
+function noFolder(): TtunError {
+  return new TtunError(
+    "system",
+    "Cannot write down what --nat changes on this machine: there is no folder for it; run ttun as " +
+      "root, or name one in RUNTIME_DIRECTORY",
   );
 }
 

@@ -259,6 +259,16 @@ export const SERVER_OPTIONS = {
       "on forwarding, and takes all of it back at the end; auto is the one of the default route " +
       "(Linux)",
   },
+  pushRoute: {
+    names: ["push-route"],
+    group: "network",
+    kind: "list",
+    metavar: "CIDR",
+    parse: parseNetwork,
+    help:
+      "tell clients that this network is reached through the tunnel; those with --accept-routes " +
+      "send it there (version 2 only); repeat for more",
+  },
   ...FORWARD_SERVER_OPTIONS,
   ...DEVICE_OPTIONS,
   ...PROCESS_OPTIONS,
@@ -345,6 +355,15 @@ export const CLIENT_OPTIONS = {
   },
   name: NAME_OPTION,
   acceptAddresses: ACCEPT_OPTION,
+  acceptRoutes: {
+    names: ["accept-routes"],
+    group: "security",
+    kind: "boolean",
+    default: false,
+    help:
+      "send the networks that the server names through the tunnel while there is a session, but " +
+      "for those of this machine and the server's own address (Linux)",
+  },
   ...GATEWAY_OPTIONS,
   ...DEVICE_OPTIONS,
   ...PROCESS_OPTIONS,

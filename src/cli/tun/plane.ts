@@ -34,13 +34,14 @@ export async function run(config: TunConfig, host: PlaneHost): Promise<void> {
   const gateways = mayHaveGateway(config) ? await load(() => import("./gateway.ts")) : null;
   const mark = config.gateway === null ? undefined : CARRIER_MARK;
   const nat = config.nat === null ? null : await load(() => import("./nat.ts"));
+  const pushed = config.acceptRoutes ? await load(() => import("./pushed_routes.ts")) : null;
   await runPlane(config, host, {
     mark,
     mayMeetNames: meetsNames(config),
     endpoints: config.end.role === "client" ? [config.end.server] : config.end.listen,
     userChange: { keeps: "network" },
     openPlatform: () => openPlatform(config),
-    open: (tools: Tools) => open(config, tools, { gateways, nat }),
+    open: (tools: Tools) => open(config, tools, { gateways, nat, pushed }),
   });
 }
 
@@ -107,6 +108,9 @@ async function open(
     const tools = { libc: platform.libc, log };
     opened.use(modules.nat.openNat(config.nat, device.name, networks, tools));
   }
+  const pushedRoutes = modules.pushed === null || platform.libc === null ? null : opened.use(
+    new modules.pushed.PushedRoutes(device.name, { keeper, libc: platform.libc, log }),
+  );
 
   const facts: TunFacts = {
     device: device.name,
@@ -134,6 +138,7 @@ async function open(
     configured,
     keeper,
     gateway,
+    pushedRoutes,
     warmUp,
     forwards,
   };
@@ -186,6 +191,7 @@ function openGateway({ gateway }: TunConfig, tools: Tools, module: GatewayModule
 interface Modules {
   readonly gateways: GatewayModule | null;
   readonly nat: typeof import("./nat.ts") | null;
+  readonly pushed: typeof import("./pushed_routes.ts") | null;
 }
 
 /** A client's server or a target is given by a name; a server's clients may forward to names. */

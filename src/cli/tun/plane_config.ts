@@ -5,6 +5,7 @@ import type { Cidr } from "../../base/addr.ts";
 import type { Lease } from "../../core/ip/address_pool.ts";
 import type { ClientNetwork } from "../../core/ip/client_networks.ts";
 import type { ClientIdentity } from "../../core/link/v2/identity.ts";
+import type { PushedSettings } from "../../core/link/v2/pushed.ts";
 import type { ClientForwards, StreamRules } from "../forward/plane_config.ts";
 import type { CommonConfig } from "../plane/common_config.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
@@ -18,6 +19,7 @@ export interface TunConfig extends CommonConfig {
       readonly keys: readonly NamedKey[] | undefined;
       readonly listen: readonly Endpoint[];
       readonly many?: ManyClientsConfig;
+      readonly pushed: PushedSettings;
       /** Rules for the forwards of clients (version 2). */
       readonly streams: StreamRules;
     }
@@ -58,6 +60,8 @@ export interface TunConfig extends CommonConfig {
   readonly gateway: GatewayConfig | null;
   /** A server's: the interface by which clients reach other networks; null = they do not. */
   readonly nat: string | null;
+  /** A client takes routes from its server. */
+  readonly acceptRoutes: boolean;
   readonly mssClamp: boolean;
   /** Allows GSO packets and open checksums, where both ends can handle them. */
   readonly offload: boolean;

@@ -65,6 +65,7 @@ export async function runServer(
         keeper.sessionBegins(host);
       },
       router,
+      ...(end.role === "server" && { pushed: end.pushed }),
       ...(rules !== undefined && {
         streams: {
           ...streamTargets(rules, { ...tunnel, io }),

@@ -10,6 +10,7 @@ import type { RunningWarmUp } from "../plane/warm_up.ts";
 import type { DeviceKeeper, Net, OpenedDevice, Platform } from "../platform/platform.ts";
 import { wireSecrets } from "../plane/wire_secrets.ts";
 import type { Gateway } from "./gateway.ts";
+import type { PushedRoutes } from "./pushed_routes.ts";
 import type { TunConfig, TunStart } from "./plane_config.ts";
 
 export type Tools = PlaneTools<Platform, TunStart>;
@@ -27,6 +28,8 @@ export interface Tunnel extends Tools {
   readonly keeper: DeviceKeeper;
   /** Null = traffic goes as the routes of the device say. */
   readonly gateway: Pick<Gateway, "update"> | null;
+  /** Null = a client takes no routes from its server. */
+  readonly pushedRoutes: PushedRoutes | null;
   /** Null where there is none. */
   readonly warmUp: TunnelWarmUp | null;
   /** A client's; null = it has none. */

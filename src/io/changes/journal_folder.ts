@@ -1,9 +1,6 @@
 import { TtunError } from "../../base/errors.ts";
 import { type JournalText, readJournal } from "./journal_text.ts";
 
-/** Where root's ttun writes its changes down; it is empty after a boot. */
-export const JOURNAL_FOLDER = "/run/ttun";
-
 const SUFFIX = ".changes";
 
 /** Bytes; a journal has some hundred lines at most. */

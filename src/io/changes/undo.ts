@@ -2,7 +2,6 @@ import { NativeError } from "../../../ffi/native.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { Netlink } from "../../../ffi/linux/netlink.ts";
 import { runCommand } from "../netcfg/command_steps.ts";
-import { JOURNAL_FOLDER } from "./journal_folder.ts";
 import { canRun, mustRun } from "./run_program.ts";
 import { sysctlsOfOthers } from "./shared_sysctl.ts";
 import { readSysctl, writeSysctl } from "./sysctl.ts";
@@ -40,7 +39,7 @@ const UNDO: { readonly [K in UndoKind]: Undo<K> } = {
 export function undoStep(
   step: UndoStep,
   libc: Libc,
-  others: string | null = JOURNAL_FOLDER,
+  others: string | null = null,
 ): boolean {
   const undo = UNDO[step.kind] as Undo<UndoKind>;
   return undo(step, libc, others);

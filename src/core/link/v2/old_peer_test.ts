@@ -16,6 +16,7 @@ import { ServerLink as OldServer } from "../../../../tests/fixture/link_1149eed/
 import { parseCidr } from "../../../base/addr.ts";
 import { toHex } from "../../../base/bytes.ts";
 import { packAddresses } from "./addresses.ts";
+import { packNameServers, packRoutes } from "./pushed.ts";
 import { packEcho } from "./frames.ts";
 import type { LinkSession } from "./handshake.ts";
 import { HELLO_SIZE, readClientHello } from "./hello.ts";
@@ -28,6 +29,12 @@ const IDENTITY = {
   wishes: ["10.9.0.77/24", "fd00:9::77/64"].map(parseCidr),
 };
 const GIVEN = packAddresses([parseCidr("10.9.0.77/24")]);
+
+/** Settings that an old client skips, and that an old server does not send. */
+const PUSHED = {
+  routes: packRoutes([parseCidr("10.20.0.0/16")]),
+  nameServers: packNameServers([Uint8Array.of(10, 9, 0, 1)]),
+};
 
 function oldServer(flight1: Uint8Array, o: EndOptions = {}): OldServer {
   const party = linkParty(o, 2);
@@ -52,7 +59,7 @@ function meet(
   const flight3 = bytesToSend(client.feed(server.answer()));
   server.feed(client.hello().subarray(HELLO_SIZE));
   const setup = server.feed(flight3);
-  const { bytes, session: far } = server.accept({ addresses: GIVEN });
+  const { bytes, session: far } = server.accept({ addresses: GIVEN, ...PUSHED });
   const steps = client.feed(bytes);
   const near = sessionOf(steps);
   const done = steps.find((step) => step.kind === "done");

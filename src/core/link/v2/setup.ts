@@ -56,6 +56,9 @@ export interface ServerSetup {
   readonly resume?: { readonly expected: number; readonly proof: Uint8Array };
   /** Addresses assigned to the client, as the value of TLV 0a. */
   readonly addresses?: Uint8Array;
+  /** Settings that the client may follow, as the values of TLVs 82 and 83 (pushed.ts). */
+  readonly routes?: Uint8Array;
+  readonly nameServers?: Uint8Array;
 }
 
 export interface ServerKeyMessage extends Offer {
@@ -163,20 +166,30 @@ export function readClientSetup(tlvBytes: Uint8Array): ClientSetup {
 }
 
 export function packServerSetup(setup: ServerSetup): Uint8Array {
-  const addresses = setup.addresses === undefined
-    ? new Uint8Array()
-    : packTlv(Tlv.addresses, setup.addresses);
-  return concat(packResume(setup.resume), addresses);
+  const optional = (type: number, value: Uint8Array | undefined) =>
+    value === undefined ? new Uint8Array() : packTlv(type, value);
+  return concat(
+    packResume(setup.resume),
+    optional(Tlv.addresses, setup.addresses),
+    optional(Tlv.routes, setup.routes),
+    optional(Tlv.nameServers, setup.nameServers),
+  );
 }
 
 /** @throws {ProtocolError} */
 export function readServerSetup(tlvBytes: Uint8Array): ServerSetup {
   const tlvs = readTlvs(new Reader(tlvBytes), {
     required: [],
-    optional: [Tlv.expected, Tlv.proof, Tlv.addresses],
+    optional: [Tlv.expected, Tlv.proof, Tlv.addresses, Tlv.routes, Tlv.nameServers],
   });
-  const addresses = tlvs.get(Tlv.addresses)?.slice();
-  return { ...readResume(tlvs), ...(addresses === undefined ? {} : { addresses }) };
+  const value = (type: number) => tlvs.get(type)?.slice();
+  const [addresses, routes, nameServers] = [Tlv.addresses, Tlv.routes, Tlv.nameServers].map(value);
+  return {
+    ...readResume(tlvs),
+    ...(addresses !== undefined && { addresses }),
+    ...(routes !== undefined && { routes }),
+    ...(nameServers !== undefined && { nameServers }),
+  };
 }
 
 /** Types are written in ascending order; any order is read. */

@@ -88,12 +88,12 @@ const MESSAGES: Record<string, Message> = {
     optional: [0x80],
   },
   "the server's setup": {
-    bytes: packServerSetup({ addresses: rng(6), resume }),
+    bytes: packServerSetup({ addresses: rng(6), resume, routes: rng(6), nameServers: rng(5) }),
     read: readServerSetup,
     lead: 0,
     padded: false,
     required: [8, 9], // one without the other is nothing
-    optional: [10],
+    optional: [10, 0x82, 0x83],
   },
 };
 
@@ -158,7 +158,7 @@ for (const [name, m] of Object.entries(MESSAGES)) {
     for (const [at, [type, value]] of tlvs.entries()) {
       const longer = concat(value, new Uint8Array(1));
       for (const wrong of [new Uint8Array(), value.subarray(0, value.length - 1), longer]) {
-        if (type === Tlv.addresses) continue; // any bytes: whoever uses them reads them
+        if (type === Tlv.addresses || type >= Tlv.routes) continue; // any bytes: whoever uses them reads them
         if (type === Tlv.ciphers && m.required.length > 1) continue; // any number of them
         const changed = withTlvs(m, tlvs.with(at, [type, wrong]));
         assert.throws(() => m.read(changed), protocol, `${type} with ${wrong.length} bytes`);
@@ -189,7 +189,9 @@ Deno.test("what was packed is read again", () => {
     const again: ClientSetup = { ...fresh, carrier: Math.max(n, 2), resume };
     assert.deepEqual(readClientSetup(packClientSetup(again)), again);
     const addresses = instance;
-    for (const answer of [{}, { resume }, { addresses }, { resume, addresses }]) {
+    const pushed = { routes: session, nameServers: instance };
+    const answers = [{}, { resume }, { addresses }, pushed, { resume, addresses, ...pushed }];
+    for (const answer of answers) {
       assert.deepEqual(readServerSetup(packServerSetup(answer)), answer);
     }
     const message = { publicKey: key, ciphers, ...o };

@@ -18,6 +18,8 @@ export const Tlv = {
   /** Later addition: ends that do not know types from 80 on skip them. */
   identity: 0x80,
   cipherCosts: 0x81,
+  routes: 0x82,
+  nameServers: 0x83,
 } as const;
 
 const SKIPPABLE = 0x80;

@@ -1,0 +1,95 @@
+import { type Cidr, formatCidr, ipBytes, networkOf } from "../../base/addr.ts";
+import type { Logger } from "../../base/log.ts";
+import { withoutZone } from "../../base/zone.ts";
+import { routeRefusal } from "../../core/net/pushed_policy.ts";
+import { NativeError } from "../../../ffi/native.ts";
+import type { Libc } from "../../../ffi/linux/libc.ts";
+import { Netlink } from "../../../ffi/linux/netlink.ts";
+import type { DeviceKeeper } from "../platform/platform.ts";
+
+/** Routes by the device that the server of the present session pushes. Dispose takes them out. */
+export class PushedRoutes implements Disposable {
+  readonly #netlink: Netlink;
+  readonly #index: number;
+  readonly #keeper: Pick<DeviceKeeper, "conflictOf">;
+  readonly #log: Logger;
+  #present: Cidr[] = [];
+  readonly #told = new Set<string>();
+
+  /** @throws {NativeError} if the device is gone */
+  constructor(
+    device: string,
+    { keeper, libc, log }: {
+      readonly keeper: Pick<DeviceKeeper, "conflictOf">;
+      readonly libc: Libc;
+      readonly log: Logger;
+    },
+  ) {
+    this.#keeper = keeper;
+    this.#log = log;
+    using opened = new DisposableStack();
+    this.#netlink = opened.use(new Netlink(libc));
+    this.#index = this.#netlink.link(device).index;
+    opened.move();
+  }
+
+  /** Adds those that a server may push, in place of the present ones. `server`: its IP address. */
+  take(routes: readonly Cidr[], server: string | undefined): void {
+    this.clear();
+    const ip = server === undefined ? undefined : ipBytes(withoutZone(server)) ?? undefined;
+    for (
+      const to of new Map(routes.map((one) => [formatCidr(networkOf(one)), networkOf(one)]))
+        .values()
+    ) {
+      const conflictOf = (network: Cidr) => this.#keeper.conflictOf(network, server);
+      const refusal = routeRefusal(to, { server: ip, conflictOf }) ?? this.#add(to);
+      if (refusal !== null) this.#tellRefusal(to, refusal);
+    }
+    if (this.#present.length === 0) return;
+    this.#log.info("routes of the server are taken", { routes: textOf(this.#present) });
+  }
+
+  /** Takes out what `take` has added. */
+  clear(): void {
+    const gone = this.#present.splice(0);
+    for (const to of gone) {
+      try {
+        this.#netlink.removeRoute({ index: this.#index, to });
+      } catch (error) {
+        if (!(error instanceof NativeError)) throw error;
+        if (error.is("ESRCH", "ENODEV")) continue; // another program has taken it away
+        this.#log.warn(`Cannot take out the route ${formatCidr(to)}: ${error.message}`);
+      }
+    }
+    if (gone.length > 0) {
+      this.#log.info("routes of the server are taken out", { routes: textOf(gone) });
+    }
+  }
+
+  /** Returns why it cannot be added, or null. */
+  #add(to: Cidr): string | null {
+    try {
+      this.#netlink.addRoute({ index: this.#index, to });
+      this.#present.push(to);
+      return null;
+    } catch (error) {
+      if (!(error instanceof NativeError)) throw error;
+      return error.is("EEXIST") ? "there is such a route" : error.message;
+    }
+  }
+
+  #tellRefusal(to: Cidr, why: string): void {
+    const words = `The route ${formatCidr(to)} that the server pushes is not taken: ${why}`;
+    if (!this.#told.has(words)) this.#log.warn(words);
+    this.#told.add(words);
+  }
+
+  [Symbol.dispose](): void {
+    this.clear();
+    this.#netlink[Symbol.dispose]();
+  }
+}
+
+function textOf(routes: readonly Cidr[]): string {
+  return routes.map(formatCidr).join(",");
+}
