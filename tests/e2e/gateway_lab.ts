@@ -47,8 +47,11 @@ export async function gatewayLab(): Promise<Lab> {
 
 /** The client of `lab` with these options; it need not have met the server yet. */
 export function startGateway(lab: Lab, ...args: string[]): Process {
-  const end = ["client", "-v", "--no-warm-up", "-s", `${SERVER.v4}:20203`];
-  return startTtun(lab.client, ...end, ...args);
+  return startGatewayTo(lab, SERVER.v4, ...args);
+}
+
+export function startGatewayTo(lab: Lab, server: string, ...args: string[]): Process {
+  return startTtun(lab.client, "client", "-v", "--no-warm-up", "-s", server, ...args);
 }
 
 /** Rules, routes, filters and settings, byte for byte. */

@@ -7,6 +7,7 @@ import {
   repair,
   SERVER,
   startGateway,
+  startGatewayTo,
   stateOf,
   WEB,
 } from "./gateway_lab.ts";
@@ -21,6 +22,11 @@ test("--default-route: all traffic goes through the tunnel, and is back as befor
   match(client.output, /all traffic goes through the tunnel .*beside=.*10\.51\.0\.0\/24 on eth0/);
   equal(await ping(lab.client, "10.51.0.1"), 3, "the local network is kept");
   equal(await ping(lab.client, "fd51::1"), 3);
+  // Another program takes the device's link away for a moment, and its routes with it.
+  await lab.client.sh("ip link set ttun0 down");
+  await client.waitFor(/put back what another program has taken/);
+  await pingUntil(lab.client, WEB.v4, 3000);
+  await pingUntil(lab.client, WEB.v6, 3000);
   await using leaks = await Leaks.watch(lab.client);
   deepEqual(await reachesWeb(lab.client), [true, true]);
   // Other programs reach the server itself through the tunnel.
@@ -96,8 +102,8 @@ test("--default-route: after kill -9 the next start, or doctor --repair, takes e
   // A strict rp_filter takes marks on the answers, and a setting.
   await lab.client.sh("echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter");
   const before = await stateOf(lab.client);
-  for (const next of ["doctor", "start"]) {
-    await using client = startGateway(lab, "--default-route");
+  for (const [next, to] of [["doctor", SERVER.v4], ["start", SERVER.v6]] as const) {
+    await using client = startGatewayTo(lab, to, "--default-route");
     await client.waitFor(/authenticated/);
     deepEqual(await reachesWeb(lab.client), [true, true]);
     match(await lab.client.sh("nft list ruleset"), /ct mark/);

@@ -35,6 +35,9 @@ test("--kill-switch: nothing leaves while the server is away, stands still, or a
   await first.waitFor(/authenticated/, 20_000);
   deepEqual(await reachesWeb(host), [true, true]);
   deepEqual(await reachesWeb(host, "-I", "eth0"), [false, false]);
+  first.signal("SIGSTOP");
+  await expectNothingOut(host);
+  first.signal("SIGCONT");
   server.signal("SIGSTOP");
   await expectNothingOut(host);
   server.signal("SIGKILL");

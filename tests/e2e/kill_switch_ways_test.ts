@@ -17,6 +17,7 @@ const ALL = ["--default-route", "--kill-switch"];
 
 test("--kill-switch: a client that fails leaves it in force; --user keeps it in step and takes it away", async () => {
   await using lab = await gatewayLab();
+  await lab.client.sh("echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter");
   const before = await stateOf(lab.client);
   {
     await using client = startGateway(lab, "--kill-switch", "--once");

@@ -26,11 +26,14 @@ import {
   noFilterProgram,
 } from "../../io/netcfg/kill_switch.ts";
 import { returnMarks } from "../../io/netcfg/return_marks.ts";
+import { NetworkWatch } from "../../io/netcfg/watch.ts";
+import type { Reactor } from "../../io/reactor/reactor.ts";
 import { CARRIER_MARK } from "./carrier_mark.ts";
 import type { GatewayConfig } from "./plane_config.ts";
 
 interface Tools {
   readonly libc: Libc;
+  readonly reactor: Reactor;
   readonly log: Logger;
   /** Aborts when the user ends the program. */
   readonly signal: AbortSignal;
@@ -58,7 +61,10 @@ function half(family: 4 | 6, first: number): Cidr {
  * Repairs what dead processes have left but for their kill switches, and returns those. Failures are
  * for the log: the start goes on.
  */
-export function repairAtStart(folder: string, { libc, log }: Tools): Leftover[] {
+export function repairAtStart(
+  folder: string,
+  { libc, log }: Pick<Tools, "libc" | "log">,
+): Leftover[] {
   try {
     const done = repair(findLeftovers(libc, folder), libc, { keepsOutliving: true });
     for (const { pid, what, failure } of done) {
@@ -90,6 +96,7 @@ export class Gateway implements Disposable {
   #marks: FilterChanges | null = null;
   #route: DefaultRoute | null = null;
   #device: { readonly name: string; readonly index: number } | null = null;
+  #watch: NetworkWatch | null = null;
   #applied = "";
   #isStarted = false;
   readonly #told = new Set<string>();
@@ -138,6 +145,7 @@ export class Gateway implements Disposable {
     const { index } = this.#netlink.link(device);
     this.#device = { name: device, index };
     if (this.#config.killSwitch) this.#setSwitch();
+    this.#follow();
     if (!this.#config.defaultRoute) return;
     this.#setMarks();
     const route = new DefaultRoute(
@@ -165,9 +173,21 @@ export class Gateway implements Disposable {
     this.#isStarted = true;
   }
 
-  /** To be called when addresses of the device or of other links have changed. */
+  #follow(): void {
+    try {
+      this.#watch = new NetworkWatch(this.#o.reactor);
+    } catch (error) {
+      if (!(error instanceof NativeError)) throw error;
+      return; // the device's keeper warns of a sandbox without notifications
+    }
+    this.#watch.onChange(() => true, () => this.update());
+  }
+
+  /** To be called when the device has other addresses, and its packets are about to come. */
   update(): void {
     try {
+      // Without its link the device has no routes; another change tells when it has it again.
+      if (!this.#netlink.link(this.#device!.index).up) return;
       this.#route?.update(this.#wanted());
       if (this.#switch !== null) this.#setSwitch();
     } catch (thrown) {
@@ -315,6 +335,7 @@ export class Gateway implements Disposable {
         );
       }
     };
+    this.#watch?.[Symbol.dispose]();
     attempt(() => this.#route?.[Symbol.dispose]());
     attempt(() => this.#marks?.remove());
     if (signal.aborted || !this.#isStarted) {

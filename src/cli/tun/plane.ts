@@ -102,7 +102,6 @@ async function open(
   const keeper = opened.use(platform.keep(device.name, kept, log));
   for (const warning of configured.warnings) log.warn(warning);
   gateway?.begin(device.name);
-  if (gateway !== null) opened.use(keeper.paths.onChange(() => gateway.update()));
   if (config.nat !== null && modules.nat !== null && platform.libc !== null) {
     const networks = [...configured.addresses, ...config.peers, ...config.routes];
     const tools = { libc: platform.libc, log };
@@ -164,8 +163,8 @@ function mayHaveGateway({ gateway }: TunConfig): boolean {
 
 /** @throws {TtunError} privilege, system */
 function openGateway({ gateway }: TunConfig, tools: Tools, module: GatewayModule | null) {
-  const { platform: { libc }, log, signal } = tools;
-  if (module === null || libc === null) return null;
+  const { platform: { libc, reactor }, log, signal } = tools;
+  if (module === null || libc === null || reactor === null) return null;
   const folder = ownFolder();
   if (folder === null) {
     throw new TtunError(
@@ -174,9 +173,9 @@ function openGateway({ gateway }: TunConfig, tools: Tools, module: GatewayModule
         "sudo",
     );
   }
-  const leftovers = module.repairAtStart(folder, { libc, log, signal });
+  const leftovers = module.repairAtStart(folder, { libc, log });
   if (gateway !== null) {
-    return new module.Gateway(gateway, folder, { libc, log, signal }, leftovers);
+    return new module.Gateway(gateway, folder, { libc, reactor, log, signal }, leftovers);
   }
   if (leftovers.length > 0) {
     log.warn(
