@@ -329,6 +329,11 @@ export class Libc implements Disposable {
     return this.#rareCall.pipe2(into, flags) < 0 ? -this.#errno[0]! : 0;
   }
 
+  /** Not made again when a signal interrupts it, which only a call that waits would be. */
+  flock(fd: number, operation: number): number {
+    return this.#rareCall.flock(fd, operation) < 0 ? -this.#errno[0]! : 0;
+  }
+
   /** Fills in the status, i32. Returns 0 if there is nothing to tell yet and WNOHANG was given. */
   waitpid(pid: number, status: Bytes, flags: number): number {
     const found = this.#rareCall.waitpid(pid, status, flags);

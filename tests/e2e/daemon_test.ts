@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import { ENV, LOOPBACK, PERMIT, ttunCommand, until } from "./forward_pair.ts";
+import { twoHosts } from "../netns.ts";
 import { KEY, run } from "./proxy_pair.ts";
 import { serveWeb } from "./proxy_web.ts";
+import { ping, runTtun, SERVER } from "./tunnel.ts";
 
 interface Folder extends AsyncDisposable {
   readonly path: string;
@@ -185,4 +187,25 @@ test("SIGHUP: other rules of a configuration count at once, and sessions go on",
   assert.equal(await load(), "");
   assert(isThere(client.pid) && isThere(server.pid));
   assert.equal(lines().filter((line) => line.includes("authenticated")).length, 1);
+});
+
+test("-d: both ends of a tunnel with a device, whose commands have run when it returns", async () => {
+  await using hosts = await twoHosts();
+  await using folder = await makeFolder();
+  const start = async (end: "server" | "client", ...args: string[]) => {
+    const [pid, mark] = [`${folder.path}/${end}.pid`, `${folder.path}/${end}.up`];
+    const hooks = ["--up", `echo $TTUN_DEVICE >${mark}`, "--down", `rm ${mark}`];
+    const all = [end, "-d", "--no-warm-up", "--pid", pid, ...hooks, ...args];
+    const { code, stderr } = await runTtun(hosts[end], all);
+    assert.equal(code, 0, stderr);
+    assert.match(Deno.readTextFileSync(mark), /\S/);
+    return { daemon: daemonOf(pid), mark };
+  };
+  const server = await start("server");
+  const client = await start("client", "-s", SERVER, "--retries", "0");
+  assert.equal(await ping(hosts.client, "10.1.1.1"), 3);
+  for (const { daemon, mark } of [client, server]) {
+    await daemon[Symbol.asyncDispose]();
+    assert.throws(() => Deno.statSync(mark), Deno.errors.NotFound);
+  }
 });

@@ -1,6 +1,7 @@
 /** `ttun up`, `down`, `reload` and `logs`: what a configuration asks for, started as users do it. */
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
+import { builtBinary } from "./binary.ts";
 import { ENV, LOOPBACK, spawnHere, ttunCommand, until } from "./forward_pair.ts";
 import { KEY, run } from "./proxy_pair.ts";
 import { serveWeb } from "./proxy_web.ts";
@@ -122,6 +123,31 @@ test("up: all of a file is up when it returns; a second time is refused; down en
   const twice = await ttun("down", name);
   assert.equal(twice.code, 4);
   assert.match(twice.stderr, /is not up$/m);
+});
+
+test("up and down: the executable, whose runtime may be an older one", async () => {
+  await using world = await makeWorld();
+  const { file: program } = await builtBinary();
+  const pidFile = `${world.folder}/pid`;
+  await world.write(`
+[server]
+no-tun = true
+no-warm-up = true
+listen = "${LOOPBACK}:0"
+pid = "${pidFile}"
+`);
+  const ttun = (...args: string[]) =>
+    run(program, args, { env: { ...ENV, LOGS_DIRECTORY: world.folder } });
+  const up = await ttun("up", world.file);
+  assert.equal(up.code, 0, up.stderr);
+  const [pid] = pidsOf(up.stdout);
+  assert.equal(Number(Deno.readTextFileSync(pidFile)), pid);
+  assert.equal((await ttun("up", world.file)).code, 8);
+  const taken = await ttun("server", "--no-tun", "-l", `${LOOPBACK}:0`, "--pid", pidFile);
+  assert.equal(taken.code, 8, taken.stderr);
+  const down = await ttun("down", world.name);
+  assert.equal(down.code, 0, down.stderr);
+  assert(!isThere(pid!));
 });
 
 test("up: a failure takes back what was up, with its exit code; a wrong file starts nothing", async () => {

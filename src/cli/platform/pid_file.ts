@@ -3,6 +3,7 @@ import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { requirePermissions } from "./permissions.ts";
+import { lockFile } from "./file_lock.ts";
 import { whyNotOurs } from "./folders.ts";
 import { openNew, removeIfThere } from "./new_file.ts";
 import { trustedOwners } from "./owners.ts";
@@ -38,13 +39,14 @@ export function mayWritePidFile(path: string): void {
  */
 export function writePidFile(path: string, log: Logger): Disposable {
   const text = utf8(`${Deno.pid}\n`);
-  const file = create(path, text);
+  const { file, lock } = create(path, text);
   let isThere = true;
   const remove = () => {
     if (!isThere) return;
     isThere = false;
     removeEventListener("unload", remove);
     try {
+      using _lock = lock;
       using _ = file; // open until now, so that its inode number is not reused
       if (!isStill(path, file, text)) return;
     } catch (error) {
@@ -63,41 +65,39 @@ export function writePidFile(path: string, log: Logger): Disposable {
   return { [Symbol.dispose]: remove };
 }
 
-function create(path: string, text: Uint8Array): Deno.FsFile {
+interface LockedFile {
+  readonly file: Deno.FsFile;
+  readonly lock: Disposable | null;
+}
+
+function create(path: string, text: Uint8Array): LockedFile {
   const why = whyNotOurs(dirname(path)) ?? whyNotReplaced(path);
   if (why !== null) throw cannotWrite(path, why, undefined);
   try {
     using _earlier = lockEarlier(path);
     removeIfThere(path);
-    const file = openNew(path, text, { mode: 0o644 });
-    if (hasLocks) file.tryLockSync(true);
-    return file;
+    using undo = new DisposableStack();
+    const file = undo.use(openNew(path, text, { mode: 0o644 }));
+    const lock = lockFile(path);
+    undo.move();
+    return { file, lock: lock === "taken" ? null : lock };
   } catch (error) {
     if (error instanceof TtunError) throw error;
     throw cannotWrite(path, reasonOf(error), error);
   }
 }
 
-/** Elsewhere a lock keeps others from reading the file. */
-const hasLocks = Deno.build.os !== "windows";
-
 /**
- * Opens an earlier process's file, which that one has locked as long as it runs; null = no file.
+ * Locks an earlier process's file, which that one has locked as long as it runs; null = there is
+ * none, or there are no locks.
  * @throws {TtunError} in_use
  */
-function lockEarlier(path: string): Deno.FsFile | null {
-  if (!hasLocks) return null;
-  let file: Deno.FsFile;
-  try {
-    file = Deno.openSync(path, { read: true, write: true });
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
-  if (file.tryLockSync(true)) return file;
-  const bytes = new Uint8Array(MOST_BYTES);
-  const number = new TextDecoder().decode(bytes.subarray(0, file.readSync(bytes) ?? 0)).trim();
-  file.close();
+function lockEarlier(path: string): Disposable | null {
+  if (!isThere(path)) return null;
+  const lock = lockFile(path);
+  if (lock !== "taken") return lock;
+  const bytes = readRegular(path, MOST_BYTES, () => true) ?? new Uint8Array();
+  const number = /\d+/.exec(new TextDecoder().decode(bytes))?.[0];
   throw new TtunError(
     "in_use",
     `Cannot write process number file ${
@@ -105,6 +105,16 @@ function lockEarlier(path: string): Deno.FsFile | null {
     }: process ${number}, which runs, has ` +
       "it; end that one, or name another file",
   );
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 function whyNotReplaced(path: string): string | null {

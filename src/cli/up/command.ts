@@ -17,7 +17,7 @@ import { keySecrets } from "../secrets/key_source.ts";
 import { oneLine } from "../secrets/text_bytes.ts";
 import type { RunFlags, UpFlags } from "./options.ts";
 import { type Plan, type PlannedRun, planOf } from "./plan.ts";
-import { endAll, hangUp, isThere, startOf } from "./processes.ts";
+import { endAll, hangUp, isThere, SIGTERM, startOf } from "./processes.ts";
 import { StateFile, type UpProcess } from "./state.ts";
 
 /** Milliseconds between two looks at the processes of --foreground. */
@@ -52,7 +52,7 @@ export async function runUp(
         printPlain(`ttun: ${plan.name} is not up: ${run.entry.command} has ended with ${code}`);
         return code;
       }
-      started.push({ command: run.entry.command, pid, start: startOf(libc, pid) ?? "" });
+      started.push({ command: run.entry.command, pid, start: beginOf(libc, pid) });
       keep();
     }
   } catch (error) {
@@ -65,6 +65,17 @@ export async function runUp(
   }
   state[Symbol.dispose](); // `ttun down` may end it from now on
   return await watch(libc, plan.name, started, signal);
+}
+
+/** Tells the process from a later one of its number. @throws {TtunError} system */
+function beginOf(libc: Libc, pid: number): string {
+  const start = startOf(libc, pid);
+  if (start !== null) return start;
+  libc.kill(pid, SIGTERM);
+  throw new TtunError(
+    "system",
+    `Cannot keep track of process ${pid}: it has ended, or /proc does not show it (hidepid)`,
+  );
 }
 
 function refuseTwice(libc: Libc, name: string, state: StateFile): void {

@@ -7,7 +7,7 @@ import type { UpProcess } from "./state.ts";
 
 const SIGHUP = 1;
 const SIGKILL = 9;
-const SIGTERM = 15;
+export const SIGTERM = 15;
 
 /** Milliseconds for processes to end when they are told to, with their --down commands. */
 const GRACE_MS = 10_000;

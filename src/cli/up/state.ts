@@ -1,5 +1,6 @@
 import { TtunError } from "../../base/errors.ts";
 import { utf8 } from "../../base/bytes.ts";
+import { type FileLock, lockFile } from "../platform/file_lock.ts";
 import { whyNotOurs } from "../platform/folders.ts";
 import { ownFolder } from "../status/folders.ts";
 
@@ -28,12 +29,15 @@ const MOST_BYTES = 256 * 1024;
 export class StateFile implements Disposable {
   readonly #path: string;
   readonly #file: Deno.FsFile;
+  readonly #lock: FileLock | null;
   #isOpen = true;
 
   /** @throws {TtunError} in_use, usage, privilege */
   constructor(name: string) {
     this.#path = pathOf(name);
-    this.#file = openLocked(this.#path, name);
+    const { file, lock } = openLocked(this.#path, name);
+    this.#file = file;
+    this.#lock = lock;
   }
 
   /** Null = nothing was started, or all of it was ended. */
@@ -57,8 +61,10 @@ export class StateFile implements Disposable {
 
   /** Lets others bring it up or down again. */
   [Symbol.dispose](): void {
-    if (this.#isOpen) this.#file.close();
+    if (!this.#isOpen) return;
     this.#isOpen = false;
+    this.#file.close();
+    this.#lock?.[Symbol.dispose]();
   }
 }
 
@@ -81,7 +87,10 @@ function pathOf(name: string): string {
   );
 }
 
-function openLocked(path: string, name: string): Deno.FsFile {
+function openLocked(
+  path: string,
+  name: string,
+): { readonly file: Deno.FsFile; readonly lock: FileLock | null } {
   const refuse = (why: string, kind: "usage" | "privilege", cause?: unknown) =>
     new TtunError(kind, `Cannot keep what is up in ${path}: ${why}`, { cause });
   const why = whyNotOurs(path);
@@ -90,12 +99,13 @@ function openLocked(path: string, name: string): Deno.FsFile {
     Deno.mkdirSync(path.replace(/\/[^/]*$/, ""), { recursive: true, mode: 0o700 });
     for (;;) {
       const file = Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
-      if (!file.tryLockSync(true)) {
-        file.close();
+      const lock = lockFile(path);
+      if (lock !== "taken" && isStill(path, file)) return { file, lock };
+      file.close(); // it may have been removed between open and lock
+      if (lock === "taken") {
         throw new TtunError("in_use", `Another ttun brings ${name} up or down at this moment`);
       }
-      if (isStill(path, file)) return file;
-      file.close(); // it was removed between open and lock
+      lock?.[Symbol.dispose]();
     }
   } catch (error) {
     if (error instanceof TtunError) throw error;
