@@ -62,6 +62,11 @@ export interface DeviceKeeper extends Pick<Platform, "changeAddresses">, Disposa
   sessionBegins(peer?: string): void;
   /** Returns what `network`, given by `server`, would take over, as `10.0.0.0/8 on eth0`; or null. */
   conflictOf(network: Cidr, server: string | undefined): string | null;
+  /**
+   * Calls `run` after changes of links, addresses or routes, once this keeper has put back what is
+   * the device's. Absent = there are no notifications.
+   */
+  onAnyChange?(run: () => void): Disposable;
   /** Warns once if traffic for the tunnel's networks takes another path. */
   warnOfDuplicates(): void;
 }

@@ -116,6 +116,10 @@ export class LinuxKeeper implements DeviceKeeper {
     return to !== undefined && !gone && this.#settings.hasRoute(to);
   }
 
+  onAnyChange(run: () => void): Disposable {
+    return this.#watch.onChange(() => true, run);
+  }
+
   sessionBegins(peer?: string): void {
     this.#limit.resume();
     this.#check();

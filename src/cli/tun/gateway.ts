@@ -26,14 +26,11 @@ import {
   noFilterProgram,
 } from "../../io/netcfg/kill_switch.ts";
 import { returnMarks } from "../../io/netcfg/return_marks.ts";
-import { NetworkWatch } from "../../io/netcfg/watch.ts";
-import type { Reactor } from "../../io/reactor/reactor.ts";
 import { CARRIER_MARK } from "./carrier_mark.ts";
 import type { GatewayConfig } from "./plane_config.ts";
 
 interface Tools {
   readonly libc: Libc;
-  readonly reactor: Reactor;
   readonly log: Logger;
   /** Aborts when the user ends the program. */
   readonly signal: AbortSignal;
@@ -96,7 +93,6 @@ export class Gateway implements Disposable {
   #marks: FilterChanges | null = null;
   #route: DefaultRoute | null = null;
   #device: { readonly name: string; readonly index: number } | null = null;
-  #watch: NetworkWatch | null = null;
   #applied = "";
   #isStarted = false;
   readonly #told = new Set<string>();
@@ -145,7 +141,6 @@ export class Gateway implements Disposable {
     const { index } = this.#netlink.link(device);
     this.#device = { name: device, index };
     if (this.#config.killSwitch) this.#setSwitch();
-    this.#follow();
     if (!this.#config.defaultRoute) return;
     this.#setMarks();
     const route = new DefaultRoute(
@@ -173,17 +168,7 @@ export class Gateway implements Disposable {
     this.#isStarted = true;
   }
 
-  #follow(): void {
-    try {
-      this.#watch = new NetworkWatch(this.#o.reactor);
-    } catch (error) {
-      if (!(error instanceof NativeError)) throw error;
-      return; // the device's keeper warns of a sandbox without notifications
-    }
-    this.#watch.onChange(() => true, () => this.update());
-  }
-
-  /** To be called when the device has other addresses, and its packets are about to come. */
+  /** To be called when links, addresses or routes have changed. */
   update(): void {
     try {
       // Without its link the device has no routes; another change tells when it has it again.
@@ -335,7 +320,6 @@ export class Gateway implements Disposable {
         );
       }
     };
-    this.#watch?.[Symbol.dispose]();
     attempt(() => this.#route?.[Symbol.dispose]());
     attempt(() => this.#marks?.remove());
     if (signal.aborted || !this.#isStarted) {

@@ -102,6 +102,7 @@ async function open(
   const keeper = opened.use(platform.keep(device.name, kept, log));
   for (const warning of configured.warnings) log.warn(warning);
   gateway?.begin(device.name);
+  if (gateway !== null) opened.use(keeper.onAnyChange?.(() => gateway.update()));
   if (config.nat !== null && modules.nat !== null && platform.libc !== null) {
     const networks = [...configured.addresses, ...config.peers, ...config.routes];
     const tools = { libc: platform.libc, log };
@@ -163,8 +164,8 @@ function mayHaveGateway({ gateway }: TunConfig): boolean {
 
 /** @throws {TtunError} privilege, system */
 function openGateway({ gateway }: TunConfig, tools: Tools, module: GatewayModule | null) {
-  const { platform: { libc, reactor }, log, signal } = tools;
-  if (module === null || libc === null || reactor === null) return null;
+  const { platform: { libc }, log, signal } = tools;
+  if (module === null || libc === null) return null;
   const folder = ownFolder();
   if (folder === null) {
     throw new TtunError(
@@ -175,7 +176,7 @@ function openGateway({ gateway }: TunConfig, tools: Tools, module: GatewayModule
   }
   const leftovers = module.repairAtStart(folder, { libc, log });
   if (gateway !== null) {
-    return new module.Gateway(gateway, folder, { libc, reactor, log, signal }, leftovers);
+    return new module.Gateway(gateway, folder, { libc, log, signal }, leftovers);
   }
   if (leftovers.length > 0) {
     log.warn(
