@@ -88,7 +88,7 @@ function targetOf(address: MuxAddress): ForwardTarget | null {
 
 class ServedStream implements DialEvents<Stream>, Holder, NameOwner {
   readonly owner: string;
-  readonly lastActive: number;
+  readonly #began: number;
   readonly #host: StreamHost;
   readonly #stream: MuxStream;
   readonly #target: ForwardTarget;
@@ -104,11 +104,15 @@ class ServedStream implements DialEvents<Stream>, Holder, NameOwner {
     this.#target = target;
     this.#of = owner;
     this.owner = ownerText(owner);
-    this.lastActive = host.relays.options.clock.now();
+    this.#began = host.relays.options.clock.now();
   }
 
   get account(): string {
     return this.#of.account;
+  }
+
+  get lastActive(): number {
+    return Math.max(this.#began, this.#stream.activeAt);
   }
 
   begin(): void {
@@ -158,7 +162,7 @@ class ServedStream implements DialEvents<Stream>, Holder, NameOwner {
   readonly #relayed = (failure: RelayFailure): boolean => {
     const { log, relays, signal, tell } = this.#host;
     if (log.isDebug) {
-      const ms = relays.options.clock.now() - this.lastActive;
+      const ms = relays.options.clock.now() - this.#began;
       const why = failure?.error instanceof Error ? { why: failure.error.message } : {};
       log.debug("done", {
         ...this.#facts,

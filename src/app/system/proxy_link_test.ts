@@ -192,6 +192,35 @@ Deno.test("all keys together have the server's places, whichever wire they speak
   assert.equal(programs.length, 4);
 });
 
+Deno.test("the connection that goes for another key's is the idlest, not the oldest", async () => {
+  await using world = new ProxyWorld();
+  const keys = ["a", "b"].map((name) => ({ name, password: utf8(`key of ${name}`) }));
+  world.server({ ...AUTO, keys, limits: { total: 3, perAddress: 3 } });
+  world.target(echo);
+  const greedy = world.client({ ...AUTO, password: "key of a" });
+  const other = world.client({ ...AUTO, password: "key of b" });
+  await world.clock.settle();
+  const [busy, idle, third] = [
+    await connected(world, greedy),
+    await connected(world, greedy),
+    await connected(world, greedy),
+  ];
+  await world.clock.advance(1000);
+  for (const program of [busy!, third!]) {
+    const back = readExactly(program, 100);
+    await write(program, DATA.subarray(0, 100));
+    await world.clock.until(back);
+  }
+  await connected(world, other);
+  await world.clock.settle();
+  assert.deepEqual(
+    [busy, idle, third].map((one) =>
+      one!.stats().peerClosed === true || one!.stats().isGone === true
+    ),
+    [false, true, false],
+  );
+});
+
 Deno.test("a hello from a clock that is wrong has no answer, as nothing has in tt, which still works", async () => {
   await using world = new ProxyWorld();
   const server = world.server(AUTO);
