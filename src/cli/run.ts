@@ -220,10 +220,13 @@ async function runCommand(
     runnable = prepared.complete(file === null ? [environment] : [environment, file.layer]);
     if (file !== null) {
       const again = { config: file.path, entry: source!.entry };
+      const layers = [environment, file.layer];
       fromFile = {
         fileSecrets: file.secrets,
-        reread: async () =>
-          runnable.withLayers([environment, (await readFile(name, again, root)).layer]),
+        reread: async () => ({
+          atStart: runnable.withLayers(layers),
+          now: runnable.withLayers([environment, (await readFile(name, again, root)).layer]),
+        }),
       };
     }
   } catch (error) {

@@ -7,6 +7,8 @@ import { KEY, run } from "./proxy_pair.ts";
 import { serveWeb } from "./proxy_web.ts";
 import { ping, runTtun, SERVER } from "./tunnel.ts";
 
+const DENO_FOLDER = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
+
 interface Folder extends AsyncDisposable {
   readonly path: string;
 }
@@ -207,5 +209,32 @@ test("-d: both ends of a tunnel with a device, whose commands have run when it r
   for (const { daemon, mark } of [client, server]) {
     await daemon[Symbol.asyncDispose]();
     assert.throws(() => Deno.statSync(mark), Deno.errors.NotFound);
+  }
+});
+
+test("-d and -f: a link of the command line, or of standard input, goes along and is not shown", async () => {
+  await using web = serveWeb();
+  await using folder = await makeFolder();
+  const at = `${LOOPBACK}:${freePort()}`;
+  const pid = `${folder.path}/server`;
+  const started = await ttun(["server", "-d", "--no-tun", "-l", at, "--pid", pid, ...PERMIT]);
+  assert.equal(started.code, 0, started.stderr);
+  await using _server = daemonOf(pid);
+  const link = `ttun://${KEY}@${at}?wire=v2`;
+  for (const [flag, server] of [["-d", link], ["-f", `-s=${link}`], ["-d", "link:-"]] as const) {
+    const [local, own] = [freePort(), `${folder.path}/client`];
+    const args = ["client", server, flag, "-L", `${LOOPBACK}:${local}:${web.at}`, "--pid", own];
+    const env = { NO_COLOR: "1", HOME: folder.path, DENO_DIR: DENO_FOLDER };
+    const client = await run(...ttunCommand(...args, "--no-warm-up"), {
+      env,
+      stdin: { text: link },
+    });
+    assert.equal(client.code, 0, client.stderr);
+    await using daemon = daemonOf(own);
+    const { stdout } = await run("curl", ["-sS", `http://${LOOPBACK}:${local}/hello`]);
+    assert.equal(stdout, "hello\n");
+    for (const file of ["cmdline", "environ"]) {
+      assert(!Deno.readTextFileSync(`/proc/${daemon.pid}/${file}`).includes(KEY), file);
+    }
   }
 });

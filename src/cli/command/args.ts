@@ -69,7 +69,7 @@ export function readArgs(
     if (flag === null) {
       const [key, option] = findPositional(table) ?? [];
       if (at > 0 || key === undefined) throw misplaced(table, at);
-      if (option!.isSecret?.(arg) === true) secrets.push({ index: at, start: 0 });
+      if (option!.isSecret?.(arg) === true) secrets.push({ index: at, start: secretStart(arg) });
       given[key] = readValue(option!, nameOf(option!), arg);
       continue;
     }
@@ -89,8 +89,9 @@ export function readArgs(
       text = args[at];
       if (text === undefined) throw missingValue(flag.spelled, option);
     }
-    if (option.secret === true || option.isSecret?.(text ?? "") === true) {
-      secrets.push({ index: at, start });
+    if (option.secret === true) secrets.push({ index: at, start });
+    if (option.isSecret?.(text ?? "") === true) {
+      secrets.push({ index: at, start: start + secretStart(text!) });
     }
     const value = readValue(option, flag.spelled, text);
     if (option.kind === "list") given[key] = [...asList(given[key]), value];
@@ -98,6 +99,11 @@ export function readArgs(
   }
   refuseConflicts(table, given, (key) => `--${table[key]?.names[0] ?? key}`);
   return { help: false, given, secrets };
+}
+
+/** A URL's scheme stays, so that it is known for one where the rest is hidden. */
+function secretStart(text: string): number {
+  return /^[a-z]+:\/\//i.exec(text)?.[0].length ?? 0;
 }
 
 interface Flag {

@@ -18,13 +18,21 @@ export interface RunContext {
   /** Calls `tell` when a signal asks for the counters, until disposed of. */
   readonly onStatus: (tell: () => void) => Disposable;
   /** Reads the command's options again; absent = they are in no configuration file. */
-  readonly reread?: () => Promise<Readonly<Record<string, unknown>>>;
+  readonly reread?: () => Promise<Reread>;
   /** Called when the program has let go of its terminal, whose end was its own before. */
   readonly onDetached: () => void;
   /** Calls `reload` when SIGHUP asks for it, until disposed of. */
   readonly onReload: (reload: Reload) => Disposable;
   /** The process in the foreground that waits until this one is ready; absent = there is none. */
   readonly background?: Pick<BackgroundChild, "secrets" | "ready">;
+}
+
+/** Options by the keys of their table. */
+type OptionValues = Readonly<Record<string, unknown>>;
+
+export interface Reread {
+  readonly atStart: OptionValues;
+  readonly now: OptionValues;
 }
 
 /** Reason of a stop by the user, no failure. Adapters throw it on unchanged, for `run`. */

@@ -49,7 +49,7 @@ export async function runForward(
   using atEnd = new DisposableStack();
   await using plane = new PlaneHandle<ForwardFacts, ForwardStart>(config, { libc, context });
   const replaceRules = role === "server" ? plane.replaceRules : null;
-  using _follows = followConfig(options, context, replaceRules);
+  using _follows = followConfig(context, replaceRules);
   try {
     await plane.run({
       prepare: async () => {

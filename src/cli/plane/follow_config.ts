@@ -19,17 +19,16 @@ const FOLLOWED: readonly string[] = ["allow", "deny", "permitListen"];
  * that are there go on.
  */
 export function followConfig(
-  options: object,
   context: Pick<RunContext, "log" | "onReload" | "reread">,
   replace: ((rules: PlaneRules) => void) | null,
 ): Disposable | null {
   const { reread, log } = context;
   if (reread === undefined) return null;
   return context.onReload(async () => {
-    const next = await reread();
+    const { atStart, now } = await reread();
     if (replace !== null) {
       // A server's command reads its own options.
-      const rules = rulesOf(next as unknown as RuleFlags);
+      const rules = rulesOf(now as unknown as RuleFlags);
       replace(rules);
       const { allow, deny, permitListen } = rules;
       log.info("rules", {
@@ -38,7 +37,7 @@ export function followConfig(
         permit_listen: permitListen.length,
       });
     }
-    const others = changedKeys(options, next).filter((key) => !FOLLOWED.includes(key));
+    const others = changedKeys(atStart, now).filter((key) => !FOLLOWED.includes(key));
     if (others.length === 0) return;
     log.warn("options have changed that count at the next start only", {
       options: others.map(inKebabCase).join(" "),

@@ -15,7 +15,7 @@ function world(next: () => Promise<Readonly<Record<string, unknown>>>) {
         ({ message, fields }) => logged.push(`${message} ${JSON.stringify(fields)}`),
         () => 0,
       ),
-      reread: next,
+      reread: async () => ({ atStart: BEFORE, now: await next() }),
       onReload: (given: () => void | Promise<void>) => {
         reload = given;
         return { [Symbol.dispose]: () => void (reload = null) };
@@ -31,7 +31,7 @@ Deno.test("a server gets the rules that are there now, and others' changes are n
   const w = world(() => Promise.resolve(after));
   const given: PlaneRules[] = [];
   {
-    using _follows = followConfig(BEFORE, w.context, (rules) => given.push(rules));
+    using _follows = followConfig(w.context, (rules) => given.push(rules));
     await w.run();
   }
   await w.run(); // nobody listens any more
@@ -48,15 +48,15 @@ Deno.test("a server gets the rules that are there now, and others' changes are n
 
 Deno.test("a configuration that cannot be read changes nothing", async () => {
   const w = world(() => Promise.reject(new Error("broken")));
-  using _follows = followConfig(BEFORE, w.context, () => assert.fail("rules were replaced"));
+  using _follows = followConfig(w.context, () => assert.fail("rules were replaced"));
   await assert.rejects(w.run(), { message: "broken" });
 });
 
 Deno.test("without a file there is nothing to follow; a client has no rules", async () => {
   const { log, onReload } = world(() => Promise.resolve({})).context;
-  assert.equal(followConfig(BEFORE, { log, onReload }, null), null);
+  assert.equal(followConfig({ log, onReload }, null), null);
   const w = world(() => Promise.resolve(BEFORE));
-  using _follows = followConfig(BEFORE, w.context, null);
+  using _follows = followConfig(w.context, null);
   await w.run();
   assert.deepEqual(w.logged, []);
 });

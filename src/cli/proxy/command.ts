@@ -73,7 +73,7 @@ async function runHere(
   using atEnd = new DisposableStack();
   await using plane = new PlaneHandle<ProxyFacts, null>(config, { libc, context });
   const replaceRules = role === "server" ? plane.replaceRules : null;
-  using _follows = followConfig(options, context, replaceRules);
+  using _follows = followConfig(context, replaceRules);
   await plane.run({
     prepare: async () => {
       if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));

@@ -1,5 +1,7 @@
+import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { parseSharedLink, type SharedLink } from "../../core/share/shared_link.ts";
+import type { Secrets } from "../background/handover.ts";
 import type { RunContext } from "../command/context.ts";
 import type { CipherChoice } from "../command/cipher_choice.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
@@ -21,15 +23,39 @@ interface LinkableOptions {
  */
 export async function takeLink<O extends LinkableOptions>(
   options: O,
-  context: Pick<RunContext, "signal">,
+  context: LinkContext,
 ): Promise<O> {
-  const { scheme, at } = options.server;
-  if (scheme !== "ttun" && scheme !== "link") return options;
+  const text = await linkText(options, context);
+  if (text === null) return options;
   if (options.key !== undefined || options.keyFile !== undefined) {
     throw new TtunError("usage", "Cannot use a key beside a link, which has one: leave one away");
   }
-  const text = scheme === "ttun" ? `ttun:${at}` : await readLinkFile(`${at}`, context);
   return { ...options, ...filled(options, parseSharedLink(text)) };
+}
+
+/** The link's name among secrets that a process in the foreground hands over. */
+const LINK_SECRET = "link";
+
+/** Packs the link of the options for a process in the background; null = they have none. */
+export async function sharedLinkSecrets(
+  options: Pick<LinkableOptions, "server">,
+  context: LinkContext,
+): Promise<Secrets | null> {
+  const text = await linkText(options, context);
+  return text === null ? null : { [LINK_SECRET]: utf8(text) };
+}
+
+type LinkContext = Pick<RunContext, "signal" | "background">;
+
+/** A link of the command line is hidden there when a process in the background reads it. */
+async function linkText(
+  { server: { scheme, at } }: Pick<LinkableOptions, "server">,
+  context: LinkContext,
+): Promise<string | null> {
+  if (scheme !== "ttun" && scheme !== "link") return null;
+  const handed = context.background?.secrets[LINK_SECRET];
+  if (handed !== undefined) return new TextDecoder().decode(handed);
+  return scheme === "ttun" ? `ttun:${at}` : await readLinkFile(`${at}`, context);
 }
 
 async function readLinkFile(path: string, context: Pick<RunContext, "signal">): Promise<string> {

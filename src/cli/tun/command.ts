@@ -40,7 +40,7 @@ import {
 import { firstHost } from "../../core/ip/address_pool.ts";
 import { toClientName } from "../../core/link/v2/client_name.ts";
 import { clientId } from "../../core/link/v2/identity.ts";
-import { takeLink } from "../share/take_link.ts";
+import { sharedLinkSecrets, takeLink } from "../share/take_link.ts";
 import { metricsPlace } from "../status/metrics_place.ts";
 import {
   gatewayOf,
@@ -85,12 +85,17 @@ export async function runTun(
   options: TunFlags,
   context: RunContext,
 ): Promise<number> {
-  if ("server" in options) options = await takeLink(options, context);
   if ("listen" in options) refuseForStdio(options);
-  const run = forwardsAlone(options) ? runForward : runDevice;
-  const runRole = (context: RunContext) => run(role, options, context);
-  const secrets = async () => keySecrets(await resolveKey(options, context));
-  return await runEnd(options, context, { preset: role, secrets, run: runRole });
+  const run = async (context: RunContext) => {
+    const whole = "server" in options ? await takeLink(options, context) : options;
+    const runRole = forwardsAlone(whole) ? runForward : runDevice;
+    return await runRole(role, whole, context);
+  };
+  const secrets = async () => {
+    const link = "server" in options ? await sharedLinkSecrets(options, context) : null;
+    return link ?? keySecrets(await resolveKey(options, context));
+  };
+  return await runEnd(options, context, { preset: role, secrets, run });
 }
 
 async function runDevice(role: Role, options: TunFlags, context: RunContext): Promise<number> {
@@ -139,7 +144,7 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
     ...(config.gateway !== null && { stopMs: GATEWAY_STOP_MS }),
   });
   const replaceRules = role === "server" ? plane.replaceRules : null;
-  using _follows = followConfig(options, context, replaceRules);
+  using _follows = followConfig(context, replaceRules);
   await plane.run({
     prepare: async (facts) => {
       if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
