@@ -6,6 +6,7 @@ import {
   type Commands,
   fileCommands,
   isGroup,
+  type Prepared,
   type Runnable,
 } from "./command/command.ts";
 import type { ConfigSource } from "./config/options.ts";
@@ -20,6 +21,7 @@ import {
   groupUsage,
   TOPICS,
 } from "./command/help.ts";
+import type { Layer } from "./command/layers.ts";
 import { environmentLayer } from "./command/environment.ts";
 import { COMMAND_HABITS } from "./command/habits.ts";
 import { hideArgv } from "./secrets/hide_argv.ts";
@@ -203,9 +205,8 @@ async function runCommand(
   args: readonly string[],
   { usr1, root }: Origin,
 ): Promise<number> {
-  let runnable: Runnable;
+  let completed: Completed;
   let secretsHidden: boolean;
-  let fromFile: Pick<RunContext, "fileSecrets" | "reread"> = {};
   try {
     const prepared = command.prepare(args);
     if (prepared.help) {
@@ -215,25 +216,39 @@ async function runCommand(
     // First of all, to keep the time short in which a key is visible.
     secretsHidden = hideArgv(`ttun ${name}`, args, prepared.secrets);
     const environment = environmentLayer(command.options, readVariable);
-    const source = prepared.source([environment]);
-    const file = source === null ? null : await readFile(name, source, root);
-    runnable = prepared.complete(file === null ? [environment] : [environment, file.layer]);
-    if (file !== null) {
-      const again = { config: file.path, entry: source!.entry };
-      const layers = [environment, file.layer];
-      fromFile = {
-        fileSecrets: file.secrets,
-        reread: async () => ({
-          atStart: runnable.withLayers(layers),
-          now: runnable.withLayers([environment, (await readFile(name, again, root)).layer]),
-        }),
-      };
-    }
+    completed = await complete(name, prepared, environment, root);
   } catch (error) {
     if (error instanceof TtunError) return refuse(error, commandUsage(name, command));
     throw error;
   }
+  const { runnable, ...fromFile } = completed;
   return await supervise(runnable, { secretsHidden, ...fromFile }, usr1);
+}
+
+interface Completed extends Pick<RunContext, "fileSecrets" | "reread"> {
+  readonly runnable: Runnable;
+}
+
+/** Takes options that the command line has not from the environment, then from a file. */
+async function complete(
+  name: string,
+  prepared: Exclude<Prepared, { help: true }>,
+  environment: Layer,
+  root: Commands,
+): Promise<Completed> {
+  const source = prepared.source([environment]);
+  if (source === null) return { runnable: prepared.complete([environment]) };
+  const file = await readFile(name, source, root);
+  const runnable = prepared.complete([environment, file.layer]);
+  const again = { config: file.path, entry: source.entry };
+  return {
+    runnable,
+    fileSecrets: file.secrets,
+    reread: async () => ({
+      atStart: runnable.withLayers([environment, file.layer]),
+      now: runnable.withLayers([environment, (await readFile(name, again, root)).layer]),
+    }),
+  };
 }
 
 async function supervise(

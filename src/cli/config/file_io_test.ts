@@ -28,7 +28,7 @@ async function makeFolder(): Promise<Folder> {
 
 const CLIENT = '[[client]]\nserver = "192.0.2.1"\n';
 
-test("a file with commands or keys must be its owner's alone; any other may be as it is", async () => {
+test("a file with commands or keys must be its owner's alone; so must root's, whatever it holds", async () => {
   await using folder = await makeFolder();
   const load = (path: string) => soundEntries(loadConfig(path, FILES)).length;
   const cases = [
@@ -50,7 +50,11 @@ test("a file with commands or keys must be its owner's alone; any other may be a
   const exec = "[[client]]\nserver = 'exec:true'\n";
   const path = await folder.write("b.toml", exec, 0o666);
   assert.throws(() => load(path), { kind: "usage", message: /which holds server: / });
-  assert.equal(load(await folder.write("c.toml", CLIENT, 0o666)), 1);
+  const plain = await folder.write("c.toml", CLIENT, 0o666);
+  if (Deno.uid() !== 0) assert.equal(load(plain), 1);
+  else assert.throws(() => load(plain), { message: /which holds options of root's: other users/ });
+  await Deno.chmod(plain, 0o644);
+  assert.equal(load(plain), 1);
 });
 
 test({
