@@ -1,7 +1,14 @@
 import { TtunError } from "../../base/errors.ts";
 import { type Libc, openLibc } from "../../../ffi/linux/libc.ts";
 import { allFolders } from "../status/folders.ts";
-import { findLeftovers, type Leftover, repair, type Repaired } from "../../io/changes/repair.ts";
+import {
+  findLeftovers,
+  type Leftover,
+  NO_PROCESS,
+  repair,
+  type Repaired,
+  staleNameServers,
+} from "../../io/changes/repair.ts";
 import { describeStep } from "../../io/changes/undo_step.ts";
 import type { RunContext } from "../command/context.ts";
 import { print } from "../output/stdout.ts";
@@ -42,7 +49,7 @@ export async function runDoctor(options: DoctorFlags, { signal }: RunContext): P
 /** Takes away what killed processes have left. @throws {TtunError} privilege, system */
 async function runRepair(signal: AbortSignal): Promise<number> {
   using libc = openLibc();
-  const leftovers = allFolders().flatMap((folder) => leftoversOf(libc, folder));
+  const leftovers = leftoversOf(libc);
   if (leftovers.length === 0) {
     await print("No killed ttun has left anything here\n", signal);
     return 0;
@@ -61,7 +68,7 @@ function leftoverFinding(): Finding {
   const check = "left-behind";
   try {
     using libc = openLibc();
-    const found = allFolders().flatMap((folder) => findLeftovers(libc, folder));
+    const found = allLeftovers(libc);
     if (found.length === 0) {
       return { check, level: "ok", says: "no killed ttun has left anything here" };
     }
@@ -73,10 +80,18 @@ function leftoverFinding(): Finding {
   }
 }
 
+/** @throws Deno.errors.PermissionDenied */
+function allLeftovers(libc: Libc): Leftover[] {
+  const folders = allFolders();
+  const found = folders.flatMap((folder) => findLeftovers(libc, folder));
+  const isKnown = found.some(({ open }) => open.some(({ step }) => step.kind === "resolvConf"));
+  return isKnown ? found : [...found, ...staleNameServers(libc, folders)];
+}
+
 /** @throws {TtunError} privilege */
-function leftoversOf(libc: Libc, folder: string): Leftover[] {
+function leftoversOf(libc: Libc): Leftover[] {
   try {
-    return findLeftovers(libc, folder);
+    return allLeftovers(libc);
   } catch (cause) {
     if (!(cause instanceof Deno.errors.PermissionDenied)) throw cause;
     throw new TtunError(
@@ -88,11 +103,15 @@ function leftoversOf(libc: Libc, folder: string): Leftover[] {
 }
 
 function leftoverText({ pid, open }: Leftover): string {
-  return open.map(({ step }) => `process ${pid} left ${describeStep(step)}`).join("; ");
+  return open.map(({ step }) => `${processText(pid)} left ${describeStep(step)}`).join("; ");
 }
 
 function repairedText({ pid, what, failure }: Repaired): string {
   return failure === undefined
-    ? `took away ${what}, of process ${pid}\n`
-    : `cannot take away ${what}, of process ${pid}: ${failure}\n`;
+    ? `took away ${what}, of ${processText(pid)}\n`
+    : `cannot take away ${what}, of ${processText(pid)}: ${failure}\n`;
+}
+
+function processText(pid: number): string {
+  return pid === NO_PROCESS ? "a ttun of an earlier boot" : `process ${pid}`;
 }

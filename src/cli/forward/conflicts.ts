@@ -16,6 +16,8 @@ const OF_DEVICE = {
   clientNetwork: "--client-network",
   nat: "--nat",
   pushRoute: "--push-route",
+  pushDns: "--push-dns",
+  dns: "--dns",
   offload: "--offload",
   up: "--up",
   down: "--down",

@@ -56,6 +56,8 @@ export interface PlaneSteps<P extends SocketPlatform, Start> {
   readonly userChange?: { keeps: "network" };
   /** SO_MARK of the connections to the other end (Linux). */
   readonly mark?: number | undefined;
+  /** This machine's name servers become the tunnel's, which the other end's name is not asked of. */
+  readonly setsNameServers?: boolean;
   openPlatform(): P;
   /** @throws {TtunError} if a device or listener cannot be opened */
   open(tools: PlaneTools<P, Start>): Promise<OpenedPlane<Start>> | OpenedPlane<Start>;
@@ -100,7 +102,9 @@ export async function runPlane<P extends SocketPlatform, Start>(
     log,
     ciphers,
     resolver,
-    carrierResolver: mark === undefined ? resolver : openNames(ask, platform, mark),
+    carrierResolver: mark === undefined && steps.setsNameServers !== true
+      ? resolver
+      : openNames(ask, platform, { mark }),
     signal,
     opened,
     onCounters: (counters) => port.onStatus(() => log.info("status", counters())),

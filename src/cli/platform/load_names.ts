@@ -6,7 +6,7 @@ import type { SocketPlatform } from "./platform.ts";
 export type OpenNames = (
   ask: (host: string) => Promise<string[]>,
   platform: SocketPlatform,
-  mark?: number,
+  carrier?: { readonly mark?: number | undefined },
 ) => Resolver;
 
 /** Must be called before a reactor exists: nothing can be loaded while its loop blocks. */

@@ -10,7 +10,6 @@ import { formatCidr, plainHost } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Paths } from "../../contract/routing.ts";
 import { parseResolvConf } from "../../core/dns/resolv_conf.ts";
-import type { PushedSettings } from "../../core/link/v2/pushed.ts";
 import { ID_SIZE } from "../../core/link/v2/setup.ts";
 import type { PlanePort } from "../plane/worker_port.ts";
 import { isGranted } from "../platform/permissions.ts";
@@ -18,6 +17,7 @@ import { rng } from "../platform/rng.ts";
 import { connectionsStatus, forwardsStatus } from "../status/describe.ts";
 import { AssignedAddresses } from "./assigned_addresses.ts";
 import type { TunConfig, TunStart } from "./plane_config.ts";
+import { TakenSettings } from "./taken_settings.ts";
 import { deviceStatus, leaveRoot, sessionOptions, type Tunnel } from "./tunnel.ts";
 
 /** Milliseconds without a session after which a client's own addresses are worth a warning. */
@@ -39,6 +39,12 @@ export async function runClient(
       openEarly(keeper.paths, [...addresses, host]);
     }
     leaveRoot(tunnel);
+    if (config.user !== undefined && tunnel.dns !== null) {
+      log.warn(
+        "--user gives up the privilege to put the former name servers back at the end: run sudo " +
+          "ttun doctor --repair then, or start a tunnel as root",
+      );
+    }
   };
   let isRoot = config.userAfterUp;
   if (!isRoot) becomeUser();
@@ -74,22 +80,15 @@ export async function runClient(
     sessions: tunnel.sessions.describe(mostStreams),
   }), forwards ?? undefined);
   const session = sessionOptions(config, tunnel, start.s);
-  let isHinted = false;
-  const takePushed = ({ routes }: PushedSettings, host: string | undefined) => {
-    tunnel.pushedRoutes?.take(routes, host);
-    if (routes.length === 0 || tunnel.pushedRoutes !== null || isHinted) return;
-    isHinted = true;
-    const facts = { routes: routes.map(formatCidr).join(",") };
-    log.info("the server has routes for this machine: --accept-routes takes them", facts);
-  };
+  const pushed = new TakenSettings(config.dns, tunnel);
   const client: TunClientOptions = {
     ...session,
     router,
-    takeAddresses: async (addresses, { server, signal, pushed }) => {
+    takeAddresses: async (addresses, { server, signal, pushed: settings }) => {
       tunnel.warmUp?.giveWay();
       const host = "host" in server ? server.host : undefined;
       await given.take(addresses, host);
-      takePushed(pushed, host);
+      pushed.take(settings, host);
       tunnel.gateway?.update();
       keeper.sessionBegins(host);
       await port.tellAddresses(given.present.map(formatCidr), signal);
@@ -98,7 +97,7 @@ export async function runClient(
       keeper.sessionBegins(host); // the --up command may have sent everything into the tunnel
       up("tunnel");
     },
-    sessionEnded: () => tunnel.pushedRoutes?.clear(),
+    sessionEnded: () => pushed.clear(),
     paths: keeper.paths,
     server,
     retries,

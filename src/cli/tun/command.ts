@@ -26,6 +26,7 @@ import {
   revokePermissions,
 } from "../platform/permissions.ts";
 import { ownFolder } from "../status/folders.ts";
+import { freshPath, keptPath, RESOLV_CONF } from "../../io/netcfg/resolv_conf_file.ts";
 import { DARWIN_PROGRAMS } from "../../io/netcfg/darwin.ts";
 import { WINDOWS_PROGRAMS } from "../../io/netcfg/windows.ts";
 import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
@@ -43,6 +44,7 @@ import { clientId } from "../../core/link/v2/identity.ts";
 import { sharedLinkSecrets, takeLink } from "../share/take_link.ts";
 import { metricsPlace } from "../status/metrics_place.ts";
 import {
+  dnsOf,
   gatewayOf,
   manyClients,
   pushedSettings,
@@ -176,7 +178,9 @@ function stillNeeded(config: TunConfig, hooks: Hooks, facts: TunFacts): Revocabl
   const keepsLeases = config.end.role === "server" && config.end.many !== undefined;
   if (mayLearn || keepsLeases) keep.push("read", "write", "sys"); // state_file.ts
   // The journal of changes, their undoing, and the programs that do it.
-  if (config.gateway !== null || config.nat !== null) keep.push("read", "write", "run", "sys");
+  if (config.gateway !== null || config.nat !== null || config.dns !== null) {
+    keep.push("read", "write", "run", "sys");
+  }
   // Other systems poll this machine's addresses to notice a new path to the server.
   if (!isLinux && config.end.role === "client") keep.push("sys");
   // Hooks; other systems also use programs to assign and remove addresses.
@@ -201,12 +205,17 @@ function needs(role: Role, options: TunFlags): Need[] {
     all.push({ permission: { name: "run", command }, purpose: "give the device its addresses" });
   }
   const changes = "server" in options
-    ? options.defaultRoute || options.killSwitch
+    ? options.defaultRoute || options.killSwitch || dnsOf(options) !== null
     : options.nat !== undefined;
   if (changes) {
     const purpose = "write down what is changed on this machine";
     const path = ownFolder();
     if (path !== null) all.push({ permission: { name: "write", path }, purpose });
+  }
+  if ("server" in options && dnsOf(options) !== null) {
+    for (const path of [RESOLV_CONF, keptPath(RESOLV_CONF), freshPath(RESOLV_CONF)]) {
+      all.push({ permission: { name: "write", path }, purpose: "set the name servers" });
+    }
   }
   const shell: Need["permission"] = { name: "run", command: SHELL };
   if (options.up !== undefined || options.down !== undefined) {
@@ -239,6 +248,7 @@ async function planeConfig(
       );
     }
   }
+  const dns = isClient ? dnsOf(options) : null;
   return {
     kind: "tun",
     end: isClient
@@ -283,13 +293,14 @@ async function planeConfig(
     gateway: isClient ? gatewayOf(options, Deno.build.os) : null,
     nat: isClient ? null : options.nat ?? null,
     acceptRoutes: isClient && options.acceptRoutes,
+    dns,
     mssClamp: options.mssClamp,
     offload: options.offload !== "off",
     user: options.user,
     status: statusPlace(isClient ? "client" : "server", options),
     metrics: metricsPlace(isClient ? "client" : "server", options),
-    userAfterUp: isClient && options.user !== undefined && options.up !== undefined &&
-      options.wire !== "v1",
+    userAfterUp: isClient && options.user !== undefined &&
+      (dns !== null || (options.up !== undefined && options.wire !== "v1")),
   };
 }
 

@@ -1,10 +1,11 @@
+import { ipBytes } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { checkClientNetworks } from "../../core/ip/client_networks.ts";
 import { clientsIn, firstHost } from "../../core/ip/address_pool.ts";
-import { MOST_ROUTES, type PushedSettings } from "../../core/link/v2/pushed.ts";
+import { MOST_NAME_SERVERS, MOST_ROUTES, type PushedSettings } from "../../core/link/v2/pushed.ts";
 import { entryOf } from "../transport/table.ts";
 import type { TunClientFlags, TunFlags, TunServerFlags } from "./options.ts";
-import type { GatewayConfig } from "./plane_config.ts";
+import type { DnsConfig, GatewayConfig } from "./plane_config.ts";
 
 /** Clients of --pool without --clients: all of a /24 network, except for the server. */
 const IMPLIED_CLIENTS = 253;
@@ -45,14 +46,41 @@ export function manyClients(
 }
 
 /** @throws {TtunError} usage, for more than a server's setup may have */
-export function pushedSettings({ pushRoute: routes = [] }: TunServerFlags): PushedSettings {
+export function pushedSettings(
+  { pushRoute: routes = [], pushDns = [] }: TunServerFlags,
+): PushedSettings {
   if (routes.length > MOST_ROUTES) {
     throw new TtunError(
       "usage",
       `Cannot push ${routes.length} routes: clients take at most ${MOST_ROUTES}; join networks`,
     );
   }
-  return { routes, nameServers: [] };
+  if (pushDns.length > MOST_NAME_SERVERS) {
+    throw new TtunError(
+      "usage",
+      `Cannot push ${pushDns.length} name servers: clients take at most ${MOST_NAME_SERVERS}`,
+    );
+  }
+  return { routes, nameServers: pushDns.map((ip) => ipBytes(ip)!) };
+}
+
+/** Returns null for a client that leaves its machine's name servers alone. @throws {TtunError} usage */
+export function dnsOf(
+  { acceptDns, dns: servers = [], dnsSearch: search = [] }: TunClientFlags,
+): DnsConfig | null {
+  if (acceptDns && servers.length > 0) {
+    throw new TtunError(
+      "usage",
+      "Options --accept-dns and --dns exclude each other: the name servers are the server's or " +
+        "yours",
+    );
+  }
+  if (acceptDns || servers.length > 0) return { servers, search };
+  if (search.length === 0) return null;
+  throw new TtunError(
+    "usage",
+    "Cannot use --dns-search without --dns or --accept-dns: add the name server that knows the domain",
+  );
 }
 
 /** @throws {TtunError} usage, for an option that version 1 of the wire format lacks */
@@ -66,6 +94,8 @@ export function refuseForV1(options: TunFlags): void {
     ? "--name"
     : "pushRoute" in options && options.pushRoute !== undefined
     ? "--push-route"
+    : "pushDns" in options && options.pushDns !== undefined
+    ? "--push-dns"
     : null;
   if (wire !== "v1" || given === null) return;
   throw new TtunError(
@@ -134,7 +164,13 @@ export function gatewayOf(
 export function refuseForSystem(options: TunFlags, system: string): void {
   const { wintun } = options;
   const ofLinux = "server" in options
-    ? options.acceptRoutes ? "--accept-routes" : null
+    ? options.acceptRoutes
+      ? "--accept-routes"
+      : options.acceptDns
+      ? "--accept-dns"
+      : options.dns !== undefined
+      ? "--dns"
+      : null
     : options.nat !== undefined
     ? "--nat"
     : null;

@@ -3,8 +3,10 @@ import { parseArgs } from "../command/args.ts";
 import { parseListen } from "../transport/endpoint.ts";
 import { CLIENT_OPTIONS, SERVER_OPTIONS } from "./options.ts";
 import {
+  dnsOf,
   gatewayOf,
   manyClients,
+  pushedSettings,
   refuseForStdio,
   refuseForSystem,
   refuseForV1,
@@ -135,4 +137,38 @@ Deno.test("all traffic and the kill switch are for Linux, native sockets, and wh
   assert.throws(() => gateway("host", "--default-route", "--exclude", "0.0.0.0/0"), {
     message: /that is all there is/,
   });
+});
+
+Deno.test("a server pushes as many routes and name servers as clients take", () => {
+  const list = (name: string, count: number, of: (i: number) => string) =>
+    Array.from({ length: count }, (_, i) => [name, of(i)]).flat();
+  const routes = (count: number) => list("--push-route", count, (i) => `10.${i}.0.0/16`);
+  const servers = (count: number) => list("--push-dns", count, (i) => `10.1.1.${i}`);
+  const most = pushedSettings(server(...routes(64), ...servers(4)));
+  assert.deepEqual([most.routes.length, most.nameServers.length], [64, 4]);
+  assert.deepEqual(pushedSettings(server()), { routes: [], nameServers: [] });
+  for (const args of [routes(65), servers(5)]) {
+    assert.throws(() => pushedSettings(server(...args)), { kind: "usage", message: /at most/ });
+  }
+  for (const args of [routes(1), servers(1)]) {
+    assert.throws(() => refuseForV1(server("--wire", "v1", ...args)), { kind: "usage" });
+  }
+});
+
+Deno.test("name servers of a client's machine are the user's or the server's, or stay", () => {
+  const dns = (...args: string[]) => {
+    const parsed = parseArgs(CLIENT_OPTIONS, ["-s", "a:1", ...args]);
+    assert.ok(!parsed.help);
+    return dnsOf(parsed.values);
+  };
+  assert.equal(dns(), null);
+  assert.deepEqual(dns("--accept-dns"), { servers: [], search: [] });
+  assert.deepEqual(dns("--dns", "10.1.1.1", "--dns", "FC11:0::1", "--dns-search", "Example.net."), {
+    servers: ["10.1.1.1", "fc11::1"],
+    search: ["example.net"],
+  });
+  const refused = [["--dns-search", "a"], ["--dns", "10.1.1.1", "--accept-dns"], ["--dns", "name"]];
+  for (const args of [...refused, ["--accept-dns", "--dns-search", "a b"]]) {
+    assert.throws(() => dns(...args), { kind: "usage" });
+  }
 });

@@ -1,6 +1,7 @@
-import { type Cidr, networkOf, parseCidr, parseIp } from "../../base/addr.ts";
+import { type Cidr, formatIp, networkOf, parseCidr, parseIp } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { parseClientNetwork } from "../../core/ip/client_networks.ts";
+import { isHostName } from "../../core/dns/host_name.ts";
 import { isClientName } from "../../core/link/v2/client_name.ts";
 import { DAEMON_OPTIONS } from "../background/options.ts";
 import {
@@ -269,6 +270,16 @@ export const SERVER_OPTIONS = {
       "tell clients that this network is reached through the tunnel; those with --accept-routes " +
       "send it there (version 2 only); repeat for more",
   },
+  pushDns: {
+    names: ["push-dns"],
+    group: "network",
+    kind: "list",
+    metavar: "ADDR",
+    parse: parseNameServer,
+    help:
+      "tell clients of this name server; those with --accept-dns ask it (version 2 only); repeat " +
+      "for more",
+  },
   ...FORWARD_SERVER_OPTIONS,
   ...DEVICE_OPTIONS,
   ...PROCESS_OPTIONS,
@@ -364,6 +375,32 @@ export const CLIENT_OPTIONS = {
       "send the networks that the server names through the tunnel while there is a session, but " +
       "for those of this machine and the server's own address (Linux)",
   },
+  acceptDns: {
+    names: ["accept-dns"],
+    group: "security",
+    kind: "boolean",
+    default: false,
+    help:
+      "have this machine ask the name servers that the server names while there is a session (Linux)",
+  },
+  dns: {
+    names: ["dns"],
+    group: "network",
+    kind: "list",
+    metavar: "ADDR",
+    parse: parseNameServer,
+    help:
+      "have this machine ask this name server, from the first session to the end; the former ones " +
+      "are put back then (Linux); repeat for more",
+  },
+  dnsSearch: {
+    names: ["dns-search"],
+    group: "network",
+    kind: "list",
+    metavar: "NAME",
+    parse: parseDomain,
+    help: "with --dns or --accept-dns, look short names up in this domain; repeat for more",
+  },
   ...GATEWAY_OPTIONS,
   ...DEVICE_OPTIONS,
   ...PROCESS_OPTIONS,
@@ -398,6 +435,25 @@ function parseAddress(text: string): Cidr {
     );
   }
   return { family: bytes.length === 4 ? 4 : 6, bytes, prefix: bytes.length * 8 };
+}
+
+/** Reads an IP address, and writes it as all programs do. */
+function parseNameServer(text: string): string {
+  const bytes = parseIp(text);
+  if (bytes !== null) return formatIp(bytes);
+  throw new TtunError(
+    "usage",
+    `Cannot ask a name server at ${JSON.stringify(text)}: write its IP address, as 10.1.1.1`,
+  );
+}
+
+function parseDomain(text: string): string {
+  const name = text.toLowerCase().replace(/\.$/, "");
+  if (isHostName(name)) return name;
+  throw new TtunError(
+    "usage",
+    `Cannot look names up in ${JSON.stringify(text)}: write a domain, as example.net`,
+  );
 }
 
 /** Drops host bits, which systems refuse although the meaning is clear. */

@@ -35,13 +35,15 @@ export async function run(config: TunConfig, host: PlaneHost): Promise<void> {
   const mark = config.gateway === null ? undefined : CARRIER_MARK;
   const nat = config.nat === null ? null : await load(() => import("./nat.ts"));
   const pushed = config.acceptRoutes ? await load(() => import("./pushed_routes.ts")) : null;
+  const dns = config.dns === null ? null : await load(() => import("./dns_settings.ts"));
   await runPlane(config, host, {
     mark,
+    setsNameServers: config.dns !== null,
     mayMeetNames: meetsNames(config),
     endpoints: config.end.role === "client" ? [config.end.server] : config.end.listen,
     userChange: { keeps: "network" },
     openPlatform: () => openPlatform(config),
-    open: (tools: Tools) => open(config, tools, { gateways, nat, pushed }),
+    open: (tools: Tools) => open(config, tools, { gateways, nat, pushed, dns }),
   });
 }
 
@@ -111,6 +113,10 @@ async function open(
   const pushedRoutes = modules.pushed === null || platform.libc === null ? null : opened.use(
     new modules.pushed.PushedRoutes(device.name, { keeper, libc: platform.libc, log }),
   );
+  const folder = ownFolder();
+  const dns = modules.dns === null || platform.libc === null || folder === null ? null : opened.use(
+    new modules.dns.DnsSettings(device.name, { libc: platform.libc, log, folder }),
+  );
 
   const facts: TunFacts = {
     device: device.name,
@@ -139,6 +145,7 @@ async function open(
     keeper,
     gateway,
     pushedRoutes,
+    dns,
     warmUp,
     forwards,
   };
@@ -192,6 +199,7 @@ interface Modules {
   readonly gateways: GatewayModule | null;
   readonly nat: typeof import("./nat.ts") | null;
   readonly pushed: typeof import("./pushed_routes.ts") | null;
+  readonly dns: typeof import("./dns_settings.ts") | null;
 }
 
 /** A client's server or a target is given by a name; a server's clients may forward to names. */

@@ -62,11 +62,19 @@ export interface TunConfig extends CommonConfig {
   readonly nat: string | null;
   /** A client takes routes from its server. */
   readonly acceptRoutes: boolean;
+  /** A client's name servers for its machine; null = they stay as they are. */
+  readonly dns: DnsConfig | null;
   readonly mssClamp: boolean;
   /** Allows GSO packets and open checksums, where both ends can handle them. */
   readonly offload: boolean;
   /** Stays root until a session has begun and --up has run. */
   readonly userAfterUp: boolean;
+}
+
+export interface DnsConfig {
+  /** IP addresses that the user gave; without any those of the server are accepted. */
+  readonly servers: readonly string[];
+  readonly search: readonly string[];
 }
 
 export interface GatewayConfig {

@@ -10,6 +10,7 @@ import type { RunningWarmUp } from "../plane/warm_up.ts";
 import type { DeviceKeeper, Net, OpenedDevice, Platform } from "../platform/platform.ts";
 import { wireSecrets } from "../plane/wire_secrets.ts";
 import type { Gateway } from "./gateway.ts";
+import type { DnsSettings } from "./dns_settings.ts";
 import type { PushedRoutes } from "./pushed_routes.ts";
 import type { TunConfig, TunStart } from "./plane_config.ts";
 
@@ -30,6 +31,8 @@ export interface Tunnel extends Tools {
   readonly gateway: Pick<Gateway, "update"> | null;
   /** Null = a client takes no routes from its server. */
   readonly pushedRoutes: PushedRoutes | null;
+  /** Null = a client leaves its machine's name servers alone. */
+  readonly dns: DnsSettings | null;
   /** Null where there is none. */
   readonly warmUp: TunnelWarmUp | null;
   /** A client's; null = it has none. */

@@ -2,8 +2,14 @@ import type { Libc } from "../../../ffi/linux/libc.ts";
 import { listJournals } from "./journal_folder.ts";
 import { type OpenStep, undoneLine } from "./journal_text.ts";
 import { exists, isDead, ownNetwork } from "./process_identity.ts";
+import { isThere, keptPath, readTextFile, RESOLV_CONF } from "../netcfg/resolv_conf_file.ts";
+import { isWrittenByTtun } from "../netcfg/written_resolv_conf.ts";
+import { isHeldByOther } from "./others.ts";
 import { isKnownKind, undoStep } from "./undo.ts";
 import { describeStep, isHarmless } from "./undo_step.ts";
+
+/** Stands for a process that nothing is known of. */
+export const NO_PROCESS = 0;
 
 /** Changes that a dead process has left on this machine, in this network namespace. */
 export interface Leftover {
@@ -45,6 +51,19 @@ export function findLeftovers(libc: Libc, folder: string): Leftover[] {
     else found.push({ pid: owner.pid, path, open: rest });
   }
   return found;
+}
+
+/**
+ * Returns the name servers that a ttun has left which was killed before the machine booted: the
+ * journals are gone, and the file is still there. `folders` have the journals of all others.
+ */
+export function staleNameServers(libc: Libc, folders: readonly string[]): Leftover[] {
+  const path = RESOLV_CONF;
+  const isHeld = folders.some((folder) => isHeldByOther(libc, folder, "resolvConf"));
+  const text = isThere(keptPath(path)) && !isHeld ? readTextFile(path) : null;
+  if (text === null || !isWrittenByTtun(text)) return [];
+  const step = { kind: "resolvConf", path } as const;
+  return [{ pid: NO_PROCESS, path: "", open: [{ number: 0, step, outlives: false }] }];
 }
 
 /** The file's name begins with the number of its process. */

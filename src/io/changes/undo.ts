@@ -2,8 +2,10 @@ import { NativeError } from "../../../ffi/native.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { Netlink } from "../../../ffi/linux/netlink.ts";
 import { runCommand } from "../netcfg/command_steps.ts";
+import { keptPath, putBack, readTextFile, removeIfThere } from "../netcfg/resolv_conf_file.ts";
+import { isWrittenByTtun } from "../netcfg/written_resolv_conf.ts";
 import { canRun, mustRun } from "./run_program.ts";
-import { sysctlsOfOthers } from "./shared_sysctl.ts";
+import { sysctlsOfOthers } from "./others.ts";
 import { readSysctl, writeSysctl } from "./sysctl.ts";
 import { TTUN_PROTOCOL, type UndoKind, type UndoStep } from "./undo_step.ts";
 
@@ -21,6 +23,15 @@ const UNDO: { readonly [K in UndoKind]: Undo<K> } = {
     return true;
   },
   iptables: undoIptables,
+  resolvConf: ({ path }) => {
+    const text = readTextFile(path);
+    const isOurs = text !== null && isWrittenByTtun(text);
+    if (isOurs) putBack(path);
+    else removeIfThere(keptPath(path)); // another program's file is newer
+    return isOurs;
+  },
+  resolvconf: ({ name }) => canRun(["resolvconf", "-d", name]),
+  resolved: ({ device }) => canRun(["resolvectl", "revert", device]),
   sysctl: ({ path, before, after }, libc, others) => {
     if (readSysctl(libc, path) !== after) return false;
     const isShared = others !== null &&
@@ -55,18 +66,18 @@ function undoRule({ family, priority, table }: StepOf<"rule">, libc: Libc): bool
     rule.family === family && rule.priority === priority && rule.table === table &&
     rule.protocol === TTUN_PROTOCOL
   );
-  for (const rule of ours) removeIfThere(() => netlink.removeRule(rule));
+  for (const rule of ours) tryRemove(() => netlink.removeRule(rule));
   return ours.length > 0;
 }
 
 function undoRoutes({ table }: StepOf<"routes">, libc: Libc): boolean {
   using netlink = new Netlink(libc);
   const ours = netlink.tableRoutes(table).filter(({ protocol }) => protocol === TTUN_PROTOCOL);
-  for (const route of ours) removeIfThere(() => netlink.removeRoute(route));
+  for (const route of ours) tryRemove(() => netlink.removeRoute(route));
   return ours.length > 0;
 }
 
-function removeIfThere(remove: () => void): void {
+function tryRemove(remove: () => void): void {
   try {
     remove();
   } catch (error) {

@@ -26,6 +26,12 @@ export type UndoStep =
     /** Names of ttun's chains by those of the built-in ones. */
     readonly chains: Readonly<Record<string, string>>;
   }
+  /** The file of name servers, whose former one is kept beside it. */
+  | { readonly kind: "resolvConf"; readonly path: string }
+  /** Name servers of an interface, as the program resolvconf knows it. */
+  | { readonly kind: "resolvconf"; readonly name: string }
+  /** Name servers of a device, as systemd-resolved knows it. */
+  | { readonly kind: "resolved"; readonly device: string }
   /** A file of /proc/sys. It is left alone when it has another value than `after` meanwhile. */
   | {
     readonly kind: "sysctl";
@@ -68,6 +74,12 @@ export function describeStep(step: UndoStep): string {
       return `the nftables table ${step.family} ${step.table}`;
     case "iptables":
       return `the ${step.program} chains ${Object.values(step.chains).join(", ")}`;
+    case "resolvConf":
+      return `the name servers in ${step.path}`;
+    case "resolvconf":
+      return `the name servers of ${step.name} (resolvconf)`;
+    case "resolved":
+      return `the name servers of ${step.device} (resolvectl)`;
     case "sysctl":
       return `${sysctlName(step.path)} = ${step.after}`;
   }

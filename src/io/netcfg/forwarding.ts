@@ -3,7 +3,7 @@ import type { Libc } from "../../../ffi/linux/libc.ts";
 import type { Change, Journal } from "../changes/journal.ts";
 import { ownNetwork } from "../changes/process_identity.ts";
 import { SharedLock } from "../changes/shared_lock.ts";
-import { sysctlsOfOthers, type SysctlStep } from "../changes/shared_sysctl.ts";
+import { sysctlsOfOthers, type SysctlStep } from "../changes/others.ts";
 import { readSysctl, writeSysctl } from "../changes/sysctl.ts";
 import { undoStep } from "../changes/undo.ts";
 

@@ -19,3 +19,10 @@ export function sysctlsOfOthers(libc: Libc, folder: string): SysctlStep[][] {
     .map(({ open }) => open.map(({ step }) => step).filter((step) => step.kind === "sysctl"))
     .filter((steps) => steps.length > 0);
 }
+
+/** Returns true if another running ttun, of whatever network, has a step of that kind. */
+export function isHeldByOther(libc: Libc, folder: string, kind: UndoStep["kind"]): boolean {
+  return listJournals(folder).flatMap(({ text }) => text ?? []).some(({ owner, open }) =>
+    owner.pid !== Deno.pid && !isDead(libc, owner) && open.some(({ step }) => step.kind === kind)
+  );
+}

@@ -1,0 +1,102 @@
+import { systemError } from "../deno_errors.ts";
+
+export const RESOLV_CONF = "/etc/resolv.conf";
+
+/** Behind the name of the file: the one that was there before ttun's. */
+const KEPT = ".before-ttun";
+const NEW = ".ttun-new";
+
+export function keptPath(path: string): string {
+  return `${path}${KEPT}`;
+}
+
+/** The next file, until it is whole. */
+export function freshPath(path: string): string {
+  return `${path}${NEW}`;
+}
+
+/** Returns null if there is no such file, a link that leads nowhere too. */
+export function readTextFile(path: string): string | null {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+/**
+ * Puts another file in the place of resolv.conf, in one step, and keeps the one that was there, link
+ * or file, as it is. There is none kept yet. @throws the system's refusal
+ */
+export function replaceFile(path: string, text: string): void {
+  const kept = keptPath(path);
+  const fresh = freshPath(path);
+  removeIfThere(fresh);
+  {
+    using file = Deno.openSync(fresh, { write: true, createNew: true, mode: 0o644 });
+    const bytes = new TextEncoder().encode(text);
+    for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+    file.syncDataSync();
+  }
+  Deno.chmodSync(fresh, 0o644); // whatever the umask
+  try {
+    if (isThere(path)) keep(path, kept);
+    Deno.renameSync(fresh, path);
+  } catch (error) {
+    removeIfThere(fresh);
+    if (!isMounted(error)) {
+      if (isThere(path)) removeIfThere(kept);
+      throw error;
+    }
+    Deno.writeTextFileSync(path, text); // a container's: it has a mount of its own
+  }
+}
+
+/** Keeps a second name of the file itself, or where that cannot be, a copy. */
+function keep(path: string, kept: string): void {
+  try {
+    Deno.linkSync(path, kept); // of a link the link itself
+  } catch (error) {
+    const isCopied = !Deno.lstatSync(path).isSymlink &&
+      !(error instanceof Deno.errors.AlreadyExists);
+    if (!isCopied) throw error;
+    Deno.copyFileSync(path, kept);
+  }
+}
+
+/** Puts back what `replaceFile` has kept. @throws the system's refusal */
+export function putBack(path: string): void {
+  const kept = keptPath(path);
+  if (!isThere(kept)) return removeIfThere(path); // there was none
+  try {
+    Deno.renameSync(kept, path);
+  } catch (error) {
+    if (!isMounted(error)) throw error;
+    Deno.writeTextFileSync(path, Deno.readTextFileSync(kept));
+    Deno.removeSync(kept);
+  }
+}
+
+export function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+export function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** EBUSY: the name itself is a mount. */
+function isMounted(error: unknown): boolean {
+  return systemError(error, "rename")?.is("EBUSY") === true;
+}

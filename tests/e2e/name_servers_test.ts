@@ -1,0 +1,174 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { test } from "../check.ts";
+import { type Host, type Process, type TwoHosts, twoHosts } from "../netns.ts";
+import { ENV, SERVER, startServer, ttunCommand } from "./tunnel.ts";
+
+const BEFORE = "# of this network\nnameserver 192.0.2.53\nsearch lan\noptions edns0\n";
+const OURS =
+  /^# Written by ttun .*\nnameserver 10\.1\.1\.1\nsearch corp\.example\noptions edns0\n$/;
+const DNS = ["--dns", "10.1.1.1", "--dns-search", "corp.example"];
+
+/** A client whose /etc is a copy of the test's own, in a mount namespace for each process. */
+class OwnEtc implements AsyncDisposable {
+  readonly #host: Host;
+  readonly etc: string;
+  readonly conf: string;
+  /** Shell commands in the mount namespace. */
+  readonly #more: string;
+
+  private constructor(host: Host, etc: string, more: string) {
+    this.#host = host;
+    this.etc = etc;
+    this.conf = `${etc}/resolv.conf`;
+    this.#more = more;
+  }
+
+  static async make(host: Host, more = ""): Promise<OwnEtc> {
+    const etc = await Deno.makeTempDir();
+    await host.sh(`cp -a /etc/. ${etc}; rm -f ${etc}/resolv.conf`);
+    const made = new OwnEtc(host, etc, more);
+    await Deno.writeTextFile(made.conf, BEFORE, { mode: 0o640 });
+    return made;
+  }
+
+  #words(...args: string[]): string[] {
+    const [command, rest] = ttunCommand(...args);
+    const script = `mount --bind ${this.etc} /etc; ${this.#more}\nexec "$@"`;
+    return ["-m", "--propagation", "private", "sh", "-euc", script, "sh", command, ...rest];
+  }
+
+  async client(...args: string[]): Promise<Process> {
+    const words = this.#words("client", "-v", "--no-warm-up", "-s", SERVER, ...args);
+    const process = this.#host.spawn("unshare", words, { env: ENV });
+    await process.waitFor(/name servers of this machine/);
+    return process;
+  }
+
+  async doctor(...args: string[]): Promise<string> {
+    return (await this.#host.run("unshare", this.#words("doctor", ...args), { env: ENV })).stdout;
+  }
+
+  /** The file itself, link or not, and what is beside it. */
+  async state(): Promise<string> {
+    return await this.#host.sh(
+      `cd ${this.etc}; stat -c "%N %i %a %s" resolv.conf; cat resolv.conf; ls | grep resolv.conf`,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.etc, { recursive: true });
+  }
+}
+
+async function withServer(run: (hosts: TwoHosts) => Promise<void>, ...args: string[]) {
+  await using hosts = await twoHosts();
+  await using _server = await startServer(hosts.server, ...args);
+  await run(hosts);
+}
+
+async function end(process: Process, signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
+  process.signal(signal);
+  await process.closed;
+}
+
+test("--dns: /etc/resolv.conf is ttun's while it runs, and the same file as before at the end, a link too", () =>
+  withServer(async ({ client }) => {
+    await using own = await OwnEtc.make(client);
+    const before = await own.state();
+    const ttun = await own.client(...DNS);
+    match(await Deno.readTextFile(own.conf), OURS);
+    equal((await Deno.stat(own.conf)).mode! & 0o777, 0o644);
+    await end(ttun);
+    equal(await own.state(), before, ttun.output);
+
+    await client.sh(`cd ${own.etc}; mv resolv.conf elsewhere; ln -s elsewhere resolv.conf`);
+    const linked = await own.state();
+    const again = await own.client(...DNS);
+    equal((await Deno.lstat(own.conf)).isSymlink, false);
+    equal(await Deno.readTextFile(`${own.etc}/elsewhere`), BEFORE);
+    // Another program's file is newer than the one that was kept.
+    await end(again);
+    equal(await own.state(), linked, again.output);
+    const third = await own.client(...DNS);
+    await Deno.writeTextFile(own.conf, "nameserver 192.0.2.54\n");
+    await end(third);
+    match(third.output, /another program has changed the name servers/);
+    equal(await Deno.readTextFile(own.conf), "nameserver 192.0.2.54\n");
+    deepEqual((await own.state()).split("\n").slice(-2), ["resolv.conf", ""]);
+  }));
+
+test("--dns: after kill -9 doctor --repair or the next tunnel puts the former file back, after a boot too", () =>
+  withServer(async ({ client }) => {
+    await using own = await OwnEtc.make(client);
+    const before = await own.state();
+    await end(await own.client(...DNS), "SIGKILL");
+    match(await own.doctor(), /left the name servers in \/etc\/resolv\.conf/);
+    match(await own.doctor("--repair"), /took away the name servers in \/etc\/resolv\.conf/);
+    equal(await own.state(), before);
+
+    const killed = await own.client(...DNS);
+    await end(killed, "SIGKILL");
+    const next = await own.client(...DNS);
+    match(next.output, /took away what a killed ttun had left/);
+    match(await Deno.readTextFile(own.conf), OURS);
+    // A boot empties /run, where the journal is.
+    await client.sh(
+      `rm /run/ttun/$(grep -l '"resolvConf"' /run/ttun/*-dns-*.changes | xargs -n1 basename)`,
+    );
+    await end(next, "SIGKILL");
+    match(await own.doctor("--repair"), /of a ttun of an earlier boot/);
+    equal(await own.state(), before);
+  }));
+
+test("--dns in a container, whose file is a mount, and with --user, which says what it cannot put back", () =>
+  withServer(async ({ client }) => {
+    const file = await Deno.makeTempFile();
+    await Deno.writeTextFile(file, BEFORE);
+    await using own = await OwnEtc.make(client, `mount --bind ${file} /etc/resolv.conf`);
+    const ttun = await own.client(...DNS);
+    match(await Deno.readTextFile(file), OURS);
+    await end(ttun);
+    equal(await Deno.readTextFile(file), BEFORE, ttun.output);
+    await Deno.remove(file);
+
+    await using other = await OwnEtc.make(client);
+    const before = await other.state();
+    const user = await other.client(...DNS, "--user", "nobody");
+    await user.waitFor(/--user gives up the privilege to put the former name servers back/);
+    await end(user);
+    match(await Deno.readTextFile(other.conf), OURS);
+    match(await other.doctor("--repair"), /took away the name servers/);
+    equal(await other.state(), before);
+  }));
+
+test("--accept-dns: the server's name servers for as long as the session, by systemd-resolved where it runs", async () => {
+  await using hosts = await twoHosts();
+  const { server, client } = hosts;
+  const first = await startServer(server, "--push-dns", "10.1.1.1", "--push-dns", "127.0.0.53");
+  await using own = await OwnEtc.make(client);
+  const before = await own.state();
+  const ttun = await own.client("--accept-dns", "--dns-search", "corp.example");
+  match(await Deno.readTextFile(own.conf), OURS);
+  match(ttun.output, /name server 127\.0\.0\.53 .* is not taken: it is of loopback/);
+  await end(first);
+  await ttun.waitFor(/the former name servers are back/);
+  equal(await own.state(), before);
+  await end(ttun);
+
+  const bin = await Deno.makeTempDir();
+  await client.sh(`
+    printf '#!/bin/sh\\necho "$@" >>${bin}/said\\n' >${bin}/resolvectl; chmod +x ${bin}/resolvectl`);
+  await using resolved = await OwnEtc.make(client, `PATH=${bin}:$PATH; export PATH`);
+  await Deno.writeTextFile(resolved.conf, "nameserver 127.0.0.53\n");
+  await using _second = await startServer(server);
+  await end(await resolved.client(...DNS));
+  deepEqual((await Deno.readTextFile(`${bin}/said`)).trim().split("\n"), [
+    "dns",
+    "dns ttun0 10.1.1.1",
+    "domain ttun0 ~. corp.example",
+    "default-route ttun0 yes",
+    "revert ttun0",
+  ]);
+  equal(await Deno.readTextFile(resolved.conf), "nameserver 127.0.0.53\n");
+  await Deno.remove(bin, { recursive: true });
+});
