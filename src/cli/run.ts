@@ -1,41 +1,23 @@
-import { EXIT_CODES, toTtunError, TtunError } from "../base/errors.ts";
-import { type Logger, makeLogger } from "../base/log.ts";
-import {
-  type Command,
-  type CommandGroup,
-  type Commands,
-  fileCommands,
-  isGroup,
-  type Prepared,
-  type Runnable,
-} from "./command/command.ts";
-import type { ConfigSource } from "./config/options.ts";
+import { EXIT_CODES, TtunError } from "../base/errors.ts";
+import { type Command, type CommandGroup, type Commands, isGroup } from "./command/command.ts";
 import { COMMANDS } from "./command/commands.ts";
-import { type RunContext, Stopped } from "./command/context.ts";
 import {
   commandHelp,
-  commandUsage,
   generalHelp,
   generalUsage,
   groupHelp,
   groupUsage,
   TOPICS,
 } from "./command/help.ts";
-import type { Layer } from "./command/layers.ts";
-import { environmentLayer } from "./command/environment.ts";
 import { COMMAND_HABITS } from "./command/habits.ts";
-import { hideArgv } from "./secrets/hide_argv.ts";
 import { load } from "./plane/load.ts";
 import { standardError } from "./output/log_output.ts";
-import { type LogSettings, makeLogPrinter, printPlain } from "./output/log_writer.ts";
+import { printPlain } from "./output/log_writer.ts";
 import type { Usr1 } from "./platform/debugger.ts";
-import { readVariable } from "./platform/variables.ts";
 import { nearest } from "./command/nearest.ts";
 import { programName } from "./program_name.ts";
-import { Reloads } from "./reloads.ts";
-import { stopOnSignals } from "./signals.ts";
-import { alsoToFile, makeRecordPrinter } from "./output/start_lines.ts";
-import { StatusSignals } from "./plane/status_signals.ts";
+import { refuse, reportPlain } from "./report.ts";
+import { type Origin, runCommand } from "./run_command.ts";
 import { print } from "./output/stdout.ts";
 import { versionLine } from "./version.ts";
 
@@ -67,12 +49,6 @@ export async function run(
   } finally {
     await standardError.flush(FLUSH);
   }
-}
-
-interface Origin {
-  readonly usr1: Usr1 | null;
-  /** All commands, whatever the level. */
-  readonly root: Commands;
 }
 
 /** Where the next word is looked up: all of ttun, or a group. */
@@ -197,168 +173,4 @@ function unknownCommand(
   const meant = nearest(word, [...Object.keys(commands), "help", "version"]);
   const hint = meant === undefined ? "" : `; did you mean ${whole(meant)}?`;
   return new TtunError("usage", `Unknown command ${JSON.stringify(whole(word))}${hint}`);
-}
-
-async function runCommand(
-  name: string,
-  command: Command,
-  args: readonly string[],
-  { usr1, root }: Origin,
-): Promise<number> {
-  let completed: Completed;
-  let secretsHidden: boolean;
-  try {
-    const prepared = command.prepare(args);
-    if (prepared.help) {
-      await print(commandHelp(name, command));
-      return 0;
-    }
-    // First of all, to keep the time short in which a key is visible.
-    secretsHidden = hideArgv(`ttun ${name}`, args, prepared.secrets);
-    const environment = environmentLayer(command.options, readVariable);
-    completed = await complete(name, prepared, environment, root);
-  } catch (error) {
-    if (error instanceof TtunError) return refuse(error, commandUsage(name, command));
-    throw error;
-  }
-  const { runnable, ...fromFile } = completed;
-  return await supervise(runnable, { secretsHidden, ...fromFile }, usr1);
-}
-
-interface Completed extends Pick<RunContext, "fileSecrets" | "reread"> {
-  readonly runnable: Runnable;
-}
-
-/** Takes options that the command line has not from the environment, then from a file. */
-async function complete(
-  name: string,
-  prepared: Exclude<Prepared, { help: true }>,
-  environment: Layer,
-  root: Commands,
-): Promise<Completed> {
-  const source = prepared.source([environment]);
-  if (source === null) return { runnable: prepared.complete([environment]) };
-  const file = await readFile(name, source, root);
-  const runnable = prepared.complete([environment, file.layer]);
-  const again = { config: file.path, entry: source.entry };
-  return {
-    runnable,
-    fileSecrets: file.secrets,
-    reread: async () => ({
-      atStart: runnable.withLayers([environment, file.layer]),
-      now: runnable.withLayers([environment, (await readFile(name, again, root)).layer]),
-    }),
-  };
-}
-
-async function supervise(
-  command: Runnable,
-  origin: Pick<RunContext, "secretsHidden" | "fileSecrets" | "reread">,
-  usr1: Usr1 | null,
-): Promise<number> {
-  const settings: LogSettings = command.logging ?? { level: "info", format: "text" };
-  await using logFile = settings.file === undefined ? null : await openLogFile(settings.file);
-  const terminal = makeRecordPrinter(settings);
-  const printer = logFile === null ? terminal : alsoToFile(
-    terminal,
-    makeLogPrinter(settings, { color: false }, logFile.output),
-    settings.goesToBackground === true,
-  );
-  const log = makeLogger(printer.print, Date.now);
-  const root = new AbortController();
-  const reloads = new Reloads();
-  using _reopens = logFile === null ? null : reloads.on(() => logFile.reopen());
-  using status = new StatusSignals(usr1, log);
-  // A program with a terminal ends with it.
-  let hasTerminal = [Deno.stdin, Deno.stdout, Deno.stderr].some((file) => file.isTerminal());
-  const context: RunContext = {
-    signal: root.signal,
-    log,
-    printRecord: printer.printOfPlane,
-    begin: printer.begin,
-    logLevel: settings.level,
-    ...origin,
-    onStatus: (tell) => status.on(tell),
-    onReload: (reload) => reloads.on(reload),
-    onDetached: () => hasTerminal = false,
-  };
-  using _signals = stopOnSignals(
-    root,
-    (name) => log.debug("Stopping", { signal: name }),
-    () => {
-      if (hasTerminal || command.logging === undefined) return false;
-      void reloads.run(log); // never rejects
-      return true;
-    },
-  );
-  using unhandled = stopOnUnhandled(root);
-  try {
-    const code = await command.run(context);
-    if (unhandled.first === undefined) return code;
-    throw unhandled.first.reason;
-  } catch (error) {
-    const failure = unhandled.first === undefined ? error : unhandled.first.reason;
-    if (failure instanceof Stopped) return failure.exitCode;
-    return command.logging === undefined ? reportPlain(failure) : reportLogged(failure, log);
-  }
-}
-
-async function readFile(command: string, source: ConfigSource, root: Commands) {
-  const { fileLayer } = await load(() => import("./config/layer.ts"));
-  return fileLayer(command, source, fileCommands(root));
-}
-
-async function openLogFile(path: string) {
-  const { LogFile } = await load(() => import("./output/log_file.ts"));
-  return new LogFile(path);
-}
-
-interface Unhandled extends Disposable {
-  readonly first: { readonly reason: unknown } | undefined;
-}
-
-/** An unhandled rejection is a bug; devices and routes are taken back nevertheless. */
-function stopOnUnhandled(root: AbortController): Unhandled {
-  let first: Unhandled["first"];
-  const stop = (event: Event, reason: unknown) => {
-    event.preventDefault();
-    first ??= { reason };
-    root.abort(reason);
-  };
-  const onRejection = (event: PromiseRejectionEvent) => stop(event, event.reason);
-  const onError = (event: ErrorEvent) => stop(event, event.error);
-  addEventListener("unhandledrejection", onRejection);
-  addEventListener("error", onError);
-  return {
-    get first() {
-      return first;
-    },
-    [Symbol.dispose]: () => {
-      removeEventListener("unhandledrejection", onRejection);
-      removeEventListener("error", onError);
-    },
-  };
-}
-
-function refuse(error: TtunError, usage: string): number {
-  printPlain(`ttun: ${error.message}`);
-  printPlain(usage);
-  return error.exitCode;
-}
-
-function reportPlain(thrown: unknown): number {
-  const error = toTtunError(thrown);
-  printPlain(`ttun: ${error.message}`);
-  return error.exitCode;
-}
-
-/** The stack is logged only for bugs and under -v. */
-function reportLogged(thrown: unknown, log: Logger): number {
-  const error = toTtunError(thrown);
-  log.error(error.message, { kind: error.kind });
-  if (error.kind === "internal") {
-    const origin = error.cause instanceof Error ? error.cause : error;
-    log.debug("Where it failed", { stack: origin.stack });
-  }
-  return error.exitCode;
 }

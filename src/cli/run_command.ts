@@ -1,0 +1,84 @@
+import { TtunError } from "../base/errors.ts";
+import {
+  type Command,
+  type Commands,
+  fileCommands,
+  type Prepared,
+  type Runnable,
+} from "./command/command.ts";
+import type { RunContext } from "./command/context.ts";
+import { environmentLayer } from "./command/environment.ts";
+import { commandHelp, commandUsage } from "./command/help.ts";
+import type { Layer } from "./command/layers.ts";
+import type { ConfigSource } from "./config/options.ts";
+import { print } from "./output/stdout.ts";
+import { load } from "./plane/load.ts";
+import type { Usr1 } from "./platform/debugger.ts";
+import { readVariable } from "./platform/variables.ts";
+import { refuse } from "./report.ts";
+import { hideArgv } from "./secrets/hide_argv.ts";
+import { supervise } from "./supervise.ts";
+
+export interface Origin {
+  readonly usr1: Usr1 | null;
+  /** All commands, whatever the level. */
+  readonly root: Commands;
+}
+
+/** Runs a command by its command line, the environment and its file. Returns the exit code. */
+export async function runCommand(
+  name: string,
+  command: Command,
+  args: readonly string[],
+  { usr1, root }: Origin,
+): Promise<number> {
+  let completed: Completed;
+  let secretsHidden: boolean;
+  try {
+    const prepared = command.prepare(args);
+    if (prepared.help) {
+      await print(commandHelp(name, command));
+      return 0;
+    }
+    // First of all, to keep the time short in which a key is visible.
+    secretsHidden = hideArgv(`ttun ${name}`, args, prepared.secrets);
+    const environment = environmentLayer(command.options, readVariable);
+    completed = await complete(name, prepared, environment, root);
+  } catch (error) {
+    if (error instanceof TtunError) return refuse(error, commandUsage(name, command));
+    throw error;
+  }
+  const { runnable, ...fromFile } = completed;
+  return await supervise(runnable, { secretsHidden, ...fromFile }, usr1);
+}
+
+interface Completed extends Pick<RunContext, "fileSecrets" | "reread"> {
+  readonly runnable: Runnable;
+}
+
+/** Takes options that the command line has not from the environment, then from a file. */
+async function complete(
+  name: string,
+  prepared: Exclude<Prepared, { help: true }>,
+  environment: Layer,
+  root: Commands,
+): Promise<Completed> {
+  const source = prepared.source([environment]);
+  if (source === null) return { runnable: prepared.complete([environment]) };
+  const file = await readFile(name, source, root);
+  const runnable = prepared.complete([environment, file.layer]);
+  const again = { config: file.path, entry: source.entry };
+  return {
+    runnable,
+    fileSecrets: file.secrets,
+    reread: async () => ({
+      atStart: runnable.withLayers([environment, file.layer]),
+      now: runnable.withLayers([environment, (await readFile(name, again, root)).layer]),
+    }),
+  };
+}
+
+async function readFile(command: string, source: ConfigSource, root: Commands) {
+  const { fileLayer } = await load(() => import("./config/layer.ts"));
+  return fileLayer(command, source, fileCommands(root));
+}

@@ -1,0 +1,96 @@
+import { makeLogger } from "../base/log.ts";
+import type { Runnable } from "./command/command.ts";
+import { type RunContext, Stopped } from "./command/context.ts";
+import { type LogSettings, makeLogPrinter } from "./output/log_writer.ts";
+import { alsoToFile, makeRecordPrinter } from "./output/start_lines.ts";
+import type { Usr1 } from "./platform/debugger.ts";
+import { load } from "./plane/load.ts";
+import { StatusSignals } from "./plane/status_signals.ts";
+import { Reloads } from "./reloads.ts";
+import { reportLogged, reportPlain } from "./report.ts";
+import { stopOnSignals } from "./signals.ts";
+
+/** Runs a command with its log, and with the meaning of signals. Returns the exit code. */
+export async function supervise(
+  command: Runnable,
+  origin: Pick<RunContext, "secretsHidden" | "fileSecrets" | "reread">,
+  usr1: Usr1 | null,
+): Promise<number> {
+  const settings: LogSettings = command.logging ?? { level: "info", format: "text" };
+  await using logFile = settings.file === undefined ? null : await openLogFile(settings.file);
+  const terminal = makeRecordPrinter(settings);
+  const printer = logFile === null ? terminal : alsoToFile(
+    terminal,
+    makeLogPrinter(settings, { color: false }, logFile.output),
+    settings.goesToBackground === true,
+  );
+  const log = makeLogger(printer.print, Date.now);
+  const root = new AbortController();
+  const reloads = new Reloads();
+  using _reopens = logFile === null ? null : reloads.on(() => logFile.reopen());
+  using status = new StatusSignals(usr1, log);
+  // A program with a terminal ends with it.
+  let hasTerminal = [Deno.stdin, Deno.stdout, Deno.stderr].some((file) => file.isTerminal());
+  const context: RunContext = {
+    signal: root.signal,
+    log,
+    printRecord: printer.printOfPlane,
+    begin: printer.begin,
+    logLevel: settings.level,
+    ...origin,
+    onStatus: (tell) => status.on(tell),
+    onReload: (reload) => reloads.on(reload),
+    onDetached: () => hasTerminal = false,
+  };
+  using _signals = stopOnSignals(
+    root,
+    (name) => log.debug("Stopping", { signal: name }),
+    () => {
+      if (hasTerminal || command.logging === undefined) return false;
+      void reloads.run(log); // never rejects
+      return true;
+    },
+  );
+  using unhandled = stopOnUnhandled(root);
+  try {
+    const code = await command.run(context);
+    if (unhandled.first === undefined) return code;
+    throw unhandled.first.reason;
+  } catch (error) {
+    const failure = unhandled.first === undefined ? error : unhandled.first.reason;
+    if (failure instanceof Stopped) return failure.exitCode;
+    return command.logging === undefined ? reportPlain(failure) : reportLogged(failure, log);
+  }
+}
+
+async function openLogFile(path: string) {
+  const { LogFile } = await load(() => import("./output/log_file.ts"));
+  return new LogFile(path);
+}
+
+interface Unhandled extends Disposable {
+  readonly first: { readonly reason: unknown } | undefined;
+}
+
+/** An unhandled rejection is a bug; devices and routes are taken back nevertheless. */
+function stopOnUnhandled(root: AbortController): Unhandled {
+  let first: Unhandled["first"];
+  const stop = (event: Event, reason: unknown) => {
+    event.preventDefault();
+    first ??= { reason };
+    root.abort(reason);
+  };
+  const onRejection = (event: PromiseRejectionEvent) => stop(event, event.reason);
+  const onError = (event: ErrorEvent) => stop(event, event.error);
+  addEventListener("unhandledrejection", onRejection);
+  addEventListener("error", onError);
+  return {
+    get first() {
+      return first;
+    },
+    [Symbol.dispose]: () => {
+      removeEventListener("unhandledrejection", onRejection);
+      removeEventListener("error", onError);
+    },
+  };
+}
