@@ -1,6 +1,6 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { test } from "../check.ts";
-import { Host, linkHosts } from "../netns.ts";
+import { Host, linkHosts, type Process } from "../netns.ts";
 import {
   gatewayLab,
   Leaks,
@@ -10,7 +10,7 @@ import {
   stateOf,
   WEB,
 } from "./gateway_lab.ts";
-import { ping, pingUntil, startServer } from "./tunnel.ts";
+import { pause, ping, pingUntil, startServer } from "./tunnel.ts";
 
 const ALL = ["--default-route", "--kill-switch"];
 
@@ -18,6 +18,16 @@ const ALL = ["--default-route", "--kill-switch"];
 async function expectNothingOut(host: Host): Promise<void> {
   deepEqual(await reachesWeb(host, "-W", "0.3"), [false, false]);
   deepEqual(await reachesWeb(host, "-W", "0.3", "-I", "eth0"), [false, false]);
+}
+
+/** Stops a process, and waits until none of its threads runs any more. */
+async function suspend(process: Process): Promise<void> {
+  process.signal("SIGSTOP");
+  const states = () =>
+    [...Deno.readDirSync(`/proc/${process.pid}/task`)].map(({ name }) =>
+      /\) (.)/.exec(Deno.readTextFileSync(`/proc/${process.pid}/task/${name}/stat`))![1]
+    );
+  while (states().some((state) => state !== "T")) await pause(10);
 }
 
 test("--kill-switch: nothing leaves while the server is away, stands still, or after kill -9", async () => {
@@ -35,10 +45,10 @@ test("--kill-switch: nothing leaves while the server is away, stands still, or a
   await first.waitFor(/authenticated/, 20_000);
   deepEqual(await reachesWeb(host), [true, true]);
   deepEqual(await reachesWeb(host, "-I", "eth0"), [false, false]);
-  first.signal("SIGSTOP");
+  await suspend(first);
   await expectNothingOut(host);
   first.signal("SIGCONT");
-  server.signal("SIGSTOP");
+  await suspend(server);
   await expectNothingOut(host);
   server.signal("SIGKILL");
   await first.waitFor(/disconnected/);

@@ -31,7 +31,7 @@ import { startWarmUp } from "./warm_up.ts";
  */
 export async function run(config: TunConfig, host: PlaneHost): Promise<void> {
   // Nothing can be loaded once there is a loop that blocks.
-  const gateways = mayHaveGateway(config) ? await load(() => import("./gateway.ts")) : null;
+  const gateways = mayHaveGateway(config) ? await load(loadGateway) : null;
   const mark = config.gateway === null ? undefined : CARRIER_MARK;
   const nat = config.nat === null ? null : await load(() => import("./nat.ts"));
   const pushed = config.acceptRoutes ? await load(() => import("./pushed_routes.ts")) : null;
@@ -160,7 +160,15 @@ async function open(
   };
 }
 
-type GatewayModule = typeof import("./gateway.ts");
+async function loadGateway() {
+  const [{ Gateway }, { repairAtStart }] = await Promise.all([
+    import("./gateway.ts"),
+    import("./start_repair.ts"),
+  ]);
+  return { Gateway, repairAtStart };
+}
+
+type GatewayModule = Awaited<ReturnType<typeof loadGateway>>;
 
 /** False for nearly all starts, which a look at a folder costs. */
 function mayHaveGateway({ gateway }: TunConfig): boolean {

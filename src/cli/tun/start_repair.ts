@@ -1,0 +1,25 @@
+import type { Logger } from "../../base/log.ts";
+import type { Libc } from "../../../ffi/linux/libc.ts";
+import { findLeftovers, type Leftover, repair } from "../../io/changes/repair.ts";
+
+/**
+ * Repairs what dead processes have left but for their kill switches, and returns those. Failures are
+ * for the log: the start goes on.
+ */
+export function repairAtStart(
+  folder: string,
+  { libc, log }: { readonly libc: Libc; readonly log: Logger },
+): Leftover[] {
+  try {
+    const done = repair(findLeftovers(libc, folder), libc, { keepsOutliving: true });
+    for (const { pid, what, failure } of done) {
+      if (failure === undefined) log.info("took away what a killed ttun had left", { pid, what });
+      else log.warn("cannot take away what a killed ttun has left", { pid, what, why: failure });
+    }
+    return findLeftovers(libc, folder);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    log.warn("cannot look for what killed ttuns have left", { why: error.message });
+    return [];
+  }
+}
