@@ -84,6 +84,10 @@ export const FILES: readonly (readonly [string, string])[] = [
     "what a running ttun of root's has changed on the machine, for ttun doctor --repair",
   ],
   [
+    "/etc/resolv.conf.before-ttun",
+    "the /etc/resolv.conf that a client with --dns or --accept-dns puts back at its end",
+  ],
+  [
     "/run/ttun/up/NAME.json, $XDG_RUNTIME_DIR/ttun/up/NAME.json",
     "which processes ttun up has started; root's, others'",
   ],
