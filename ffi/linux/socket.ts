@@ -90,6 +90,11 @@ export function openStreamSocket(libc: Libc, family: number): number {
   return check("socket", libc.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
+/** Opens a non-blocking socket of datagrams between programs. @throws {NativeError} EMFILE, … */
+export function openUnixDatagrams(libc: Libc): number {
+  return check("socket", libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
 /** Closes the descriptor if `use` throws. */
 export function guarded<T>(libc: Libc, fd: number, use: () => T): T {
   try {

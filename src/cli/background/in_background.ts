@@ -1,7 +1,8 @@
 import { TtunError } from "../../base/errors.ts";
+import { onAbort } from "../../base/scope.ts";
 import type { RunContext } from "../command/context.ts";
 import { load } from "../plane/load.ts";
-import { requirePermissions } from "../platform/permissions.ts";
+import { isGranted, requirePermissions } from "../platform/permissions.ts";
 import type { Secrets } from "./handover.ts";
 
 export interface BackgroundFlags {
@@ -20,8 +21,34 @@ export async function runEnd(
     readonly run: (context: RunContext) => Promise<number>;
   },
 ): Promise<number> {
-  if (!daemon && !background) return await end.run(context);
+  if (!daemon && !background) return await underManager(context, end.run);
   return await inBackground(context, end.preset, end.secrets, end.run);
+}
+
+/** Runs a command here, and tells the service manager that has started it when it is ready and ends. */
+async function underManager(
+  context: RunContext,
+  run: (context: RunContext) => Promise<number>,
+): Promise<number> {
+  const path = managerPath();
+  if (path === null) return await run(context);
+  const { connectManager } = await load(() => import("./service_manager.ts"));
+  using manager = connectManager(path, context.log);
+  if (manager === null) return await run(context);
+  using _stopping = onAbort(context.signal, () => manager.tell("STOPPING=1"));
+  const ready = () => Promise.resolve(manager.tell("READY=1"));
+  return await run({ ...context, background: { secrets: {}, ready } });
+}
+
+/** Returns the path of the service manager's socket, which no program that this one starts gets. */
+function managerPath(): string | null {
+  const name = "NOTIFY_SOCKET";
+  const mayKnow = Deno.build.os === "linux" && isGranted({ name: "env", variable: name }) &&
+    isGranted({ name: "ffi" });
+  const path = mayKnow ? Deno.env.get(name) : undefined;
+  if (path === undefined || path === "") return null;
+  Deno.env.delete(name);
+  return path;
 }
 
 /**
