@@ -173,6 +173,18 @@ test("repair: of another user's journal root undoes what that user could have ma
   Deno.removeSync(folder, { recursive: true });
 });
 
+test("repair: what a boot has taken away is not looked for", () => {
+  requireOwnNamespace();
+  const folder = Deno.makeTempDirSync();
+  using libc = openLibc();
+  Deno.writeTextFileSync(SYSCTL, "1");
+  Deno.writeTextFileSync(`${folder}/1.changes`, journalOf({ ...DEAD, boot: "an earlier one" }));
+  deepEqual(findLeftovers(libc, folder), []);
+  deepEqual([...Deno.readDirSync(folder)], []);
+  Deno.writeTextFileSync(SYSCTL, "0");
+  Deno.removeSync(folder, { recursive: true });
+});
+
 test("repair: what a living process has made by the same name is not touched", () => {
   requireOwnNamespace();
   const folder = Deno.makeTempDirSync();

@@ -3,7 +3,7 @@ import type { Libc } from "../../../ffi/linux/libc.ts";
 
 /**
  * Identifies a process over the reuse of its number: two processes of one number never began at the
- * same tick. A change belongs to a network namespace, and nothing outlives the boot.
+ * same tick. A change belongs to a network namespace, and to a boot of the machine.
  */
 export interface ProcessIdentity {
   readonly pid: number;
@@ -37,7 +37,7 @@ export function exists(libc: Libc, pid: number): boolean {
   return startOf(libc, pid) !== null;
 }
 
-function bootId(libc: Libc): string {
+export function bootId(libc: Libc): string {
   return textOf(libc, "/proc/sys/kernel/random/boot_id")?.trim() ?? "";
 }
 

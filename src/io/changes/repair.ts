@@ -1,12 +1,12 @@
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { listJournals } from "./journal_folder.ts";
 import { type OpenStep, undoneLine } from "./journal_text.ts";
-import { exists, isDead, ownNetwork } from "./process_identity.ts";
+import { bootId, exists, isDead, ownNetwork } from "./process_identity.ts";
 import { isThere, keptPath, readTextFile, RESOLV_CONF } from "../netcfg/resolv_conf_file.ts";
 import { isWrittenByTtun } from "../netcfg/written_resolv_conf.ts";
 import { isHeldByOther } from "./others.ts";
 import { isKnownKind, undoStep } from "./undo.ts";
-import { describeStep, isHarmless } from "./undo_step.ts";
+import { describeStep, isHarmless, outlivesBoot } from "./undo_step.ts";
 
 /** Stands for a process that nothing is known of. */
 export const NO_PROCESS = 0;
@@ -43,9 +43,11 @@ export function findLeftovers(libc: Libc, folder: string): Leftover[] {
   for (const { path, text, isForeign } of here) {
     const { owner, open } = text!;
     if (!isDead(libc, owner)) continue;
+    const isOfThisBoot = owner.boot === bootId(libc);
     // Whatever a living process has made by the same name is not this one's any more.
     const rest = open.filter(({ step }) =>
-      !living.has(JSON.stringify(step)) && (!isForeign || isHarmless(step))
+      (isOfThisBoot || outlivesBoot(step)) && !living.has(JSON.stringify(step)) &&
+      (!isForeign || isHarmless(step))
     );
     if (rest.length === 0) removeQuietly(path);
     else found.push({ pid: owner.pid, path, open: rest });

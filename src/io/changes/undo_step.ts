@@ -63,6 +63,11 @@ export function isHarmless(step: UndoStep): boolean {
   }
 }
 
+/** True for a change of a file; all others are gone when the machine has booted. */
+export function outlivesBoot({ kind }: UndoStep): boolean {
+  return kind === "resolvConf";
+}
+
 /** Words for the log, as "the routes of table 29812". */
 export function describeStep(step: UndoStep): string {
   switch (step.kind) {
