@@ -100,6 +100,16 @@ test("--nat: a host behind the client browses under the server's address, over a
     equal(await browse(lab.left, WEB.v6), `${UPLINK.v6} True\n`);
     equal(await browse(lab.client, WEB.v4), `${UPLINK.v4} True\n`);
   }
+  // The interface of the default route changes.
+  await lab.server.sh(`
+    ip link add wan1 type veth peer name wan2; ip link set wan1 up; ip link set wan2 up
+    ip route replace default dev wan1`);
+  await server.waitFor(/the way of clients has changed +uplinks="wan1 \(IPv4\), wan0 \(IPv6\)"/);
+  match(
+    await lab.server.sh("nft list ruleset"),
+    /oifname "wan1" ip saddr 10\.1\.1\.0\/30 masquerade/,
+  );
+  await lab.server.sh("ip link del wan1");
   server.signal("SIGTERM");
   equal((await server.status).code, 0);
   equal(await stateOf(lab.server), before);

@@ -1,4 +1,4 @@
-import { type Cidr, formatCidr } from "../../src/base/addr.ts";
+import { formatCidr } from "../../src/base/addr.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import type { Resolver } from "../../src/contract/host.ts";
 import type { Paths } from "../../src/contract/routing.ts";
@@ -15,6 +15,7 @@ import type { TunRouter } from "../../src/app/tun/tun_router.ts";
 import { PoolRouter } from "../../src/app/tun/pool_router.ts";
 import { PeerRouter } from "../../src/app/tun/peer_router.ts";
 import { runTunClient } from "../../src/app/system/tun_client.ts";
+import type { TunClientOptions } from "../../src/app/system/tun_client_options.ts";
 import { runTunServer, type TunServerOptions } from "../../src/app/system/tun_server.ts";
 import { CountedCiphers } from "./ciphers.ts";
 import { FakeClock } from "./clock.ts";
@@ -62,14 +63,17 @@ export class TunWorld implements AsyncDisposable {
   readonly #running: Running[] = [];
   #seed = 0;
 
-  server(o: KeyOptions & Pick<TunServerOptions, "many" | "onSession" | "sessions"> = {}): Running {
+  server(
+    o: KeyOptions & Pick<TunServerOptions, "many" | "onSession" | "pushed" | "sessions"> = {},
+  ): Running {
     return this.#run((common, signal) => {
       const listener = this.net.listen({ host: "", port: SERVER_PORT }, { signal });
-      const { many, onSession, sessions } = o;
+      const { many, onSession, pushed, sessions } = o;
       return runTunServer({
         ...common,
         listeners: [listener],
         sessions,
+        pushed,
         ...(many && { many }),
         ...(onSession && { onSession }),
       });
@@ -87,7 +91,8 @@ export class TunWorld implements AsyncDisposable {
       identity?: ClientIdentity;
       memory?: ServerMemory;
       /** Called with the addresses that the server assigns. */
-      takeAddresses?: (addresses: readonly Cidr[]) => void | Promise<void>;
+      takeAddresses?: TunClientOptions["takeAddresses"];
+      sessionEnded?: () => void;
       paths?: Paths;
       addresses?: readonly string[];
       prefersProven?: boolean;
@@ -95,10 +100,11 @@ export class TunWorld implements AsyncDisposable {
   ): Running {
     return this.#run((common, _signal, given) =>
       runTunClient({
-        takeAddresses: (addresses) => {
+        takeAddresses: (addresses, session) => {
           given.push(addresses.map(formatCidr));
-          return o.takeAddresses?.(addresses);
+          return o.takeAddresses?.(addresses, session);
         },
+        sessionEnded: o.sessionEnded,
         ...common,
         paths: o.paths ?? new FakePaths(),
         addresses: o.addresses ?? [],

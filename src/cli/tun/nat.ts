@@ -28,66 +28,119 @@ import {
   noFilterProgram,
 } from "../../io/netcfg/kill_switch.ts";
 
+const AUTO = "auto";
+
 interface NatTools {
   readonly libc: Libc;
   readonly log: Logger;
 }
 
-/**
- * Makes this machine the gateway of a tunnel's clients. `networks`: those of the device, and those
- * behind clients. Dispose takes back what was changed. @throws {TtunError} usage, privilege, system
- */
-export function openNat(
-  nat: string,
-  device: string,
-  networks: readonly Cidr[],
-  { libc, log }: NatTools,
-): Disposable {
-  const uplinks = findUplinks(nat, libc);
-  const families = uplinks.map(({ family }) => family);
-  const folder = ownFolder();
-  if (folder === null) throw noFolder();
-  using opened = new DisposableStack();
-  const program = findFilterProgram();
-  if (program === null) throw noFilterProgram("--nat");
-  const journal = opened.use(new Journal(libc, folder, "nat"));
-  const { pid, start } = ownIdentity(libc);
-  const wishes = {
-    device,
-    uplinks,
-    networks: networks.map(networkOf).filter(({ prefix }) => prefix > 0),
-  };
-  for (const rules of natRules(program, `${pid}_${start}`, wishes)) {
-    opened.adopt(new FilterChanges(libc, journal, rules, { outlives: false }), (it) => it.remove());
-  }
-  const links6 = uplinks.filter(({ family }) => family === 6).map(({ link }) => link);
-  const forwarding = attempt(
-    "let this machine forward packets",
-    () => opened.use(new Forwarding({ libc, journal, folder }, families, links6)),
-  );
-  log.info("clients reach what this machine reaches, by its address", {
-    uplinks: uplinks.map(({ family, link }) => `${link} (IPv${family})`).join(", "),
-    networks: networks.filter(({ family }) => families.includes(family)).map(networkOf)
-      .map(formatCidr).join(","),
-    program,
-    forwarding: forwarding.isOurs ? "switched on" : "on already",
-  });
-  if (program === "nft") warnOfDrops(device, log);
-  const all = opened.move();
-  return { [Symbol.dispose]: () => takeBack(all, { libc, log }) };
+export interface NatOptions extends NatTools {
+  /** The interface by which clients reach other networks; "auto" = that of the default route. */
+  readonly uplink: string;
+  /** The tunnel's device. */
+  readonly device: string;
+  /** Networks of the device, and those behind clients. */
+  readonly networks: readonly Cidr[];
 }
 
-/** A user who is not root has kept the right to change the network, but programs do not inherit it. */
-function takeBack(all: DisposableStack, { libc, log }: NatTools): void {
-  try {
-    using _passed = passToPrograms(libc, CAP_NET_ADMIN);
-    all.dispose();
-  } catch (thrown) {
-    log.warn(
-      `Cannot take back all of what --nat has changed: ${toTtunError(thrown).message}; run: ` +
-        "sudo ttun doctor --repair",
+/**
+ * Makes this machine the gateway of a tunnel's clients. Dispose takes back what was changed. A user
+ * who is not root has kept the right to change the network, but programs do not inherit it.
+ */
+export class NatGateway implements Disposable {
+  readonly #o: NatOptions;
+  readonly #opened: DisposableStack;
+  readonly #program: FilterProgram;
+  readonly #token: string;
+  readonly #rules: FilterChanges[] = [];
+  readonly #families: readonly (4 | 6)[];
+  #uplinks: readonly Uplink[];
+
+  /** @throws {TtunError} usage, privilege, system */
+  constructor(o: NatOptions) {
+    this.#o = o;
+    const { device, libc, log, networks, uplink } = o;
+    this.#uplinks = findUplinks(uplink, libc);
+    if (this.#uplinks.length === 0) throw noUplink();
+    this.#families = this.#uplinks.map(({ family }) => family);
+    const folder = ownFolder();
+    if (folder === null) throw noFolder();
+    const program = findFilterProgram();
+    if (program === null) throw noFilterProgram("--nat");
+    this.#program = program;
+    const { pid, start } = ownIdentity(libc);
+    this.#token = `${pid}_${start}`;
+    using opened = new DisposableStack();
+    const journal = opened.use(new Journal(libc, folder, "nat"));
+    for (const rules of this.#wanted()) {
+      const change = new FilterChanges(libc, journal, rules, { outlives: false });
+      this.#rules.push(opened.adopt(change, (it) => it.remove()));
+    }
+    const links6 = this.#uplinks.filter(({ family }) => family === 6).map(({ link }) => link);
+    const forwarding = attempt(
+      "let this machine forward packets",
+      () => opened.use(new Forwarding({ libc, journal, folder }, this.#families, links6)),
     );
+    this.#opened = opened.move();
+    log.info("clients reach what this machine reaches, by its address", {
+      uplinks: uplinksText(this.#uplinks),
+      networks: networks.filter(({ family }) => this.#families.includes(family)).map(networkOf)
+        .map(formatCidr).join(","),
+      program,
+      forwarding: forwarding.isOurs ? "switched on" : "on already",
+    });
+    if (program === "nft") warnOfDrops(device, log);
   }
+
+  /** Follows the default routes, if they are to be followed; to be called when routes have changed. */
+  update(): void {
+    const { libc, log, uplink } = this.#o;
+    if (uplink !== AUTO) return;
+    try {
+      const found = findUplinks(uplink, libc).filter(({ family }) =>
+        this.#families.includes(family)
+      );
+      // A family whose default route is gone for a while keeps its uplink.
+      const next = this.#uplinks.map((old) =>
+        found.find(({ family }) => family === old.family) ?? old
+      );
+      if (uplinksText(next) === uplinksText(this.#uplinks)) return;
+      this.#uplinks = next;
+      using _passed = passToPrograms(libc, CAP_NET_ADMIN);
+      this.#wanted().forEach((rules, i) => this.#rules[i]!.replace(rules));
+      log.info("the way of clients has changed", { uplinks: uplinksText(next) });
+    } catch (thrown) {
+      if (!(thrown instanceof NativeError || thrown instanceof TtunError)) throw thrown;
+      log.warn(`Cannot follow a change of the default route: ${thrown.message}`);
+    }
+  }
+
+  #wanted(): FilterRules[] {
+    const { device, networks } = this.#o;
+    return natRules(this.#program, this.#token, {
+      device,
+      uplinks: this.#uplinks,
+      networks: networks.map(networkOf).filter(({ prefix }) => prefix > 0),
+    });
+  }
+
+  [Symbol.dispose](): void {
+    const { libc, log } = this.#o;
+    try {
+      using _passed = passToPrograms(libc, CAP_NET_ADMIN);
+      this.#opened.dispose();
+    } catch (thrown) {
+      log.warn(
+        `Cannot take back all of what --nat has changed: ${toTtunError(thrown).message}; run: ` +
+          "sudo ttun doctor --repair",
+      );
+    }
+  }
+}
+
+function uplinksText(uplinks: readonly Uplink[]): string {
+  return uplinks.map(({ family, link }) => `${link} (IPv${family})`).join(", ");
 }
 
 /** A packet that one table of nftables accepts may still be dropped by another. */
@@ -118,10 +171,10 @@ function chainName(table: NatChain["table"], token: string): string {
   return `ttun-${table[0]}-${token}`;
 }
 
-/** @throws {TtunError} usage, system */
+/** Without a default route there is none for "auto". @throws {TtunError} usage */
 function findUplinks(nat: string, libc: Libc): Uplink[] {
   using netlink = new Netlink(libc);
-  if (nat !== "auto") {
+  if (nat !== AUTO) {
     try {
       netlink.link(nat);
     } catch (error) {
@@ -136,12 +189,14 @@ function findUplinks(nat: string, libc: Libc): Uplink[] {
   const defaults = netlink.routes()
     .filter(({ to, isUnicast, isDead }) => to.prefix === 0 && isUnicast && !isDead)
     .toSorted((a, b) => a.metric - b.metric);
-  const found = ([4, 6] as const).flatMap((family): Uplink[] => {
+  return ([4, 6] as const).flatMap((family): Uplink[] => {
     const first = defaults.find(({ to }) => to.family === family);
     return first === undefined ? [] : [{ family, link: netlink.link(first.index).name }];
   });
-  if (found.length > 0) return found;
-  throw new TtunError(
+}
+
+function noUplink(): TtunError {
+  return new TtunError(
     "system",
     "Cannot find the way to the internet for --nat auto: this machine has no default route; name " +
       "the interface, as --nat eth0",

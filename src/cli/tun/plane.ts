@@ -107,8 +107,16 @@ async function open(
   if (gateway !== null) opened.use(keeper.onAnyChange?.(() => gateway.update()));
   if (config.nat !== null && modules.nat !== null && platform.libc !== null) {
     const networks = [...configured.addresses, ...config.peers, ...config.routes];
-    const tools = { libc: platform.libc, log };
-    opened.use(modules.nat.openNat(config.nat, device.name, networks, tools));
+    const nat = opened.use(
+      new modules.nat.NatGateway({
+        uplink: config.nat,
+        device: device.name,
+        networks,
+        libc: platform.libc,
+        log,
+      }),
+    );
+    opened.use(keeper.paths.onChange(() => nat.update()));
   }
   const pushedRoutes = modules.pushed === null || platform.libc === null ? null : opened.use(
     new modules.pushed.PushedRoutes(device.name, { keeper, libc: platform.libc, log }),
