@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test } from "../check.ts";
+import type { Host, Process } from "../netns.ts";
 import {
   gatewayLab,
   type Lab,
@@ -120,4 +121,31 @@ test("--kill-switch: where there is no nft, iptables does the same", async () =>
   equal((await client.status).code, 0);
   equal(await stateOf(lab.client), before);
   await Deno.remove(path, { recursive: true });
+});
+
+/** ttun with the permissions of a set of deno.json. */
+function runInSet(host: Host, set: string, ...args: string[]): Process {
+  const [command, [run, , ...rest]] = ttunCommand(...args);
+  return host.spawn(command, [run!, `-P=${set}`, ...rest], { env: ENV });
+}
+
+test("--kill-switch: Deno's permission sets are enough, for the repair too", async () => {
+  await using lab = await gatewayLab();
+  await lab.client.sh("echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter");
+  const before = await stateOf(lab.client);
+  await using _server = await startServer(lab.server);
+  for (const [end, ...more] of [["SIGKILL"], ["SIGTERM", "--user", "nobody"]] as const) {
+    const options = ["--no-warm-up", "-s", "192.0.2.1", ...ALL, ...more];
+    await using client = runInSet(lab.client, "client", "client", ...options);
+    await client.waitFor(/authenticated/);
+    deepEqual(await reachesWeb(lab.client), [true, true]);
+    client.signal(end);
+    await client.status;
+    if (end === "SIGKILL") {
+      await using doctor = runInSet(lab.client, "doctor", "doctor", "--repair");
+      await doctor.waitFor(/took away the nftables table/);
+      await doctor.status;
+    }
+    equal(await stateOf(lab.client), before);
+  }
 });

@@ -8,9 +8,24 @@ import type { UndoStep } from "../changes/undo_step.ts";
 /** Programs of the packet filter; null = there is none that works. */
 export type FilterProgram = "nft" | "iptables";
 
+/** @throws {TtunError} privilege, if Deno lets ttun run none of them */
 export function findFilterProgram(): FilterProgram | null {
-  if (canRun(["nft", "list", "tables"])) return "nft";
-  return canRun(["iptables", "-w", "-n", "-L", "OUTPUT"]) ? "iptables" : null;
+  const nft = attempt(["nft", "list", "tables"]);
+  if (nft === true) return "nft";
+  const iptables = attempt(["iptables", "-w", "-n", "-L", "OUTPUT"]);
+  if (iptables === true) return "iptables";
+  if (nft instanceof TtunError) throw nft;
+  return null;
+}
+
+/** Returns false, or the refusal of Deno, if the program cannot be run. */
+function attempt(command: readonly string[]): boolean | TtunError {
+  try {
+    return canRun(command);
+  } catch (error) {
+    if (error instanceof TtunError) return error;
+    throw error;
+  }
 }
 
 /** Rules for one of the programs; applied again, they take the place of the earlier ones. */
