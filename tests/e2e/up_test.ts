@@ -141,6 +141,7 @@ pid = "${pidFile}"
   const up = await ttun("up", world.file);
   assert.equal(up.code, 0, up.stderr);
   const [pid] = pidsOf(up.stdout);
+  assert(up.stdout.includes(`, log ${world.folder}/${world.name}.server.log)`), up.stdout);
   assert.equal(Number(Deno.readTextFileSync(pidFile)), pid);
   assert.equal((await ttun("up", world.file)).code, 8);
   const taken = await ttun("server", "--no-tun", "-l", `${LOOPBACK}:0`, "--pid", pidFile);
