@@ -108,7 +108,8 @@ export function packRoute(route: NewRoute): Uint8Array {
   head[1] = to.prefix;
   head[4] = table < 256 ? table : RT_TABLE_UNSPEC;
   head[5] = route.protocol ?? RTPROT_STATIC;
-  const isDirect = gateway === undefined && via === undefined && refusal === undefined;
+  // The kernel looks gateways of new routes up with a scope, and passes over wider ones.
+  const isDirect = gateway === undefined && via === undefined;
   head[6] = to.family === 4 && isDirect ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
   head[7] = refusal === undefined ? RTN_UNICAST : REFUSAL_TYPES[refusal];
   view(head).setUint32(8, onLink === true ? RTNH_F_ONLINK : 0, true);

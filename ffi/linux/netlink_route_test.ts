@@ -217,3 +217,13 @@ Deno.test("route: of any next hops the first that is alive, else the first, of t
     { numRuns: 300 },
   );
 });
+
+Deno.test("route: a refusal is on no link, has its table, and the scope in which gateways are looked up", () => {
+  const to = parseCidr("10.0.0.0/8");
+  equal(
+    toHex(packRoute({ index: 0, refusal: "throw", table: 29_812, to, protocol: 116 })),
+    "020800000074fd0900000000" + "080001000a000000" + "08000f0074740000",
+  );
+  const found = readRoute(packRoute({ index: 0, refusal: "unreachable", table: 29_812, to }));
+  deepEqual([found.refusal, found.table, found.isUnicast], ["unreachable", 29_812, false]);
+});

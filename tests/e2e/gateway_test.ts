@@ -11,7 +11,7 @@ import {
   stateOf,
   WEB,
 } from "./gateway_lab.ts";
-import { ping, pingUntil, runTtun, startServer } from "./tunnel.ts";
+import { pause, ping, pingUntil, runTtun, startServer } from "./tunnel.ts";
 
 test("--default-route: all traffic goes through the tunnel, and is back as before at the end", async () => {
   await using lab = await gatewayLab();
@@ -34,12 +34,15 @@ test("--default-route: all traffic goes through the tunnel, and is back as befor
   equal(await ping(lab.client, SERVER.v6), 3);
   // Routes of DHCP's option 121, and networks that an access point says are its own.
   await lab.client.sh(`
+    ip address add 10.99.0.77/8 dev eth0
     ip address add 203.0.113.77/24 dev eth0
     ip address add 2001:db8:99::77/64 dev eth0 nodad
-    ip route add ${WEB.v4}/32 via 10.51.0.1 proto dhcp
-    ip route add ${WEB.v6}/128 via fd51::1 proto ra
+    ip route add ${WEB.v4}/32 via 10.51.0.1 dev eth0 proto dhcp
+    ip route add ${WEB.v6}/128 via fd51::1 dev eth0 proto ra
     ip route add 0.0.0.0/1 via 10.51.0.1 proto dhcp
-    ip route add 10.1.1.1/32 via 10.51.0.1 proto dhcp`);
+    ip route add 10.1.1.1/32 via 10.51.0.1 dev eth0 proto dhcp`);
+  match(await lab.client.sh("ip route show 0.0.0.0/1"), /via 10.51.0.1 dev eth0/);
+  await pause(200); // a change is followed in 50 ms
   deepEqual(await reachesWeb(lab.client), [true, true]);
   equal(await ping(lab.client, "10.1.1.1"), 3);
   deepEqual(await leaks.stop(), []);
@@ -48,6 +51,7 @@ test("--default-route: all traffic goes through the tunnel, and is back as befor
     ip route del 10.1.1.1/32
     ip route del ${WEB.v4}/32
     ip route del ${WEB.v6}/128
+    ip address del 10.99.0.77/8 dev eth0
     ip address del 203.0.113.77/24 dev eth0
     ip address del 2001:db8:99::77/64 dev eth0`);
   client.signal("SIGTERM");
