@@ -8,16 +8,19 @@ import { reap, startProgram } from "../background/parent.ts";
 import { type RunContext, Stopped } from "../command/context.ts";
 import type { FileCommands } from "../config/entries.ts";
 import { configName } from "../config/names.ts";
+import { findLeftovers, type Leftover, repair } from "../../io/changes/repair.ts";
 import { printPlain } from "../output/log_writer.ts";
 import { print } from "../output/stdout.ts";
 import { requirePermissions } from "../platform/permissions.ts";
 import { readVariable } from "../platform/variables.ts";
 import { authSecretOf } from "../proxy/auth.ts";
+import { allFolders } from "../status/folders.ts";
 import { keySecrets } from "../secrets/key_source.ts";
 import { oneLine } from "../secrets/text_bytes.ts";
 import type { RunFlags, UpFlags } from "./options.ts";
 import { type Plan, type PlannedRun, planOf } from "./plan.ts";
-import { endAll, hangUp, isThere, SIGTERM, startOf } from "./processes.ts";
+import { startOf } from "../../io/changes/process_identity.ts";
+import { endAll, hangUp, isThere, SIGTERM } from "./processes.ts";
 import { StateFile, type UpProcess } from "./state.ts";
 
 /** Milliseconds between two looks at the processes of --foreground. */
@@ -170,16 +173,44 @@ async function watch(
   return signal.reason instanceof Stopped ? signal.reason.exitCode : code ?? 0;
 }
 
-/** Ends exactly what `ttun up` has started. @throws {TtunError} unreachable, if nothing is up */
+/** Ends exactly what `ttun up` has started, and takes away what is left of what was killed. @throws {TtunError} unreachable, if nothing is up */
 export async function runDown({ name: text }: RunFlags, _context: RunContext): Promise<number> {
   using libc = openNative();
   const name = configName(text);
   using state = new StateFile(name);
-  const processes = (state.read()?.processes ?? []).filter((one) => isThere(libc, one));
-  await endAll(libc, processes);
+  const recorded = state.read()?.processes ?? [];
+  const running = recorded.filter((one) => isThere(libc, one));
+  await endAll(libc, running);
+  const hasRepaired = repairAfter(libc, recorded);
   state.remove();
-  if (processes.length === 0) throw new TtunError("unreachable", `${name} is not up`);
-  return 0;
+  if (running.length > 0 || hasRepaired) return 0;
+  throw new TtunError("unreachable", `${name} is not up`);
+}
+
+/**
+ * Takes away what processes have left that were killed, a kill switch too. Returns true if there was
+ * any of it.
+ * @throws {TtunError} system
+ */
+function repairAfter(libc: Libc, processes: readonly UpProcess[]): boolean {
+  const pids = processes.map(({ pid }) => pid);
+  const left = leftoversHere(libc).filter(({ pid }) => pids.includes(pid));
+  const done = repair(left, libc, { keepsOutliving: false });
+  for (const { pid, what, failure } of done) {
+    if (failure === undefined) printPlain(`ttun: took away ${what}, of process ${pid}`);
+  }
+  const failed = done.find(({ failure }) => failure !== undefined);
+  if (failed === undefined) return done.length > 0;
+  throw new TtunError("system", `Cannot take away ${failed.what}: ${failed.failure}`);
+}
+
+function leftoversHere(libc: Libc): Leftover[] {
+  try {
+    return allFolders().flatMap((folder) => findLeftovers(libc, folder));
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) return []; // others' are none of these
+    throw error;
+  }
 }
 
 /** Has what is up read its files again. @throws {TtunError} unreachable, if nothing is up */

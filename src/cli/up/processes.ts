@@ -1,7 +1,7 @@
-import { readFile } from "../../../ffi/linux/file.ts";
 import { Errno } from "../../../ffi/linux/errno.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { TtunError } from "../../base/errors.ts";
+import { startOf } from "../../io/changes/process_identity.ts";
 import { printPlain } from "../output/log_writer.ts";
 import type { UpProcess } from "./state.ts";
 
@@ -13,22 +13,6 @@ export const SIGTERM = 15;
 const GRACE_MS = 10_000;
 
 const LOOK_MS = 20;
-
-/** Bytes: the beginning has what is needed of /proc/PID/stat. */
-const MOST_STAT = 4096;
-
-/** Returns the ticks at which a process began; null if there is none, or it has ended. */
-export function startOf(libc: Libc, pid: number): string | null {
-  const bytes = readFile(libc, `/proc/${pid}/stat`, MOST_STAT);
-  return bytes === null ? null : startIn(new TextDecoder().decode(bytes));
-}
-
-/** Reads field 22, and 3, the state (proc_pid_stat(5)); field 2 may have spaces and parentheses. */
-export function startIn(stat: string): string | null {
-  const fromField3 = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const isZombie = fromField3[0] === "Z" || fromField3[0] === "X";
-  return isZombie ? null : fromField3[22 - 3] ?? null;
-}
 
 export function isThere(libc: Libc, { pid, start }: UpProcess): boolean {
   return startOf(libc, pid) === start;

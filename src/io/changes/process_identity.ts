@@ -41,8 +41,8 @@ export function bootId(libc: Libc): string {
   return textOf(libc, "/proc/sys/kernel/random/boot_id")?.trim() ?? "";
 }
 
-/** Returns null if there is no such process, or it has ended. */
-function startOf(libc: Libc, pid: number): string | null {
+/** Returns the start of a process; null if there is no such process, or it has ended. */
+export function startOf(libc: Libc, pid: number): string | null {
   const text = textOf(libc, `/proc/${pid}/stat`);
   return text === null ? null : startIn(text);
 }
