@@ -1,7 +1,7 @@
 import { deepEqual, doesNotMatch, equal, match } from "node:assert/strict";
 import { test } from "../check.ts";
 import { type Host, twoHosts } from "../netns.ts";
-import { ping, pingUntil, runTtun, startClient, startServer } from "./tunnel.ts";
+import { ENV, ping, pingUntil, runTtun, startClient, startServer, ttunCommand } from "./tunnel.ts";
 
 /** Addresses behind the server. */
 const BEHIND = { v4: "198.51.100.9", v6: "2001:db8:9::9" };
@@ -68,4 +68,20 @@ test("without --accept-routes nothing is taken, and the log says that there is s
   deepEqual([refused.code, /at most 64/.test(refused.stderr)], [2, true]);
   const old = await runTtun(hosts.server, ["server", "--wire", "v1", ...PUSHED]);
   deepEqual([old.code, /--push-route/.test(old.stderr)], [2, true]);
+});
+
+test("--accept-routes: what a killed client leaves on a device that stays is taken away by doctor --repair", async () => {
+  await using hosts = await twoHosts();
+  const { server, client } = hosts;
+  await client.sh("ip tuntap add dev ttun0 mode tun");
+  await using _server = await startServer(server, ...PUSHED);
+  const ttun = await startClient(client, "--device", "ttun0", "--accept-routes");
+  await ttun.waitFor(/routes of the server are taken/);
+  ttun.signal("SIGKILL");
+  await ttun.closed;
+  deepEqual(await tunnelRoutes(client), ["198.51.100.0/24", "2001:db8:9::/64"]);
+  const [command, args] = ttunCommand("doctor", "--repair");
+  const { code, stdout } = await client.run(command, args, { env: ENV });
+  deepEqual([code, await tunnelRoutes(client)], [0, []], stdout);
+  match(stdout, /took away the route to 198\.51\.100\.0\/24 by ttun0/);
 });

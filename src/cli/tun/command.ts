@@ -180,6 +180,8 @@ function stillNeeded(config: TunConfig, hooks: Hooks, facts: TunFacts): Revocabl
   // The journal of changes, their undoing, and the programs that do it.
   if (config.gateway !== null || config.nat !== null || config.dns !== null) {
     keep.push("read", "write", "run", "sys");
+  } else if (config.acceptRoutes && config.device !== undefined) {
+    keep.push("read", "write", "sys"); // the journal of routes by a device that stays
   }
   // Other systems poll this machine's addresses to notice a new path to the server.
   if (!isLinux && config.end.role === "client") keep.push("sys");

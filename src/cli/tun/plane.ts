@@ -118,10 +118,15 @@ async function open(
     );
     opened.use(keeper.paths.onChange(() => nat.update()));
   }
-  const pushedRoutes = modules.pushed === null || platform.libc === null ? null : opened.use(
-    new modules.pushed.PushedRoutes(device.name, { keeper, libc: platform.libc, log }),
-  );
   const folder = ownFolder();
+  const pushedRoutes = modules.pushed === null || platform.libc === null ? null : opened.use(
+    new modules.pushed.PushedRoutes(device.name, {
+      keeper,
+      folder: device.persistent ? folder : null,
+      libc: platform.libc,
+      log,
+    }),
+  );
   const dns = modules.dns === null || platform.libc === null || folder === null ? null : opened.use(
     new modules.dns.DnsSettings(device.name, { libc: platform.libc, log, folder }),
   );

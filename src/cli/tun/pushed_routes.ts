@@ -5,6 +5,7 @@ import { routeRefusal } from "../../core/net/pushed_policy.ts";
 import { NativeError } from "../../../ffi/native.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { Netlink } from "../../../ffi/linux/netlink.ts";
+import { type Change, Journal } from "../../io/changes/journal.ts";
 import type { DeviceKeeper } from "../platform/platform.ts";
 
 /** Routes by the device that the server of the present session pushes. Dispose takes them out. */
@@ -13,19 +14,26 @@ export class PushedRoutes implements Disposable {
   readonly #index: number;
   readonly #keeper: Pick<DeviceKeeper, "conflictOf">;
   readonly #log: Logger;
-  #present: Cidr[] = [];
+  readonly #device: string;
+  /** Null = the routes go with the device. */
+  readonly #journal: Journal | null;
+  #present: { readonly to: Cidr; readonly change: Change | null }[] = [];
   readonly #told = new Set<string>();
 
   /** @throws {NativeError} if the device is gone */
   constructor(
     device: string,
-    { keeper, libc, log }: {
+    { folder, keeper, libc, log }: {
       readonly keeper: Pick<DeviceKeeper, "conflictOf">;
+      /** Of the journal, for a device that stays when this process ends; null = it goes with it. */
+      readonly folder: string | null;
       readonly libc: Libc;
       readonly log: Logger;
     },
   ) {
+    this.#device = device;
     this.#keeper = keeper;
+    this.#journal = folder === null ? null : new Journal(libc, folder, "routes");
     this.#log = log;
     using opened = new DisposableStack();
     this.#netlink = opened.use(new Netlink(libc));
@@ -52,13 +60,14 @@ export class PushedRoutes implements Disposable {
   /** Takes out what `take` has added. */
   clear(): void {
     const gone = this.#present.splice(0);
-    for (const to of gone) {
+    for (const { to, change } of gone) {
       try {
         this.#netlink.removeRoute({ index: this.#index, to });
+        change?.forget();
       } catch (error) {
         if (!(error instanceof NativeError)) throw error;
-        if (error.is("ESRCH", "ENODEV")) continue; // another program has taken it away
-        this.#log.warn(`Cannot take out the route ${formatCidr(to)}: ${error.message}`);
+        if (error.is("ESRCH", "ENODEV")) change?.forget(); // another program has taken it away
+        else this.#log.warn(`Cannot take out the route ${formatCidr(to)}: ${error.message}`);
       }
     }
     if (gone.length > 0) {
@@ -69,8 +78,11 @@ export class PushedRoutes implements Disposable {
   /** Returns why it cannot be added, or null. */
   #add(to: Cidr): string | null {
     try {
-      this.#netlink.addRoute({ index: this.#index, to });
-      this.#present.push(to);
+      const add = () => this.#netlink.addRoute({ index: this.#index, to });
+      const step = { kind: "deviceRoute", device: this.#device, to: formatCidr(to) } as const;
+      const change = this.#journal?.make(step, add) ?? null;
+      if (this.#journal === null) add();
+      this.#present.push({ to, change });
       return null;
     } catch (error) {
       if (!(error instanceof NativeError)) throw error;
@@ -86,10 +98,11 @@ export class PushedRoutes implements Disposable {
 
   [Symbol.dispose](): void {
     this.clear();
+    this.#journal?.[Symbol.dispose]();
     this.#netlink[Symbol.dispose]();
   }
 }
 
-function textOf(routes: readonly Cidr[]): string {
-  return routes.map(formatCidr).join(",");
+function textOf(routes: readonly { readonly to: Cidr }[]): string {
+  return routes.map(({ to }) => formatCidr(to)).join(",");
 }

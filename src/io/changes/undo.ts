@@ -1,3 +1,4 @@
+import { parseCidr } from "../../base/addr.ts";
 import { NativeError } from "../../../ffi/native.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { Netlink } from "../../../ffi/linux/netlink.ts";
@@ -17,6 +18,7 @@ type Undo<K extends UndoKind> = (step: StepOf<K>, libc: Libc, others: string | n
 const UNDO: { readonly [K in UndoKind]: Undo<K> } = {
   rule: undoRule,
   routes: undoRoutes,
+  deviceRoute: undoDeviceRoute,
   nft: ({ family, table }) => {
     if (!canRun(["nft", "list", "table", family, table])) return false;
     mustRun(["nft", "delete", "table", family, table]);
@@ -75,6 +77,18 @@ function undoRoutes({ table }: StepOf<"routes">, libc: Libc): boolean {
   const ours = netlink.tableRoutes(table).filter(({ protocol }) => protocol === TTUN_PROTOCOL);
   for (const route of ours) tryRemove(() => netlink.removeRoute(route));
   return ours.length > 0;
+}
+
+function undoDeviceRoute({ device, to }: StepOf<"deviceRoute">, libc: Libc): boolean {
+  using netlink = new Netlink(libc);
+  try {
+    const { index } = netlink.link(device);
+    netlink.removeRoute({ index, to: parseCidr(to) });
+    return true;
+  } catch (error) {
+    if (error instanceof NativeError && error.is("ENOENT", "ESRCH", "ENODEV")) return false;
+    throw error;
+  }
 }
 
 function tryRemove(remove: () => void): void {

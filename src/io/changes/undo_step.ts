@@ -16,6 +16,8 @@ export type UndoStep =
   }
   /** All routes with ttun's protocol in a table that had none before. */
   | { readonly kind: "routes"; readonly table: number }
+  /** A route of the main table by a device, which stays when its process ends. */
+  | { readonly kind: "deviceRoute"; readonly device: string; readonly to: string }
   /** A table of nftables that was not there before. */
   | { readonly kind: "nft"; readonly family: "inet" | "ip" | "ip6"; readonly table: string }
   /** Chains of iptables with the built-in chains of that table that jump to them. */
@@ -75,6 +77,8 @@ export function describeStep(step: UndoStep): string {
       return `the IPv${step.family} rule ${step.priority} for table ${step.table}`;
     case "routes":
       return `the routes of table ${step.table}`;
+    case "deviceRoute":
+      return `the route to ${step.to} by ${step.device}`;
     case "nft":
       return `the nftables table ${step.family} ${step.table}`;
     case "iptables":

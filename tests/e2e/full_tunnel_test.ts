@@ -1,0 +1,29 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { test } from "../check.ts";
+import { gatewayLab, Leaks, reachesWeb, SERVER, stateOf } from "./gateway_lab.ts";
+import { BEFORE, end, OwnEtc } from "./own_etc.ts";
+import { startServer } from "./tunnel.ts";
+
+test("one command at each end: all traffic under the server's address, names inside, nothing beside, all back at the end", async () => {
+  await using lab = await gatewayLab();
+  const { client, router, server } = lab;
+  // The internet knows no way to the tunnel's clients.
+  await router.sh("ip route del 10.1.1.0/24; ip -6 route del fc11::/64");
+  await server.sh("cd /proc/sys/net; echo 0 >ipv4/ip_forward; echo 0 >ipv6/conf/all/forwarding");
+  const before = await Promise.all([stateOf(client), stateOf(server)]);
+  const gateway = await startServer(server, "--nat", "auto", "--push-dns", "10.1.1.1");
+  await using own = await OwnEtc.make(client);
+  const ttun = await own.client(
+    ...["-s", `${SERVER.v4}:20203`, "--default-route", "--kill-switch", "--accept-dns"],
+  );
+  {
+    await using leaks = await Leaks.watch(client);
+    deepEqual(await reachesWeb(client), [true, true]);
+    deepEqual(await leaks.stop(), []);
+  }
+  equal((await Deno.readTextFile(own.conf)).includes("nameserver 10.1.1.1\n"), true);
+  await end(ttun);
+  await end(gateway);
+  equal(await Deno.readTextFile(own.conf), BEFORE);
+  deepEqual(await Promise.all([stateOf(client), stateOf(server)]), before);
+});
