@@ -1,7 +1,7 @@
 /** A client that sends all of its traffic through a tunnel, and what its uplink sees of it. */
 import { Host, linkHosts, type Process } from "../netns.ts";
 import { hostBehind } from "../networks.ts";
-import { ENV, pause, startTtun, ttunCommand } from "./tunnel.ts";
+import { ENV, pause, pingUntil, startTtun, ttunCommand } from "./tunnel.ts";
 
 /** Hosts of the internet, and the server's own addresses. */
 export const WEB = { v4: "203.0.113.9", v6: "2001:db8:99::9" };
@@ -101,6 +101,12 @@ export class Leaks implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process[Symbol.asyncDispose]();
   }
+}
+
+/** Waits until a host of the internet answers: the first packets of a session may come too early. */
+export async function expectWeb(host: Host): Promise<void> {
+  await pingUntil(host, WEB.v4, 5000);
+  await pingUntil(host, WEB.v6, 5000);
 }
 
 /** True if a host of the internet answers a ping of each family within a second. */

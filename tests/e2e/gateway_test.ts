@@ -1,9 +1,9 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test } from "../check.ts";
 import {
+  expectWeb,
   gatewayLab,
   Leaks,
-  reachesWeb,
   repair,
   SERVER,
   startGateway,
@@ -28,7 +28,7 @@ test("--default-route: all traffic goes through the tunnel, and is back as befor
   await pingUntil(lab.client, WEB.v4, 3000);
   await pingUntil(lab.client, WEB.v6, 3000);
   await using leaks = await Leaks.watch(lab.client);
-  deepEqual(await reachesWeb(lab.client), [true, true]);
+  await expectWeb(lab.client);
   // Other programs reach the server itself through the tunnel.
   equal(await ping(lab.client, SERVER.v4), 3);
   equal(await ping(lab.client, SERVER.v6), 3);
@@ -43,7 +43,7 @@ test("--default-route: all traffic goes through the tunnel, and is back as befor
     ip route add 10.1.1.1/32 via 10.51.0.1 dev eth0 proto dhcp`);
   match(await lab.client.sh("ip route show 0.0.0.0/1"), /via 10.51.0.1 dev eth0/);
   await pause(200); // a change is followed in 50 ms
-  deepEqual(await reachesWeb(lab.client), [true, true]);
+  await expectWeb(lab.client);
   equal(await ping(lab.client, "10.1.1.1"), 3);
   deepEqual(await leaks.stop(), []);
   await lab.client.sh(`
@@ -109,7 +109,7 @@ test("--default-route: after kill -9 the next start, or doctor --repair, takes e
   for (const [next, to] of [["doctor", SERVER.v4], ["start", SERVER.v6]] as const) {
     await using client = startGatewayTo(lab, to, "--default-route");
     await client.waitFor(/authenticated/);
-    deepEqual(await reachesWeb(lab.client), [true, true]);
+    await expectWeb(lab.client);
     match(await lab.client.sh("nft list ruleset"), /ct mark/);
     client.signal("SIGKILL");
     await client.status;
