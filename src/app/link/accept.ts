@@ -1,13 +1,21 @@
+import { concat } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { PACKET_HEADER_FILLED } from "../../core/link/v2/frames.ts";
-import { type Hello, HELLO_SIZE, readClientHello, serverHello } from "../../core/link/v2/hello.ts";
+import {
+  type Hello,
+  HELLO_SIZE,
+  MAX_HELLO_PADDING,
+  readClientHello,
+  serverHello,
+} from "../../core/link/v2/hello.ts";
 import { MAX_RECORD_TEXT } from "../../core/link/v2/record.ts";
 import { addressGroup } from "../net/address_group.ts";
 import { Stranger } from "../net/stranger.ts";
 import { acceptV1 } from "./accept_v1.ts";
 import { acceptV2 } from "./accept_v2.ts";
 import { type AdmissionOptions, type Candidate, readSome } from "./candidate.ts";
-import { write } from "../loop/stream_io.ts";
+import { readable, write } from "../loop/stream_io.ts";
 import type { WireSecrets } from "./config.ts";
 import type { FirstBytes } from "./first_bytes.ts";
 import type { FoundKey } from "./key_ring.ts";
@@ -39,8 +47,11 @@ export async function acceptHello(
   let have = 0;
   while (have < HELLO_SIZE) have += await readSome(stream, bytes.subarray(have));
   const hello = bytes.slice(0, HELLO_SIZE);
-  const behind = bytes.slice(HELLO_SIZE, have);
-  const found = mode === "v1" ? null : await findKey(hello, o.secrets);
+  let behind: Uint8Array = bytes.slice(HELLO_SIZE, have);
+  const more = (bytes: Uint8Array) => {
+    behind = concat(behind, bytes);
+  };
+  const found = mode === "v1" ? null : await findKey(stream, hello, o.secrets, more);
   if (found === null) {
     if (mode === "v2") {
       throw new Stranger("no hello of version 2: another key, version 1, or a stranger");
@@ -52,19 +63,35 @@ export async function acceptHello(
   return { hello, behind, padding, secrets, key: found.name };
 }
 
-/** Returns the key that a hello is right for, as soon as that is known; null = there is none. */
+/**
+ * Returns the key that a hello is right for, as soon as that is known; null = there is none. `more`
+ * takes bytes that come meanwhile.
+ * @throws {Stranger} if too many come; {TtunError} lost
+ */
 async function findKey(
+  stream: Connection,
   hello: Uint8Array,
   { keys, s, wallClock }: WireSecrets,
+  more: (bytes: Uint8Array) => void,
 ): Promise<Pick<FoundKey, "hello" | "name" | "s"> | null> {
   if (keys === undefined) {
     const found = readClientHello(s, hello, wallClock());
     return found && { hello: found, name: "", s };
   }
-  for (;;) {
-    const found = keys.find(hello, wallClock());
+  const search = keys.search(hello);
+  const bytes = new Uint8Array(HELLO_BUFFER);
+  for (let have = 0;;) {
+    const found = search.find(wallClock());
     if (found !== undefined) return found;
-    await keys.changed();
+    const got = stream.readNow(bytes);
+    if (got === null) throw new TtunError("lost", "The connection ended before the handshake did");
+    if (got === undefined) {
+      await Promise.race([readable(stream), keys.changed()]);
+      continue;
+    }
+    have += got;
+    if (have > MAX_HELLO_PADDING) throw new Stranger("more bytes than belong to a hello");
+    more(bytes.subarray(0, got));
   }
 }
 

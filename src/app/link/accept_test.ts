@@ -1,13 +1,18 @@
 import assert from "node:assert/strict";
+import { setImmediate } from "node:timers/promises";
 import { forgetful, TunWorld } from "../../../tests/fake/tun_programs.ts";
 import { keptLog } from "../../../tests/fake/log.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import { seededRng } from "../../../tests/fake/rng.ts";
+import { pattern } from "../../../tests/fake/tt_ends.ts";
 import { UNABLE } from "../../../tests/fake/v2_pair.ts";
 import { TtunError } from "../../base/errors.ts";
+import type { Stream } from "../../contract/stream.ts";
+import { clientHello } from "../../core/link/v2/hello.ts";
 import { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
-import { acceptLink } from "./accept.ts";
+import { acceptHello, acceptLink } from "./accept.ts";
 import { connectLink } from "./connect.ts";
+import { KeyRing } from "./key_ring.ts";
 
 const GONE = new TtunError("lost", "the client has reset");
 
@@ -81,3 +86,61 @@ Deno.test("a client gets in though the memory of hellos is full, and its own sta
   await near[Symbol.asyncDispose]();
   await far[Symbol.asyncDispose]();
 });
+
+/** A server with a key whose secret is not worked out yet, and a client's connection to it. */
+function waiting(world: TunWorld) {
+  const { log } = keptLog(world.clock);
+  const { router } = world.server();
+  const { secrets, clock } = world.common(
+    { wire: "v2" },
+    router,
+    log,
+    new AbortController().signal,
+  );
+  const keys = new KeyRing(["alice"]);
+  const ready = Promise.withResolvers<Uint8Array>();
+  const done = keys.run(() => ready.promise);
+  const [near, far] = memoryPair();
+  const replay = new ReplayMemory();
+  const o = { secrets: { ...secrets, keys }, clock, replay, onRightHello: () => {} };
+  const hello = clientHello(secrets.s, seededRng(2)(8), 40, secrets.wallClock());
+  return { secrets, ready, done, near, far, hello, accepted: acceptHello(near, o) };
+}
+
+Deno.test("a client waits while its key's secret is worked out, its padding kept", async () => {
+  await using world = new TunWorld();
+  const { secrets, ready, done, near, far, hello, accepted } = waiting(world);
+  far.writeNow(hello);
+  await setImmediate();
+  far.writeNow(pattern(10));
+  await setImmediate();
+  far.writeNow(pattern(40).subarray(10));
+  await setImmediate();
+  ready.resolve(secrets.s);
+  await done;
+  const { behind, key, padding } = await accepted;
+  assert.deepEqual([behind, key, padding], [pattern(40), "alice", 40]);
+  await near[Symbol.asyncDispose]();
+  await far[Symbol.asyncDispose]();
+});
+
+for (
+  const [how, end] of [
+    ["that ends", (far: Stream) => far.closeWrite()],
+    ["that is reset", (far: Stream) => far.reset()],
+    ["with more bytes than a hello's padding", (far: Stream) => void far.writeNow(pattern(300))],
+  ] as const
+) {
+  Deno.test(`a connection ${how} does not wait for keys' secrets`, async () => {
+    await using world = new TunWorld();
+    const { secrets, ready, done, near, far, hello, accepted } = waiting(world);
+    far.writeNow(hello);
+    await setImmediate();
+    end(far);
+    await assert.rejects(accepted);
+    ready.resolve(secrets.s);
+    await done;
+    await near[Symbol.asyncDispose]();
+    await far[Symbol.asyncDispose]();
+  });
+}

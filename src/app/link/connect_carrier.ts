@@ -55,16 +55,14 @@ async function meet(
 ): Promise<{ session: LinkSession; setup: ServerSetup }> {
   await write(stream, handshake.hello());
   const buffer = new Uint8Array(BUFFER);
-  let hasProved = false;
   for (;;) {
     const got = await readOrEnd(stream, buffer);
-    if (got === null) throw ended(stream.peer, hasProved);
+    if (got === null) throw ended(stream.peer, handshake.isAnswered);
     for (const step of handshake.feed(buffer.subarray(0, got))) {
       if (step.kind === "done") return step;
       if (step.kind === "stranger") throw notVersion2(stream.peer);
       if (!proved()) throw new TtunError("lost", "Another connection has been answered first");
       await write(stream, step.bytes);
-      hasProved = true;
     }
   }
 }
@@ -89,8 +87,8 @@ function noAnswer(to: string): TtunError {
   );
 }
 
-function ended(to: string, hasProved: boolean): TtunError {
-  return hasProved
+function ended(to: string, isRightKey: boolean): TtunError {
+  return isRightKey
     ? new TtunError(
       "lost",
       `Cannot use ${to}: the connection ended in the middle of the handshake, though the key is ` +

@@ -14,11 +14,18 @@ export interface FoundKey {
   readonly s: Uint8Array;
 }
 
+/** The search for one hello's key, which tries each key once. */
+export interface KeySearch {
+  /** Returns null if there is no such key; undefined: it is not known before `changed`. */
+  find(unixMs: number): FoundKey | null | undefined;
+}
+
 /** A server's keys, whose secrets are worked out one after the other, while it serves already. */
 export class KeyRing {
   readonly #names: readonly string[];
-  /** Secrets by the keys' numbers; absent = not worked out yet. */
-  readonly #ready = new Map<number, Uint8Array>();
+  /** Secrets that are worked out, in the order in which they were. */
+  readonly #ready: { readonly key: number; readonly s: Uint8Array }[] = [];
+  #isOver = false;
   #change = Promise.withResolvers<void>();
 
   constructor(names: readonly string[]) {
@@ -31,28 +38,40 @@ export class KeyRing {
     const work = async () => {
       while (next < this.#names.length) {
         const key = next++;
-        this.#ready.set(key, await secretOf(key));
-        this.#change.resolve();
-        this.#change = Promise.withResolvers();
+        this.#ready.push({ key, s: await secretOf(key) });
+        this.#tell();
       }
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
-  }
-
-  /**
-   * Finds the key that a client's hello of version 2 is right for: null = there is none; undefined =
-   * it is not known before `changed`.
-   */
-  find(hello: Uint8Array, unixMs: number): FoundKey | null | undefined {
-    for (const [key, s] of this.#ready) {
-      const found = readClientHello(s, hello, unixMs);
-      if (found !== null) return { hello: found, key, name: this.#names[key]!, s };
+    try {
+      await Promise.all(Array.from({ length: AT_ONCE }, work));
+    } finally {
+      this.#isOver = true;
+      this.#tell();
     }
-    return this.#ready.size === this.#names.length ? null : undefined;
   }
 
-  /** Resolves when another secret is ready. */
+  /** Begins to look for the key that a client's hello of version 2, borrowed, is right for. */
+  search(hello: Uint8Array): KeySearch {
+    let tried = 0;
+    return {
+      find: (unixMs) => {
+        for (; tried < this.#ready.length; tried++) {
+          const { key, s } = this.#ready[tried]!;
+          const found = readClientHello(s, hello, unixMs);
+          if (found !== null) return { hello: found, key, name: this.#names[key]!, s };
+        }
+        return this.#isOver || tried === this.#names.length ? null : undefined;
+      },
+    };
+  }
+
+  /** Resolves when another secret is ready, or none will be. */
   changed(): Promise<void> {
     return this.#change.promise;
+  }
+
+  #tell(): void {
+    this.#change.resolve();
+    this.#change = Promise.withResolvers();
   }
 }

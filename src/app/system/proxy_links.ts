@@ -49,9 +49,10 @@ export class ProxyLinks implements OtherWire<FoundKey> {
     return this.#stays.watch(signal);
   }
 
-  recognise(first: Uint8Array): FoundKey | null | undefined {
+  recognise(first: Uint8Array): () => FoundKey | null | undefined {
     const { keys, secrets } = this.#o;
-    return keys.find(first, secrets.wallClock());
+    const search = keys.search(first);
+    return () => search.find(secrets.wallClock());
   }
 
   changed(): Promise<void> {

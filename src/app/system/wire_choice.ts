@@ -7,6 +7,8 @@ import type { DialEvents } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { OpenOptions, Outbound } from "../../contract/outbound.ts";
 import type { Stream } from "../../contract/stream.ts";
+import { CloseCode } from "../../core/link/v2/frames.ts";
+import { PeerClosed } from "../../core/link/v2/handshake.ts";
 import { sleep } from "../loop/sleep.ts";
 import { ConnectError } from "../net/connect_error.ts";
 import type { Meeting, Reach } from "../net/reach.ts";
@@ -98,8 +100,11 @@ export class WireChoice implements Outbound {
       } catch (thrown) {
         meeting.signal.throwIfAborted();
         if (this.#wire === "v2" || this.#wire === "unknown" && !(thrown instanceof Unanswered)) {
-          const error = noWay(toTtunError(thrown));
-          for (const one of [...this.#waiting]) one.fail(error);
+          // A client whose session is over connects again at once, for a new one.
+          if (!isUnknownSession(thrown)) {
+            const error = noWay(toTtunError(thrown));
+            for (const one of [...this.#waiting]) one.fail(error);
+          }
           throw thrown;
         }
         this.#speakTt();
@@ -150,6 +155,10 @@ export class WireChoice implements Outbound {
   }
 }
 
+function isUnknownSession(thrown: unknown): boolean {
+  return thrown instanceof PeerClosed && thrown.code === CloseCode.unknownSession;
+}
+
 /** A server that has accepted a connection, and says nothing to version 2. */
 class Unanswered extends TtunError {
   constructor(server: string) {
@@ -164,7 +173,7 @@ class Waiting {
   readonly #events: DialEvents<Stream>;
   readonly #all: Set<Waiting>;
   readonly #timer: Disposable;
-  readonly #registration: Disposable;
+  #registration: Disposable | null = null;
 
   constructor(
     target: Target,
@@ -180,7 +189,9 @@ class Waiting {
     all.add(this);
     const late = new ConnectError("tunnel", "there is no connection to the server");
     this.#timer = clock.after(WAIT_MS, () => void this.fail(late));
-    this.#registration = onAbort(o.cancel ?? o.signal, (reason) => void this.fail(reason));
+    const registration = onAbort(o.cancel ?? o.signal, (reason) => void this.fail(reason));
+    // A signal that has aborted already has made it leave.
+    if (all.has(this)) this.#registration = registration;
   }
 
   begin(outbound: Outbound): void {
@@ -195,7 +206,7 @@ class Waiting {
   #leave(): boolean {
     if (!this.#all.delete(this)) return false;
     this.#timer[Symbol.dispose]();
-    this.#registration[Symbol.dispose]();
+    this.#registration?.[Symbol.dispose]();
     return true;
   }
 }

@@ -49,13 +49,15 @@ export async function readFirstFrame(
     const finder = new FirstFrameFinder(o.takesTt ? candidates.of(port) : []);
     const { other, buffers: { sealed } } = o;
     let found: unknown = other === null ? null : undefined;
+    let judge: (() => unknown) | null = null;
     for (let kept = EMPTY;;) {
       sealed.set(kept);
       const got = stream.readNow(sealed.subarray(kept.length, MAX_FIRST_FRAME));
       if (got === null) throw new TtunError("lost", "The connection ended before its first frame");
       const have = kept.length + (got ?? 0);
       if (found === undefined && have >= other!.size) {
-        found = other!.recognise(sealed.subarray(0, other!.size));
+        judge ??= other!.recognise(sealed.slice(0, other!.size));
+        found = judge();
         if (found !== null && found !== undefined) return { found, bytes: sealed.slice(0, have) };
       }
       const first = have === 0 ? MORE : finder.find(sealed, 0, have);

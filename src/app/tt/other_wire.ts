@@ -6,11 +6,11 @@ export interface OtherWire<Found = unknown> {
   /** Bytes that tell it from tt. */
   readonly size: number;
   /**
-   * Judges a connection's first `size` bytes, borrowed: null = they are not of this wire;
-   * undefined = it is not known before `changed`.
+   * Begins to judge a connection's first `size` bytes, which it keeps. The function returns null if
+   * they are not of this wire; undefined: it is not known before `changed`.
    */
-  recognise(first: Uint8Array): Found | null | undefined;
-  /** Resolves when `recognise` may know more. */
+  recognise(first: Uint8Array): () => Found | null | undefined;
+  /** Resolves when a judge may know more. */
   changed(): Promise<void>;
   /**
    * Has the client prove its key; `bytes` are all that have come. The connection stays the caller's.

@@ -123,6 +123,11 @@ export class ClientHandshake implements Disposable {
     return steps;
   }
 
+  /** The server's hello has come, and its key is right. */
+  get isAnswered(): boolean {
+    return this.#ns !== null;
+  }
+
   #readHello(): ClientStep | null {
     const nc = this.#helloAndPadding.subarray(0, HELLO_SIZE);
     const ns = this.#held.take(HELLO_SIZE);

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { seededRng } from "../../../tests/fake/rng.ts";
+import { clientHello } from "../../core/link/v2/hello.ts";
+import { KeyRing } from "./key_ring.ts";
+
+const NOW = 1_790_000_000_000;
+const secret = (i: number) => seededRng(i + 1)(32);
+const helloOf = (s: Uint8Array) => clientHello(s, seededRng(99)(8), 0, NOW);
+
+/** A ring of keys whose secrets the test hands out. */
+function slowRing(count: number) {
+  const ring = new KeyRing(Array.from({ length: count }, (_, i) => `key ${i}`));
+  const ready = Array.from({ length: count }, () => Promise.withResolvers<Uint8Array>());
+  const done = ring.run((key) => ready[key]!.promise);
+  return { ring, ready, done };
+}
+
+Deno.test("a hello's key is found as soon as its secret is ready, and none when all are", async () => {
+  const { ring, ready, done } = slowRing(3);
+  const ours = ring.search(helloOf(secret(1)));
+  const stranger = ring.search(helloOf(secret(7)));
+  assert.equal(ours.find(NOW), undefined);
+  for (const key of [0, 1, 2]) {
+    const changed = ring.changed();
+    ready[key]!.resolve(secret(key));
+    await changed;
+    if (key === 0) assert.equal(ours.find(NOW), undefined);
+    if (key < 2) assert.equal(stranger.find(NOW), undefined);
+  }
+  await done;
+  const found = ours.find(NOW);
+  assert.deepEqual([found?.key, found?.name, found?.s], [1, "key 1", secret(1)]);
+  assert.equal(stranger.find(NOW), null);
+});
+
+Deno.test("each key is tried once for a hello", async () => {
+  const { ring, ready, done } = slowRing(2);
+  const search = ring.search(helloOf(secret(5)));
+  const first = secret(0);
+  ready[0]!.resolve(first);
+  await ring.changed();
+  assert.equal(search.find(NOW), undefined);
+  first.set(secret(5)); // would be found if it were tried again
+  assert.equal(search.find(NOW), undefined);
+  ready[1]!.resolve(secret(1));
+  await done;
+  assert.equal(search.find(NOW), null);
+});
+
+Deno.test("nobody waits for secrets that will not be worked out", async () => {
+  const { ring, ready, done } = slowRing(3);
+  const search = ring.search(helloOf(secret(2)));
+  assert.equal(search.find(NOW), undefined);
+  const changed = ring.changed();
+  ready[0]!.reject(new Error("no memory"));
+  await assert.rejects(done, /no memory/);
+  await changed;
+  assert.equal(search.find(NOW), null);
+});
