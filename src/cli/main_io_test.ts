@@ -157,6 +157,23 @@ test("an unknown command is refused with a suggestion", async () => {
   assert.doesNotMatch(early.stderr, /n0body/);
 });
 
+test("a link in the wrong place is refused without its key", async () => {
+  const link = "ttun://sEcReT@h:1";
+  for (
+    const [args, what] of [
+      [[link], /Unknown command "ttun:\/\/…@h:1"/],
+      [["proxy", "client", "-s", link], /-s takes no link: those are for -s of ttun client/],
+      [["server", "-l", link], /-l takes no link/],
+      [["client", "h:1", "-L", link], /-L takes no link/],
+      [["client", "ttunn://sEcReT@h:1"], /"ttunn:\/\/…@h:1"/],
+    ] as const
+  ) {
+    const ended = await runTtun(...args);
+    assertUsage(ended, what);
+    assert.doesNotMatch(ended.stderr, /sEcReT/);
+  }
+});
+
 test("an unknown option is refused with a suggestion", async () => {
   assertUsage(await runTtun("server", "--cypher", "x"), /--cypher: did you mean --cipher\?/);
   assertUsage(await runTtun("genkey", "--bits"), /Unknown option --bits/);

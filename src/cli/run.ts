@@ -10,6 +10,7 @@ import {
   TOPICS,
 } from "./command/help.ts";
 import { COMMAND_HABITS } from "./command/habits.ts";
+import { withoutUser } from "./command/hidden_user.ts";
 import { load } from "./plane/load.ts";
 import { standardError } from "./output/log_output.ts";
 import { printPlain } from "./output/log_writer.ts";
@@ -146,7 +147,9 @@ function find(word: string, { words, commands }: Level): NamedCommand | Level | 
 function unknownPage(word: string, level: Level): TtunError {
   const topic = nearest(word, Object.keys(TOPICS));
   if (topic === undefined) return unknownCommand(word, [], level);
-  const message = `There is no page ${JSON.stringify(word)}; did you mean help ${topic}?`;
+  const message = `There is no page ${
+    JSON.stringify(withoutUser(word))
+  }; did you mean help ${topic}?`;
   return new TtunError("usage", message);
 }
 
@@ -155,7 +158,7 @@ function unknownCommand(
   rest: readonly string[],
   { words, commands }: Level,
 ): TtunError {
-  const whole = (last: string) => [...words, last].join(" ");
+  const whole = (last: string) => [...words, withoutUser(last)].join(" ");
   // The option is not repeated, since it may contain a key.
   if (word.startsWith("-")) {
     const known = Object.keys(commands);

@@ -1,13 +1,33 @@
 import { TtunError } from "../../base/errors.ts";
+import { isSharedLink } from "../../core/share/shared_link.ts";
+import { hideUser, withoutUser } from "./hidden_user.ts";
 import { nearest } from "./nearest.ts";
 import type { Option } from "./option_table.ts";
 
 /**
  * Reads one value of an option; a list has several. `spelled`: the option's name where it was
  * found, for messages.
- * @throws {TtunError} usage
+ * @throws {TtunError} usage, without the key of a link
  */
 export function readText(option: Option, spelled: string, text: string): unknown {
+  if (isSharedLink(text) && option.secret !== true && option.isSecret?.(text) !== true) {
+    throw new TtunError(
+      "usage",
+      `${
+        named(spelled)
+      } takes no link: those are for -s of ttun client, ttun ping and ttun speedtest`,
+    );
+  }
+  try {
+    return readKind(option, spelled, text);
+  } catch (error) {
+    if (!(error instanceof TtunError)) throw error;
+    const message = hideUser(error.message, text);
+    throw message === error.message ? error : new TtunError(error.kind, message, { cause: error });
+  }
+}
+
+function readKind(option: Option, spelled: string, text: string): unknown {
   switch (option.kind) {
     case "boolean":
       return readBoolean(spelled, text, `${spelled}=true`);
@@ -27,7 +47,7 @@ export function readBoolean(spelled: string, text: string, on: string): boolean 
   if (["0", "f", "F", "FALSE", "false", "False"].includes(text)) return false;
   throw new TtunError(
     "usage",
-    `Cannot read ${spelled}=${JSON.stringify(text)}: write ${on} or ${spelled}=false`,
+    `Cannot read ${spelled}=${JSON.stringify(withoutUser(text))}: write ${on} or ${spelled}=false`,
   );
 }
 
@@ -56,7 +76,10 @@ function readParsed(spelled: string, text: string, parse: (text: string) => unkn
     return parse(text);
   } catch (error) {
     if (!(error instanceof TtunError)) throw error;
-    const name = spelled.startsWith("-") ? `Option ${spelled}` : spelled;
-    throw new TtunError(error.kind, `${name}: ${error.message}`, { cause: error });
+    throw new TtunError(error.kind, `${named(spelled)}: ${error.message}`, { cause: error });
   }
+}
+
+function named(spelled: string): string {
+  return spelled.startsWith("-") ? `Option ${spelled}` : spelled;
 }
