@@ -17,6 +17,7 @@ import type { Usr1 } from "./platform/debugger.ts";
 import { readVariable } from "./platform/variables.ts";
 import { refuse } from "./report.ts";
 import { hideArgv } from "./secrets/hide_argv.ts";
+import { hideLinkVariable } from "./secrets/link_variable.ts";
 import { supervise } from "./supervise.ts";
 
 export interface Origin {
@@ -33,7 +34,7 @@ export async function runCommand(
   { usr1, root }: Origin,
 ): Promise<number> {
   let completed: Completed;
-  let secretsHidden: boolean;
+  let shown: Pick<RunContext, "hasSecretArguments" | "secretsHidden">;
   try {
     const prepared = command.prepare(args);
     if (prepared.help) {
@@ -41,15 +42,18 @@ export async function runCommand(
       return 0;
     }
     // First of all, to keep the time short in which a key is visible.
-    secretsHidden = hideArgv(`ttun ${name}`, args, prepared.secrets);
+    const secretsHidden = hideArgv(`ttun ${name}`, args, prepared.secrets);
+    shown = { hasSecretArguments: prepared.secrets.length > 0, secretsHidden };
     const environment = environmentLayer(command.options, readVariable);
+    // The clients that ttun up starts read the environment themselves.
+    if (name !== "up") hideLinkVariable();
     completed = await complete(name, prepared, environment, root);
   } catch (error) {
     if (error instanceof TtunError) return refuse(error, commandUsage(name, command));
     throw error;
   }
   const { runnable, ...fromFile } = completed;
-  return await supervise(runnable, { secretsHidden, ...fromFile }, usr1);
+  return await supervise(runnable, { ...shown, ...fromFile }, usr1);
 }
 
 interface Completed extends Pick<RunContext, "fileSecrets" | "reread"> {

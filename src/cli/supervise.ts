@@ -13,7 +13,7 @@ import { stopOnSignals } from "./signals.ts";
 /** Runs a command with its log, and with the meaning of signals. Returns the exit code. */
 export async function supervise(
   command: Runnable,
-  origin: Pick<RunContext, "secretsHidden" | "fileSecrets" | "reread">,
+  origin: Pick<RunContext, "hasSecretArguments" | "secretsHidden" | "fileSecrets" | "reread">,
   usr1: Usr1 | null,
 ): Promise<number> {
   const settings: LogSettings = command.logging ?? { level: "info", format: "text" };

@@ -45,6 +45,7 @@ test("a link is all that a client needs, from a file, from standard input, and a
   await works(start(`link:${file}`));
   const given = start(link);
   await works(given);
+  assert.match(given.output, /link given as an argument was visible .* use link:FILE/);
   const shown = Deno.readTextFileSync(`/proc/${given.pid}/cmdline`);
   assert(!shown.includes(KEY) && shown.includes("xxxx"), shown);
   const script = '"$@" < "$0"';
@@ -77,4 +78,30 @@ test("a link is printed on a terminal alone, with its QR code; beside a key it i
   assert.equal(code, 2);
   assert.match(stderr, /a key beside a link/);
   assert.doesNotMatch(stderr, /abc|def@/);
+});
+
+test("programs that ttun starts do not get the link of TTUN_SERVER, nor does its process in the background", async () => {
+  await using web = serveWeb();
+  await using folder = await makeFolder();
+  await using stack = new AsyncDisposableStack();
+  const server = stack.adopt(await startServer({ args: PERMIT }), endWell);
+  const env = { TTUN_KEY: "", TTUN_SERVER: `ttun://${KEY}@${listensAt(server)}` };
+
+  const name = `test-share-${crypto.randomUUID().slice(0, 8)}`;
+  const named = ["--status-name", name, "-v"];
+  const [client, args] = ttunCommand("client", "-d", "-L", `0:${web.at}`, ...named);
+  const started = await run(client, args, { env });
+  assert.equal(started.code, 0, started.stderr);
+  assert.match(started.stderr, / authenticated /);
+  const found = await run(...ttunCommand("status", name, "--json"));
+  const { pid } = JSON.parse(found.stdout) as { pid: number };
+  stack.defer(() => Deno.kill(pid, "SIGTERM"));
+  const inherited = Deno.readTextFileSync(`/proc/${pid}/environ`);
+  assert(inherited.includes("TTUN_SERVER=ttun://\0") && !inherited.includes(KEY), inherited);
+
+  const file = `${folder.path}/environment`;
+  const [other, command] = ttunCommand("client", `exec:env > ${file}; false`, "--once", "-N");
+  await run(other, command, { env: { ...env, TTUN_KEY: "another-key" } });
+  const got = Deno.readTextFileSync(file);
+  assert(got.includes("TTUN_SERVER=ttun://\n") && !got.includes(KEY), got);
 });

@@ -11,6 +11,8 @@ export interface RunContext {
   /** Called when everything is open: later lines belong to a log (start_lines.ts). */
   readonly begin?: () => void;
   readonly logLevel: LogLevel;
+  /** The command line itself has secrets in it; absent = false. */
+  readonly hasSecretArguments?: boolean;
   /** Other processes can no longer see secrets among the arguments. */
   readonly secretsHidden: boolean;
   /** Keys of secret options that a configuration file holds, which process lists never show. */

@@ -45,7 +45,10 @@ export async function sharedLinkSecrets(
   return text === null ? null : { [LINK_SECRET]: utf8(text) };
 }
 
-type LinkContext = Pick<RunContext, "signal" | "background">;
+type LinkContext = Pick<
+  RunContext,
+  "signal" | "background" | "log" | "hasSecretArguments" | "secretsHidden"
+>;
 
 /** A link of the command line is hidden there when a process in the background reads it. */
 async function linkText(
@@ -55,7 +58,19 @@ async function linkText(
   if (scheme !== "ttun" && scheme !== "link") return null;
   const handed = context.background?.secrets[LINK_SECRET];
   if (handed !== undefined) return new TextDecoder().decode(handed);
-  return scheme === "ttun" ? `ttun:${at}` : await readLinkFile(`${at}`, context);
+  if (scheme === "link") return await readLinkFile(`${at}`, context);
+  if (context.hasSecretArguments === true) warnOfArgument(context);
+  return `ttun:${at}`;
+}
+
+function warnOfArgument({ secretsHidden, log }: Pick<RunContext, "log" | "secretsHidden">): void {
+  const sight = secretsHidden
+    ? "was visible in process lists until ttun hid it"
+    : "is visible in process lists";
+  log.warn(
+    `The link given as an argument ${sight}, and a shell's history may keep it; ` +
+      "use link:FILE, or link:- and paste it",
+  );
 }
 
 async function readLinkFile(path: string, context: Pick<RunContext, "signal">): Promise<string> {
