@@ -83,6 +83,10 @@ for (const io of ["ffi", "deno"]) {
       assert(seconds > 0 && idleSeconds > 0 && idleSeconds <= seconds, JSON.stringify(streamList));
     }
     assert.match((await status(client, "--streams")).stdout, /^ {4}stream \d+ +connect 127/m);
+    const [end, session] = (await status(client, "--dump")).stdout.trimEnd().split("\n");
+    const { peer } = received.carriers[0];
+    assert.equal(end!.split("\t").slice(0, 4).join(), `${client},end,client,${pair.client.pid}`);
+    assert.equal(session!.split("\t").slice(0, 5).join(), `${client},session,1,${peer},v2`);
     const list = (await status()).stdout;
     for (const name of [server, client]) assert.match(list, new RegExp(`^${name}  `, "m"));
     pair.server.signal("SIGTERM");

@@ -5,6 +5,7 @@ import type { StatusReport } from "../../core/status/report.ts";
 import type { RunContext } from "../command/context.ts";
 import { printPlain } from "../output/log_writer.ts";
 import { print } from "../output/stdout.ts";
+import { statusDump } from "./dump.ts";
 import { ask, findSockets } from "./query.ts";
 import type { StatusCommandFlags } from "./options.ts";
 import { statusLine, statusText } from "./text.ts";
@@ -23,18 +24,18 @@ type Reports = ReadonlyMap<string, StatusReport>;
 
 /** Prints the status of running programs. @throws {TtunError} unreachable, if there is none */
 export async function runStatus(
-  { name, json, watch, streams }: StatusCommandFlags,
+  { name, json, dump, watch, streams }: StatusCommandFlags,
   { signal }: RunContext,
 ): Promise<number> {
   if (Deno.build.os !== "linux") {
     throw new TtunError("system", "Cannot tell a status here: status sockets are for Linux so far");
   }
-  const clear = watch && !json && Deno.stdout.isTerminal() ? CLEAR : "";
+  const clear = watch && !json && !dump && Deno.stdout.isTerminal() ? CLEAR : "";
   let before = await collect(name, { streams: false, signal });
   for (let isFirst = true;; isFirst = false) {
     await sleep(isFirst ? SAMPLE_MS : WATCH_MS, signal);
     const after = await collect(name, { streams, signal });
-    await print(clear + outputOf(ratedOf(before, after), { json, streams }), signal);
+    await print(clear + outputOf(ratedOf(before, after), { json, dump, streams }), signal);
     if (!watch) return 0;
     before = after;
   }
@@ -77,8 +78,9 @@ function ratedOf(before: Reports, after: Reports): RatedReport[] {
 
 function outputOf(
   reports: readonly RatedReport[],
-  { json, streams }: { json: boolean; streams: boolean },
+  { json, dump, streams }: { json: boolean; dump: boolean; streams: boolean },
 ): string {
+  if (dump) return reports.map(statusDump).join("");
   if (json) return reports.map((report) => `${JSON.stringify(report)}\n`).join("");
   if (reports.length === 1 || streams) return reports.map(statusText).join("\n");
   return reports.map((report) => `${statusLine(report)}\n`).join("");

@@ -55,6 +55,14 @@ export const STATUS_COMMAND_OPTIONS = {
     default: false,
     help: "print an object of JSON a line; docs/operate.md has its shape",
   },
+  dump: {
+    names: ["dump"],
+    group: "basic",
+    kind: "boolean",
+    default: false,
+    conflicts: ["json", "streams"],
+    help: "print lines of fields separated by tabs, for scripts; docs/operate.md names them",
+  },
   streams: {
     names: ["streams"],
     group: "basic",

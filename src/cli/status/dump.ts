@@ -1,0 +1,30 @@
+import type { SessionStatus, StatusReport } from "../../core/status/report.ts";
+
+/**
+ * Lines for scripts, as `wg show dump` prints them: fields that a tab separates, a field that there
+ * is none of as `-`. A line `end` for the program, and a line `session` for each of its sessions.
+ */
+export function statusDump(report: StatusReport): string {
+  const { name, command, pid, seconds, server, listen, device, connections, sessions } = report;
+  const end = [
+    ...[name, "end", command, pid, Math.floor(seconds), server, listen?.join(",")],
+    ...[device?.name, device?.mtu, device?.addresses.join(",")],
+    ...[device?.sentBytes, device?.receivedBytes, connections?.open, connections?.served],
+  ];
+  const all = [end, ...(sessions ?? []).map((session) => sessionFields(name, session))];
+  return all.map((fields) => `${fields.map(fieldText).join("\t")}\n`).join("");
+}
+
+function sessionFields(end: string, session: SessionStatus): (string | number | undefined)[] {
+  const { id, peer, wire, seconds, name, addresses, streams, carriers } = session;
+  return [
+    ...[end, "session", id, peer, wire, Math.floor(seconds), name, addresses?.join(",")],
+    ...[session.sentBytes, session.receivedBytes, streams, carriers.length, carriers.at(-1)?.rttMs],
+  ];
+}
+
+/** Tabs and ends of lines in a name would make other fields and lines of it. */
+function fieldText(field: string | number | undefined): string {
+  // deno-lint-ignore no-control-regex
+  return field === undefined || field === "" ? "-" : `${field}`.replace(/[\x00-\x1f\x7f]/g, "?");
+}

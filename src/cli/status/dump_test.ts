@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import type { StatusReport } from "../../core/status/report.ts";
+import { statusDump } from "./dump.ts";
+
+const SERVER: StatusReport = {
+  version: 1,
+  name: "office",
+  command: "server",
+  pid: 4711,
+  seconds: 3725.9,
+  listen: ["0.0.0.0:20203", "[::]:20203"],
+  device: {
+    name: "ttun0",
+    mtu: 1400,
+    addresses: ["10.9.0.1/24", "fd00::1/64"],
+    sentPackets: 1,
+    sentBytes: 2,
+    receivedPackets: 3,
+    receivedBytes: 4,
+  },
+  sessions: [{
+    id: 3,
+    peer: "192.0.2.1:40000",
+    wire: "v2",
+    seconds: 65.5,
+    name: "lap\ttop\n",
+    addresses: ["10.9.0.2/24"],
+    sentBytes: 1_234_567,
+    receivedBytes: 999,
+    streams: 2,
+    carriers: [{ number: 1, peer: "192.0.2.1:40000", rttMs: 12.345 }],
+  }, {
+    id: 4,
+    peer: "192.0.2.2:40000",
+    wire: "v1",
+    seconds: 1,
+    sentBytes: 0,
+    receivedBytes: 0,
+    carriers: [],
+  }],
+};
+
+Deno.test("a dump has a line for the program and one for each session, the same fields in each", () => {
+  const lines = statusDump(SERVER).split("\n");
+  assert.deepEqual(lines.map((line) => line.split("\t")), [
+    [
+      ...["office", "end", "server", "4711", "3725", "-", "0.0.0.0:20203,[::]:20203", "ttun0"],
+      ...["1400", "10.9.0.1/24,fd00::1/64", "2", "4", "-", "-"],
+    ],
+    [
+      ...["office", "session", "3", "192.0.2.1:40000", "v2", "65", "lap?top?", "10.9.0.2/24"],
+      ...["1234567", "999", "2", "1", "12.345"],
+    ],
+    [
+      ...["office", "session", "4", "192.0.2.2:40000", "v1", "1", "-", "-"],
+      ...["0", "0", "-", "0", "-"],
+    ],
+    [""],
+  ]);
+});
