@@ -73,6 +73,11 @@ test("a link is printed on a terminal alone, with its QR code; beside a key it i
     new RegExp(`ttun client 'ttun://${KEY}@vpn\\.example\\.net:20203\\?wire=v2'`),
   );
   assert.match(typed.stdout, /█ ▄▄▄▄▄ █/);
+  assert(typed.stdout.indexOf("ttun client link:") < typed.stdout.indexOf("ttun client 'ttun:"));
+  const [ranged, more] = ttunCommand("share", "h:1", "--range", "2000-3000", "-o", "/dev/null");
+  const twice = await run(ranged, more, { env: ENV });
+  assert.equal(twice.code, 2);
+  assert.match(twice.stderr, /Cannot share a port beside --range/);
   const [client, both] = ttunCommand("client", "ttun://abc@192.0.2.1:1", "-k", "def", "-N");
   const { code, stderr } = await run(client, both, { env: { TTUN_KEY: "" } });
   assert.equal(code, 2);

@@ -1,4 +1,4 @@
-import { formatAddr, type HostPort } from "../../base/addr.ts";
+import { formatAddr } from "../../base/addr.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { formatSharedLink } from "../../core/share/shared_link.ts";
@@ -22,6 +22,12 @@ export async function runShare(options: ShareFlags, context: RunContext): Promis
         "this on a terminal",
     );
   }
+  if (range !== undefined && host.hasPort) {
+    throw new TtunError(
+      "usage",
+      "Cannot share a port beside --range, whose ports the client takes: give the host alone",
+    );
+  }
   const key = await keyOf(options, context);
   const link = formatSharedLink({
     key,
@@ -38,9 +44,12 @@ export async function runShare(options: ShareFlags, context: RunContext): Promis
   }
   const { renderUnicodeCompact } = await import("uqr");
   const code = renderUnicodeCompact(link, { border: 2 });
-  const at = range === undefined ? formatAddr(host as HostPort) : host.host;
+  const at = range === undefined ? formatAddr(host) : host.host;
   await print(
-    `Whoever has this link can use the server ${at}. On the client:\n\n` +
+    `Whoever has this link can use the server ${at}:\n\n  ${link}\n\n` +
+      "On the client, with the link in a file of mode 600, or pasted at a prompt:\n\n" +
+      "  ttun client link:FILE\n  ttun client link:-\n\n" +
+      "Where the shell's history may have it, also as an argument:\n\n" +
       `  ttun client '${link}'\n\n${code}\n`,
     context.signal,
   );

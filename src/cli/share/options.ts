@@ -1,9 +1,20 @@
 import { parsePortRange } from "../../core/hop/port_range.ts";
+import type { HostPort } from "../../base/addr.ts";
 import { readAddress } from "../command/address_args.ts";
 import { CIPHER_CHOICES } from "../command/cipher_choice.ts";
 import { KEY_OPTION, SERVER_KEY_FILE_OPTION } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
-import { DEFAULT_PORT } from "../transport/table.ts";
+import { readServerAddress } from "../transport/table.ts";
+
+/** Where the server is; without a port of its own it has the default one. */
+interface ServerPlace extends HostPort {
+  readonly hasPort: boolean;
+}
+
+function readPlace(text: string): ServerPlace {
+  // Nobody connects to port 0, which stands for none here.
+  return { ...readServerAddress(text), hasPort: readAddress(text, { port: 0 }).port !== 0 };
+}
 
 /** Options of `ttun share`. */
 export const SHARE_OPTIONS = {
@@ -12,7 +23,7 @@ export const SHARE_OPTIONS = {
     group: "basic",
     kind: "string",
     metavar: "HOST[:PORT]",
-    parse: (text: string) => readAddress(text, { port: DEFAULT_PORT }),
+    parse: readPlace,
     required: true,
     positional: true,
     help:

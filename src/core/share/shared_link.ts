@@ -34,7 +34,21 @@ export function isSharedLink(text: string): boolean {
   return text.slice(0, LINK_SCHEME.length).toLowerCase() === LINK_SCHEME;
 }
 
+/** Writes a link. @throws {TtunError} usage, if it could not be read again */
 export function formatSharedLink(link: SharedLink): string {
+  const text = written(link);
+  if (text.length > LONGEST) {
+    throw new TtunError(
+      "usage",
+      `Cannot make a link: it would have ${text.length} characters, and ${LONGEST} is the most; ` +
+        "use a shorter key, as ttun genkey makes one",
+    );
+  }
+  parseSharedLink(text);
+  return text;
+}
+
+function written(link: SharedLink): string {
   const { key, host, port, range, isOnlyV2, cipher } = link;
   const at = formatAddr({ host, port: port ?? 0 });
   const query = [

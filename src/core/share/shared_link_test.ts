@@ -63,6 +63,24 @@ Deno.test("what is no link is refused, and nothing of it is repeated", () => {
   }
 });
 
+Deno.test("what could not be read again is not written", () => {
+  const long = (count: number) => ({ ...PLAIN, key: utf8("%".repeat(count)) });
+  const rest = formatSharedLink({ ...PLAIN, key: utf8("x") }).length - 1;
+  const most = Math.floor((2048 - rest) / 3);
+  assert.deepEqual(parseSharedLink(formatSharedLink(long(most))), long(most));
+  assert.throws(
+    () => formatSharedLink(long(most + 1)),
+    /^TtunError: Cannot make a link: it would have 20\d\d characters, and 2048 .* shorter key/,
+  );
+  const bad: Partial<SharedLink>[] = [
+    ...[{ host: "" }, { port: 0 }, { port: null }, { range: { first: 20_000, last: 30_000 } }],
+    { key: new Uint8Array() },
+  ];
+  for (const more of bad) {
+    assert.throws(() => formatSharedLink({ ...PLAIN, ...more }), TtunError, JSON.stringify(more));
+  }
+});
+
 Deno.test("whatever the key is, it comes back; whatever comes is read or refused", () => {
   fc.assert(fc.property(fc.string({ minLength: 1, maxLength: 60, unit: "grapheme" }), (text) => {
     const key = utf8(text);
