@@ -22,6 +22,7 @@ export interface HostileOptions {
   readonly from?: string;
   /** Number that its session and instance are made from. */
   readonly seed?: number;
+  readonly psk?: string;
   readonly carrier?: number;
   readonly resume?: { readonly secret: Uint8Array; readonly expected: number };
   /** It wants a device's packets as well. */
@@ -50,12 +51,12 @@ export class HostileClient {
 
   /** Begins a session, or resumes one. */
   static async connect(world: StreamWorld, o: HostileOptions = {}): Promise<HostileClient> {
-    const { from = "192.0.2.66", seed = 1, carrier = 1, resume, packets = false } = o;
+    const { from = "192.0.2.66", seed = 1, psk, carrier = 1, resume, packets = false } = o;
     const { tamper = (stream: Connection) => stream } = o;
     const { signal } = new AbortController();
     const dialed = await dial(world.net.dialer(from), SERVER, { signal });
     const stream = tamper(dialed);
-    const { secrets, clock } = world.common(keptLog(world.clock).log, signal);
+    const { secrets, clock } = world.common(keptLog(world.clock).log, signal, { psk });
     const id = seededRng(seed * 1_000_003);
     const { session } = await connectCarrier(stream, {
       secrets,

@@ -9,7 +9,7 @@ interface Home {
 
 /** Properties of a slot holder that a test may set. */
 export type Traits = Partial<
-  Pick<FakeHolder, "alive" | "gone" | "instance" | "canBeRefused" | "address">
+  Pick<FakeHolder, "alive" | "gone" | "key" | "instance" | "identity" | "canBeRefused" | "address">
 >;
 
 /** Somebody whose life the test decides on. */
@@ -20,7 +20,9 @@ export class FakeHolder implements SlotHolder {
   gone = false;
   /** Answers when asked for life. */
   alive = false;
+  key = "";
   instance: string | undefined;
+  identity: string | undefined;
   canBeRefused = false;
   address = "";
   readonly #home: Pick<Home, "release">;

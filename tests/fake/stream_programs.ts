@@ -33,7 +33,6 @@ import {
 } from "../../src/core/forward/parse.ts";
 import { SessionList } from "../../src/core/status/session_list.ts";
 import type { KeyedHopAddress } from "../../src/core/hop/hop_address.ts";
-import { pskKey } from "../../src/core/link/v1/kdf.ts";
 import { nodeKeyExchange } from "../../src/io/crypto/x25519.ts";
 import { CountedCiphers } from "./ciphers.ts";
 import { FakeClock } from "./clock.ts";
@@ -42,6 +41,7 @@ import { FakeDevice } from "./device.ts";
 import { keptLog } from "./log.ts";
 import { MemoryDatagrams } from "./memory_datagrams.ts";
 import { MemoryNet } from "./memory.ts";
+import { namedKeys, secretOf } from "./named_keys.ts";
 import { FakePaths } from "./paths.ts";
 import { seededRng } from "./rng.ts";
 import { handshakeKeys } from "./v1_session.ts";
@@ -89,13 +89,15 @@ export interface ForwardPrograms {
   /** The server's ports hop. */
   readonly hop?: boolean;
   readonly stdio?: StdioForward;
+  /** Names of the server's keys; a client's `psk` is the name of its own. */
+  readonly keys?: readonly string[];
   /** By which the client's key differs from the server's. */
   readonly psk?: string;
   /** Milliseconds by which the client's clock is ahead. */
   readonly ahead?: number;
 }
 
-type Other = { [K in "psk" | "ahead"]?: ForwardPrograms[K] | undefined };
+type Other = { [K in "keys" | "psk" | "ahead"]?: ForwardPrograms[K] | undefined };
 
 /** A server of streams, a client with forwards, and targets behind the server. */
 export class StreamWorld implements AsyncDisposable {
@@ -161,7 +163,7 @@ export class StreamWorld implements AsyncDisposable {
       const router = new PeerRouter(this.devices.server, clock, packets);
       const { forwards = true } = this.#o;
       return runTunServer({ ...common, listeners, router, ...(forwards && { streams }) });
-    });
+    }, { keys: this.#o.keys });
   }
 
   #outbound(host: string, rules: Acl | null) {
@@ -271,7 +273,8 @@ export class StreamWorld implements AsyncDisposable {
     const secrets: WireSecrets = {
       mode: "v2",
       v1: keys,
-      s: pskKey(utf8(`s of ${psk}`)), // scrypt's place is taken by a quick hash
+      s: secretOf(psk),
+      ...(o.keys && { keys: namedKeys(o.keys) }),
       keyExchange: nodeKeyExchange,
       rng: seededRng(++this.#seed),
       wallClock: () => EPOCH + this.clock.now() + ahead,

@@ -3,13 +3,11 @@ import { TtunError } from "../../src/base/errors.ts";
 import type { Resolver } from "../../src/contract/host.ts";
 import type { Paths } from "../../src/contract/routing.ts";
 import type { Dialer } from "../../src/contract/dial.ts";
-import { utf8 } from "../../src/base/bytes.ts";
 import { LONGEST_PACKET } from "../../src/app/link/accept.ts";
 import type { ServerMemory } from "../../src/app/link/connect.ts";
 import type { RekeyLimits } from "../../src/app/link/record_writer.ts";
 import type { WireMode, WireSecrets } from "../../src/app/link/config.ts";
 import type { ClientIdentity } from "../../src/core/link/v2/identity.ts";
-import { pskKey } from "../../src/core/link/v1/kdf.ts";
 import { nodeKeyExchange } from "../../src/io/crypto/x25519.ts";
 import type { TunRouter } from "../../src/app/tun/tun_router.ts";
 import { PoolRouter } from "../../src/app/tun/pool_router.ts";
@@ -21,6 +19,7 @@ import { CountedCiphers } from "./ciphers.ts";
 import { FakeClock } from "./clock.ts";
 import { FakeDevice } from "./device.ts";
 import { keptLog } from "./log.ts";
+import { namedKeys, secretOf } from "./named_keys.ts";
 import { FakePaths } from "./paths.ts";
 import { MemoryNet } from "./memory.ts";
 import { seededRng } from "./rng.ts";
@@ -39,6 +38,8 @@ type KeyOptions = Pick<NonNullable<Parameters<typeof handshakeKeys>[0]>, "psk" |
   /** By how much its wall clock is ahead. */
   skewMs?: number;
   rekey?: RekeyLimits;
+  /** Named keys of a server; a client's `psk` is the name of its own. */
+  keys?: readonly string[];
 };
 
 /** A program that runs: its device, its log, and how it ended. */
@@ -170,7 +171,8 @@ export class TunWorld implements AsyncDisposable {
     const secrets: WireSecrets = {
       mode: o.wire ?? "v1",
       v1: keys,
-      s: pskKey(utf8(`s of ${o.psk ?? "correct horse"}`)), // scrypt's place is taken by a quick hash
+      s: secretOf(o.psk ?? "correct horse"),
+      ...(o.keys && { keys: namedKeys(o.keys) }),
       keyExchange: nodeKeyExchange,
       rng: seededRng(++this.#seed),
       wallClock: () => EPOCH + this.clock.now() + (o.skewMs ?? 0),

@@ -3,7 +3,6 @@ import { TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { PACKET_HEADER_FILLED } from "../../core/link/v2/frames.ts";
 import {
-  type Hello,
   HELLO_SIZE,
   MAX_HELLO_PADDING,
   readClientHello,
@@ -59,7 +58,7 @@ export async function acceptHello(
     return { hello, behind, padding: null, secrets: o.secrets, key: "" };
   }
   const secrets = { ...o.secrets, s: found.s };
-  const padding = await welcome(stream, hello, found.hello, { ...o, secrets });
+  const padding = await welcome(stream, hello, found, { ...o, secrets });
   return { hello, behind, padding, secrets, key: found.name };
 }
 
@@ -99,12 +98,12 @@ async function findKey(
 export async function welcome(
   stream: Connection,
   hello: Uint8Array,
-  found: Hello,
+  { hello: found, name }: Pick<FoundKey, "hello" | "name">,
   { secrets, replay, onRightHello }: Pick<AdmissionOptions, "secrets" | "replay" | "onRightHello">,
 ): Promise<number> {
   const { mode, s, rng, wallClock } = secrets;
   const isNew = !found.isStale &&
-    replay.isNew(hello.subarray(0, 8), wallClock(), addressGroup(stream.remote));
+    replay.isNew(hello.subarray(0, 8), wallClock(), addressGroup(stream.remote), name);
   if (isNew) {
     onRightHello();
     return found.padding;

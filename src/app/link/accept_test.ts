@@ -10,7 +10,7 @@ import { TtunError } from "../../base/errors.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { clientHello } from "../../core/link/v2/hello.ts";
 import { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
-import { acceptHello, acceptLink } from "./accept.ts";
+import { acceptHello, acceptLink, welcome } from "./accept.ts";
 import { connectLink } from "./connect.ts";
 import { KeyRing } from "./key_ring.ts";
 
@@ -144,3 +144,19 @@ for (
     await far[Symbol.asyncDispose]();
   });
 }
+
+Deno.test("a hello is a replay for its own key alone", async () => {
+  await using world = new TunWorld();
+  const { log } = keptLog(world.clock);
+  const { router } = world.server();
+  const { signal } = new AbortController();
+  const { secrets } = world.common({ wire: "v2" }, router, log, signal);
+  const [near, far] = memoryPair();
+  const o = { secrets, replay: new ReplayMemory(), onRightHello: () => {} };
+  const hello = { padding: 3, isStale: false, skewSeconds: 0 };
+  const judge = (name: string) => welcome(near, new Uint8Array(16), { hello, name }, o);
+  assert.deepEqual([await judge("ann"), await judge("ben")], [3, 3]);
+  await assert.rejects(judge("ann"), /seen before/);
+  await near[Symbol.asyncDispose]();
+  await far[Symbol.asyncDispose]();
+});

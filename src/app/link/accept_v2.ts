@@ -128,7 +128,7 @@ export async function proveClient(
     });
     setup = feedV2(handshake, buffer.subarray(0, got));
   }
-  o.replay.complete(hello.subarray(0, 8), secrets.wallClock(), addressGroup(stream.remote));
+  o.replay.complete(hello.subarray(0, 8), secrets.wallClock(), addressGroup(stream.remote), key);
   stack.move();
   return { handshake, setup, key };
 }

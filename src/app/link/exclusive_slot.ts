@@ -10,6 +10,9 @@ export const LIFE_TIMEOUT = 3_000;
 
 const LOOK_EVERY = 50;
 
+const SILENT = "it is silent, and another client is here";
+const REPLACED = "the client has come again";
+
 /** Milliseconds between activity of the holder and its next probe. */
 const ASK_AGAIN = 1_000;
 
@@ -27,11 +30,13 @@ export interface SlotHolder {
   /** Sends data that the kernel of a living peer acknowledges. */
   probe(): void;
   isGone(): boolean;
-  /** `release` must follow when the session has ended. */
-  evict(): void;
-  /** The client's process: it replaces its own stale session at once. */
+  /** `release` must follow when the session has ended. `why`: words for the log. */
+  evict(why: string): void;
+  /** Name of the client's key; absent or "" where there is one key alone. */
+  readonly key?: string;
+  /** The client's process, among those of its key: it replaces its own stale session at once. */
   readonly instance?: string | undefined;
-  /** Each identity has one slot at a time, across processes. */
+  /** Each identity of a key has one slot at a time, across processes. */
   readonly identity?: string | undefined;
   /** The client's address, in the form that groups one owner's addresses. */
   readonly address?: string;
@@ -41,6 +46,8 @@ export interface SlotHolder {
 
 interface Waiter {
   readonly holder: SlotHolder;
+  /** The slot is its own as soon as the evicted holder has released it. */
+  readonly isNext: boolean;
   settle(granted: boolean): void;
 }
 
@@ -67,17 +74,20 @@ export class ExclusiveSlot {
     return this.#holder;
   }
 
-  /** Resolves to false if `holder` was refused or `signal` aborted. */
-  async claim(holder: SlotHolder, signal: AbortSignal): Promise<boolean> {
+  /**
+   * Resolves to false if `holder` was refused or `signal` aborted. `because`: takes the slot from a
+   * holder that lives, for this reason.
+   */
+  async claim(holder: SlotHolder, signal: AbortSignal, because?: string): Promise<boolean> {
     if (signal.aborted) return false;
     if (this.#holder === null) {
       this.#holder = holder;
       return true;
     }
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const waiter: Waiter = { holder, settle: resolve };
-    const isSame = holder.instance !== undefined && holder.instance === this.#holder.instance;
-    if (isSame) this.#queue.unshift(waiter);
+    const why = because ?? (isSameProcess(holder, this.#holder) ? REPLACED : null);
+    const waiter: Waiter = { holder, isNext: because !== undefined, settle: resolve };
+    if (why !== null) this.#queue.splice(this.#queue[0]?.isNext ? 1 : 0, 0, waiter);
     else this.#queue.push(waiter);
     const giveUp = () => {
       const at = this.#queue.indexOf(waiter);
@@ -89,7 +99,7 @@ export class ExclusiveSlot {
     using _deadline = this.#clock.after(LONGEST_CLAIM, giveUp);
     using _registration = onAbort(signal, giveUp);
     this.#sweeping ??= this.#clock.after(SWEEP_EVERY, this.#sweep);
-    if (isSame) this.#holder.evict();
+    if (why !== null) this.#holder.evict(why);
     else this.#ask();
     return await promise;
   }
@@ -149,7 +159,7 @@ export class ExclusiveSlot {
         this.#refuseWhoCanBe();
         this.#later(ASK_AGAIN, () => this.#ask());
       } else if (this.#clock.now() < until) this.#later(LOOK_EVERY, look);
-      else holder.evict(); // it releases the slot when its session has ended completely
+      else holder.evict(SILENT); // it releases the slot when its session has ended completely
     };
     look();
   }
@@ -160,7 +170,9 @@ export class ExclusiveSlot {
   }
 
   #refuseWhoCanBe(): void {
-    const refused = this.#queue.filter(({ holder }) => holder.canBeRefused === true);
+    const refused = this.#queue.filter(({ holder, isNext }) =>
+      holder.canBeRefused === true && !isNext
+    );
     for (const waiter of refused) {
       this.#queue.splice(this.#queue.indexOf(waiter), 1);
       waiter.settle(false);
@@ -173,6 +185,15 @@ export class ExclusiveSlot {
       run();
     });
   }
+}
+
+export function isSameProcess(a: SlotHolder, b: SlotHolder | null): boolean {
+  return b !== null && a.instance !== undefined && a.instance === b.instance &&
+    keyOf(a) === keyOf(b);
+}
+
+export function keyOf({ key = "" }: SlotHolder): string {
+  return key;
 }
 
 function refuse(all: FairGroups<() => void>, one: Counted | null): void {

@@ -252,3 +252,12 @@ Deno.test("a newcomer that has left again holds nothing for longer than a second
   await clock.advance(1_000);
   assert.deepEqual(answer, { granted: false, at: 1_000 });
 });
+
+Deno.test("a client of another key that names the same instance does not replace the holder", async () => {
+  const { clock, makeHolder, claim } = world();
+  const holder = makeHolder({ alive: true, key: "a", instance: "x" });
+  claim(holder);
+  const answer = claim(makeHolder({ key: "b", instance: "x" }));
+  await clock.advance(WAIT);
+  assert.deepEqual([answer.granted, holder.evicted], [false, 0]);
+});

@@ -193,3 +193,70 @@ Deno.test("an abort ends the wait without a seat, and takes its timers along", a
   seats.release(sitting[0]!);
   assert.equal(await seats.claim(makeHolder(), never), true);
 });
+
+Deno.test("a key that has all seats gives up its newest ones, one at a time, until the keys are even", async () => {
+  const { clock, makeHolder, claim } = await world(5, 0);
+  const greedy = Array.from({ length: 5 }, () => makeHolder({ key: "a" }));
+  for (const one of greedy) claim(one);
+  await clock.settle();
+  const others = Array.from({ length: 3 }, () => claim(makeHolder({ key: "b" })));
+  await clock.advance(SOON);
+  assert.deepEqual(others.map(({ granted }) => granted), [true, true, false]);
+  assert.deepEqual(evictedOf(greedy), [0, 0, 0, 1, 1]);
+  // With three of five it gets no more, and takes nothing back.
+  const again = claim(makeHolder({ key: "a" }));
+  await clock.advance(SOON);
+  assert.equal(again.granted, false);
+  assert.deepEqual(evictedOf(greedy), [0, 0, 0, 1, 1]);
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("a seat that is taken from a key goes to the newcomer, however many of that key wait for it", async () => {
+  const { clock, seats, makeHolder, claim } = await world(2, 0);
+  const greedy = ["x", "y"].map((instance) => makeHolder({ key: "a", instance }));
+  for (const one of greedy) {
+    claim(one);
+    one.evict = () => void one.evicted++; // its session takes a while to end
+  }
+  await clock.settle();
+  const waiting = [1, 2, 3].map(() => claim(makeHolder({ key: "a", canBeRefused: false })));
+  await clock.settle();
+  const newcomer = claim(makeHolder({ key: "b" }));
+  const back = claim(makeHolder({ key: "a", instance: "y" }));
+  await clock.advance(2_000); // the holder shows life meanwhile
+  assert.deepEqual(newcomer.granted, null);
+  seats.release(greedy[1]!);
+  await clock.settle();
+  assert.deepEqual([newcomer.granted, evictedOf(greedy)[0]], [true, 0]);
+  assert(back.granted !== true && waiting.every(({ granted }) => granted !== true));
+});
+
+Deno.test("two newcomers of one key do not both count the seat that only one of them gets", async () => {
+  const { clock, seats, makeHolder, claim } = await world(3, 0);
+  const greedy = [1, 2, 3].map(() => makeHolder({ key: "a" }));
+  for (const one of greedy) {
+    claim(one);
+    one.evict = () => void one.evicted++;
+  }
+  await clock.settle();
+  const both = [1, 2].map(() => claim(makeHolder({ key: "b" })));
+  await clock.settle();
+  assert.deepEqual(evictedOf(greedy), [0, 0, 1]);
+  seats.release(greedy[2]!);
+  await clock.advance(SOON);
+  assert.deepEqual(both.map(({ granted }) => granted), [true, false]);
+});
+
+Deno.test("an instance or identity of another key is another client", async () => {
+  const { clock, makeHolder, claim } = await world(2, 0);
+  const same = { instance: "x", identity: "me" };
+  const first = makeHolder({ key: "a", ...same });
+  claim(first);
+  await clock.settle();
+  const other = claim(makeHolder({ key: "b", ...same }));
+  await clock.settle();
+  assert.deepEqual([other.granted, first.evicted], [true, 0]);
+  const again = claim(makeHolder({ key: "a", ...same }));
+  await clock.settle();
+  assert.deepEqual([again.granted, first.evicted], [true, 1]);
+});

@@ -62,6 +62,19 @@ Deno.test("a resume that expects what was never sent ends its session with words
   assert.match(world.server.lines().at(-1)!, /an acknowledgement of what was not sent/);
 });
 
+Deno.test("a client of another key that names the same instance and session ends neither, nor goes on with it", async () => {
+  await using world = new StreamWorld({ keys: ["ann", "ben"], psk: "ann" });
+  await using first = await HostileClient.connect(world, { psk: "ann" });
+  await using _second = await HostileClient.connect(world, { psk: "ben" });
+  first.open(1, TO_TARGET);
+  await world.clock.settle();
+  assert.equal(first.heard()[0], "opened 1 5", "its session is there");
+  const resume = { secret: first.secret, expected: 0 };
+  await assert.rejects(HostileClient.connect(world, { psk: "ben", carrier: 2, resume }), {
+    message: /another client's session/,
+  });
+});
+
 Deno.test("the sessions of one address keep no other address out", async () => {
   await using world = new StreamWorld({ sessionLimits: { total: 12, perAddress: 8 } });
   await using clients = new AsyncDisposableStack();

@@ -55,7 +55,10 @@ export interface SessionClient extends StreamOwner {
 
 /** A session that goes on from carrier to carrier. */
 interface Held {
+  /** Result of `idOf`. */
   readonly id: string;
+  /** Name of the client's key; "" where there is one key alone. */
+  readonly account: string;
   readonly instance: string;
   readonly session: StreamSession;
   /** The secret of its proofs. */
@@ -121,7 +124,7 @@ export class ServedSessions implements Disposable {
   /** Returns why a client gets no carrier; null: it may have one now. */
   refusal(client: ProvedClient): TurnedAway | null {
     const { setup } = client;
-    const held = this.#sessions.get(toHex(setup.session)) ?? null;
+    const held = this.#sessions.get(idOf(client)) ?? null;
     if (setup.resume !== undefined) return this.#resumeRefusal(client, held);
     if (held === null) return null;
     return { code: CloseCode.notAllowed, words: "this session is there already" };
@@ -138,9 +141,9 @@ export class ServedSessions implements Disposable {
   ): SessionEntry | TurnedAway {
     const refusal = this.refusal(client);
     if (refusal !== null) return refusal;
-    const { handshake, setup: { carrier, resume, session: id } } = client;
+    const { handshake, setup: { carrier, resume } } = client;
     if (resume === undefined) return this.#begin(stream, client, setup);
-    const held = this.#sessions.get(toHex(id))!;
+    const held = this.#sessions.get(idOf(client))!;
     held.highest = carrier;
     const proof = resumeProof(held.secret, "s", handshake.traffic.transcript);
     const expected = held.session.mux.expected;
@@ -165,11 +168,12 @@ export class ServedSessions implements Disposable {
 
   #begin(
     stream: Connection,
-    { handshake, setup, key: account }: ProvedClient,
+    proved: ProvedClient,
     answer: ServerSetup,
   ): SessionEntry | TurnedAway {
     const { clock, onOpened, said } = this.#o;
-    this.#endOthers(toHex(setup.instance));
+    const { handshake, setup, key: account } = proved;
+    this.#endOthers(account, toHex(setup.instance));
     const place = this.#places.take(stream.remote, {
       account,
       get lastActive() {
@@ -194,7 +198,8 @@ export class ServedSessions implements Disposable {
       },
     };
     const held: Held = {
-      id: toHex(setup.session),
+      id: idOf(proved),
+      account,
       instance: toHex(setup.instance),
       session: new StreamSession({
         role: "server",
@@ -222,10 +227,10 @@ export class ServedSessions implements Disposable {
     return { held, number: setup.carrier, peerExpected: null, bytes, session };
   }
 
-  /** A client has one session: ends another one of this instance. */
-  #endOthers(instance: string): void {
+  /** A client has one session: ends another one of this key and instance. */
+  #endOthers(account: string, instance: string): void {
     for (const other of [...this.#sessions.values()]) {
-      if (other.instance !== instance) continue;
+      if (other.account !== account || other.instance !== instance) continue;
       this.#end(other, new TtunError("lost", "The client has begun another session"));
     }
   }
@@ -310,4 +315,9 @@ export class ServedSessions implements Disposable {
       this.#end(held, new TtunError("lost", "The server has ended"));
     }
   }
+}
+
+/** Identifies a session among those of all keys: clients choose their sessions' numbers. */
+function idOf({ key, setup }: ProvedClient): string {
+  return toHex(setup.session) + key;
 }

@@ -1,6 +1,5 @@
-import { toHex } from "../../base/bytes.ts";
 import type { AddressPool, Lease } from "../../core/ip/address_pool.ts";
-import type { ServedClient } from "./served_client.ts";
+import { ofKey, type ServedClient } from "./served_client.ts";
 
 export interface LeaseOptions {
   readonly pool: AddressPool;
@@ -18,11 +17,11 @@ export class ClientLeases {
   }
 
   /** Returns null if the client has addresses already, or none are left. */
-  lease({ candidate, peer }: ServedClient): Lease | null {
-    const { id = null, name = "", wishes = [] } = candidate.identity ?? {};
+  lease({ candidate, identity, key, peer }: ServedClient): Lease | null {
+    const { name = "", wishes = [] } = candidate.identity ?? {};
     // Without an identity the client's process is the owner.
-    const owner = id === null ? `process:${candidate.instance ?? peer}` : toHex(id);
-    const claim = { owner, isKept: id !== null, name, wishes };
+    const owner = identity ?? ofKey(key, `process:${candidate.instance ?? peer}`);
+    const claim = { owner, key, isKept: identity !== undefined, name, wishes };
     const lease = this.#o.pool.lease(claim, this.#wallClock());
     if (lease?.isKept === true) this.#o.onLeases?.();
     return lease;

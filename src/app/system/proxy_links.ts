@@ -61,16 +61,17 @@ export class ProxyLinks implements OtherWire<FoundKey> {
 
   async prove(
     stream: Connection,
-    { hello, key, name, s }: FoundKey,
+    found: FoundKey,
     bytes: Uint8Array,
     visitor: Visitor,
   ): Promise<OtherClient> {
     const { clock, server } = this.#o;
+    const { key, name, s } = found;
     // Silent to a hello that is late or came before, as tt is to all that it cannot read.
     const secrets = { ...this.#o.secrets, s, mode: "v2" as const };
     const o = { secrets, clock, replay: this.#replay, onRightHello: () => visitor.recognise() };
     const first = bytes.subarray(0, HELLO_SIZE);
-    const padding = await welcome(stream, first, hello, o);
+    const padding = await welcome(stream, first, found, o);
     const all = { hello: first, behind: bytes.subarray(HELLO_SIZE), secrets, key: name };
     const client = await proveClient(stream, all, padding, o, streamOffer());
     return {

@@ -14,23 +14,26 @@ export class ServedClient implements SlotHolder {
   readonly peer: string;
   /** Of its key, where there are several; else as it calls itself; empty if it does not. */
   readonly name: string;
+  readonly key: string;
   readonly instance: string | undefined;
-  /** In hex; undefined = the client keeps none. */
+  /** In hex, behind the key's name where there is one; undefined = the client keeps none. */
   readonly identity: string | undefined;
   readonly address: string;
   readonly canBeRefused: boolean;
   link: AdmittedLink | null = null;
-  isEvicted = false;
+  /** Why it has lost its place; null = it has not. */
+  evictedFor: string | null = null;
 
   constructor(stream: Connection, listener: Listener, candidate: Candidate) {
-    const { identity, instance, wire } = candidate;
+    const { identity, instance, key, wire } = candidate;
     this.stream = stream;
     this.listener = listener;
     this.candidate = candidate;
     this.peer = stream.peer;
-    this.name = candidate.key === "" ? identity?.name ?? "" : candidate.key;
+    this.key = key;
+    this.name = key === "" ? identity?.name ?? "" : key;
     this.instance = instance;
-    this.identity = identity?.id == null ? undefined : toHex(identity.id);
+    this.identity = identity?.id == null ? undefined : ofKey(key, toHex(identity.id));
     this.address = addressGroup(stream.remote);
     this.canBeRefused = wire === "v2";
   }
@@ -47,8 +50,13 @@ export class ServedClient implements SlotHolder {
     return this.stream.stats().peerClosed === true;
   }
 
-  evict(): void {
-    this.isEvicted = true;
+  evict(why: string): void {
+    this.evictedFor = why;
     this.stream.reset();
   }
+}
+
+/** Tells apart what clients of different keys call themselves. */
+export function ofKey(key: string, own: string): string {
+  return key === "" ? own : `${key}:${own}`;
 }

@@ -197,9 +197,7 @@ class TunServer {
       return false;
     } catch (thrown) {
       if (signal.aborted) return false;
-      const why = client.isEvicted
-        ? "it is silent, and another client is here"
-        : toTtunError(thrown).message;
+      const why = client.evictedFor ?? toTtunError(thrown).message;
       this.#said.warn("disconnected", ended(why), address);
       return candidate.wire === "v2" && thrown instanceof ProtocolError;
     }

@@ -20,7 +20,14 @@ function inFolder(work: (folder: string) => void): void {
 const IS_WINDOWS = Deno.build.os === "windows";
 const POOL = [parseCidr("10.9.0.0/24"), parseCidr("fd00:9::/64")];
 const LEASES: Lease[] = [
-  { owner: "a".repeat(32), isKept: true, name: "laptop", usedAt: 0, addresses: [POOL[0]!] },
+  {
+    owner: "a".repeat(32),
+    key: "",
+    isKept: true,
+    name: "laptop",
+    usedAt: 0,
+    addresses: [POOL[0]!],
+  },
 ];
 
 Deno.test("a state file is whole, its owner's alone, and follows no link", () => {

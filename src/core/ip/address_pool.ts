@@ -16,8 +16,10 @@ export const QUARANTINE_MS = 5 * 60 * 1000;
 const MOST_RESTING = 4096;
 
 export interface LeaseClaim {
-  /** Identity, unique among clients; text without spaces. */
+  /** Identity, unique among clients of all keys; text without spaces. */
   readonly owner: string;
+  /** Name of the client's key; "" where there is one key alone. */
+  readonly key: string;
   /** The client will return under this identity, even to a restarted server. */
   readonly isKept: boolean;
   /** Name for logs; "" = none. */
@@ -28,6 +30,8 @@ export interface LeaseClaim {
 /** The addresses that a client has, or had last. */
 export interface Lease {
   readonly owner: string;
+  /** Name of the client's key, as a claim has it. */
+  readonly key: string;
   readonly isKept: boolean;
   readonly name: string;
   /** Time of the last lease or release, in milliseconds since 1970. */
@@ -38,6 +42,7 @@ export interface Lease {
 
 interface HeldLease {
   owner: string;
+  key: string;
   isKept: boolean;
   name: string;
   usedAt: number;
@@ -48,7 +53,8 @@ interface HeldLease {
 
 /**
  * Gives clients one address from each network: those that they ask for if free, else their last
- * ones unless another client needed them.
+ * ones unless another client needed them. A client of one key does not get what those of another
+ * are to have again while its own key, or one with more, can give something up.
  */
 export class AddressPool {
   readonly #networks: readonly PoolNetwork[];
@@ -72,9 +78,9 @@ export class AddressPool {
     for (const lease of remembered.slice(-MOST_LEASES)) this.#remember(lease);
   }
 
-  #remember({ owner, isKept, name, usedAt, addresses }: Lease): void {
+  #remember({ owner, key, isKept, name, usedAt, addresses }: Lease): void {
     if (this.#leases.has(owner)) return;
-    const lease: HeldLease = { owner, isKept, name, usedAt, isLive: false, given: [] };
+    const lease: HeldLease = { owner, key, isKept, name, usedAt, isLive: false, given: [] };
     lease.given = this.#networks.map((network) =>
       addresses.map((address) => network.hostAt(address))
         .find((host) => host !== null && network.take(host, lease)) ?? null
@@ -86,13 +92,14 @@ export class AddressPool {
   lease(claim: LeaseClaim, now: number): Lease | null {
     const before = this.#leases.get(claim.owner);
     if (this.#live === this.#clients || before?.isLive === true) return null;
+    const { owner, key, isKept, name } = claim;
     const lease: HeldLease = before ??
-      { owner: "", isKept: false, name: "", usedAt: 0, isLive: false, given: [] };
-    Object.assign(lease, { owner: claim.owner, isKept: claim.isKept, name: claim.name });
+      { owner, key, isKept, name, usedAt: now, isLive: true, given: [] };
+    Object.assign(lease, { isKept, name });
     lease.usedAt = now;
     lease.isLive = true;
     this.#live++;
-    if (before === undefined && this.#leases.size >= MOST_LEASES) this.#forgetOldest();
+    if (before === undefined && this.#leases.size >= MOST_LEASES) this.#forgetForAnother(key);
     this.#moveToEnd(lease);
     lease.given = this.#networks.map((network, i) => this.#hostFor(network, i, lease, claim, now));
     return viewOf(lease);
@@ -120,10 +127,11 @@ export class AddressPool {
     for (;;) {
       const host = network.takeFirst(lease, now);
       if (host !== null) return host;
-      if (this.#forgetOldest(now - QUARANTINE_MS)) continue;
+      const before = now - QUARANTINE_MS;
+      if (this.#forgetOldest("", before) || this.#forgetOldest(lease.key, before)) continue;
       const rested = network.takeResting(lease);
       if (rested !== null) return rested;
-      if (!this.#forgetOldest()) {
+      if (!this.#forgetForAnother(lease.key)) {
         throw new TtunError("internal", "Cannot give an address: all are in use");
       }
     }
@@ -136,13 +144,27 @@ export class AddressPool {
   }
 
   /**
-   * Forgets a lease last used at `before` or earlier, preferably one that no client returns to;
-   * false if there is none. Living clients are always fewer than addresses, and than leases.
+   * Forgets a lease without a key, which is from before there were several, else one of this key,
+   * else of the key with most of them; false if there is none. Living clients are always fewer than
+   * addresses, and than leases.
    */
-  #forgetOldest(before = Infinity): boolean {
+  #forgetForAnother(key: string): boolean {
+    const counts = new Map<string, number>();
+    for (const { key } of this.#leases.values()) counts.set(key, (counts.get(key) ?? 0) + 1);
+    const others = [...counts].sort(([, a], [, b]) => b - a).map(([key]) => key);
+    return ["", key, ...others].some((one) => this.#forgetOldest(one));
+  }
+
+  /**
+   * Forgets a lease of this key last used at `before` or earlier, preferably one that no client
+   * returns to; false if there is none.
+   */
+  #forgetOldest(key: string, before = Infinity): boolean {
     let lease: HeldLease | null = null;
     for (const one of this.#leases.values()) {
-      if (one.isLive || one.usedAt > before || (lease !== null && one.isKept)) continue;
+      if (one.key !== key || one.isLive || one.usedAt > before || (lease !== null && one.isKept)) {
+        continue;
+      }
       lease = one;
       if (!one.isKept) break;
     }
@@ -173,14 +195,16 @@ export class AddressPool {
   }
 }
 
-function viewOf({ owner, isKept, name, usedAt, given }: HeldLease): Lease {
+function viewOf({ owner, key, isKept, name, usedAt, given }: HeldLease): Lease {
   const addresses = given.filter((address) => address !== null);
-  return { owner, isKept, name, usedAt, addresses };
+  return { owner, key, isKept, name, usedAt, addresses };
 }
 
 function isFree(holder: HeldLease | undefined, by: HeldLease, now: number): boolean {
   if (holder === undefined || holder === by) return true;
   if (holder.isLive) return false;
+  // A lease without a key's name is from before there were several keys.
+  if (holder.isKept && holder.key !== by.key && holder.key !== "" && by.key !== "") return false;
   return now - holder.usedAt > (holder.isKept ? KEPT_FOR_MS : QUARANTINE_MS);
 }
 

@@ -21,6 +21,7 @@ function pool(networks: string[], clients: number, taken: string[] = []): Addres
 /** A client without wishes that comes back. */
 const claim = (owner: string, more: Partial<LeaseClaim> = {}): LeaseClaim => ({
   owner,
+  key: "",
   isKept: true,
   name: "",
   wishes: [],
@@ -395,4 +396,72 @@ Deno.test("however clients come, ask and go, nobody has another's address, and a
     }),
     { numRuns: 500 },
   );
+});
+
+/** A client of a key, with an identity of its own. */
+const ofKey = (key: string, n: number, more: Partial<LeaseClaim> = {}) =>
+  claim(`${key}:${n}`, { key, ...more });
+
+Deno.test("a key with ever new identities takes no address of another key's client", () => {
+  const of = pool(["10.9.0.0/24", "fd00:9::/64"], 20, ["10.9.0.1", "fd00:9::1"]);
+  const had = visit(of, ofKey("b", 0));
+  for (let i = 0; i < 10_000; i++) {
+    assert.notDeepEqual(visit(of, ofKey("a", i), i * 1_000), had);
+  }
+  assert.deepEqual(visit(of, ofKey("b", 0), 10_000_000), had);
+  // A third key that comes when all are known gets one of the key with most of them.
+  assert.notDeepEqual(visit(of, ofKey("c", 0), 10_000_001), had);
+  assert.deepEqual(visit(of, ofKey("b", 0), 10_000_002), had);
+});
+
+Deno.test("asking for an address gets nobody what a client of another key is to have again", () => {
+  const wishes = [parseCidr("10.9.0.1")];
+  const years = 1_000 * KEPT_FOR_MS;
+  for (
+    const [holder, asks, isGiven] of [["b", "a", false], ["b", "b", true], ["", "a", true]] as const
+  ) {
+    const of = pool(["10.9.0.0/24"], 2);
+    visit(of, ofKey(holder, 0));
+    const got = visit(of, ofKey(asks, 1, { wishes }), years);
+    assert.deepEqual(got, [isGiven ? "10.9.0.1/24" : "10.9.0.2/24"], `${asks} asks, ${holder} had`);
+  }
+});
+
+Deno.test("whatever the clients of other keys do, a key whose few clients fit keeps their addresses", () => {
+  const step = fc.record({
+    key: fc.constantFrom("a", "c"),
+    n: fc.nat(40),
+    isKept: fc.boolean(),
+    wish: fc.option(fc.integer({ min: 1, max: 14 }), { nil: null }),
+    stays: fc.boolean(),
+    later: fc.constantFrom(0, 1_000, QUARANTINE_MS + 1, KEPT_FOR_MS + 1),
+  });
+  fc.assert(fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+    const of = pool(["10.9.0.0/28"], 6);
+    const had = [0, 1].map((n) => visit(of, ofKey("b", n)));
+    const living: Lease[] = [];
+    let now = 0;
+    // The big key has more leases than the small one from here on.
+    for (let n = 0; n < 3; n++) visit(of, ofKey("a", n));
+    for (const { key, n, isKept, wish, stays, later } of steps) {
+      now += later;
+      const wishes = wish === null ? [] : [parseCidr(`10.9.0.${wish}`)];
+      const lease = of.lease(ofKey(key, n, { isKept, wishes }), now);
+      if (lease === null) continue;
+      assert(!had.some((one) => one![0] === texts(lease)![0]), "it is another key's");
+      if (stays) living.push(lease);
+      else of.release(lease, now);
+      if (living.length > 3) of.release(living.shift()!, now);
+    }
+    for (const lease of living) of.release(lease, now);
+    had.forEach((addresses, n) => assert.deepEqual(visit(of, ofKey("b", n), now), addresses));
+  }));
+});
+
+Deno.test("leases from before there were several keys give way first", () => {
+  const of = pool(["10.9.0.0/29"], 2);
+  for (let n = 0; n < 6; n++) visit(of, ofKey("", n));
+  const had = [0, 1].map((n) => visit(of, ofKey("a", n), 1));
+  assert.deepEqual(had, [["10.9.0.1/29"], ["10.9.0.2/29"]]);
+  assert.deepEqual([0, 1].map((n) => visit(of, ofKey("a", n), 2)), had);
 });

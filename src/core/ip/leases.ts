@@ -2,13 +2,16 @@ import { formatIp, parseIp } from "../../base/addr.ts";
 import type { Lease } from "./address_pool.ts";
 import { isClientName } from "../link/v2/client_name.ts";
 
-/** Leases are stored one per line, the longest unused first; only those of kept identities. */
-const HEAD = "# ttun: identity, name, last used, addresses\n";
+/**
+ * Leases are stored one per line, the longest unused first; only those of kept identities. Before
+ * an identity is the name of the client's key, where there are several.
+ */
+const HEAD = "# ttun: [key:]identity, name, last used, addresses\n";
 
 /** Largest size in bytes: no pool remembers more leases (address_pool.ts). */
-export const MOST_LEASE_BYTES = 1 << 20;
+export const MOST_LEASE_BYTES = 2 << 20;
 
-const OWNER = /^[0-9a-f]{32}$/;
+const OWNER = /^(?:(?<key>[\p{L}\p{N}_.@-]{1,64}):)?[0-9a-f]{32}$/u;
 
 export function writeLeases(leases: readonly Lease[]): string {
   const lines = leases.map(({ owner, name, usedAt, addresses }) =>
@@ -30,7 +33,9 @@ export function readLeases(text: string): Lease[] {
 function readLease(line: string): Lease | null {
   const [owner = "", name = "", time = "", ...texts] = line.trim().split(" ");
   const usedAt = Date.parse(time);
-  if (!OWNER.test(owner) || Number.isNaN(usedAt)) return null;
+  const found = OWNER.exec(owner);
+  if (found === null || Number.isNaN(usedAt)) return null;
+  const { key = "" } = found.groups!;
   if (name !== "-" && !isClientName(name)) return null;
   const addresses = texts.slice(0, 2).flatMap((text) => {
     const bytes = parseIp(text);
@@ -42,5 +47,5 @@ function readLease(line: string): Lease | null {
     };
   });
   if (addresses.length === 0) return null;
-  return { owner, isKept: true, name: name === "-" ? "" : name, usedAt, addresses };
+  return { owner, key, isKept: true, name: name === "-" ? "" : name, usedAt, addresses };
 }

@@ -26,24 +26,25 @@ export class ReplayMemory {
     return this.#answered.size + this.#completed.size;
   }
 
-  has(random: Uint8Array): boolean {
-    const key = toHex(random);
+  /** `name`: of the key, where there are several; their holders choose random parts each. */
+  has(random: Uint8Array, name = ""): boolean {
+    const key = keyOf(random, name);
     return this.#answered.has(key) || this.#completed.has(key);
   }
 
   /** Returns true for new bytes. `group`: the part of the sender's address that has one owner. */
-  isNew(random: Uint8Array, unixMs: number, group: string): boolean {
+  isNew(random: Uint8Array, unixMs: number, group: string, name = ""): boolean {
     this.#answered.forget(unixMs);
     this.#completed.forget(unixMs);
-    if (this.has(random)) return false;
+    if (this.has(random, name)) return false;
     this.#evictIdle();
-    this.#answered.add(toHex(random), unixMs, group);
+    this.#answered.add(keyOf(random, name), unixMs, group);
     return true;
   }
 
   /** Records that the client has proved the key: its hello outlives those of others. */
-  complete(random: Uint8Array, unixMs: number, group: string): void {
-    const key = toHex(random);
+  complete(random: Uint8Array, unixMs: number, group: string, name = ""): void {
+    const key = keyOf(random, name);
     this.#answered.delete(key);
     if (this.#completed.has(key)) return;
     this.#evictIdle();
@@ -54,6 +55,10 @@ export class ReplayMemory {
     if (this.size < this.#most) return;
     (this.#answered.size > 0 ? this.#answered : this.#completed).dropOne();
   }
+}
+
+function keyOf(random: Uint8Array, name: string): string {
+  return toHex(random) + name;
 }
 
 interface Seen {

@@ -163,3 +163,15 @@ Deno.test("a clock that goes back far forgets what it had", () => {
   assert(!memory.isNew(random(1), NOW - 249_999, "a"));
   assert(memory.isNew(random(1), NOW - 3_600_000, "a"));
 });
+
+Deno.test("a hello of one key does not make the same bytes of another key's known", () => {
+  const memory = new ReplayMemory();
+  const random = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+  assert(memory.isNew(random, 0, "192.0.2.1", "ann"));
+  memory.complete(random, 0, "192.0.2.1", "ann");
+  assert(!memory.has(random, "ben"));
+  assert(memory.isNew(random, 0, "192.0.2.2", "ben"));
+  assert.deepEqual([memory.has(random, "ann"), memory.has(random, "ben")], [true, true]);
+  assert(!memory.isNew(random, 0, "192.0.2.3", "ann"));
+  assert(!memory.isNew(random, 0, "192.0.2.3", "ben"));
+});

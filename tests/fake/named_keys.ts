@@ -1,0 +1,15 @@
+import { KeyRing } from "../../src/app/link/key_ring.ts";
+import { utf8 } from "../../src/base/bytes.ts";
+import { pskKey } from "../../src/core/link/v1/kdf.ts";
+
+/** The secret of version 2 that a key has in tests: a quick hash takes scrypt's place. */
+export function secretOf(psk: string): Uint8Array {
+  return pskKey(utf8(`s of ${psk}`));
+}
+
+/** A server's keys, whose names are the keys themselves. */
+export function namedKeys(names: readonly string[]): KeyRing {
+  const ring = new KeyRing(names);
+  ring.run((key) => Promise.resolve(secretOf(names[key]!))).catch(() => {}); // it cannot fail
+  return ring;
+}
