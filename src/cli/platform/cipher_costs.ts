@@ -42,7 +42,7 @@ export function knownCosts(ciphers: ChosenCiphers, clock: Clock): KnownCosts {
         return [name, measureCipher(ciphers.factory, name, () => performance.now())] as const;
       });
       costs = Object.fromEntries(measured) as Record<CipherName, number>;
-      file?.writeSync(utf8(`${[label, ...measured.map(([, cost]) => cost)].join("\t")}\n`));
+      if (file !== null) keepLine(file, [label, ...measured.map(([, cost]) => cost)].join("\t"));
     }));
   }
   return { costs: () => costs, [Symbol.dispose]: () => owned.dispose() };
@@ -58,6 +58,15 @@ function openFile(directory: string, text: string): Deno.FsFile | null {
   } catch (error) {
     if (error instanceof Error) return null;
     throw error;
+  }
+}
+
+/** Drops a line that cannot be written, as on a full disk: the next start measures again. */
+export function keepLine(file: Pick<Deno.FsFile, "writeSync">, line: string): void {
+  try {
+    file.writeSync(utf8(`${line}\n`));
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
   }
 }
 

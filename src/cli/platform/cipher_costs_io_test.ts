@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "../../../tests/check.ts";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { makePureCipher } from "../../core/cipher/pure_cipher.ts";
-import { knownCosts, parseCosts } from "./cipher_costs.ts";
+import { keepLine, knownCosts, parseCosts } from "./cipher_costs.ts";
 
 const CIPHERS = {
   factory: makePureCipher,
@@ -21,6 +21,16 @@ test("costs are those of the last right line of this processor and these version
   for (const bad of ["", "\n", LABEL, `${LABEL}\t0\t1`, `${LABEL}\t1.5\t1`, `${LABEL}x\t1\t1`]) {
     assert.equal(parseCosts(bad, LABEL), undefined, bad);
   }
+});
+
+test({
+  name: "costs that a full disk does not take are lost, and nothing else",
+  ignore: Deno.build.os !== "linux",
+  fn() {
+    using full = Deno.openSync("/dev/full", { write: true });
+    assert.throws(() => full.writeSync(new Uint8Array(1)), /No space left/);
+    keepLine(full, `${LABEL}\t1\t2`);
+  },
 });
 
 test("ciphers are measured some seconds after the start, once, and then read", async () => {
