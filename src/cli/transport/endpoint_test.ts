@@ -67,6 +67,13 @@ Deno.test("standard input and output are a server's, and have no name", () => {
   assert.match(refusal(parseServer, "stdio:"), /-s takes no stdio: URL/);
 });
 
+Deno.test("a link in the place of its file's name is refused, and not repeated", () => {
+  assert.equal(
+    refusal(parseServer, "link:ttun://sEcReT@h:1"),
+    "Cannot read a link: leave link: away, a file's name goes there",
+  );
+});
+
 Deno.test("an unknown scheme is refused with those that there are", () => {
   for (const scheme of ["http", "quic", "constructor", "__proto__"]) {
     const words = refusal(parseServer, `${scheme}://example.net`);

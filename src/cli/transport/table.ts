@@ -1,6 +1,7 @@
 import type { HostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { HopAddress } from "../../core/hop/hop_address.ts";
+import { isSharedLink } from "../../core/share/shared_link.ts";
 import type { Transport } from "../../io/transport.ts";
 import { readAddress } from "../command/address_args.ts";
 import { readHopListen, readHopServer } from "./hop_url.ts";
@@ -117,6 +118,9 @@ function readCommand(rest: string): string {
 }
 
 function readLinkFile(rest: string): string {
+  if (isSharedLink(rest)) {
+    throw new TtunError("usage", "Cannot read a link: leave link: away, a file's name goes there");
+  }
   if (rest !== "") return rest;
   throw new TtunError("usage", "Cannot read a link: write link:FILE, or link:- for standard input");
 }
