@@ -4,6 +4,7 @@ import { keptLog } from "../../../tests/fake/log.ts";
 import { parseCidr } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import type { Lease } from "../../core/ip/address_pool.ts";
+import { MOST_LEASE_BYTES } from "../../core/ip/leases.ts";
 import { keptIdentity } from "../tun/client_identity.ts";
 import { LeaseFile } from "../tun/lease_file.ts";
 import { makeStateFor, readState, writeState } from "./state_file.ts";
@@ -90,7 +91,7 @@ Deno.test("leases are read as they were written, each pool's from its own file",
     const six = new LeaseFile(folder, [POOL[1]!], log);
     six.write([]);
     assert.match(readState(folder, "leases-fd00-9---64", 1000), /^# ttun/);
-    Deno.writeFileSync(`${folder}/leases-10.9.0.0-24`, new Uint8Array(2_000_000));
+    Deno.writeFileSync(`${folder}/leases-10.9.0.0-24`, new Uint8Array(MOST_LEASE_BYTES + 1));
     assert.deepEqual(file.read(), [], "what is too large is not read");
     assert.equal(records.length, 0);
     Deno.writeFileSync(`${folder}/leases-10.9.0.0-24`, crypto.getRandomValues(new Uint8Array(999)));
