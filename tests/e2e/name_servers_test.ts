@@ -55,7 +55,7 @@ test("--dns: after kill -9 doctor --repair or the next tunnel puts the former fi
     match(next.output, /took away what a killed ttun had left/);
     match(await Deno.readTextFile(own.conf), OURS);
     // A boot empties /run, where the journal is.
-    await client.sh(`rm /run/ttun/${next.pid}-dns-*.changes`);
+    await client.sh(`rm ${own.run}/${next.pid}-dns-*.changes`);
     await end(next, "SIGKILL");
     match(await own.doctor("--repair"), /of a ttun of an earlier boot/);
     equal(await own.state(), before);

@@ -39,7 +39,7 @@ test("--dns: programs ask inside the tunnel, and ttun asks the former name serve
   await Deno.writeTextFile(`${own.etc}/nsswitch.conf`, "hosts: files dns\n");
   const at = ["-s", "server.example:20203"];
   await using ttun = await own.client(...at, "--dns", "10.1.1.1");
-  equal((await own.run("getent", "ahostsv4", "www.example")).split(" ")[0], "192.0.2.1");
+  equal((await own.output("getent", "ahostsv4", "www.example")).split(" ")[0], "192.0.2.1");
   await inside.waitFor(/asked: www\.example/);
   equal(countOf(outside, "www.example"), 0);
   const before = countOf(outside, "server.example");

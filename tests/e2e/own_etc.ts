@@ -4,17 +4,23 @@ import { ENV, SERVER, ttunCommand } from "./tunnel.ts";
 /** The file of name servers before ttun's. */
 export const BEFORE = "# of this network\nnameserver 192.0.2.53\nsearch lan\noptions edns0\n";
 
-/** A client whose /etc is a copy of the test's own, in a mount namespace for each process. */
+/**
+ * A client whose /etc is a copy of the test's own, in a mount namespace for each process. Its journals
+ * are out of the sight of other tests' programs: one that holds the name servers keeps the rest away.
+ */
 export class OwnEtc implements AsyncDisposable {
   readonly #host: Host;
   readonly etc: string;
+  /** Its /run/ttun. */
+  readonly run: string;
   readonly conf: string;
   /** Shell commands in the mount namespace. */
   readonly #more: string;
 
-  private constructor(host: Host, etc: string, more: string) {
+  private constructor(host: Host, { etc, run }: { etc: string; run: string }, more: string) {
     this.#host = host;
     this.etc = etc;
+    this.run = run;
     this.conf = `${etc}/resolv.conf`;
     this.#more = more;
   }
@@ -22,14 +28,19 @@ export class OwnEtc implements AsyncDisposable {
   static async make(host: Host, more = ""): Promise<OwnEtc> {
     const etc = await Deno.makeTempDir();
     await host.sh(`cp -a /etc/. ${etc}; rm -f ${etc}/resolv.conf`);
-    const made = new OwnEtc(host, etc, more);
+    const made = new OwnEtc(host, { etc, run: await Deno.makeTempDir() }, more);
     await Deno.writeTextFile(made.conf, BEFORE, { mode: 0o640 });
     return made;
   }
 
   #words(...args: string[]): string[] {
     const [command, rest] = ttunCommand(...args);
-    const script = `mount --bind ${this.etc} /etc; ${this.#more}\nexec "$@"`;
+    const script = `
+      mount --bind ${this.etc} /etc
+      mkdir -p -m 700 /run/ttun
+      mount --bind ${this.run} /run/ttun
+      ${this.#more}
+      exec "$@"`;
     return ["-m", "--propagation", "private", "sh", "-euc", script, "sh", command, ...rest];
   }
 
@@ -42,7 +53,7 @@ export class OwnEtc implements AsyncDisposable {
   }
 
   /** The standard output of a program that sees this /etc. */
-  async run(command: string, ...args: string[]): Promise<string> {
+  async output(command: string, ...args: string[]): Promise<string> {
     const words = ["-m", "--propagation", "private", "sh", "-euc"];
     const script = `mount --bind ${this.etc} /etc; exec "$@"`;
     return (await this.#host.run("unshare", [...words, script, "sh", command, ...args])).stdout;
@@ -61,6 +72,7 @@ export class OwnEtc implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.etc, { recursive: true });
+    await Deno.remove(this.run, { recursive: true });
   }
 }
 

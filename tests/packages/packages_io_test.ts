@@ -16,7 +16,8 @@ test("packages: the program's are in deno.json, pinned; those of tests alone are
   const text = [...sources("src"), ...sources("ffi")]
     .map((path) => Deno.readTextFileSync(ROOT + path)).join("\n");
   for (const [name, target] of Object.entries(manifest.imports)) {
-    const isUsed = text.includes(`from "${name}"`) || text.includes(`from "${name}/`);
+    const isUsed = [`from "${name}"`, `from "${name}/`, `import("${name}")`]
+      .some((words) => text.includes(words));
     if (target.startsWith("npm:")) {
       ok(isUsed, `only tests use ${name}: its version belongs into tests/packages`);
       match(target, /^npm:.+@\d+\.\d+\.\d+$/);
