@@ -48,7 +48,7 @@ test("a link is all that a client needs, from a file, from standard input, and a
   assert.match(given.output, /link given as an argument was visible .* use link:FILE/);
   const shown = Deno.readTextFileSync(`/proc/${given.pid}/cmdline`);
   assert(!shown.includes(KEY) && shown.includes("xxxx"), shown);
-  const script = '"$@" < "$0"';
+  const script = 'exec "$@" < "$0"';
   const [ttun, all] = ttunCommand("client", "link:-", "-L", `0:${web.at}`, "-v");
   const piped = stack.use(spawnHere("sh", ["-c", script, file, ttun, ...all], {
     env: { TTUN_KEY: "", NO_COLOR: "1" },
