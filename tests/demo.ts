@@ -1,6 +1,7 @@
 /**
  * `deno task demo`: a real tunnel between two network namespaces on this machine, with server and
- * client started as a user would, pings in both families, a measured transfer, and a report.
+ * client started as a user would, pings in both families, a measured transfer, and a report; then
+ * all of the client's traffic through the tunnel, to a third namespace that stands for the internet.
  * Needs Linux, /dev/net/tun, and root or a kernel that lets users make namespaces; no other
  * program than `unshare` and `nsenter`, which every distribution has. Leaves nothing behind.
  */
@@ -34,11 +35,12 @@ async function runOutside(): Promise<number> {
       `${ROOT}main.ts`,
       `${ROOT}src/cli/data_plane.ts`,
       `${ROOT}tests/tools/demo_client.ts`,
+      `${ROOT}tests/tools/demo_internet.ts`,
     ],
   }).output();
   const { code } = await new Deno.Command("unshare", {
     args: [root ? "-n" : "-Urn", "--", Deno.execPath(), "run", "-A", import.meta.url],
-    env: { [INSIDE]: "1" },
+    env: { [INSIDE]: root ? "root" : "user" },
   }).spawn().status;
   return code;
 }
@@ -89,15 +91,8 @@ async function runInside(): Promise<void> {
   console.log(
     "Two network namespaces, a cable between them: 192.0.2.1 (server), 192.0.2.2 (client)",
   );
-  await using clientHost = new Process(
-    "unshare",
-    ["-n", "--", "sh", "-c", "echo there; exec cat"],
-    { stdin: "piped" },
-  );
-  await clientHost.waitFor(/there/);
-  const onClient = (
-    ...args: string[]
-  ): [string, string[]] => ["nsenter", ["-t", `${clientHost.pid}`, "-n", "--", ...args]];
+  await using clientHost = await makeHost();
+  const onClient = (...args: string[]) => on(clientHost, ...args);
   const deno = (...args: string[]) => [Deno.execPath(), "run", "-A", ...args];
   using libc = openLibc();
   makePair(libc, "veth0", clientHost.pid);
@@ -107,47 +102,114 @@ async function runInside(): Promise<void> {
   });
   if (!(await setUp.output()).success) throw new Error("Cannot set up the client's host");
 
-  const key = crypto.randomUUID();
   using files = new TemporaryFiles();
-  const env = { TTUN_KEY: key, STATE_DIRECTORY: files.folder };
-  const show = (where: string, what: string) => console.log(`\n${where} $ TTUN_KEY=… ttun ${what}`);
-  show("server", "server");
+  const env = { TTUN_KEY: crypto.randomUUID(), STATE_DIRECTORY: files.folder };
+  const start = async (...[atServer, atClient]: [string[], string[]]) => {
+    await using stack = new AsyncDisposableStack();
+    const show = (where: string, ...words: string[]) =>
+      console.log(`\n${where} $ TTUN_KEY=… ttun ${words.join(" ")}`);
+    show("server", "server", ...atServer);
+    const [command, ...words] = deno(`${ROOT}main.ts`);
+    const server = stack.use(new Process(command!, [...words, "server", ...atServer], { env }));
+    await server.waitFor(/listening/);
+    const args = ["client", "-s", "192.0.2.1:20203", ...atClient];
+    show("client", ...args);
+    const client = stack.use(new Process(...onClient(...deno(`${ROOT}main.ts`, ...args)), { env }));
+    await client.waitFor(/authenticated/);
+    stack.move();
+    return { server, client };
+  };
   const began = performance.now();
-  await using server = new Process(Deno.execPath(), ["run", "-A", `${ROOT}main.ts`, "server"], {
-    env,
-  });
-  await server.waitFor(/listening/);
-  show("client", "client -s 192.0.2.1:20203");
-  await using client = new Process(
-    ...onClient(...deno(`${ROOT}main.ts`, "client", "-s", "192.0.2.1:20203")),
-    { env },
-  );
-  await client.waitFor(/authenticated/);
-  const ready = performance.now() - began;
-  console.log(`\n${server.output.trim()}\n\n${client.output.trim()}`);
+  {
+    const { server, client } = await start([], []);
+    await using _server = server;
+    await using _client = client;
+    const ready = performance.now() - began;
+    console.log(`\n${server.output.trim()}\n\n${client.output.trim()}`);
 
-  const hasIpv6 = /fc11::1/.test(server.output) && /fc11::2/.test(client.output);
-  await using _echo = serveTransfers("10.1.1.1");
-  await using work = new Process(
-    ...onClient(
-      ...deno(
-        `${ROOT}tests/tools/demo_client.ts`,
-        `${SECONDS}`,
-        `${PORT}`,
-        "10.1.1.1",
-        ...(hasIpv6 ? ["fc11::1"] : []),
+    const hasIpv6 = /fc11::1/.test(server.output) && /fc11::2/.test(client.output);
+    await using _echo = serveTransfers("10.1.1.1");
+    await using work = new Process(
+      ...onClient(
+        ...deno(
+          `${ROOT}tests/tools/demo_client.ts`,
+          `${SECONDS}`,
+          `${PORT}`,
+          "10.1.1.1",
+          ...(hasIpv6 ? ["fc11::1"] : []),
+        ),
       ),
-    ),
-  );
-  const line = await work.waitFor(/^\{.*\}$/m, 20_000);
-  report(JSON.parse(line[0]), ready, hasIpv6);
+    );
+    const line = await work.waitFor(/^\{.*\}$/m, 20_000);
+    report(JSON.parse(line[0]), ready, hasIpv6);
+    await end(client, server);
+  }
+  const why = await whyNoGateway();
+  if (why !== null) return console.log(`\nAll traffic through the tunnel is not shown: ${why}.`);
 
-  for (const end of [client, server]) {
-    end.signal("SIGINT");
-    if ((await end.status).code !== 0) {
-      throw new Error(`An end did not end cleanly:\n${end.output}`);
+  console.log(
+    "\nA third namespace stands for the internet: 198.51.100.2, which knows the server alone",
+  );
+  await using internet = await makeHost();
+  makePair(libc, "wan0", internet.pid);
+  bringUp(libc, "wan0", ["198.51.100.1/24"]);
+  const wan = on(internet, ...deno(`${ROOT}tests/tools/link.ts`, "up", "wan0", "198.51.100.2/24"));
+  if (!(await new Deno.Command(wan[0], { args: wan[1] }).output()).success) {
+    throw new Error("Cannot set up the internet's host");
+  }
+  const tool = `${ROOT}tests/tools/demo_internet.ts`;
+  await using service = new Process(...on(internet, ...deno(tool, "serve", "198.51.100.2")));
+  await service.waitFor(/serving/);
+  const { server, client } = await start(["--nat", "wan0"], ["--default-route"]);
+  await using _server = server;
+  await using _client = client;
+  await client.waitFor(/all traffic/);
+  await using asked = new Process(...onClient(...deno(tool, "ask", "198.51.100.2")));
+  await asked.waitFor(/^198\.51\.100\.1$/m);
+  console.log(
+    "\nThe client reaches 198.51.100.2, where it has the server's address, 198.51.100.1.",
+  );
+  await end(client, server);
+}
+
+/** Returns what keeps this machine from `--nat`; null = nothing. */
+async function whyNoGateway(): Promise<string | null> {
+  if (Deno.env.get(INSIDE) !== "root" || !(await isOwnerOfSysctls())) return "that needs root";
+  for (const program of ["nft", "iptables"]) if (await succeeds(program, "--version")) return null;
+  return "that needs the program nft (sudo apt-get install nftables)";
+}
+
+/** A container may have the network's settings read-only. */
+async function isOwnerOfSysctls(): Promise<boolean> {
+  try {
+    const path = "/proc/sys/net/ipv4/ip_forward";
+    await Deno.writeTextFile(path, await Deno.readTextFile(path));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function end(...programs: Process[]): Promise<void> {
+  for (const program of programs) {
+    program.signal("SIGINT");
+    if ((await program.status).code !== 0) {
+      throw new Error(`An end did not end cleanly:\n${program.output}`);
     }
   }
+}
+
+/** A network namespace, held by a process. */
+async function makeHost(): Promise<Process> {
+  const host = new Process("unshare", ["-n", "--", "sh", "-c", "echo there; exec cat"], {
+    stdin: "piped",
+  });
+  await host.waitFor(/there/);
+  return host;
+}
+
+function on(host: Process, ...args: string[]): [string, string[]] {
+  return ["nsenter", ["-t", `${host.pid}`, "-n", "--", ...args]];
 }
 
 /** Takes what is sent, or sends, as the connection's first byte says. */
