@@ -17,6 +17,7 @@ import { serveWeb } from "./proxy_web.ts";
 
 const ANN = "annsKeyAnnsKeyAnnsKey1";
 const BOB = "bobsKeyBobsKeyBobsKey2";
+const CAT = "catsKeyCatsKeyCatsKey3";
 
 async function keyFile(path: string): Promise<void> {
   await Deno.writeTextFile(path, `# a key for each\nann:${ANN}\nbob:${BOB}\n`, { mode: 0o600 });
@@ -82,4 +83,44 @@ test("a server with a device and a key for each client: the key's name counts, w
   await client.waitFor(/ authenticated /);
   const said = await hosts.client.sh("ping -q -c 2 -i 0.2 10.88.0.1");
   assert.match(said, /2 packets transmitted, 2 received/);
+  await Deno.writeTextFile(`${folder.path}/keys`, `bob:${BOB}\ncat:${CAT}\n`);
+  server.signal("SIGHUP");
+  await server.waitFor(/ disconnected .*why="The key of ann has been taken back"/, 2000);
+});
+
+test("SIGHUP reads the key file again: a key that is gone loses its session at once, a new one gets in, others go on", async () => {
+  await using web = serveWeb();
+  await using folder = await makeFolder();
+  const file = `${folder.path}/keys`;
+  await keyFile(file);
+  await using stack = new AsyncDisposableStack();
+  const args = ["server", "--no-tun", "-l", `${LOOPBACK}:0`, ...PERMIT, "--key-file", file];
+  const env = { TTUN_KEY: "" };
+  const server = stack.use(spawnTtun(args, { env })); // its log has an error
+  await server.waitFor(/ listening /);
+  const at = listensAt(server);
+  const start = async (key: string) =>
+    stack.adopt(
+      await startClient({ at, args: ["-L", `0:${web.at}`], env: { TTUN_KEY: key } }),
+      endWell,
+    );
+  const [ann, bob] = [await start(ANN), await start(BOB)];
+  const page = async (client: typeof ann) =>
+    (await run("curl", ["-sS", "-m", "5", `http://${LOOPBACK}:${portsOf(client)[0]}/hello`]))
+      .stdout;
+  assert.deepEqual([await page(ann), await page(bob)], ["hello\n", "hello\n"]);
+
+  await Deno.writeTextFile(file, `cat:${CAT}\nbob:${BOB}\n`);
+  server.signal("SIGHUP");
+  await server.waitFor(/ keys +names="cat bob"/);
+  await server.waitFor(/ session ended .*why="The key of ann has been taken back"/, 2000);
+  await server.waitFor(/handshake rejected/, 20_000); // it comes again, and is a stranger
+  assert.equal(await page(bob), "hello\n");
+  assert.equal(await page(await start(CAT)), "hello\n");
+  assert.doesNotMatch(server.output, / session ended .*bob/);
+
+  await Deno.writeTextFile(file, "cat\n:\n");
+  server.signal("SIGHUP");
+  await server.waitFor(/Cannot reload: Cannot use line 1 of the key file/);
+  assert.equal(await page(bob), "hello\n");
 });

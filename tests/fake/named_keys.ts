@@ -9,7 +9,7 @@ export function secretOf(psk: string): Uint8Array {
 
 /** A server's keys, whose names are the keys themselves. */
 export function namedKeys(names: readonly string[]): KeyRing {
-  const ring = new KeyRing(names);
-  ring.run((key) => Promise.resolve(secretOf(names[key]!))).catch(() => {}); // it cannot fail
+  const ring = new KeyRing(names.map((name) => ({ name, password: utf8(name) })));
+  ring.run(({ name }) => Promise.resolve(secretOf(name))).catch(() => {}); // it cannot fail
   return ring;
 }

@@ -59,7 +59,8 @@ export async function acceptHello(
   }
   const secrets = { ...o.secrets, s: found.s };
   const padding = await welcome(stream, hello, found, { ...o, secrets });
-  return { hello, behind, padding, secrets, key: found.name };
+  const { name: key, revoked } = found;
+  return { hello, behind, padding, secrets, key, ...(revoked !== undefined && { revoked }) };
 }
 
 /**
@@ -72,7 +73,7 @@ async function findKey(
   hello: Uint8Array,
   { keys, s, wallClock }: WireSecrets,
   more: (bytes: Uint8Array) => void,
-): Promise<Pick<FoundKey, "hello" | "name" | "s"> | null> {
+): Promise<(Pick<FoundKey, "hello" | "name" | "s"> & { readonly revoked?: AbortSignal }) | null> {
   if (keys === undefined) {
     const found = readClientHello(s, hello, wallClock());
     return found && { hello: found, name: "", s };

@@ -97,7 +97,7 @@ function waiting(world: TunWorld) {
     log,
     new AbortController().signal,
   );
-  const keys = new KeyRing(["alice"]);
+  const keys = new KeyRing([{ name: "alice", password: new Uint8Array() }]);
   const ready = Promise.withResolvers<Uint8Array>();
   const done = keys.run(() => ready.promise);
   const [near, far] = memoryPair();

@@ -1,6 +1,6 @@
 import type { Cidr } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
-import { TtunError } from "../../base/errors.ts";
+import { toTtunError, TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { packAddresses } from "../../core/link/v2/addresses.ts";
 import {
@@ -39,7 +39,8 @@ export async function acceptV2(
   const { key, secrets } = first;
   const { rng, rekey } = secrets;
   const { offer = packetOffer(o.device.takes) } = o;
-  const { handshake, setup } = await proveClient(stream, first, padding, o, offer);
+  const proved = await proveClient(stream, first, padding, o, offer);
+  const { handshake, setup, revoked } = proved;
   const instance = toHex(setup.instance);
   const isResume = setup.resume !== undefined;
   const isForStreams = (setup.capabilities & Capability.tun) === 0;
@@ -48,8 +49,9 @@ export async function acceptV2(
     wire: "v2",
     instance,
     key,
-    ...(isForStreams && { streams: { handshake, setup, key } }),
-    ...(wantsBoth && { both: { handshake, setup, key } }),
+    ...(revoked !== undefined && { revoked }),
+    ...(isForStreams && { streams: proved }),
+    ...(wantsBoth && { both: proved }),
     ...(setup.identity !== undefined && { identity: setup.identity }),
     admit: async (addresses, answered) => {
       if (isResume && answered === undefined) {
@@ -102,7 +104,7 @@ export function setupFor(
  */
 export async function proveClient(
   stream: Connection,
-  { hello, behind, secrets, key }: Omit<FirstBytes, "padding">,
+  { hello, behind, secrets, key, revoked }: Omit<FirstBytes, "padding">,
   padding: number,
   o: Pick<AdmissionOptions, "clock" | "replay">,
   offer: Offer,
@@ -129,8 +131,9 @@ export async function proveClient(
     setup = feedV2(handshake, buffer.subarray(0, got));
   }
   o.replay.complete(hello.subarray(0, 8), secrets.wallClock(), addressGroup(stream.remote), key);
+  if (revoked?.aborted === true) throw new Stranger(toTtunError(revoked.reason).message);
   stack.move();
-  return { handshake, setup, key };
+  return { handshake, setup, key, ...(revoked !== undefined && { revoked }) };
 }
 
 function feedV2(

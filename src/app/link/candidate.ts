@@ -18,6 +18,8 @@ export interface ProvedClient {
   readonly setup: ClientSetup;
   /** Name of its key; "" where there is one key alone. */
   readonly key: string;
+  /** Aborts when the key is taken back; absent = it never is. */
+  readonly revoked?: AbortSignal;
 }
 
 /** The server's side of a complete handshake, with the answer that is still to be sent. */
@@ -28,6 +30,8 @@ export interface Candidate extends Disposable {
   readonly wire: "v1" | "v2";
   /** Name of its key; "" where there is one key alone. */
   readonly key: string;
+  /** Aborts when the key is taken back; absent = it never is. */
+  readonly revoked?: AbortSignal;
   readonly instance?: string;
   /** A client that wants streams and no packets: whoever takes it needs no `admit`. */
   readonly streams?: ProvedClient;

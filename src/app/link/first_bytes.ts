@@ -11,4 +11,6 @@ export interface FirstBytes {
   readonly secrets: WireSecrets;
   /** Name of its key; "" where there is one key alone. */
   readonly key: string;
+  /** Aborts when the key is taken back; absent = it never is. */
+  readonly revoked?: AbortSignal;
 }

@@ -1,3 +1,6 @@
+import { constantTimeEqual } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { NamedKey } from "../../base/named_key.ts";
 import { type Hello, readClientHello } from "../../core/link/v2/hello.ts";
 
 /** Secrets of version 2 that are worked out at the same time: each takes 32 MiB and a core. */
@@ -12,6 +15,8 @@ export interface FoundKey {
   readonly name: string;
   /** Its secret of version 2 (core/link/v2/secrets.ts), borrowed. */
   readonly s: Uint8Array;
+  /** Aborts when the key is taken back. */
+  readonly revoked: AbortSignal;
 }
 
 /** The search for one hello's key, which tries each key once. */
@@ -20,52 +25,90 @@ export interface KeySearch {
   find(unixMs: number): FoundKey | null | undefined;
 }
 
-/** A server's keys, whose secrets are worked out one after the other, while it serves already. */
+/** A key with the secret that is worked out of it. */
+interface Entry {
+  readonly key: NamedKey;
+  /** Null until it is ready. */
+  s: Uint8Array | null;
+  isBegun: boolean;
+  readonly revoked: AbortController;
+}
+
+/**
+ * A server's keys, whose secrets are worked out one after the other, while it serves already. They
+ * may be replaced by others.
+ */
 export class KeyRing {
-  readonly #names: readonly string[];
-  /** Secrets that are worked out, in the order in which they were. */
-  readonly #ready: { readonly key: number; readonly s: Uint8Array }[] = [];
-  #isOver = false;
+  #entries: readonly Entry[];
+  /** Entries whose secrets are ready, in the order in which they were. */
+  #ready: readonly Entry[] = [];
+  /** Calls of `run` that have not ended. */
+  #running = 0;
   #change = Promise.withResolvers<void>();
 
-  constructor(names: readonly string[]) {
-    this.#names = names;
+  constructor(keys: readonly NamedKey[]) {
+    this.#entries = keys.map(newEntry);
   }
 
-  /** Works all secrets out. @throws what `secretOf` throws */
-  async run(secretOf: (key: number) => Promise<Uint8Array>): Promise<void> {
-    let next = 0;
+  /** Works out all secrets that are missing. @throws what `secretOf` throws */
+  async run(secretOf: (key: NamedKey) => Promise<Uint8Array>): Promise<void> {
     const work = async () => {
-      while (next < this.#names.length) {
-        const key = next++;
-        this.#ready.push({ key, s: await secretOf(key) });
+      for (let entry = this.#next(); entry !== undefined; entry = this.#next()) {
+        entry.isBegun = true;
+        entry.s = await secretOf(entry.key);
+        if (!this.#entries.includes(entry)) continue;
+        this.#ready = [...this.#ready, entry];
         this.#tell();
       }
     };
+    this.#running++;
     try {
       await Promise.all(Array.from({ length: AT_ONCE }, work));
     } finally {
-      this.#isOver = true;
+      this.#running--;
       this.#tell();
     }
   }
 
+  #next(): Entry | undefined {
+    return this.#entries.find(({ isBegun }) => !isBegun);
+  }
+
+  /**
+   * Has `keys` in place of those that there are, whose names and passwords stay; `run` is to be called
+   * for new ones. Clients of keys that are gone lose their sessions.
+   */
+  replace(keys: readonly NamedKey[]): void {
+    const before = this.#entries;
+    this.#entries = keys.map((key) => before.find((old) => isSame(old.key, key)) ?? newEntry(key));
+    const gone = before.filter((entry) => !this.#entries.includes(entry));
+    this.#ready = this.#ready.filter((entry) => this.#entries.includes(entry));
+    this.#tell();
+    for (const { key, revoked } of gone) revoked.abort(new KeyRevoked(key.name));
+  }
+
   /** Begins to look for the key that a client's hello of version 2, borrowed, is right for. */
   search(hello: Uint8Array): KeySearch {
-    let tried = 0;
+    let tried: ReadonlySet<Entry> = new Set();
     return {
       find: (unixMs) => {
-        for (; tried < this.#ready.length; tried++) {
-          const { key, s } = this.#ready[tried]!;
+        for (const entry of this.#ready) {
+          if (tried.has(entry)) continue;
+          const { key: { name }, revoked: { signal: revoked } } = entry;
+          const s = entry.s!;
           const found = readClientHello(s, hello, unixMs);
-          if (found !== null) return { hello: found, key, name: this.#names[key]!, s };
+          if (found === null) continue;
+          return { hello: found, key: this.#entries.indexOf(entry), name, s, revoked };
         }
-        return this.#isOver || tried === this.#names.length ? null : undefined;
+        const isMissing = this.#running > 0 && this.#ready.length < this.#entries.length;
+        if (!isMissing) return null;
+        tried = new Set(this.#ready);
+        return undefined;
       },
     };
   }
 
-  /** Resolves when another secret is ready, or none will be. */
+  /** Resolves when another secret is ready, none will be, or there are other keys. */
   changed(): Promise<void> {
     return this.#change.promise;
   }
@@ -74,4 +117,19 @@ export class KeyRing {
     this.#change.resolve();
     this.#change = Promise.withResolvers();
   }
+}
+
+/** Why a client whose key is gone loses its session. */
+class KeyRevoked extends TtunError {
+  constructor(name: string) {
+    super("auth", `The key of ${name} has been taken back`);
+  }
+}
+
+function newEntry(key: NamedKey): Entry {
+  return { key, s: null, isBegun: false, revoked: new AbortController() };
+}
+
+function isSame(a: NamedKey, b: NamedKey): boolean {
+  return a.name === b.name && constantTimeEqual(a.password, b.password);
 }

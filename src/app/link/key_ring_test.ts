@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { seededRng } from "../../../tests/fake/rng.ts";
+import type { NamedKey } from "../../base/named_key.ts";
 import { clientHello } from "../../core/link/v2/hello.ts";
 import { KeyRing } from "./key_ring.ts";
 
@@ -7,12 +8,18 @@ const NOW = 1_790_000_000_000;
 const secret = (i: number) => seededRng(i + 1)(32);
 const helloOf = (s: Uint8Array) => clientHello(s, seededRng(99)(8), 0, NOW);
 
+const named = (name: string, password: number): NamedKey => ({
+  name,
+  password: Uint8Array.of(password),
+});
+
 /** A ring of keys whose secrets the test hands out. */
 function slowRing(count: number) {
-  const ring = new KeyRing(Array.from({ length: count }, (_, i) => `key ${i}`));
+  const keys = Array.from({ length: count }, (_, i) => named(`key ${i}`, i));
+  const ring = new KeyRing(keys);
   const ready = Array.from({ length: count }, () => Promise.withResolvers<Uint8Array>());
-  const done = ring.run((key) => ready[key]!.promise);
-  return { ring, ready, done };
+  const done = ring.run(({ password: [key] }) => ready[key!]!.promise);
+  return { ring, keys, ready, done };
 }
 
 Deno.test("a hello's key is found as soon as its secret is ready, and none when all are", async () => {
@@ -55,5 +62,33 @@ Deno.test("nobody waits for secrets that will not be worked out", async () => {
   ready[0]!.reject(new Error("no memory"));
   await assert.rejects(done, /no memory/);
   await changed;
+  assert.equal(search.find(NOW), null);
+});
+
+Deno.test("keys that are replaced are found no more, their clients hear of it, others stay", async () => {
+  const { ring, keys, ready, done } = slowRing(3);
+  for (const [key, { resolve }] of ready.entries()) resolve(secret(key));
+  await done;
+  const find = (key: number) => ring.search(helloOf(secret(key))).find(NOW);
+  const before = [0, 1, 2].map((key) => find(key)!);
+  // The first stays, the second's password is another one, the third is gone, and there is a new one.
+  ring.replace([named("new", 5), keys[0]!, named("key 1", 4)]);
+  assert.deepEqual(before.map(({ revoked }) => revoked.aborted), [false, true, true]);
+  assert.match(`${before[2]!.revoked.reason}`, /The key of key 2 has been taken back/);
+  await ring.run(({ password: [key] }) => Promise.resolve(secret(key!)));
+  assert.deepEqual([0, 1, 2, 4, 5].map((key) => find(key)?.name), [
+    ...["key 0", undefined, undefined, "key 1", "new"],
+  ]);
+});
+
+Deno.test("a secret that is ready after its key is gone is not used", async () => {
+  const { ring, keys, ready, done } = slowRing(2);
+  ready[0]!.resolve(secret(0));
+  await ring.changed();
+  const search = ring.search(helloOf(secret(1)));
+  assert.equal(search.find(NOW), undefined);
+  ring.replace([keys[0]!]);
+  ready[1]!.resolve(secret(1));
+  await done;
   assert.equal(search.find(NOW), null);
 });

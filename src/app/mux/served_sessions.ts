@@ -1,6 +1,7 @@
 import { constantTimeEqual, toHex } from "../../base/bytes.ts";
 import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
 import type { RateLimitedLog } from "../../base/rate_limited_log.ts";
+import { onAbort } from "../../base/scope.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
@@ -73,6 +74,8 @@ interface Held {
   readonly address: string;
   /** Among the sessions that there may be. */
   readonly place: Disposable;
+  /** Ends it when its key is taken back. */
+  revocation: Disposable | null;
 }
 
 /** Words for a client that is turned away. */
@@ -172,7 +175,7 @@ export class ServedSessions implements Disposable {
     answer: ServerSetup,
   ): SessionEntry | TurnedAway {
     const { clock, onOpened, said } = this.#o;
-    const { handshake, setup, key: account } = proved;
+    const { handshake, setup, key: account, revoked } = proved;
     this.#endOthers(account, toHex(setup.instance));
     const place = this.#places.take(stream.remote, {
       account,
@@ -221,8 +224,16 @@ export class ServedSessions implements Disposable {
       lostAt: clock.now(),
       address,
       place,
+      revocation: null,
     };
     this.#sessions.set(held.id, held);
+    if (revoked !== undefined) {
+      held.revocation = onAbort(revoked, (reason) => {
+        const error = toTtunError(reason);
+        said.warn("session ended", { peer: stream.peer, user: account, why: error.message });
+        this.#end(held, error);
+      });
+    }
     this.#expireLater(held); // the client may be gone before the answer is written
     return { held, number: setup.carrier, peerExpected: null, bytes, session };
   }
@@ -295,6 +306,7 @@ export class ServedSessions implements Disposable {
     if (this.#sessions.get(held.id) !== held) return;
     this.#sessions.delete(held.id);
     held.place[Symbol.dispose]();
+    held.revocation?.[Symbol.dispose]();
     held.expiry?.[Symbol.dispose]();
     held.session.end(error);
     this.#memory.leave(held.address);

@@ -8,7 +8,7 @@ import type { Acl } from "../../core/acl/acl.ts";
 import type { CheckPassword } from "../../core/proxy/socks/socks5_server.ts";
 import type { ProxyLimits } from "../net/connection_limits.ts";
 import type { ProxyHost } from "../net/proxy_host.ts";
-import type { NamedKey } from "../tt/config.ts";
+import type { NamedKey } from "../../base/named_key.ts";
 import type { WireConfig } from "./proxy_transport.ts";
 import type { StreamDatagrams } from "./stream_server.ts";
 

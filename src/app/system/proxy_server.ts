@@ -81,7 +81,7 @@ function openLinks(
     quota,
     tell,
   }, scope);
-  const ready = new KeyRing(keys.map(({ name }) => name));
+  const ready = new KeyRing(keys);
   const wire = new ProxyLinks({
     secrets,
     keys: ready,
@@ -90,7 +90,7 @@ function openLinks(
     log,
     congestion: o.wire.congestion,
   });
-  scope.tasks.spawn((signal) => abortable(ready.run((key) => secretOf(keys[key]!)), signal));
+  scope.tasks.spawn((signal) => abortable(ready.run(secretOf), signal));
   scope.tasks.spawn((signal) => wire.run(signal));
   return wire;
 }

@@ -2,7 +2,7 @@ import { type Cidr, formatCidr } from "../../base/addr.ts";
 import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
 import type { LogFields, Logger } from "../../base/log.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
-import { type Scope, scope } from "../../base/scope.ts";
+import { onAbort, type Scope, scope } from "../../base/scope.ts";
 import type { CongestionChoice, Connection } from "../../contract/connection.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
@@ -126,10 +126,19 @@ class TunServer {
       using candidate = await this.#gatekeeper.authenticate(owned, peer);
       if (candidate === null) return;
       if (candidate.streams !== undefined) await this.#serveStreams(owned, candidate.streams);
-      else await this.#admit(new ServedClient(owned, listener, candidate));
+      else await this.#serveDevice(new ServedClient(owned, listener, candidate));
     } catch (thrown) {
       if (!this.#o.signal.aborted) this.#gatekeeper.reject(thrown, peer);
     }
+  }
+
+  /** Serves a client until its key is taken back. */
+  async #serveDevice(client: ServedClient): Promise<void> {
+    const { revoked } = client.candidate;
+    using _revocation = revoked === undefined
+      ? null
+      : onAbort(revoked, (why) => client.evict(toTtunError(why).message));
+    await this.#admit(client);
   }
 
   async #serveStreams(stream: Connection, client: ProvedClient): Promise<void> {

@@ -2,13 +2,6 @@ import type { CipherFactory, CipherName } from "../../contract/cipher.ts";
 import type { CongestionChoice } from "../../contract/connection.ts";
 import type { PortRange } from "../../base/port_range.ts";
 
-/** The name is for the log; "" if there is only one password. */
-export interface NamedKey {
-  readonly name: string;
-  /** The password in UTF-8. */
-  readonly password: Uint8Array;
-}
-
 /** Cipher and port range must be the same at both ends. */
 export interface TtConfig {
   readonly cipher: CipherName;

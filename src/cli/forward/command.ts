@@ -1,10 +1,11 @@
-import type { NamedKey } from "../../app/tt/config.ts";
+import type { NamedKey } from "../../base/named_key.ts";
 import { toTtunError } from "../../base/errors.ts";
 import { pskKey } from "../../core/link/v1/kdf.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import type { RunContext } from "../command/context.ts";
 import { neededLater } from "../background/needed_later.ts";
 import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
+import { changingKeyFile, followKeys } from "../plane/follow_keys.ts";
 import { followConfig } from "../plane/follow_config.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import { chooseIo } from "../platform/open_sockets.ts";
@@ -50,12 +51,14 @@ export async function runForward(
   await using plane = new PlaneHandle<ForwardFacts, ForwardStart>(config, { libc, context });
   const replaceRules = role === "server" ? plane.replaceRules : null;
   using _follows = followConfig(context, replaceRules);
+  const keyFile = changingKeyFile(keys, options);
+  using _keys = followKeys(keyFile, context, plane.replaceKeys);
   try {
     await plane.run({
       prepare: async () => {
         if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
         // The data plane resolves names by this thread.
-        revokePermissions(["net", ...neededLater(options, context)]);
+        revokePermissions(["net", ...neededLater(options, context, keyFile)]);
         const s = await secret;
         if (config.end.role === "server") await context.background?.ready();
         return { s };

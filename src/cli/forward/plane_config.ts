@@ -1,5 +1,5 @@
 import type { ListeningForward } from "../../app/system/forward_table.ts";
-import type { NamedKey } from "../../app/tt/config.ts";
+import type { NamedKey } from "../../base/named_key.ts";
 import type { ForwardTarget } from "../../base/target.ts";
 import type { ListenRule } from "../../core/acl/listen_rule.ts";
 import type { Rule } from "../../core/acl/rule.ts";

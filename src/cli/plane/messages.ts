@@ -1,4 +1,5 @@
 import type { PlainError } from "../../base/errors.ts";
+import type { NamedKey } from "../../base/named_key.ts";
 import type { LogLevel, LogRecord } from "../../base/log.ts";
 import type { AclRules } from "../../core/acl/acl.ts";
 import type { ListenRule } from "../../core/acl/listen_rule.ts";
@@ -42,6 +43,7 @@ export type PlaneCommand<Start = unknown> =
   | { readonly kind: "start"; readonly with: Start }
   | { readonly kind: "stop" }
   | { readonly kind: "rules"; readonly rules: PlaneRules }
+  | { readonly kind: "keys"; readonly keys: readonly NamedKey[] }
   | { readonly kind: "status" }
   | { readonly kind: "resolved"; readonly id: number; readonly addresses: readonly string[] }
   | { readonly kind: "unresolved"; readonly id: number; readonly error: PlainError }

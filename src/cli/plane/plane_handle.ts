@@ -1,3 +1,4 @@
+import type { NamedKey } from "../../base/named_key.ts";
 import { WAKE } from "../../../ffi/linux/epoll.ts";
 import type { ControlLibc } from "../../../ffi/linux/libc.ts";
 import { releaseRuntimePages } from "../../../ffi/linux/runtime_pages.ts";
@@ -112,6 +113,9 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
 
   /** Lets clients connect and listen by other rules from now on. */
   readonly replaceRules = (rules: PlaneRules): void => this.#command({ kind: "rules", rules });
+
+  /** Has a server of several keys take these alone from now on. */
+  readonly replaceKeys = (keys: readonly NamedKey[]): void => this.#command({ kind: "keys", keys });
 
   async #runReady(facts: Facts, life: PlaneLife<Facts, Start>): Promise<void> {
     const start = await this.#orStopped(life.prepare(facts).then((value) => ({ value })));

@@ -1,5 +1,5 @@
 import { KeyRing } from "../../app/link/key_ring.ts";
-import type { NamedKey } from "../../app/tt/config.ts";
+import type { NamedKey } from "../../base/named_key.ts";
 import { abortable, scope } from "../../base/scope.ts";
 import type { PlanePort } from "./worker_port.ts";
 
@@ -13,10 +13,16 @@ export async function withKeys<Start>(
   run: (ring: KeyRing | undefined, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   if (keys === undefined) return await run(undefined, signal);
-  const ring = new KeyRing(keys.map(({ name }) => name));
+  const ring = new KeyRing(keys);
   await scope(signal, (tasks) => {
-    const secretOf = (key: number) => port.linkSecret(keys[key]!.password, tasks.signal);
-    tasks.spawn((signal) => abortable(ring.run(secretOf), signal));
+    const secretOf = ({ password }: NamedKey) => port.linkSecret(password, tasks.signal);
+    const work = (signal: AbortSignal) => abortable(ring.run(secretOf), signal);
+    tasks.spawn(work);
+    port.onKeys((keys) => {
+      if (tasks.signal.aborted) return;
+      ring.replace(keys);
+      tasks.spawn(work);
+    });
     tasks.spawn((signal) => run(ring, signal));
   });
 }

@@ -1,5 +1,6 @@
 import { receiveMessageOnPort } from "node:worker_threads";
 import { errorFromPlain } from "../../base/errors.ts";
+import type { NamedKey } from "../../base/named_key.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Resolver } from "../../contract/host.ts";
 import type { Reactor } from "../../io/reactor/reactor.ts";
@@ -18,6 +19,7 @@ export class PlanePort<Start> implements Resolver {
   readonly #stop = Promise.withResolvers<void>();
   #tellStatus: (() => void) | null = null;
   #useRules: ((rules: PlaneRules) => void) | null = null;
+  #useKeys: ((keys: readonly NamedKey[]) => void) | null = null;
   /** Status was asked for before there was anything to tell. */
   #owesStatus = false;
   readonly #requests = new Map<number, Waiting<string[]>>();
@@ -46,6 +48,11 @@ export class PlanePort<Start> implements Resolver {
   /** `use` is called with other rules than those of the beginning. */
   onRules(use: (rules: PlaneRules) => void): void {
     this.#useRules = use;
+  }
+
+  /** `use` is called with other keys than those of the beginning. */
+  onKeys(use: (keys: readonly NamedKey[]) => void): void {
+    this.#useKeys = use;
   }
 
   report(event: PlaneEvent): void {
@@ -114,6 +121,8 @@ export class PlanePort<Start> implements Resolver {
         return;
       case "rules":
         return this.#useRules?.(command.rules);
+      case "keys":
+        return this.#useKeys?.(command.keys);
       case "resolved":
         return this.#requests.get(command.id)?.resolve([...command.addresses]);
       case "unresolved":

@@ -1,5 +1,5 @@
 import type { ProxyLimits } from "../../app/net/connection_limits.ts";
-import type { NamedKey } from "../../app/tt/config.ts";
+import type { NamedKey } from "../../base/named_key.ts";
 import type { HostPort } from "../../base/addr.ts";
 import type { Rule } from "../../core/acl/rule.ts";
 import type { CommonConfig } from "../plane/common_config.ts";

@@ -1,4 +1,4 @@
-import type { NamedKey } from "../../app/tt/config.ts";
+import type { NamedKey } from "../../base/named_key.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { KeySource, ResolvedKey } from "./key_source.ts";

@@ -1,4 +1,4 @@
-import type { NamedKey } from "../../app/tt/config.ts";
+import type { NamedKey } from "../../base/named_key.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { hopOf } from "../transport/endpoint.ts";

@@ -1,4 +1,4 @@
-import type { NamedKey } from "../../app/tt/config.ts";
+import type { NamedKey } from "../../base/named_key.ts";
 import { type Cidr, formatCidr, parseCidr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { pskKey } from "../../core/link/v1/kdf.ts";
@@ -30,6 +30,7 @@ import { freshPath, keptPath, RESOLV_CONF } from "../../io/netcfg/resolv_conf_fi
 import { DARWIN_PROGRAMS } from "../../io/netcfg/darwin.ts";
 import { WINDOWS_PROGRAMS } from "../../io/netcfg/windows.ts";
 import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
+import { changingKeyFile, followKeys } from "../plane/follow_keys.ts";
 import { followConfig } from "../plane/follow_config.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import {
@@ -147,12 +148,14 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
   });
   const replaceRules = role === "server" ? plane.replaceRules : null;
   using _follows = followConfig(context, replaceRules);
+  const keyFile = changingKeyFile(keys, options);
+  using _keys = followKeys(keyFile, context, plane.replaceKeys);
   await plane.run({
     prepare: async (facts) => {
       if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
       revokePermissions([
         ...stillNeeded(config, { up, down }, facts),
-        ...neededLater(options, context),
+        ...neededLater(options, context, keyFile),
       ]);
       await hooks.ready(facts);
       const start = await memory.start;

@@ -1,4 +1,4 @@
-import type { NamedKey } from "../../app/tt/config.ts";
+import type { NamedKey } from "../../base/named_key.ts";
 import type { CipherChoice } from "../command/cipher_choice.ts";
 import type { WireMode } from "../../app/link/config.ts";
 import type { Cidr } from "../../base/addr.ts";
