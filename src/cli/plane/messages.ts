@@ -41,7 +41,8 @@ export interface PlaneRules extends AclRules {
  */
 export type PlaneCommand<Start = unknown> =
   | { readonly kind: "start"; readonly with: Start }
-  | { readonly kind: "stop" }
+  /** `onPurpose`: the user ends ttun; otherwise the main thread has failed. */
+  | { readonly kind: "stop"; readonly onPurpose: boolean }
   | { readonly kind: "rules"; readonly rules: PlaneRules }
   | { readonly kind: "keys"; readonly keys: readonly NamedKey[] }
   | { readonly kind: "status" }

@@ -88,7 +88,7 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
    */
   async run(life: PlaneLife<Facts, Start>): Promise<void> {
     this.#life = life;
-    using _stop = onAbort(this.#context.signal, () => this.#command({ kind: "stop" }));
+    using _stop = onAbort(this.#context.signal, () => this.#commandStop());
     using _status = this.#context.onStatus(() => this.#command({ kind: "status" }));
     const first = await this.#orStopped(Promise.race([this.#ready.promise, this.#ended.promise]));
     if (first instanceof TtunError) throw first;
@@ -154,7 +154,7 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
   }
 
   async #stopNow(): Promise<TtunError | null> {
-    this.#command({ kind: "stop" });
+    this.#commandStop();
     const { promise: late, resolve } = Promise.withResolvers<"late">();
     const timer = setTimeout(() => resolve("late"), this.#stopMs);
     const end = await Promise.race([this.#ended.promise, late]);
@@ -168,7 +168,7 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
     switch (event.kind) {
       case "listening":
         this.#wakeFd = event.wakeFd;
-        if (this.#context.signal.aborted) this.#command({ kind: "stop" });
+        if (this.#context.signal.aborted) this.#commandStop();
         return;
       case "log":
         return this.#context.printRecord(event.record);
@@ -221,6 +221,10 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
     } catch (error) {
       this.#command({ kind: "noSecret", id, error: plainError(error) });
     }
+  }
+
+  #commandStop(): void {
+    this.#command({ kind: "stop", onPurpose: this.#context.signal.aborted });
   }
 
   #command(command: PlaneCommand<Start>): void {

@@ -178,6 +178,14 @@ for (const loop of LOOPS) {
     assert.equal(error, failure);
     assert.deepEqual(said, ["afterwards"]);
   });
+
+  test(`a plane is told whether the user ends it or a failure does: ${loop}`, async () => {
+    const script = { loop, play: "tell the end" } as const;
+    const failed = await world(script, () => ({ prepare: () => Promise.reject(new Error("no")) }));
+    assert.deepEqual(failed.said, ["ended by a failure", "afterwards"]);
+    const stopped = await world(script, stopSoon);
+    assert.deepEqual(stopped.said, ["ended on purpose", "afterwards"]);
+  });
 }
 
 test("a plane that ends by itself without an error has ended as it was to", async () => {

@@ -16,6 +16,7 @@ export interface Script {
     | "refuse"
     | "fail"
     | "abort"
+    | "tell the end"
     | "fail late"
     | "fail to close"
     | "deaf"
@@ -51,6 +52,9 @@ async function play(
     case "abort":
       await port.stop;
       return signal.throwIfAborted();
+    case "tell the end":
+      await port.stop;
+      return say(port, port.isEndedOnPurpose ? "ended on purpose" : "ended by a failure");
     case "fail late":
       await port.stop;
       throw new TtunError("system", "Cannot take back the route");

@@ -17,6 +17,7 @@ export class PlanePort<Start> implements Resolver {
   readonly #port: MessagePort;
   readonly #start = Promise.withResolvers<Start>();
   readonly #stop = Promise.withResolvers<void>();
+  #isEndedOnPurpose = false;
   #tellStatus: (() => void) | null = null;
   #useRules: ((rules: PlaneRules) => void) | null = null;
   #useKeys: ((keys: readonly NamedKey[]) => void) | null = null;
@@ -67,6 +68,11 @@ export class PlanePort<Start> implements Resolver {
     return this.#stop.promise;
   }
 
+  /** True once the user has ended ttun; false while it runs, and after a failure. */
+  get isEndedOnPurpose(): boolean {
+    return this.#isEndedOnPurpose;
+  }
+
   resolve(host: string, { signal }: { signal: AbortSignal }): Promise<string[]> {
     return this.#ask(this.#requests, (id) => ({ kind: "resolve", id, host }), signal);
   }
@@ -114,6 +120,7 @@ export class PlanePort<Start> implements Resolver {
       case "start":
         return this.#start.resolve(command.with);
       case "stop":
+        this.#isEndedOnPurpose ||= command.onPurpose;
         return this.#stop.resolve();
       case "status":
         if (this.#tellStatus === null) this.#owesStatus = true;

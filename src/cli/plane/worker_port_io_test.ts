@@ -14,8 +14,9 @@ test("a status that is asked for before there are counters is told as soon as th
     port.onStatus(() => told++);
     assert.equal(told, 1);
     port2.postMessage({ kind: "status" });
-    port2.postMessage({ kind: "stop" });
+    port2.postMessage({ kind: "stop", onPurpose: false });
     await port.stop;
+    assert.equal(port.isEndedOnPurpose, false);
     assert.equal(told, 2);
   } finally {
     port1.close();

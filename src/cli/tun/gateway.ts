@@ -22,13 +22,14 @@ import { CARRIER_MARK } from "./carrier_mark.ts";
 import { GatewayNetworks } from "./gateway_networks.ts";
 import { halfRoutes } from "./half_routes.ts";
 import { KillSwitch } from "./kill_switch.ts";
+import type { PlanePort } from "../plane/worker_port.ts";
 import type { GatewayConfig } from "./plane_config.ts";
 
 interface Tools {
   readonly libc: Libc;
   readonly log: Logger;
-  /** Aborts when the user ends the program. */
-  readonly signal: AbortSignal;
+  /** Tells whether the user has ended the program. */
+  readonly port: Pick<PlanePort<unknown>, "isEndedOnPurpose">;
 }
 
 const STRICT_RP_FILTER = "rp_filter is strict here, and what makes up for it cannot be set: the " +
@@ -149,6 +150,11 @@ export class Gateway implements Disposable {
     this.#o.log.debug("the kill switch follows a change of the network", { beside });
   }
 
+  /** A kill switch was in force before, so that a start that fails leaves one as well. */
+  get #hadSwitch(): boolean {
+    return this.#leftovers.some(({ open }) => open.some(({ outlives }) => outlives));
+  }
+
   #repairLeftovers(): void {
     const { libc, log } = this.#o;
     for (const { what, failure } of repair(this.#leftovers, libc, { keepsOutliving: false })) {
@@ -196,12 +202,12 @@ export class Gateway implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    const { log, signal } = this.#o;
+    const { log, port: { isEndedOnPurpose } } = this.#o;
     this.#takeBack(() => this.#route?.[Symbol.dispose]());
     this.#takeBack(() => this.#marks?.remove());
-    if (signal.aborted || !this.#isStarted) {
+    if (isEndedOnPurpose || (!this.#isStarted && !this.#hadSwitch)) {
       this.#takeBack(() => this.#switch?.remove());
-      if (signal.aborted) this.#takeBack(() => this.#repairLeftovers());
+      if (isEndedOnPurpose) this.#takeBack(() => this.#repairLeftovers());
     } else if (this.#switch !== null) {
       log.warn(
         "the kill switch stays in force, since ttun was not ended on purpose; to take it away, run: " +

@@ -192,7 +192,7 @@ function mayHaveGateway({ gateway }: TunConfig): boolean {
 
 /** @throws {TtunError} privilege, system */
 function openGateway({ gateway }: TunConfig, tools: Tools, module: GatewayModule | null) {
-  const { platform: { libc }, log, signal } = tools;
+  const { platform: { libc }, log, port } = tools;
   if (module === null || libc === null) return null;
   const folder = ownFolder();
   if (folder === null) {
@@ -204,7 +204,7 @@ function openGateway({ gateway }: TunConfig, tools: Tools, module: GatewayModule
   }
   const leftovers = module.repairAtStart(folder, { libc, log });
   if (gateway !== null) {
-    return new module.Gateway(gateway, folder, { libc, log, signal }, leftovers);
+    return new module.Gateway(gateway, folder, { libc, log, port }, leftovers);
   }
   if (leftovers.length > 0) {
     log.warn(

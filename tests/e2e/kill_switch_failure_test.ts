@@ -1,0 +1,42 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { test } from "../check.ts";
+import { gatewayLab, type Lab, reachesWeb, startGateway, stateOf } from "./gateway_lab.ts";
+import { startServer } from "./tunnel.ts";
+
+const STAYS = /the kill switch stays in force, since ttun was not ended on purpose/;
+
+async function expectNothingOut({ client }: Lab): Promise<void> {
+  deepEqual(await reachesWeb(client, "-W", "0.3"), [false, false]);
+}
+
+test("--kill-switch: it stays when the command of --up fails", async () => {
+  await using lab = await gatewayLab();
+  await using _server = await startServer(lab.server);
+  await using client = startGateway(lab, "--kill-switch", "--up", "exit 1");
+  equal((await client.status).code, 14, client.output);
+  match(client.output, STAYS);
+  await expectNothingOut(lab);
+});
+
+test("--kill-switch: a start that fails leaves one in force if one was, and else none", async () => {
+  await using lab = await gatewayLab();
+  const before = await stateOf(lab.client);
+  // eth1 is no TUN device, which shows when the kill switch is there.
+  const fail = async () => {
+    await using client = startGateway(lab, "--kill-switch", "--device", "eth1");
+    equal((await client.status).code, 2, client.output);
+    match(client.output, /nothing leaves this machine outside the tunnel/);
+    return client.output;
+  };
+  await fail();
+  equal(await stateOf(lab.client), before);
+  {
+    await using killed = startGateway(lab, "--kill-switch");
+    await killed.waitFor(/nothing leaves this machine outside the tunnel/);
+    killed.signal("SIGKILL");
+    await killed.status;
+  }
+  await expectNothingOut(lab);
+  match(await fail(), STAYS);
+  await expectNothingOut(lab);
+});
