@@ -55,7 +55,7 @@ async function runRepair(signal: AbortSignal): Promise<number> {
     return 0;
   }
   const done = repair(leftovers, libc, { keepsOutliving: false });
-  await print(done.map(repairedText).join(""), signal);
+  await print([...done.map(repairedText), ...leftovers.map(ignoredText)].join(""), signal);
   const failures = done.filter(({ failure }) => failure !== undefined);
   if (failures.length === 0) return 0;
   throw new TtunError(
@@ -102,8 +102,22 @@ function leftoversOf(libc: Libc): Leftover[] {
   }
 }
 
-function leftoverText({ pid, open }: Leftover): string {
-  return open.map(({ step }) => `${processText(pid)} left ${describeStep(step)}`).join("; ");
+function leftoverText({ pid, open, strange }: Leftover): string {
+  return [
+    ...open.map(({ step }) => `${processText(pid)} left ${describeStep(step)}`),
+    ...(strange === 0 ? [] : [`${processText(pid)} left ${strangeText(strange)}`]),
+  ].join("; ");
+}
+
+function strangeText(count: number): string {
+  return count === 1 ? "a line that is not ttun's" : `${count} lines that are not ttun's`;
+}
+
+/** Such lines go with their file. */
+function ignoredText({ pid, path, strange }: Leftover): string {
+  return strange === 0
+    ? ""
+    : `ignored ${strangeText(strange)} in ${path}, of ${processText(pid)}\n`;
 }
 
 function repairedText({ pid, what, failure }: Repaired): string {

@@ -16,7 +16,7 @@ export function repairAtStart(
       if (failure === undefined) log.info("took away what a killed ttun had left", { pid, what });
       else log.warn("cannot take away what a killed ttun has left", { pid, what, why: failure });
     }
-    return findLeftovers(libc, folder);
+    return findLeftovers(libc, folder).filter(({ open }) => open.length > 0);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     log.warn("cannot look for what killed ttuns have left", { why: error.message });

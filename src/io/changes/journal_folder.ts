@@ -1,3 +1,4 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
 import { TtunError } from "../../base/errors.ts";
 import { type JournalText, readJournal } from "./journal_text.ts";
 
@@ -14,6 +15,8 @@ export interface JournalFile {
   readonly isEmpty: boolean;
   /** Another user wrote it, whom its folder belongs to: root undoes no more than that user could. */
   readonly isForeign: boolean;
+  /** Device and inode. */
+  readonly id: string;
 }
 
 /** @throws {TtunError} privilege */
@@ -55,8 +58,8 @@ export function listJournals(folder: string): JournalFile[] {
     const path = `${folder}/${name}`;
     const file = readTrusted(path, folder);
     if (file === null) continue;
-    const { text, isForeign } = file;
-    found.push({ path, text: readJournal(text), isEmpty: text === "", isForeign });
+    const { text, isForeign, id } = file;
+    found.push({ path, text: readJournal(text), isEmpty: text === "", isForeign, id });
   }
   return found;
 }
@@ -81,16 +84,59 @@ function namesIn(folder: string): string[] {
   }
 }
 
-function readTrusted(path: string, folder: string): { text: string; isForeign: boolean } | null {
-  try {
+/**
+ * Adds a line to a journal of this user's own that `listJournals` has found. Does nothing if the name
+ * is another file's by now: its folder may belong to somebody else.
+ */
+export function appendLine({ path, id }: { path: string; id: string }, line: string): void {
+  withRegular(path, constants.O_WRONLY | constants.O_APPEND, (fd, file) => {
+    if (file.uid === Deno.uid() && file.id === id) writeSync(fd, line);
+  });
+}
+
+function readTrusted(
+  path: string,
+  folder: string,
+): { text: string; isForeign: boolean; id: string } | null {
+  return withRegular(path, constants.O_RDONLY, (fd, { uid, size, id }) => {
     const own = Deno.uid();
-    const { isFile, uid, size } = Deno.lstatSync(path);
     const isForeign = uid !== own;
-    if (!isFile || size > MOST_BYTES) return null;
+    if (size > MOST_BYTES) return null;
     if (isForeign && (own !== 0 || uid !== Deno.lstatSync(folder).uid)) return null;
-    return { text: Deno.readTextFileSync(path), isForeign };
+    return { text: readFileSync(fd, "utf8"), isForeign, id };
+  });
+}
+
+interface RegularFile {
+  readonly uid: number;
+  readonly size: number;
+  readonly id: string;
+}
+
+/** Returns null for what is no regular file of one name, without following a link or waiting. */
+function withRegular<T>(
+  path: string,
+  flags: number,
+  use: (fd: number, file: RegularFile) => T,
+): T | null {
+  const fd = openQuietly(path, flags);
+  if (fd === null) return null;
+  try {
+    const found = fstatSync(fd);
+    if (!found.isFile() || found.nlink !== 1) return null;
+    return use(fd, { uid: found.uid, size: found.size, id: `${found.dev}:${found.ino}` });
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Returns null for a link, a FIFO that nobody reads, and a file whose process has just ended. */
+function openQuietly(path: string, flags: number): number | null {
+  try {
+    return openSync(path, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null; // its process has just ended
+    const { code } = error as { code?: unknown };
+    if (code === "ENOENT" || code === "ELOOP" || code === "ENXIO") return null;
     throw error;
   }
 }

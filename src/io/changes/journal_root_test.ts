@@ -5,7 +5,7 @@ import { openLibc } from "../../../ffi/linux/libc.ts";
 import { Netlink } from "../../../ffi/linux/netlink.ts";
 import { parseCidr } from "../../base/addr.ts";
 import { Journal } from "./journal.ts";
-import { listJournals } from "./journal_folder.ts";
+import { appendLine, listJournals } from "./journal_folder.ts";
 import { ownerLine, stepLine } from "./journal_text.ts";
 import { ownIdentity } from "./process_identity.ts";
 import { findLeftovers, repair } from "./repair.ts";
@@ -23,7 +23,7 @@ const STEPS: UndoStep[] = [
     kind: "iptables",
     program: "iptables",
     table: "filter",
-    chains: { OUTPUT: "TTUN-O", FORWARD: "TTUN-F" },
+    chains: { OUTPUT: "ttun-o-test", FORWARD: "ttun-f-test" },
   },
   { kind: "sysctl", path: SYSCTL, before: "0", after: "1" },
 ];
@@ -70,9 +70,9 @@ function makeChanges(): void {
   }
   sh(`
     nft 'add table inet ttun_test; add chain inet ttun_test c { type filter hook output priority 0; }'
-    for chain in TTUN-O TTUN-F; do iptables -w -N $chain; iptables -w -A $chain -j RETURN; done
-    iptables -w -I OUTPUT -j TTUN-O
-    iptables -w -I FORWARD -j TTUN-F
+    for chain in ttun-o-test ttun-f-test; do iptables -w -N $chain; iptables -w -A $chain -j RETURN; done
+    iptables -w -I OUTPUT -j ttun-o-test
+    iptables -w -I FORWARD -j ttun-f-test
     echo 1 >${SYSCTL}`);
 }
 
@@ -109,7 +109,7 @@ test("repair: what a dead process has made is taken away, and nothing else", () 
   equal(state(), before);
   deepEqual(done.map(({ what, failure }) => [what, failure]), [
     ["net.ipv4.conf.lo.proxy_arp = 1", undefined],
-    ["the iptables chains TTUN-O, TTUN-F", undefined],
+    ["the iptables chains ttun-o-test, ttun-f-test", undefined],
     ["the nftables table inet ttun_test", undefined],
     [`the IPv6 rule 31000 for table ${TABLE}`, undefined],
     [`the IPv4 rule 31000 for table ${TABLE}`, undefined],
@@ -164,12 +164,60 @@ test("repair: of another user's journal root undoes what that user could have ma
   Deno.chownSync(folder, 65534, 65534);
   Deno.chownSync(`${folder}/1.changes`, 65534, 65534);
   const kinds = findLeftovers(libc, folder)[0]!.open.map(({ step }) => step.kind);
-  deepEqual(kinds, ["routes", "rule", "rule", "nft"]); // "TTUN-O" is no name of ttun's
+  deepEqual(kinds, ["routes", "rule", "rule", "nft", "iptables"]);
   repair(findLeftovers(libc, folder), libc, { keepsOutliving: false });
   equal(Deno.readTextFileSync(SYSCTL), "1\n");
   deepEqual(findLeftovers(libc, folder), []);
   Deno.writeTextFileSync(`${folder}/1.changes`, journalOf(DEAD));
   repair(findLeftovers(libc, folder), libc, { keepsOutliving: false });
+  Deno.removeSync(folder, { recursive: true });
+});
+
+test("repair: lines that are not ttun's are told and not undone", () => {
+  const folder = Deno.makeTempDirSync();
+  using libc = openLibc();
+  const victim = `${folder}/victim`;
+  Deno.writeTextFileSync(victim, "as it was");
+  const step = { kind: "sysctl", path: victim, before: "overwritten", after: "as it was" };
+  const path = `${folder}/1.changes`;
+  const line = JSON.stringify({ number: 1, outlives: false, step });
+  const chainless = '{"number":2,"step":{"kind":"iptables","program":"iptables","table":"nat"}}';
+  Deno.writeTextFileSync(path, `${ownerLine(DEAD)}\n${line}\n${chainless}`);
+  deepEqual(repair(findLeftovers(libc, folder), libc, { keepsOutliving: true }), []);
+  const [left] = findLeftovers(libc, folder);
+  deepEqual([left!.open, left!.strange], [[], 2]);
+  deepEqual(repair([left!], libc, { keepsOutliving: false }), []);
+  equal(Deno.readTextFileSync(victim), "as it was");
+  deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["victim"]);
+  Deno.removeSync(folder, { recursive: true });
+});
+
+test("repair: a folder's owner has root write to no other file, and wait for none", () => {
+  const folder = Deno.makeTempDirSync();
+  using libc = openLibc();
+  const victim = `${folder}/victim`;
+  const text = journalOf(DEAD);
+  Deno.writeTextFileSync(victim, text);
+  const path = `${folder}/1.changes`;
+  for (const isForeign of [true, false]) {
+    Deno.writeTextFileSync(path, text);
+    Deno.chownSync(folder, 65534, 65534);
+    if (isForeign) Deno.chownSync(path, 65534, 65534);
+    const found = findLeftovers(libc, folder);
+    equal(found.length, 1);
+    Deno.renameSync(path, `${folder}/found`); // its inode is not used again
+    for (const put of [Deno.symlinkSync, Deno.linkSync, Deno.copyFileSync]) {
+      put(victim, path);
+      if (isForeign && put === Deno.copyFileSync) Deno.chownSync(path, 65534, 65534);
+      appendLine({ path, id: found[0]!.id ?? "" }, "\nmore");
+      equal(Deno.readTextFileSync(path), text);
+      if (put !== Deno.copyFileSync) deepEqual(findLeftovers(libc, folder), []);
+      Deno.removeSync(path);
+    }
+  }
+  sh(`mkfifo ${path}`);
+  deepEqual(findLeftovers(libc, folder), []);
+  equal(Deno.readTextFileSync(victim), text);
   Deno.removeSync(folder, { recursive: true });
 });
 

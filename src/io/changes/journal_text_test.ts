@@ -19,6 +19,7 @@ Deno.test("journal: steps are read in the order in which they were made", () => 
       { number: 1, step: ROUTES, outlives: false },
       { number: 2, step: RULE, outlives: true },
     ],
+    strange: 0,
   });
 });
 
@@ -30,12 +31,27 @@ Deno.test("journal: what has been undone is not read", () => {
 Deno.test("journal: of a file that is cut short anywhere the whole lines are read", () => {
   const whole = TEXT + undoneLine(2);
   fc.assert(fc.property(fc.integer({ min: 0, max: whole.length }), (end) => {
-    const lines = whole.slice(0, end).split("\n").length - 1;
+    const begun = whole.slice(0, end).split("\n").length - 1;
+    const isWhole = end === whole.length || whole[end] === "\n";
     const open = readJournal(whole.slice(0, end))?.open.length;
-    // A line whose end alone is missing is whole as well.
-    const almost = whole[end] === "\n" ? lines + 1 : lines;
-    equal(open, [undefined, 0, 1, 2, 1][almost]);
+    equal(open, [undefined, 0, 1, 2, 1][Math.max(0, isWhole ? begun : begun - 1)]);
   }));
+});
+
+Deno.test("journal: a line that a full disk has cut short does not spoil the next one", () => {
+  const line = stepLine({ number: 3, step: ROUTES, outlives: false });
+  fc.assert(fc.property(fc.integer({ min: 0, max: line.length - 1 }), (end) => {
+    deepEqual(
+      readJournal(TEXT + line.slice(0, end) + undoneLine(1))!.open.map(({ number }) => number),
+      [2],
+    );
+  }));
+});
+
+Deno.test("journal: a line that is not ttun's is counted and not undone", () => {
+  const lines = ['{"number":9,"step":{"kind":"sysctl","path":"/etc/passwd"}}', '{"undone":"1"}'];
+  const { open, strange } = readJournal(`${TEXT}\n${lines.join("\n")}`)!;
+  deepEqual([open.length, strange], [2, 2]);
 });
 
 Deno.test("journal: any text whatever is read to an end", () => {

@@ -1,11 +1,11 @@
 import type { Libc } from "../../../ffi/linux/libc.ts";
-import { listJournals } from "./journal_folder.ts";
+import { appendLine, listJournals } from "./journal_folder.ts";
 import { type OpenStep, undoneLine } from "./journal_text.ts";
 import { bootId, exists, isDead, ownNetwork } from "./process_identity.ts";
 import { isThere, keptPath, readTextFile, RESOLV_CONF } from "../netcfg/resolv_conf_file.ts";
 import { isWrittenByTtun } from "../netcfg/written_resolv_conf.ts";
 import { isHeldByOther } from "./others.ts";
-import { isKnownKind, undoStep } from "./undo.ts";
+import { undoStep } from "./undo.ts";
 import { describeStep, isHarmless, outlivesBoot } from "./undo_step.ts";
 
 /** Stands for a process that nothing is known of. */
@@ -15,7 +15,11 @@ export const NO_PROCESS = 0;
 export interface Leftover {
   readonly pid: number;
   readonly path: string;
+  /** Device and inode of the file, which is this user's own; null = nothing is to be written to it. */
+  readonly id: string | null;
   readonly open: readonly OpenStep[];
+  /** The number of lines of its file that are not ttun's, and are not undone. */
+  readonly strange: number;
 }
 
 /** The result of one change; `failure` says why it could not be undone. */
@@ -40,7 +44,7 @@ export function findLeftovers(libc: Libc, folder: string): Leftover[] {
   for (const { path, isEmpty } of journals) {
     if (isEmpty && !exists(libc, pidOf(path))) removeQuietly(path);
   }
-  for (const { path, text, isForeign } of here) {
+  for (const { path, text, isForeign, id } of here) {
     const { owner, open } = text!;
     if (!isDead(libc, owner)) continue;
     const isOfThisBoot = owner.boot === bootId(libc);
@@ -49,8 +53,9 @@ export function findLeftovers(libc: Libc, folder: string): Leftover[] {
       (isOfThisBoot || outlivesBoot(step)) && !living.has(JSON.stringify(step)) &&
       (!isForeign || isHarmless(step))
     );
-    if (rest.length === 0) removeQuietly(path);
-    else found.push({ pid: owner.pid, path, open: rest });
+    const strange = isOfThisBoot ? text!.strange : 0;
+    if (rest.length === 0 && strange === 0) removeQuietly(path);
+    else found.push({ pid: owner.pid, path, id: isForeign ? null : id, open: rest, strange });
   }
   return found;
 }
@@ -65,7 +70,13 @@ export function staleNameServers(libc: Libc, folders: readonly string[]): Leftov
   const text = isThere(keptPath(path)) && !isHeld ? readTextFile(path) : null;
   if (text === null || !isWrittenByTtun(text)) return [];
   const step = { kind: "resolvConf", path } as const;
-  return [{ pid: NO_PROCESS, path: "", open: [{ number: 0, step, outlives: false }] }];
+  return [{
+    pid: NO_PROCESS,
+    path: "",
+    id: null,
+    open: [{ number: 0, step, outlives: false }],
+    strange: 0,
+  }];
 }
 
 /** The file's name begins with the number of its process. */
@@ -83,17 +94,17 @@ export function repair(
   { keepsOutliving }: { keepsOutliving: boolean },
 ): Repaired[] {
   const done: Repaired[] = [];
-  for (const { pid, path, open } of leftovers) {
-    let isWhole = true;
+  for (const { pid, path, id, open, strange } of leftovers) {
+    let isWhole = strange === 0 || !keepsOutliving;
     for (const { number, step, outlives } of open.toReversed()) {
-      if (!isKnownKind(step.kind) || (keepsOutliving && outlives)) {
+      if (keepsOutliving && outlives) {
         isWhole = false;
         continue;
       }
       const what = describeStep(step);
       try {
         if (undoStep(step, libc, path.slice(0, path.lastIndexOf("/")))) done.push({ pid, what });
-        appendIfThere(path, undoneLine(number));
+        if (id !== null) appendLine({ path, id }, undoneLine(number));
       } catch (error) {
         if (!(error instanceof Error)) throw error;
         isWhole = false;
@@ -103,15 +114,6 @@ export function repair(
     if (isWhole) removeQuietly(path);
   }
   return done;
-}
-
-/** Ignores that another process has repaired it meanwhile. */
-function appendIfThere(path: string, line: string): void {
-  try {
-    Deno.writeTextFileSync(path, line, { append: true, create: false });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }
 
 function removeQuietly(path: string): void {

