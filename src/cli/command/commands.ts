@@ -17,6 +17,7 @@ import {
   PROXY_SERVER_OPTIONS,
   PROXY_SERVER_REFUSALS,
 } from "../proxy/options.ts";
+import { KEY_CHANGE_OPTIONS, KEY_LIST_OPTIONS } from "../keys/options.ts";
 import { DOCTOR_OPTIONS } from "../doctor/options.ts";
 import { PING_OPTIONS, SPEEDTEST_OPTIONS } from "../measure/options.ts";
 import {
@@ -159,6 +160,36 @@ export const COMMANDS = {
     run: async (options, context) =>
       await (await load(() => import("../share/command.ts"))).runShare(options, context),
   }),
+  key: {
+    summary: "add, revoke and list the keys of a server's clients",
+    about: "ttun key changes a server's file with a key for each client (--key-file): a running " +
+      "server reads it again at SIGHUP, and a client whose key is gone loses its sessions.",
+    aliases: [],
+    example: "ttun key add laptop --key-file /etc/ttun/keys",
+    commands: {
+      add: defineCommand({
+        summary: "add a new key for a client, in a new file if there is none",
+        example: "ttun key add laptop --key-file /etc/ttun/keys",
+        options: KEY_CHANGE_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) => (await loadKeys()).runKeyAdd(options, context),
+      }),
+      revoke: defineCommand({
+        summary: "take a client's key away",
+        example: "ttun key revoke laptop --key-file /etc/ttun/keys",
+        options: KEY_CHANGE_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) => (await loadKeys()).runKeyRevoke(options, context),
+      }),
+      list: defineCommand({
+        summary: "list the names of the keys",
+        example: "ttun key list --key-file /etc/ttun/keys",
+        options: KEY_LIST_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) => (await loadKeys()).runKeyList(options, context),
+      }),
+    },
+  },
   up: defineCommand({
     summary: "start all that a configuration file asks for, in the background",
     example: "ttun up office",
@@ -289,6 +320,10 @@ async function printConfigSchema({ signal }: RunContext): Promise<number> {
   const { configSchema } = await load(() => import("../config/schema.ts"));
   await print(`${JSON.stringify(configSchema(fileCommands(COMMANDS)), null, 2)}\n`, signal);
   return 0;
+}
+
+async function loadKeys() {
+  return await load(() => import("../keys/command.ts"));
 }
 
 async function loadForward() {

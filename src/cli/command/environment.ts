@@ -7,8 +7,9 @@ import type { Option, OptionTable } from "./option_table.ts";
  */
 const HOOK_MARK = "TTUN_ROLE";
 
-/** The environment variable that stands for an option, such as `TTUN_PERMIT_OPEN`. */
-export function variableOf(option: Option): string {
+/** The environment variable that stands for an option, such as `TTUN_PERMIT_OPEN`; null = none does. */
+export function variableOf(option: Option): string | null {
+  if (option.variable === null) return null;
   return option.variable ?? `TTUN_${option.names[0].toUpperCase().replaceAll("-", "_")}`;
 }
 
@@ -25,6 +26,7 @@ export function environmentLayer(
   if (get(HOOK_MARK) !== undefined) return layer;
   for (const [key, option] of Object.entries(table)) {
     const spelled = variableOf(option);
+    if (spelled === null) continue;
     const value = get(spelled);
     if (value === undefined || value === "") continue;
     const isOwn = option.variable !== undefined;

@@ -175,7 +175,8 @@ export function optionFacts(
   if (option.required === true) facts.push("required");
   const standard = option.defaultText ?? defaultOf(option);
   if (standard !== undefined) facts.push(`default ${standard}`);
-  facts.push(`env ${variableOf(option)}`);
+  const variable = variableOf(option);
+  if (variable !== null) facts.push(`env ${variable}`);
   return facts;
 }
 

@@ -94,7 +94,7 @@ Deno.test("a command's page tells every option with its default", () => {
 Deno.test("usage lines show what is required", () => {
   assert.match(
     generalUsage(COMMANDS),
-    /^Usage: ttun server\|client\|proxy\|ping\|speedtest\|status\|doctor\|forward\|share\|up\|down\|reload\|logs\|config\|genkey\|completions\|man /,
+    /^Usage: ttun server\|client\|proxy\|ping\|speedtest\|status\|doctor\|forward\|share\|key\|up\|down\|reload\|logs\|config\|genkey\|completions\|man /,
   );
   assert.match(groupUsage("proxy", COMMANDS.proxy), /^Usage: ttun proxy server\|client /);
   assert.match(commandUsage("client", COMMANDS.client), /^Usage: ttun client -s HOST\[:PORT\] /);
@@ -104,16 +104,39 @@ Deno.test("all commands are told by all their words, in order", () => {
   const ends = ["server", "client", "proxy server", "proxy client"];
   const questions = ["ping", "speedtest", "status", "doctor"];
   const forward = ["add", "list", "remove"].map((word) => `forward ${word}`);
-  const runs = ["share", "up", "down", "reload", "logs"];
+  const key = ["add", "revoke", "list"].map((word) => `key ${word}`);
+  const runs = ["up", "down", "reload", "logs"];
   const config = ["check", "show", "example", "schema"].map((word) => `config ${word}`);
   const shells = ["bash", "zsh", "fish"].map((shell) => `completions ${shell}`);
   assert.deepEqual(
     ALL.map(([name]) => name),
-    [...ends, ...questions, ...forward, ...runs, ...config, "genkey", ...shells, "man"],
+    [
+      ...ends,
+      ...questions,
+      ...forward,
+      "share",
+      ...key,
+      ...runs,
+      ...config,
+      "genkey",
+      ...shells,
+      "man",
+    ],
   );
   assert.deepEqual(
     listings(COMMANDS).map(({ name }) => name),
-    [...ends, ...questions, "forward", ...runs, "config", "genkey", "completions", "man"],
+    [
+      ...ends,
+      ...questions,
+      "forward",
+      "share",
+      "key",
+      ...runs,
+      "config",
+      "genkey",
+      "completions",
+      "man",
+    ],
   );
   assert.equal(allCommands(COMMANDS)["proxy server"], COMMANDS.proxy.commands.server);
 });

@@ -34,9 +34,10 @@ interface CommonOption {
   readonly isSecret?: (text: string) => boolean;
   /**
    * The name of its environment variable, which the command reads itself, as it is a secret's;
-   * absent = TTUN_ and the option's name.
+   * absent = TTUN_ and the option's name. Null = there is none: the option has a name in common with
+   * another one that means something else.
    */
-  readonly variable?: string;
+  readonly variable?: string | null;
   /** The value is run by a shell: a file that has it must be its owner's alone. */
   readonly runs?: true;
   /** It says which file there is, and cannot stand in one. */

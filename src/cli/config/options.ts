@@ -35,6 +35,7 @@ export interface ConfigSource {
 
 const NAME_OPTION = {
   names: ["name"],
+  variable: null,
   group: "basic",
   kind: "string",
   metavar: "NAME|FILE",

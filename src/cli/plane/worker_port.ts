@@ -19,8 +19,8 @@ export class PlanePort<Start> implements Resolver {
   readonly #stop = Promise.withResolvers<void>();
   #isEndedOnPurpose = false;
   #tellStatus: (() => void) | null = null;
-  #useRules: ((rules: PlaneRules) => void) | null = null;
-  #useKeys: ((keys: readonly NamedKey[]) => void) | null = null;
+  readonly #rules = new Latest<PlaneRules>();
+  readonly #keys = new Latest<readonly NamedKey[]>();
   /** Status was asked for before there was anything to tell. */
   #owesStatus = false;
   readonly #requests = new Map<number, Waiting<string[]>>();
@@ -46,14 +46,14 @@ export class PlanePort<Start> implements Resolver {
     this.#owesStatus = false;
   }
 
-  /** `use` is called with other rules than those of the beginning. */
+  /** `use` is called with other rules than those of the beginning, at once if there are some. */
   onRules(use: (rules: PlaneRules) => void): void {
-    this.#useRules = use;
+    this.#rules.on(use);
   }
 
-  /** `use` is called with other keys than those of the beginning. */
+  /** `use` is called with other keys than those of the beginning, at once if there are some. */
   onKeys(use: (keys: readonly NamedKey[]) => void): void {
-    this.#useKeys = use;
+    this.#keys.on(use);
   }
 
   report(event: PlaneEvent): void {
@@ -127,9 +127,9 @@ export class PlanePort<Start> implements Resolver {
         else this.#tellStatus();
         return;
       case "rules":
-        return this.#useRules?.(command.rules);
+        return this.#rules.give(command.rules);
       case "keys":
-        return this.#useKeys?.(command.keys);
+        return this.#keys.give(command.keys);
       case "resolved":
         return this.#requests.get(command.id)?.resolve([...command.addresses]);
       case "unresolved":
@@ -143,5 +143,22 @@ export class PlanePort<Start> implements Resolver {
       default:
         command satisfies never;
     }
+  }
+}
+
+/** A value that may come before there is anybody to use it: the newest one is kept. */
+class Latest<T> {
+  #use: ((value: T) => void) | null = null;
+  #kept: { readonly value: T } | null = null;
+
+  on(use: (value: T) => void): void {
+    this.#use = use;
+    if (this.#kept !== null) use(this.#kept.value);
+    this.#kept = null;
+  }
+
+  give(value: T): void {
+    if (this.#use === null) this.#kept = { value };
+    else this.#use(value);
   }
 }

@@ -23,3 +23,26 @@ test("a status that is asked for before there are counters is told as soon as th
     port2.close();
   }
 });
+
+test("rules and keys that come before there is anybody to use them are used as soon as there is", async () => {
+  const { port1, port2 } = new MessageChannel();
+  const port = new PlanePort<null>(port1 as NodePort as unknown as MessagePort, null);
+  try {
+    const rules = (port: number) => ({ allow: [], deny: [], permitListen: [{ port }] });
+    for (const number of [1, 2]) port2.postMessage({ kind: "rules", rules: rules(number) });
+    port2.postMessage({ kind: "keys", keys: [] });
+    port2.postMessage({ kind: "start", with: null });
+    await port.start;
+    const used: unknown[] = [];
+    port.onRules((given) => used.push(given));
+    port.onKeys((given) => used.push(given));
+    assert.deepEqual(used, [rules(2), []]);
+    port2.postMessage({ kind: "rules", rules: rules(3) });
+    port2.postMessage({ kind: "stop" });
+    await port.stop;
+    assert.deepEqual(used.slice(2), [rules(3)]);
+  } finally {
+    port1.close();
+    port2.close();
+  }
+});

@@ -56,12 +56,15 @@ export async function resolveKey(
   context: Pick<RunContext, "signal" | "log" | "secretsHidden" | "fileSecrets" | "background">,
   host: KeyEnvironment = denoKeyEnvironment,
 ): Promise<ResolvedKey> {
+  if (options.linkKey !== undefined) {
+    host.env.forget("TTUN_KEY");
+    return keyOf(options.linkKey, "link");
+  }
   const handed = context.background?.secrets[KEY_SECRET];
   if (handed !== undefined) return keyOf(handed, handedSource(context.background!.secrets));
   const fromEnv = host.env.get("TTUN_KEY");
   if (fromEnv !== undefined) host.env.forget("TTUN_KEY");
 
-  if (options.linkKey !== undefined) return keyOf(options.linkKey, "link");
   if (options.key !== undefined) {
     const isInFile = context.fileSecrets?.has("key") === true;
     if (!isInFile) warnOfArgument(context);

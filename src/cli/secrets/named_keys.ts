@@ -8,6 +8,10 @@ const MOST_KEYS = 256;
 
 const NAME = /^[\p{L}\p{N}_.@-]{1,64}$/u;
 
+export function isKeyName(text: string): boolean {
+  return NAME.test(text);
+}
+
 const LINE_FEED = 0x0a;
 
 const FILES: readonly KeySource[] = ["--key-file", "TTUN_KEY_FILE", "credential", "default file"];

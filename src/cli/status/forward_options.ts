@@ -9,6 +9,7 @@ import { STATUS_COMMAND_OPTIONS } from "./options.ts";
 
 const NAME_OPTION = {
   names: ["name"],
+  variable: null,
   group: "basic",
   kind: "string",
   metavar: "NAME",

@@ -40,6 +40,7 @@ export type StatusFlags = Values<typeof STATUS_OPTIONS>;
 export const STATUS_COMMAND_OPTIONS = {
   name: {
     names: ["name"],
+    variable: null,
     group: "basic",
     kind: "string",
     metavar: "NAME",

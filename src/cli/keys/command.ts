@@ -1,0 +1,90 @@
+import { utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { RunContext } from "../command/context.ts";
+import { print } from "../output/stdout.ts";
+import { removeIfThere, writeNew } from "../platform/new_file.ts";
+import { makeKey } from "../secrets/genkey.ts";
+import { denoKeyEnvironment } from "../secrets/key_environment.ts";
+import { KEY, readSecretFile } from "../secrets/secret_file.ts";
+import { keyNames, withKey, withoutKey } from "./key_lines.ts";
+import type { KeyChangeFlags, KeyListFlags } from "./options.ts";
+
+const RELOAD = "A running server takes it at SIGHUP (ttun reload NAME, systemctl reload UNIT).";
+
+/** Prints the names of the keys, one a line. @throws {TtunError} usage, privilege */
+export async function runKeyList({ keyFile }: KeyListFlags, context: RunContext): Promise<number> {
+  const names = keyNames(await readText(keyFile, context));
+  await print(names.map((name) => `${name}\n`).join(""), context.signal);
+  return 0;
+}
+
+/** Adds a new random key, which it does not print. @throws {TtunError} usage, privilege, system */
+export async function runKeyAdd(
+  { name, keyFile }: KeyChangeFlags,
+  context: RunContext,
+): Promise<number> {
+  const text = exists(keyFile) ? await readText(keyFile, context) : null;
+  replace(keyFile, withKey(text, name, makeKey()));
+  const share = `ttun share --client ${name} --key-file ${keyFile} HOST`;
+  const said = `There is a key of ${name} now; a link for its client: ${share}\n${RELOAD}\n`;
+  await print(said, context.signal);
+  return 0;
+}
+
+/** Takes a key away. @throws {TtunError} usage, privilege, system */
+export async function runKeyRevoke(
+  { name, keyFile }: KeyChangeFlags,
+  context: RunContext,
+): Promise<number> {
+  replace(keyFile, withoutKey(await readText(keyFile, context), name));
+  const said = `The key of ${name} is gone. ${RELOAD} Its sessions end then.\n`;
+  await print(said, context.signal);
+  return 0;
+}
+
+/** Without the last end of line. */
+async function readText(path: string, context: RunContext): Promise<string> {
+  if (path === "-") {
+    throw new TtunError("usage", "Cannot change keys of standard input: give a file's name");
+  }
+  return new TextDecoder().decode(await readSecretFile(path, KEY, context, denoKeyEnvironment));
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw failure(path, error);
+  }
+}
+
+/** Nobody sees half of the new text. A name that two programs cannot have keeps a second one away. */
+function replace(path: string, text: string): void {
+  try {
+    const real = exists(path) ? Deno.realPathSync(path) : path;
+    const next = `${real}.ttun-new`;
+    writeNew(next, utf8(text), { mode: 0o600, durable: true });
+    try {
+      Deno.renameSync(next, real);
+    } catch (error) {
+      removeIfThere(next);
+      throw error;
+    }
+  } catch (error) {
+    throw failure(path, error);
+  }
+}
+
+function failure(path: string, error: unknown): TtunError {
+  if (error instanceof TtunError) return error;
+  if (error instanceof Deno.errors.AlreadyExists) {
+    return new TtunError(
+      "usage",
+      `Cannot change ${path}: another ttun changes it; if there is none, remove ${path}.ttun-new`,
+    );
+  }
+  const why = error instanceof Error ? error.message : String(error);
+  return new TtunError("system", `Cannot change ${path}: ${why}`, { cause: error });
+}

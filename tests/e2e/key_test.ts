@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { test } from "../check.ts";
+import { ttunCommand } from "./forward_pair.ts";
+import { makeFolder } from "./proxy_files.ts";
+import { ENV, run } from "./proxy_pair.ts";
+
+const NO_KEY = { ...ENV, TTUN_KEY: "" };
+
+test("keys are added, listed, shared and revoked in a file that stays its owner's alone", async () => {
+  await using folder = await makeFolder();
+  const file = `${folder.path}/keys`;
+  const ttun = async (...args: string[]) => {
+    const [command, all] = ttunCommand(...args);
+    return await run(command, all, { env: NO_KEY });
+  };
+  const key = (...args: string[]) => ttun("key", ...args, "--key-file", file);
+  for (const name of ["ann", "bob"]) {
+    const { code, stdout, stderr } = await key("add", name);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, new RegExp(`ttun share --client ${name} `));
+  }
+  assert.equal(Deno.statSync(file).mode! & 0o777, 0o600);
+  assert.equal((await key("list")).stdout, "ann\nbob\n");
+  const lines = Deno.readTextFileSync(file).trimEnd().split("\n");
+  assert.match(lines[1]!, /^ann:[\w-]{43}$/);
+  const link = `${folder.path}/link`;
+  const shared = await ttun(
+    ..."share h.example --client bob".split(" "),
+    "--key-file",
+    file,
+    "-o",
+    link,
+  );
+  assert.equal(shared.code, 0, shared.stderr);
+  assert(Deno.readTextFileSync(link).includes(lines[2]!.slice("bob:".length)));
+  assert.match((await key("add", "ann")).stderr, /there is one already/);
+  assert.equal((await key("revoke", "ann")).code, 0);
+  assert.equal((await key("list")).stdout, "bob\n");
+  const last = await key("revoke", "bob");
+  assert.deepEqual([last.code, (await key("list")).stdout], [2, "bob\n"]);
+  assert.match(last.stderr, /this is the last one/);
+  Deno.writeTextFileSync(`${file}.ttun-new`, "");
+  assert.match((await key("add", "cat")).stderr, /another ttun changes it/);
+  Deno.chmodSync(file, 0o644);
+  assert.match((await key("list")).stderr, /run chmod 600/);
+});
