@@ -129,11 +129,15 @@ export class LinuxKeeper implements DeviceKeeper {
   }
 
   conflictOf(network: Cidr, server: string | undefined): string | null {
-    // With both ends on this machine, the other tunnel is the server's, which has its own warning.
-    return this.#tryNetlink(() => {
+    try {
+      // With both ends on this machine, the other tunnel is the server's, which has its own warning.
       const isHere = server !== undefined && this.paths.isOwn(server);
       return this.#settings.conflictOf(network, isHere);
-    });
+    } catch (error) {
+      if (!(error instanceof NativeError)) throw error;
+      // A network that cannot be seen may be in conflict.
+      return `something unknown, as its networks cannot be read (${error.message}),`;
+    }
   }
 
   warnOfDuplicates(): void {

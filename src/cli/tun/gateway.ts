@@ -30,6 +30,8 @@ interface Tools {
   readonly log: Logger;
   /** Tells whether the user has ended the program. */
   readonly port: Pick<PlanePort<unknown>, "isEndedOnPurpose">;
+  /** The machine's name servers become the tunnel's, now or by a session. */
+  readonly ownsNames: boolean;
 }
 
 const STRICT_RP_FILTER = "rp_filter is strict here, and what makes up for it cannot be set: the " +
@@ -126,7 +128,9 @@ export class Gateway implements Disposable {
 
   get #wishes(): KillSwitchWishes {
     const { kept } = this.#networks;
-    return { device: this.#device, mark: CARRIER_MARK, kept, exclude: this.#config.exclude };
+    const { exclude } = this.#config;
+    const { ownsNames } = this.#o;
+    return { device: this.#device, mark: CARRIER_MARK, kept, exclude, ownsNames };
   }
 
   #setSwitch(): void {

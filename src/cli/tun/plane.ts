@@ -121,6 +121,7 @@ async function open(
   const folder = ownFolder();
   const pushedRoutes = modules.pushed === null || platform.libc === null ? null : opened.use(
     new modules.pushed.PushedRoutes(device.name, {
+      exclude: config.gateway?.exclude ?? [],
       keeper,
       folder: device.persistent ? folder : null,
       libc: platform.libc,
@@ -191,7 +192,7 @@ function mayHaveGateway({ gateway }: TunConfig): boolean {
 }
 
 /** @throws {TtunError} privilege, system */
-function openGateway({ gateway }: TunConfig, tools: Tools, module: GatewayModule | null) {
+function openGateway({ dns, gateway }: TunConfig, tools: Tools, module: GatewayModule | null) {
   const { platform: { libc }, log, port } = tools;
   if (module === null || libc === null) return null;
   const folder = ownFolder();
@@ -204,7 +205,8 @@ function openGateway({ gateway }: TunConfig, tools: Tools, module: GatewayModule
   }
   const leftovers = module.repairAtStart(folder, { libc, log });
   if (gateway !== null) {
-    return new module.Gateway(gateway, folder, { libc, log, port }, leftovers);
+    const o = { libc, log, port, ownsNames: dns !== null };
+    return new module.Gateway(gateway, folder, o, leftovers);
   }
   if (leftovers.length > 0) {
     log.warn(

@@ -13,6 +13,7 @@ export class PushedRoutes implements Disposable {
   readonly #netlink: Netlink;
   readonly #index: number;
   readonly #keeper: Pick<DeviceKeeper, "conflictOf">;
+  readonly #exclude: readonly Cidr[];
   readonly #log: Logger;
   readonly #device: string;
   /** Null = the routes go with the device. */
@@ -23,7 +24,9 @@ export class PushedRoutes implements Disposable {
   /** @throws {NativeError} if the device is gone */
   constructor(
     device: string,
-    { folder, keeper, libc, log }: {
+    { exclude, folder, keeper, libc, log }: {
+      /** Networks that the user keeps beside the tunnel. */
+      readonly exclude: readonly Cidr[];
       readonly keeper: Pick<DeviceKeeper, "conflictOf">;
       /** Of the journal, for a device that stays when this process ends; null = it goes with it. */
       readonly folder: string | null;
@@ -33,6 +36,7 @@ export class PushedRoutes implements Disposable {
   ) {
     this.#device = device;
     this.#keeper = keeper;
+    this.#exclude = exclude;
     this.#journal = folder === null ? null : new Journal(libc, folder, "routes");
     this.#log = log;
     using opened = new DisposableStack();
@@ -50,7 +54,8 @@ export class PushedRoutes implements Disposable {
         .values()
     ) {
       const conflictOf = (network: Cidr) => this.#keeper.conflictOf(network, server);
-      const refusal = routeRefusal(to, { server: ip, conflictOf }) ?? this.#add(to);
+      const policy = { server: ip, exclude: this.#exclude, conflictOf };
+      const refusal = routeRefusal(to, policy) ?? this.#add(to);
       if (refusal !== null) this.#tellRefusal(to, refusal);
     }
     if (this.#present.length === 0) return;

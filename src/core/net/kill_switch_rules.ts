@@ -14,14 +14,23 @@ export interface KillSwitchWishes {
   readonly kept: readonly KeptNetwork[];
   /** Networks that the user has excluded, by whatever link. */
   readonly exclude: readonly Cidr[];
+  /** The tunnel has the machine's name servers: those of kept networks are not asked. */
+  readonly ownsNames: boolean;
 }
+
+/** DNS, and DNS over TLS or QUIC (RFC 7858, RFC 9250). */
+const NAME_PORTS = [53, 853];
 
 /**
  * Returns a program for nft that puts the table in place, or another in the place of an earlier one,
  * in one transaction: there is no moment without it.
  */
 export function killSwitchNft(table: string, o: KillSwitchWishes): string {
-  const kept = [...keptNft(o), ...o.exclude.map((to) => `${daddr(to)} accept`)];
+  const kept = [
+    ...o.exclude.map((to) => `${daddr(to)} accept`),
+    ...(o.ownsNames ? REJECT_NAMES_NFT : []),
+    ...keptNft(o),
+  ];
   const output = [
     'oifname "lo" accept',
     ...deviceNft(o.device),
@@ -55,6 +64,11 @@ add table inet ${table} {
 const REJECT_NFT = [
   "meta l4proto tcp reject with tcp reset",
   "reject with icmpx type admin-prohibited",
+];
+
+const REJECT_NAMES_NFT = [
+  `tcp dport { ${NAME_PORTS.join(", ")} } reject with tcp reset`,
+  `udp dport { ${NAME_PORTS.join(", ")} } reject with icmpx type admin-prohibited`,
 ];
 
 function deviceNft(device: string | null): string[] {
@@ -96,12 +110,11 @@ export function killSwitchIptables(
   const device = o.device === null ? [] : [`-o ${shellWord(o.device)}`];
   const multicast = family === 4 ? "224.0.0.0/24" : "ff02::/16";
   const kept = o.kept.filter(({ network }) => network.family === family);
-  const beside = [
+  const local = [
     ...kept.map(({ link, network }) => `-o ${shellWord(link)} -d ${formatCidr(network)}`),
     ...[...new Set(kept.map(({ link }) => link))].map((link) =>
       `-o ${shellWord(link)} -d ${multicast}`
     ),
-    ...o.exclude.filter((to) => to.family === family).map((to) => `-d ${formatCidr(to)}`),
   ];
   const always = family === 4 ? ["-p udp --sport 68 --dport 67"] : [
     "-d fe80::/10 -p udp --sport 546 --dport 547",
@@ -109,19 +122,29 @@ export function killSwitchIptables(
     ...[133, 135, 136].map((type) => `-p icmpv6 --icmpv6-type ${type} -m hl --hl-eq 255`),
     ...[131, 132, 143].map((type) => `-p icmpv6 --icmpv6-type ${type} -m hl --hl-eq 1`),
   ];
-  const output = ["-o lo", ...device, `-m mark --mark ${o.mark}`, ...always, ...beside];
   const prohibited = family === 4 ? "icmp-admin-prohibited" : "icmp6-adm-prohibited";
-  const lines = (chain: string, passes: readonly string[]) => [
-    ...passes.map((match) => `-A ${chain} ${match} -j ACCEPT`),
-    `-A ${chain} -p tcp -j REJECT --reject-with tcp-reset`,
-    `-A ${chain} -j REJECT --reject-with ${prohibited}`,
+  const accept = (match: string) => `${match} -j ACCEPT`;
+  const ports = `-m multiport --dports ${NAME_PORTS.join(",")}`;
+  const names = [
+    `-p tcp ${ports} -j REJECT --reject-with tcp-reset`,
+    `-p udp ${ports} -j REJECT --reject-with ${prohibited}`,
   ];
+  const excluded = o.exclude.filter((to) => to.family === family);
+  const last = [
+    ...excluded.map((to) => accept(`-d ${formatCidr(to)}`)),
+    ...(o.ownsNames ? names : []),
+    ...local.map(accept),
+    "-p tcp -j REJECT --reject-with tcp-reset",
+    `-j REJECT --reject-with ${prohibited}`,
+  ];
+  const lines = (chain: string, passes: readonly string[]) =>
+    [...passes.map(accept), ...last].map((rule) => `-A ${chain} ${rule}`);
   return [
     "*filter",
     `:${chains.OUTPUT} - [0:0]`,
     `:${chains.FORWARD} - [0:0]`,
-    ...lines(chains.OUTPUT, output),
-    ...lines(chains.FORWARD, ["-o lo", ...device, ...beside]),
+    ...lines(chains.OUTPUT, ["-o lo", ...device, `-m mark --mark ${o.mark}`, ...always]),
+    ...lines(chains.FORWARD, ["-o lo", ...device]),
     "COMMIT",
     "",
   ].join("\n");

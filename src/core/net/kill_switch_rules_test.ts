@@ -10,6 +10,7 @@ const WISHES: KillSwitchWishes = {
     { link: "eth0", network: parseCidr("fd00:1::/64") },
   ],
   exclude: [parseCidr("203.0.113.0/24")],
+  ownsNames: false,
 };
 const CHAINS = { OUTPUT: "t-o", FORWARD: "t-f" };
 
@@ -45,6 +46,33 @@ Deno.test("kill switch: iptables gets the rules of its family alone", () => {
   match(v6, /-A t-o -j REJECT --reject-with icmp6-adm-prohibited/);
   doesNotMatch(v4, /fd00|ff02/);
   doesNotMatch(v6, /192\.168|203\.0/);
+});
+
+Deno.test("kill switch: local name servers are refused if the tunnel has them, but no excluded one", () => {
+  const o = { ...WISHES, ownsNames: true };
+  const order = new RegExp(
+    [
+      String.raw`"ttun0" accept\n.*`,
+      String.raw`ip daddr 203\.0\.113\.0/24 accept\n`,
+      String.raw`\s+tcp dport \{ 53, 853 \} reject with tcp reset\n`,
+      String.raw`\s+udp dport \{ 53, 853 \} reject with icmpx type admin-prohibited\n`,
+      String.raw`\s+oifname "eth0" ip daddr 192\.168\.1\.0/24 accept`,
+    ].join(""),
+    "s",
+  );
+  const [, output, forward] = killSwitchNft("t", o).split("  chain ");
+  for (const chain of [output!, forward!]) match(chain, order);
+  const orderOf = (chain: string) =>
+    new RegExp(
+      [
+        String.raw`-A ${chain} -d 203\.0\.113\.0/24 -j ACCEPT\n`,
+        String.raw`-A ${chain} -p tcp -m multiport --dports 53,853 -j REJECT .*\n`,
+        String.raw`-A ${chain} -p udp -m multiport --dports 53,853 -j REJECT .*\n`,
+        String.raw`-A ${chain} -o eth0 -d 192\.168\.1\.0/24 -j ACCEPT\n`,
+      ].join(""),
+    );
+  for (const chain of ["t-o", "t-f"]) match(killSwitchIptables(4, CHAINS, o), orderOf(chain));
+  doesNotMatch(killSwitchNft("t", WISHES) + killSwitchIptables(4, CHAINS, WISHES), /853/);
 });
 
 Deno.test("kill switch: a link's name ends no rule", () => {
