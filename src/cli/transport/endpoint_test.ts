@@ -74,6 +74,12 @@ Deno.test("a link in the place of its file's name is refused, and not repeated",
   );
 });
 
+Deno.test("a link without its slashes is refused, as it would not be hidden, and not repeated", () => {
+  for (const link of ["ttun:sEcReT@h:1", "ttun:/sEcReT@h:1", "TTUN:sEcReT@h:1"]) {
+    assert.equal(refusal(parseServer, link), "Cannot read the link: write ttun://KEY@HOST:PORT");
+  }
+});
+
 Deno.test("an unknown scheme is refused with those that there are", () => {
   for (const scheme of ["http", "quic", "constructor", "__proto__"]) {
     const words = refusal(parseServer, `${scheme}://example.net`);

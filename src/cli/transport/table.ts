@@ -63,7 +63,7 @@ export const TRANSPORTS = {
   // Read before anything is opened: all that a client needs, its key among it (cli/share/).
   ttun: {
     form: "ttun://KEY@HOST:PORT",
-    server: (rest) => rest,
+    server: readLink,
   },
   link: {
     form: "link:FILE",
@@ -102,6 +102,12 @@ function readPath(rest: string): string {
     refuse(`a unix socket's path has at most ${LONGEST_PATH} bytes`);
   }
   return path;
+}
+
+/** A link is read as a whole later on; one without `//` would not be hidden as a secret. */
+function readLink(rest: string): string {
+  if (rest.startsWith("//")) return rest;
+  throw new TtunError("usage", "Cannot read the link: write ttun://KEY@HOST:PORT");
 }
 
 /** It is a line of shell; the shell alone knows more. */
