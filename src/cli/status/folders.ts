@@ -4,6 +4,8 @@ const ROOT_FOLDER = "/run/ttun";
 
 /** Folders that systemd makes for the units of the Debian package: /run/ttun-NAME. */
 const UNITS = "/run";
+/** Root's, for the folders of units with a user of their own (DynamicUser). */
+const PRIVATE = `${UNITS}/private`;
 const UNIT_PREFIX = "ttun-";
 
 /** Returns the folder for a new socket: root's, systemd's or the user's; null = there is none. */
@@ -34,9 +36,27 @@ function userFolders(): string[] {
 }
 
 function unitFolders(): string[] {
-  return Array.from(Deno.readDirSync(UNITS))
-    .filter(({ isDirectory, name }) => isDirectory && name.startsWith(UNIT_PREFIX))
-    .map(({ name }) => `${UNITS}/${name}`);
+  return Array.from(Deno.readDirSync(UNITS)).flatMap((entry) => {
+    if (!entry.name.startsWith(UNIT_PREFIX)) return [];
+    const path = `${UNITS}/${entry.name}`;
+    if (entry.isDirectory) return [path];
+    return entry.isSymlink ? privateFolder(path) : [];
+  });
+}
+
+/**
+ * Returns the folder of a unit with a user of its own, to which the path is a link; else none. By its
+ * real path its owner is seen.
+ */
+function privateFolder(path: string): string[] {
+  try {
+    const real = Deno.realPathSync(path);
+    const isPrivate = real.startsWith(`${PRIVATE}/${UNIT_PREFIX}`);
+    return isPrivate && Deno.lstatSync(real).isDirectory ? [real] : [];
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return []; // the unit has just ended
+    throw error;
+  }
 }
 
 function isRoot(): boolean {
