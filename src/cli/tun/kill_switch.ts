@@ -9,6 +9,7 @@ import {
   FilterChanges,
   type FilterProgram,
   type FilterRules,
+  ipFamilies,
   iptablesRules,
   nftRules,
 } from "../../io/netcfg/kill_switch.ts";
@@ -16,6 +17,8 @@ import {
 /** Rules that refuse all but what the wishes name. They outlive the process until `remove`. */
 export class KillSwitch {
   readonly #id: string;
+  /** Of the kernel. */
+  readonly #families: readonly (4 | 6)[];
   readonly #program: FilterProgram;
   readonly #changes: FilterChanges;
   #text: string;
@@ -31,6 +34,7 @@ export class KillSwitch {
     wishes: KillSwitchWishes,
   ) {
     this.#id = o.id;
+    this.#families = ipFamilies(o.libc);
     this.#program = o.program;
     const { rules, text } = this.#rules(wishes);
     this.#changes = new FilterChanges(o.libc, o.journal, rules, { outlives: true });
@@ -62,6 +66,9 @@ export class KillSwitch {
       4: killSwitchIptables(4, chains, wishes),
       6: killSwitchIptables(6, chains, wishes),
     };
-    return { rules: iptablesRules("filter", chains, texts), text: texts[4] + texts[6] };
+    return {
+      rules: iptablesRules(this.#families, "filter", chains, texts),
+      text: texts[4] + texts[6],
+    };
   }
 }

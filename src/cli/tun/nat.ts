@@ -23,6 +23,7 @@ import {
   type FilterProgram,
   type FilterRules,
   findFilterProgram,
+  ipFamilies,
   iptablesRules,
   nftRules,
   noFilterProgram,
@@ -117,8 +118,8 @@ export class NatGateway implements Disposable {
   }
 
   #wanted(): FilterRules[] {
-    const { device, networks } = this.#o;
-    return natRules(this.#program, this.#token, {
+    const { device, libc, networks } = this.#o;
+    return natRules(this.#program, ipFamilies(libc), this.#token, {
       device,
       uplinks: this.#uplinks,
       networks: networks.map(networkOf).filter(({ prefix }) => prefix > 0),
@@ -154,15 +155,23 @@ function warnOfDrops(device: string, log: Logger): void {
   );
 }
 
-/** Returns the rules of --nat. `token`: letters, digits and underscores that no other process has. */
-function natRules(program: FilterProgram, token: string, wishes: NatWishes): FilterRules[] {
+/** Returns the rules of --nat. `families`: of the kernel. `token`: letters, digits and underscores that no other process has. */
+function natRules(
+  program: FilterProgram,
+  families: readonly (4 | 6)[],
+  token: string,
+  wishes: NatWishes,
+): FilterRules[] {
   if (program === "nft") {
     const table = `ttun_nat_${token}`;
     return [nftRules(table, natNft(table, wishes))];
   }
   return natIptables(wishes).map(({ table, builtIn, text }) => {
     const chain = chainName(table, token);
-    return iptablesRules(table, { [builtIn]: chain }, { 4: text(4, chain), 6: text(6, chain) });
+    return iptablesRules(families, table, { [builtIn]: chain }, {
+      4: text(4, chain),
+      6: text(6, chain),
+    });
   });
 }
 

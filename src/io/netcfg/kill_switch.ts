@@ -2,6 +2,8 @@ import { TtunError } from "../../base/errors.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import type { Change, Journal } from "../changes/journal.ts";
 import { canRun, mustRun } from "../changes/run_program.ts";
+import { feedProgram } from "./feed_program.ts";
+import { readSysctl } from "../changes/sysctl.ts";
 import { undoStep } from "../changes/undo.ts";
 import type { UndoStep } from "../changes/undo_step.ts";
 
@@ -73,16 +75,28 @@ export class FilterChanges {
 
 export function nftRules(table: string, text: string): FilterRules {
   const step: UndoStep = { kind: "nft", family: "inet", table };
-  return { steps: [step], apply: () => mustRun(["nft", text]) };
+  return { steps: [step], apply: () => feedProgram(["nft", "-f", "-"], text) };
 }
 
-/** `texts`: the input of iptables-restore by family; `chains`: by the built-in ones. */
+/** Is there in a kernel that has IPv6. */
+const IPV6_SETTING = "/proc/sys/net/ipv6/conf/all/disable_ipv6";
+
+/** Returns the families of the kernel: a packet filter has no rules for one that is not there. */
+export function ipFamilies(libc: Libc): readonly (4 | 6)[] {
+  return readSysctl(libc, IPV6_SETTING) === null ? [4] : [4, 6];
+}
+
+/**
+ * `families`: of the kernel. `texts`: the input of iptables-restore by family; `chains`: by the
+ * built-in ones.
+ */
 export function iptablesRules(
+  families: readonly (4 | 6)[],
   table: "filter" | "mangle" | "nat",
   chains: Readonly<Record<string, string>>,
   texts: Readonly<Record<4 | 6, string>>,
 ): FilterRules {
-  const steps = ([4, 6] as const).map((family): UndoStep & { kind: "iptables" } => ({
+  const steps = families.map((family): UndoStep & { kind: "iptables" } => ({
     kind: "iptables",
     program: family === 4 ? "iptables" : "ip6tables",
     table,
@@ -94,7 +108,7 @@ export function iptablesRules(
       if (step.kind !== "iptables") return;
       const { program } = step;
       const text = texts[program === "iptables" ? 4 : 6];
-      mustRun(["/bin/sh", "-c", `${program}-restore -w -n <<'END'\n${text}END`]);
+      feedProgram([`${program}-restore`, "-w", "-n"], text);
       for (const [builtIn, chain] of Object.entries(chains)) {
         const jump = [builtIn, "-j", chain];
         if (canRun([program, "-w", "-t", table, "-C", ...jump])) continue;

@@ -1,7 +1,13 @@
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { readSysctl, writeSysctl } from "../changes/sysctl.ts";
 import type { UndoStep } from "../changes/undo_step.ts";
-import { type FilterProgram, type FilterRules, iptablesRules, nftRules } from "./kill_switch.ts";
+import {
+  type FilterProgram,
+  type FilterRules,
+  ipFamilies,
+  iptablesRules,
+  nftRules,
+} from "./kill_switch.ts";
 
 /** Has the reverse path check look routes up with the packet's mark. */
 const SRC_VALID_MARK = "/proc/sys/net/ipv4/conf/all/src_valid_mark";
@@ -17,7 +23,7 @@ export function returnMarks(
   id: string,
   mark: number,
 ): FilterRules {
-  const rules = program === "nft" ? nftMarks(id, mark) : iptablesMarks(id, mark);
+  const rules = program === "nft" ? nftMarks(id, mark) : iptablesMarks(libc, id, mark);
   const before = readSysctl(libc, SRC_VALID_MARK);
   if (before === null || before === "1") return rules;
   const sysctl: UndoStep = { kind: "sysctl", path: SRC_VALID_MARK, before, after: "1" };
@@ -49,7 +55,7 @@ add table inet ${table} {
   );
 }
 
-function iptablesMarks(id: string, mark: number): FilterRules {
+function iptablesMarks(libc: Libc, id: string, mark: number): FilterRules {
   const chains = { PREROUTING: `ttun-r-${id}`, POSTROUTING: `ttun-s-${id}` };
   const text = [
     "*mangle",
@@ -60,5 +66,5 @@ function iptablesMarks(id: string, mark: number): FilterRules {
     "COMMIT",
     "",
   ].join("\n");
-  return iptablesRules("mangle", chains, { 4: text, 6: text });
+  return iptablesRules(ipFamilies(libc), "mangle", chains, { 4: text, 6: text });
 }
