@@ -9,6 +9,10 @@ export class Reloads {
   readonly #all = new Set<Reload>();
   #last: Promise<void> = Promise.resolve();
 
+  get isEmpty(): boolean {
+    return this.#all.size === 0;
+  }
+
   on(reload: Reload): Disposable {
     this.#all.add(reload);
     return { [Symbol.dispose]: () => void this.#all.delete(reload) };

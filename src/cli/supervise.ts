@@ -46,7 +46,7 @@ export async function supervise(
     root,
     (name) => log.debug("Stopping", { signal: name }),
     () => {
-      if (hasTerminal || command.logging === undefined) return false;
+      if (hasTerminal || (command.logging === undefined && reloads.isEmpty)) return false;
       void reloads.run(log); // never rejects
       return true;
     },

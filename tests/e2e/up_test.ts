@@ -218,6 +218,48 @@ no-warm-up = true
   assert.equal(stateOf(world.name), "");
 });
 
+test("up --foreground: SIGHUP reaches what it has started; another run's record is not its own", async () => {
+  await using world = await makeWorld();
+  const { name, ttun } = world;
+  await world.write(`
+[server]
+no-tun = true
+no-warm-up = true
+listen = "${LOOPBACK}:0"
+`);
+  const [command, args] = ttunCommand("up", world.file, "--foreground");
+  const up = spawnHere(command, args, { env: ENV });
+  await using _up = up;
+  await until(() => /"pid"/.test(stateOf(name)), () => up.output);
+  const pid = Number(/"pid":(\d+)/.exec(stateOf(name))![1]);
+  up.signal("SIGHUP");
+  await up.waitFor(/reloaded .*parts=[^]*reloaded .*parts=/, 10_000);
+  assert(isThere(pid), up.output);
+
+  up.signal("SIGSTOP");
+  assert.equal((await ttun("down", name)).code, 0);
+  assert.equal((await ttun("up", world.file)).code, 0);
+  const later = stateOf(name);
+  up.signal("SIGCONT");
+  assert.equal((await up.status).code, 0, up.output);
+  assert.equal(stateOf(name), later);
+  assert.equal((await ttun("down", name)).code, 0);
+});
+
+test("down and reload: a path is of that file only, a name of whatever is up by it", async () => {
+  await using world = await makeWorld();
+  const { name, file, folder, ttun } = world;
+  await world.write(`[server]\nno-tun = true\nno-warm-up = true\nlisten = "${LOOPBACK}:0"\n`);
+  assert.equal((await ttun("up", file)).code, 0);
+  for (const command of ["down", "reload"]) {
+    const other = await ttun(command, `${folder}/other/${name}.toml`);
+    assert.equal(other.code, 2, other.stderr);
+    assert(other.stderr.includes(`${name} is up from ${file}, not from `), other.stderr);
+  }
+  assert.equal((await ttun("reload", `${folder}/./${name}.toml`)).code, 0);
+  assert.equal((await ttun("down", file)).code, 0);
+});
+
 function stateOf(name: string): string {
   try {
     return Deno.readTextFileSync(`/run/ttun/up/${name}.json`);

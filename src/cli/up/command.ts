@@ -1,27 +1,20 @@
-import { dirname } from "node:path";
+import { resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { type Libc, openLibc } from "../../../ffi/linux/libc.ts";
-import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { Secrets } from "../background/handover.ts";
-import { programArgv } from "../background/own_argv.ts";
-import { reap, startProgram } from "../background/parent.ts";
+import { reap } from "../background/parent.ts";
 import { type RunContext, Stopped } from "../command/context.ts";
 import type { FileCommands } from "../config/entries.ts";
-import { configName } from "../config/names.ts";
-import { findLeftovers, type Leftover, repair } from "../../io/changes/repair.ts";
+import { configName, isConfigPath } from "../config/names.ts";
 import { printPlain } from "../output/log_writer.ts";
 import { print } from "../output/stdout.ts";
 import { requirePermissions } from "../platform/permissions.ts";
-import { readVariable } from "../platform/variables.ts";
-import { authSecretOf } from "../proxy/auth.ts";
-import { allFolders } from "../status/folders.ts";
-import { keySecrets } from "../secrets/key_source.ts";
-import { oneLine } from "../secrets/text_bytes.ts";
+import { beginOf, startRun } from "./launch.ts";
+import { forget, repairAfter, withLeftovers } from "./leftovers.ts";
 import type { RunFlags, UpFlags } from "./options.ts";
-import { type Plan, type PlannedRun, planOf } from "./plan.ts";
-import { startOf } from "../../io/changes/process_identity.ts";
-import { endAll, hangUp, isThere, SIGTERM } from "./processes.ts";
-import { StateFile, type UpProcess } from "./state.ts";
+import { type Plan, planOf } from "./plan.ts";
+import { endAll, hangUp, isThere } from "./processes.ts";
+import { StateFile, type UpProcess, type UpState } from "./state.ts";
 
 /** Milliseconds between two looks at the processes of --foreground. */
 const LOOK_MS = 200;
@@ -33,18 +26,20 @@ const LOOK_MS = 200;
  */
 export async function runUp(
   { name: text, foreground }: UpFlags,
-  { signal }: RunContext,
+  context: RunContext,
   commands: FileCommands,
 ): Promise<number> {
+  const { signal } = context;
   using libc = openNative();
   const plan = planOf(text, commands);
   using state = new StateFile(plan.name);
-  refuseTwice(libc, plan.name, state);
+  const earlier = withLeftovers(libc, refuseTwice(libc, plan.name, state));
   const started: UpProcess[] = [];
-  const keep = () => state.write({ config: plan.config, processes: started });
+  const recorded = () => ({ config: plan.config, processes: [...earlier, ...started] });
+  const keep = () => state.write(recorded());
   const takeBack = async () => {
     await endAll(libc, started);
-    state.remove();
+    if (forget(libc, state, recorded())) printPlain(leftLine(plan.name));
   };
   try {
     keep();
@@ -67,23 +62,14 @@ export async function runUp(
     return 0;
   }
   state[Symbol.dispose](); // `ttun down` may end it from now on
-  return await watch(libc, plan.name, started, signal);
+  return await watch(libc, plan.name, { ...recorded(), started }, context);
 }
 
-/** Tells the process from a later one of its number. @throws {TtunError} system */
-function beginOf(libc: Libc, pid: number): string {
-  const start = startOf(libc, pid);
-  if (start !== null) return start;
-  libc.kill(pid, SIGTERM);
-  throw new TtunError(
-    "system",
-    `Cannot keep track of process ${pid}: it has ended, or /proc does not show it (hidepid)`,
-  );
-}
-
-function refuseTwice(libc: Libc, name: string, state: StateFile): void {
+/** Returns what an earlier run has left in the record, all of which has ended. @throws {TtunError} in_use */
+function refuseTwice(libc: Libc, name: string, state: StateFile): readonly UpProcess[] {
   const earlier = state.read();
-  if (earlier === null || !earlier.processes.some((one) => isThere(libc, one))) return;
+  if (earlier === null) return [];
+  if (!earlier.processes.some((one) => isThere(libc, one))) return earlier.processes;
   throw new TtunError(
     "in_use",
     `${name} is up already, from ${earlier.config}; ttun down ${name} ends it, and ttun reload ` +
@@ -91,55 +77,9 @@ function refuseTwice(libc: Libc, name: string, state: StateFile): void {
   );
 }
 
-async function startRun(
-  libc: Libc,
-  { config }: Plan,
-  { entry, args, log }: PlannedRun,
-  { foreground, signal }: { foreground: boolean; signal: AbortSignal },
-) {
-  if (!foreground && log !== null) makeLogFolder(dirname(log));
-  const logged = foreground ? withoutLogFile(args) : args;
-  const line = [
-    ...entry.command.split(" "),
-    "--config",
-    config,
-    "--config-entry",
-    String(entry.number),
-    "--daemon",
-    ...logged,
-  ];
-  const argv = [...programArgv(libc), ...line.map((word) => utf8(word))];
-  return await startProgram(libc, {
-    argv,
-    secrets: secretsFor(entry.command),
-    keepsOutput: foreground,
-  }, signal);
-}
-
-function withoutLogFile(args: readonly string[]): readonly string[] {
-  const at = args.indexOf("--log-file");
-  return at < 0 ? args : args.toSpliced(at, 2);
-}
-
-/** Hands over those of the environment, which processes do not inherit. */
-function secretsFor(command: string): Secrets {
-  const key = readVariable("TTUN_KEY_FILE") === undefined ? readVariable("TTUN_KEY") : undefined;
-  const auth = command === "proxy client" ? readVariable("TTUN_PROXY_AUTH") : undefined;
-  return {
-    ...(key !== undefined && keySecrets({ key: oneLine(utf8(key)), source: "TTUN_KEY" })),
-    ...(auth !== undefined && authSecretOf(utf8(auth))),
-  };
-}
-
-function makeLogFolder(folder: string): void {
-  try {
-    Deno.mkdirSync(folder, { recursive: true, mode: 0o755 });
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new TtunError("privilege", `Cannot make the folder ${folder} for logs: ${why}`, {
-      cause: error,
-    });
-  }
+function leftLine(name: string): string {
+  return `ttun: ${name} has left changes on this machine, as a kill switch; ttun down ${name} ` +
+    "takes them away";
 }
 
 function summary({ name, runs }: Plan, started: readonly UpProcess[]): string {
@@ -154,9 +94,10 @@ function summary({ name, runs }: Plan, started: readonly UpProcess[]): string {
 async function watch(
   libc: Libc,
   name: string,
-  started: readonly UpProcess[],
-  signal: AbortSignal,
+  { started, ...recorded }: UpState & { readonly started: readonly UpProcess[] },
+  { signal, onReload }: RunContext,
 ): Promise<number> {
+  using _reload = onReload(() => hangUp(libc, started.filter((one) => isThere(libc, one))));
   let code: number | null = null;
   while (!signal.aborted && code === null) {
     await new Promise<void>((resolve) => setTimeout(resolve, LOOK_MS));
@@ -168,17 +109,48 @@ async function watch(
     }
   }
   await endAll(libc, started);
-  using state = new StateFile(name);
-  state.remove();
+  endRecord(libc, name, recorded, { isWanted: signal.aborted });
   return signal.reason instanceof Stopped ? signal.reason.exitCode : code ?? 0;
 }
 
-/** Ends exactly what `ttun up` has started, and takes away what is left of what was killed. @throws {TtunError} unreachable, if nothing is up */
+/**
+ * Takes away what is left of a run and its record. An end that nobody has asked for leaves a kill
+ * switch in place, and its record for `ttun down`. Another run's record stays.
+ */
+function endRecord(
+  libc: Libc,
+  name: string,
+  recorded: UpState,
+  { isWanted }: { isWanted: boolean },
+): void {
+  using state = openUnlessHeld(name);
+  if (state === null) return;
+  const now = state.read();
+  if (now === null) state.remove();
+  if (now === null || !isDeepStrictEqual(now.processes, recorded.processes)) return;
+  if (isWanted) repairAfter(libc, recorded.processes);
+  if (forget(libc, state, recorded)) printPlain(leftLine(name));
+}
+
+/** Returns null if another ttun is about to end the run, or to begin one. */
+function openUnlessHeld(name: string): StateFile | null {
+  try {
+    return new StateFile(name);
+  } catch (error) {
+    if (error instanceof TtunError && error.kind === "in_use") return null;
+    throw error;
+  }
+}
+
+/**
+ * Ends exactly what `ttun up` has started, and takes away what is left of what was killed.
+ * @throws {TtunError} usage; unreachable, if nothing is up
+ */
 export async function runDown({ name: text }: RunFlags, _context: RunContext): Promise<number> {
   using libc = openNative();
   const name = configName(text);
   using state = new StateFile(name);
-  const recorded = state.read()?.processes ?? [];
+  const recorded = readFor(text, state)?.processes ?? [];
   const running = recorded.filter((one) => isThere(libc, one));
   await endAll(libc, running);
   const hasRepaired = repairAfter(libc, recorded);
@@ -187,44 +159,29 @@ export async function runDown({ name: text }: RunFlags, _context: RunContext): P
   throw new TtunError("unreachable", `${name} is not up`);
 }
 
-/**
- * Takes away what processes have left that were killed, a kill switch too. Returns true if there was
- * any of it.
- * @throws {TtunError} system
- */
-function repairAfter(libc: Libc, processes: readonly UpProcess[]): boolean {
-  const pids = processes.map(({ pid }) => pid);
-  const left = leftoversHere(libc).filter(({ pid }) => pids.includes(pid));
-  const done = repair(left, libc, { keepsOutliving: false });
-  for (const { pid, what, failure } of done) {
-    if (failure === undefined) printPlain(`ttun: took away ${what}, of process ${pid}`);
-  }
-  const failed = done.find(({ failure }) => failure !== undefined);
-  if (failed === undefined) return done.length > 0;
-  throw new TtunError("system", `Cannot take away ${failed.what}: ${failed.failure}`);
-}
-
-function leftoversHere(libc: Libc): Leftover[] {
-  try {
-    return allFolders().flatMap((folder) => findLeftovers(libc, folder));
-  } catch (error) {
-    if (error instanceof Deno.errors.PermissionDenied) return []; // others' are none of these
-    throw error;
-  }
-}
-
-/** Has what is up read its files again. @throws {TtunError} unreachable, if nothing is up */
+/** Has what is up read its files again. @throws {TtunError} usage; unreachable, if nothing is up */
 export function runReload({ name: text }: RunFlags): number {
   using libc = openNative();
   const name = configName(text);
   using state = new StateFile(name);
-  const processes = (state.read()?.processes ?? []).filter((one) => isThere(libc, one));
+  const processes = (readFor(text, state)?.processes ?? []).filter((one) => isThere(libc, one));
   if (processes.length === 0) {
     state.remove();
     throw new TtunError("unreachable", `${name} is not up; ttun up ${name} starts it`);
   }
   hangUp(libc, processes);
   return 0;
+}
+
+/** Reads the record for a name, or for the path it was made of. @throws {TtunError} usage */
+function readFor(text: string, state: StateFile): UpState | null {
+  const found = state.read();
+  if (found === null || !isConfigPath(text) || resolve(text) === found.config) return found;
+  throw new TtunError(
+    "usage",
+    `${configName(text)} is up from ${found.config}, not from ${resolve(text)}: give that path, ` +
+      "or the name alone",
+  );
 }
 
 /** @throws {TtunError} system, privilege */

@@ -19,6 +19,8 @@ export interface PlannedRun {
   readonly label: string;
   /** Where its log is; null = nowhere, as there is no folder for logs. */
   readonly log: string | null;
+  /** The folder to make for the log; null = none, as where the file names its own log. */
+  readonly logFolder: string | null;
   /** Options that the file leaves to `ttun up`. */
   readonly args: readonly string[];
 }
@@ -75,15 +77,16 @@ function planRun(
   const label = isOnly ? words : `${words}-${entry.number}`;
   const layers = [environmentLayer(options, readVariable), entry.layer];
   const given = (key: string) => layers.find((layer) => layer.has(key))?.get(key)?.at(-1)?.text;
-  const log = given("logFile") ??
-    (to.folder === null ? null : `${to.folder}/${to.name}.${label}.log`);
+  const ownLog = given("logFile");
+  const logFolder = ownLog === undefined ? to.folder : null;
+  const log = ownLog ?? (logFolder === null ? null : `${logFolder}/${to.name}.${label}.log`);
   const isNamed = given("statusName") !== undefined || given("noStatus") === "true";
   const statusName = all.length === 1 ? to.name : `${to.name}-${label}`;
   const args = [
-    ...(given("logFile") === undefined && log !== null ? ["--log-file", log] : []),
+    ...(ownLog === undefined && log !== null ? ["--log-file", log] : []),
     ...(isNamed || !isStatusName(statusName) ? [] : ["--status-name", statusName]),
   ];
-  return { entry, label, log, args };
+  return { entry, label, log, logFolder, args };
 }
 
 /** Returns systemd's folder, root's or the user's; null = there is none. */
