@@ -1,4 +1,5 @@
 import type { Logger } from "../../base/log.ts";
+import { CAP_NET_ADMIN, passToPrograms } from "../../../ffi/linux/user.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { findLeftovers, type Leftover, repair } from "../../io/changes/repair.ts";
 
@@ -11,6 +12,7 @@ export function repairAtStart(
   { libc, log }: { readonly libc: Libc; readonly log: Logger },
 ): Leftover[] {
   try {
+    using _passed = passToPrograms(libc, CAP_NET_ADMIN);
     const done = repair(findLeftovers(libc, folder), libc, { keepsOutliving: true });
     for (const { pid, what, failure } of done) {
       if (failure === undefined) log.info("took away what a killed ttun had left", { pid, what });

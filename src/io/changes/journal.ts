@@ -2,7 +2,8 @@ import type { Libc } from "../../../ffi/linux/libc.ts";
 import { cannotWrite, isAlreadyThere, openJournalFile, prepareFolder } from "./journal_folder.ts";
 import { ownerLine, stepLine, undoneLine } from "./journal_text.ts";
 import { ownIdentity } from "./process_identity.ts";
-import type { UndoStep } from "./undo_step.ts";
+import { undoStep } from "./undo.ts";
+import { isOneCall, type UndoStep } from "./undo_step.ts";
 
 /** A change that the journal knows of. */
 export interface Change {
@@ -33,7 +34,8 @@ export class Journal implements Disposable {
   }
 
   /**
-   * Makes the change; one that throws has made nothing.
+   * Makes the change. What one that throws has made of it is undone; where that fails, the next ttun
+   * sees to it.
    * @throws what `change` throws; {TtunError} privilege, or the system's error for the file
    */
   make(step: UndoStep, change: () => void, o: { outlives: boolean } = { outlives: false }): Change {
@@ -50,10 +52,22 @@ export class Journal implements Disposable {
     try {
       change();
     } catch (error) {
-      forget();
+      if (this.#isUndone(step)) forget();
       throw error;
     }
     return { step, forget };
+  }
+
+  /** Undoes a change that has failed half way. Returns false if that fails too. */
+  #isUndone(step: UndoStep): boolean {
+    if (isOneCall(step)) return true;
+    try {
+      undoStep(step, this.#libc);
+      return true;
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      return false;
+    }
   }
 
   #write(line: string): void {

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { test } from "../../../tests/check.ts";
 import { requireOwnNamespace } from "../../../tests/own_namespace.ts";
 import { openLibc } from "../../../ffi/linux/libc.ts";
@@ -218,6 +218,82 @@ test("repair: a folder's owner has root write to no other file, and wait for non
   sh(`mkfifo ${path}`);
   deepEqual(findLeftovers(libc, folder), []);
   equal(Deno.readTextFileSync(victim), text);
+  Deno.removeSync(folder, { recursive: true });
+});
+
+/** Runs with programs that are refused, in place of the system's. */
+function withRefusedPrograms(run: () => void): void {
+  const folder = Deno.makeTempDirSync();
+  for (const name of ["nft", "iptables"]) {
+    const words = "Operation not permitted (you must be root)";
+    Deno.writeTextFileSync(`${folder}/${name}`, `#!/bin/sh\necho '${words}' >&2\nexit 1\n`);
+    Deno.chmodSync(`${folder}/${name}`, 0o755);
+  }
+  withPath(`${folder}:${Deno.env.get("PATH")}`, run);
+  Deno.removeSync(folder, { recursive: true });
+}
+
+function withPath(path: string, run: () => void): void {
+  const before = Deno.env.get("PATH")!;
+  Deno.env.set("PATH", path);
+  try {
+    run();
+  } finally {
+    Deno.env.set("PATH", before);
+  }
+}
+
+test("repair: what cannot be undone is told and stays written down, also without /usr/sbin in PATH", () => {
+  requireOwnNamespace();
+  const folder = Deno.makeTempDirSync();
+  using libc = openLibc();
+  const programs = STEPS.filter(({ kind }) => kind === "nft" || kind === "iptables");
+  const text = ownerLine(DEAD) +
+    programs.map((step, i) => stepLine({ number: i + 1, step, outlives: true })).join("");
+  Deno.writeTextFileSync(`${folder}/1.changes`, text);
+  const repairAll = () => repair(findLeftovers(libc, folder), libc, { keepsOutliving: false });
+  makeChanges();
+  withRefusedPrograms(() => {
+    const words = (program: string) =>
+      `${program} says: Operation not permitted (you must be root)`;
+    deepEqual(repairAll().map(({ failure }) => failure), [words("iptables"), words("nft")]);
+  });
+  equal(findLeftovers(libc, folder)[0]!.open.length, 2);
+  withPath("/nowhere", () => {
+    deepEqual(repairAll().map(({ failure }) => failure), [undefined, undefined]);
+  });
+  deepEqual(findLeftovers(libc, folder), []);
+  Deno.writeTextFileSync(`${folder}/1.changes`, text);
+  deepEqual(repairAll(), []); // nothing is there any more
+  deepEqual([...Deno.readDirSync(folder)], []);
+  Deno.writeTextFileSync(`${folder}/1.changes`, journalOf(DEAD));
+  repairAll();
+  Deno.removeSync(folder, { recursive: true });
+});
+
+test("journal: a change that fails half way is undone, or stays written down", () => {
+  requireOwnNamespace();
+  const folder = Deno.makeTempDirSync();
+  using libc = openLibc();
+  const step = STEPS.find(({ kind }) => kind === "iptables")!;
+  const before = state();
+  const failHalfWay = (journal: Journal) => {
+    const change = () => {
+      sh("/usr/sbin/iptables -w -N ttun-o-test");
+      throw new Error("half way");
+    };
+    throws(() => journal.make(step, change), /half way/);
+  };
+  {
+    using journal = new Journal(libc, folder, "test");
+    failHalfWay(journal);
+    deepEqual(listJournals(folder)[0]!.text!.open, []);
+  }
+  equal(state(), before);
+  using journal = new Journal(libc, folder, "test");
+  withRefusedPrograms(() => failHalfWay(journal));
+  deepEqual(listJournals(folder)[0]!.text!.open, [{ number: 1, step, outlives: false }]);
+  sh("/usr/sbin/iptables -w -X ttun-o-test");
   Deno.removeSync(folder, { recursive: true });
 });
 

@@ -2,15 +2,27 @@ import { parseCidr } from "../../base/addr.ts";
 import { NativeError } from "../../../ffi/native.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { Netlink } from "../../../ffi/linux/netlink.ts";
-import { runCommand } from "../netcfg/command_steps.ts";
 import { keptPath, putBack, readTextFile, removeIfThere } from "../netcfg/resolv_conf_file.ts";
 import { isWrittenByTtun } from "../netcfg/written_resolv_conf.ts";
-import { canRun, mustRun } from "./run_program.ts";
+import { takeAway } from "./run_program.ts";
 import { sysctlsOfOthers } from "./others.ts";
 import { readSysctl, writeSysctl } from "./sysctl.ts";
 import { TTUN_PROTOCOL, type UndoKind, type UndoStep } from "./undo_step.ts";
 
 type StepOf<K extends UndoKind> = Extract<UndoStep, { kind: K }>;
+
+/** Words of the programs for what is not there. */
+const ABSENT = {
+  nft: /No such file or directory/,
+  /** The last ones are of a kernel without that table or family. */
+  iptables: new RegExp(
+    "No chain/target/match by that name|does a matching rule exist|Chain '[^']*' does not exist|" +
+      "Couldn't load target|Table does not exist|Address family not supported",
+  ),
+  resolvconf: /No resolv\.conf/,
+  /** The last one is of a machine where systemd-resolved is not there any more. */
+  resolved: /No such device|Unknown interface|Link \d+ not known|service not found/,
+} as const;
 
 /** Returns true if there was something to undo. */
 type Undo<K extends UndoKind> = (step: StepOf<K>, libc: Libc, others: string | null) => boolean;
@@ -19,11 +31,7 @@ const UNDO: { readonly [K in UndoKind]: Undo<K> } = {
   rule: undoRule,
   routes: undoRoutes,
   deviceRoute: undoDeviceRoute,
-  nft: ({ family, table }) => {
-    if (!canRun(["nft", "list", "table", family, table])) return false;
-    mustRun(["nft", "delete", "table", family, table]);
-    return true;
-  },
+  nft: ({ family, table }) => takeAway(["nft", "delete", "table", family, table], ABSENT.nft),
   iptables: undoIptables,
   resolvConf: ({ path }) => {
     const text = readTextFile(path);
@@ -32,8 +40,8 @@ const UNDO: { readonly [K in UndoKind]: Undo<K> } = {
     else removeIfThere(keptPath(path)); // another program's file is newer
     return isOurs;
   },
-  resolvconf: ({ name }) => canRun(["resolvconf", "-d", name]),
-  resolved: ({ device }) => canRun(["resolvectl", "revert", device]),
+  resolvconf: ({ name }) => takeAway(["resolvconf", "-d", name], ABSENT.resolvconf),
+  resolved: ({ device }) => takeAway(["resolvectl", "revert", device], ABSENT.resolved),
   sysctl: ({ path, before, after }, libc, others) => {
     if (readSysctl(libc, path) !== after) return false;
     const isShared = others !== null &&
@@ -99,10 +107,10 @@ function undoIptables({ program, table, chains }: StepOf<"iptables">): boolean {
   let found = false;
   for (const [builtIn, chain] of Object.entries(chains)) {
     const run = (...args: string[]) => [program, "-w", "-t", table, ...args];
-    while (runCommand(run("-D", builtIn, "-j", chain)).code === 0) found = true;
-    if (runCommand(run("-F", chain)).code !== 0) continue;
-    mustRun(run("-X", chain));
+    while (takeAway(run("-D", builtIn, "-j", chain), ABSENT.iptables)) found = true;
+    if (!takeAway(run("-F", chain), ABSENT.iptables)) continue;
     found = true;
+    takeAway(run("-X", chain), ABSENT.iptables);
   }
   return found;
 }

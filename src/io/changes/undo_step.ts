@@ -52,6 +52,11 @@ export function isHarmless({ kind }: UndoStep): boolean {
   return kind === "rule" || kind === "routes" || kind === "nft" || kind === "iptables";
 }
 
+/** True for a change of one call to the system, which is made as a whole or not at all. */
+export function isOneCall({ kind }: UndoStep): boolean {
+  return kind === "rule" || kind === "deviceRoute" || kind === "nft" || kind === "sysctl";
+}
+
 /** True for a change of a file; all others are gone when the machine has booted. */
 export function outlivesBoot({ kind }: UndoStep): boolean {
   return kind === "resolvConf";

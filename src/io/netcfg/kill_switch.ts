@@ -53,7 +53,11 @@ export class FilterChanges {
         this.#changes.push(journal.make(step, () => rules.apply(step), o));
       }
     } catch (error) {
-      this.remove();
+      try {
+        this.remove();
+      } catch (second) {
+        if (!(second instanceof Error)) throw second; // what stays is in the journal
+      }
       throw error;
     }
   }
@@ -63,13 +67,19 @@ export class FilterChanges {
     for (const step of rules.steps) rules.apply(step);
   }
 
-  /** @throws {TtunError} privilege, system */
+  /** Takes away all that can be. @throws {TtunError} privilege, system: the first failure */
   remove(): void {
+    const failures: unknown[] = [];
     for (const { step, forget } of this.#changes.splice(0).toReversed()) {
-      // A user who is not root any more may not look at others' journals.
-      undoStep(step, this.#libc, null);
-      forget();
+      try {
+        // A user who is not root any more may not look at others' journals.
+        undoStep(step, this.#libc, null);
+        forget();
+      } catch (error) {
+        failures.push(error);
+      }
     }
+    if (failures.length > 0) throw failures[0];
   }
 }
 
