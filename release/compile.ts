@@ -20,9 +20,14 @@ function allVariables(): string[] {
   return [...new Set(sets.flatMap(({ env }) => env ?? []))];
 }
 
-/** Programs that a command may run: the hooks' shell, and what configures a device. */
+/** Programs that set the packet filter and the name servers of Linux, where systems have them. */
+const LINUX_RUNS = ["nft", "iptables", "ip6tables", "resolvectl", "resolvconf"].flatMap((name) =>
+  ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map((folder) => `${folder}/${name}`)
+);
+
+/** Programs that a command may run: the hooks' shell, and what configures a device or the machine. */
 const RUNS: Readonly<Record<Target["format"], string>> = {
-  ELF: "/bin/sh",
+  ELF: ["/bin/sh", ...LINUX_RUNS].join(","),
   "Mach-O": "/bin/sh,/sbin/ifconfig,/sbin/route",
   PE: "cmd.exe,netsh",
 };
