@@ -1,7 +1,7 @@
 /** `-d`: each command that stays, its number's file, its log file, and what SIGHUP does. */
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
-import { ENV, LOOPBACK, PERMIT, ttunCommand, until } from "./forward_pair.ts";
+import { ENV, LOOPBACK, PERMIT, spawnHere, ttunCommand, until } from "./forward_pair.ts";
 import { twoHosts } from "../netns.ts";
 import { KEY, run } from "./proxy_pair.ts";
 import { serveWeb } from "./proxy_web.ts";
@@ -210,6 +210,28 @@ test("-d: both ends of a tunnel with a device, whose commands have run when it r
     await daemon[Symbol.asyncDispose]();
     assert.throws(() => Deno.statSync(mark), Deno.errors.NotFound);
   }
+});
+
+test("-d: a key file as large as one may be goes along", async () => {
+  await using folder = await makeFolder();
+  const [pid, keys] = [`${folder.path}/pid`, `${folder.path}/keys`];
+  await Deno.writeTextFile(keys, "k".repeat(64 * 1024 - 1), { mode: 0o600 });
+  const args = ["server", "-d", "--no-tun", "--no-warm-up", "-l", `${LOOPBACK}:0`];
+  const started = await ttun([...args, "--key-file", keys, "--pid", pid], { NO_COLOR: "1" });
+  assert.equal(started.code, 0, started.stderr);
+  await using _server = daemonOf(pid);
+});
+
+test("-d: one that is ended before it is ready is no success", async () => {
+  const at = `${LOOPBACK}:${freePort()}`; // nobody listens there
+  const [command, args] = ttunCommand("client", "-d", "-s", at, "-L", `0:${at}`, "--no-warm-up");
+  await using first = spawnHere(command, args, { env: ENV });
+  await first.waitFor(/retry_in_seconds/);
+  const children = Deno.readTextFileSync(`/proc/${first.pid}/task/${first.pid}/children`);
+  const [child] = children.trim().split(" ").map(Number);
+  Deno.kill(child!, "SIGTERM");
+  assert.equal((await first.status).code, 9, first.output);
+  assert.match(first.output, new RegExp(`Process ${child} .* before it was ready`));
 });
 
 test("-d and -f: a link of the command line, or of standard input, goes along and is not shown", async () => {

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 
@@ -17,8 +18,12 @@ export const HANDOVER_MARK = utf8("ttun background\n");
 export const READY = Uint8Array.of(1);
 
 export function packHandover({ secrets, keepsOutput }: Handover): Uint8Array {
-  const lists = Object.entries(secrets).map(([name, bytes]) => [name, Array.from(bytes)]);
-  const message = { secrets: Object.fromEntries(lists), keepsOutput };
+  // All of it must fit into a socket: a key file may be as large as a third of what that takes.
+  const texts = Object.entries(secrets).map(([name, bytes]) => [
+    name,
+    Buffer.from(bytes).toString("base64"), // older runtimes have no toBase64 of Uint8Array
+  ]);
+  const message = { secrets: Object.fromEntries(texts), keepsOutput };
   return utf8(`${new TextDecoder().decode(HANDOVER_MARK)}${JSON.stringify(message)}`);
 }
 
@@ -28,14 +33,14 @@ export function parseHandover(bytes: Uint8Array): Handover {
     if (!isHandover(bytes)) throw new Error("no mark");
     const text = new TextDecoder().decode(bytes.subarray(HANDOVER_MARK.length));
     const { secrets, keepsOutput } = JSON.parse(text) as {
-      secrets: Record<string, number[]>;
+      secrets: Record<string, string>;
       keepsOutput: boolean;
     };
-    const lists = Object.entries(secrets);
-    return {
-      secrets: Object.fromEntries(lists.map(([name, list]) => [name, Uint8Array.from(list)])),
-      keepsOutput,
-    };
+    const lists = Object.entries(secrets).map(([name, base64]) => [
+      name,
+      Uint8Array.from(Buffer.from(base64, "base64")),
+    ]);
+    return { secrets: Object.fromEntries(lists), keepsOutput };
   } catch (error) {
     const message = "Cannot read what the process in the foreground has handed over";
     throw new TtunError("protocol", message, { cause: error });

@@ -18,6 +18,11 @@ Deno.test("secrets arrive as they were, whatever bytes they have", () => {
   }));
 });
 
+Deno.test("a large key file is little more when it is handed over, to fit into a socket", () => {
+  const key = new Uint8Array(64 * 1024).fill(0x6b);
+  assert(packHandover({ secrets: { key }, keepsOutput: false }).length < 1.4 * key.length);
+});
+
 Deno.test("other input is no handover, and a broken one is refused", () => {
   assert(!isHandover(new Uint8Array()));
   assert(!isHandover(utf8("a key\n")));

@@ -33,7 +33,7 @@ const SECRET_VARIABLES = ["TTUN_KEY=", "TTUN_PROXY_AUTH="];
  * Starts this program anew in the background, in a session of its own with the same arguments, and
  * waits until it is ready. Returns the exit code: 0, or that of the new process if it has ended,
  * which has said why.
- * @throws {TtunError} system, exhausted
+ * @throws {TtunError} system, exhausted; lost, if it has ended with 0 before it was ready
  * @throws the reason of the signal, when the new process has been ended
  */
 export async function startInBackground(secrets: Secrets, signal: AbortSignal): Promise<number> {
@@ -71,7 +71,12 @@ export async function startProgram(
     }
     await pause();
   }
-  return { pid: child.pid, code: await exitCode(libc, child.pid) };
+  const code = await exitCode(libc, child.pid);
+  if (code !== 0) return { pid: child.pid, code };
+  throw new TtunError(
+    "lost",
+    `Process ${child.pid} in the background was told to end before it was ready; start it again`,
+  );
 }
 
 interface Child extends Disposable {

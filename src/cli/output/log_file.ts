@@ -1,13 +1,9 @@
-import { TtunError } from "../../base/errors.ts";
-import { whyNotOurs } from "../platform/folders.ts";
 import { requirePermissions } from "../platform/permissions.ts";
 import { type AsyncWriter, LogOutput } from "./log_output.ts";
+import { openLog } from "./open_log.ts";
 
 /** Milliseconds to write the last lines. */
 const FLUSH_MS = 300;
-
-/** Others of the group may read it: it holds no secrets. */
-const MODE = 0o640;
 
 /** The file of --log-file. Disposal writes what waits, and closes it. */
 export class LogFile implements AsyncDisposable {
@@ -22,14 +18,14 @@ export class LogFile implements AsyncDisposable {
     const purpose = `write log file ${JSON.stringify(path)}`;
     requirePermissions([{ permission: { name: "write", path }, purpose }]);
     this.#path = path;
-    this.#file = open(path);
+    this.#file = openLog(path);
     const writer: AsyncWriter = { write: (bytes) => this.#write(bytes) };
     this.output = new LogOutput(writer);
   }
 
   /** Opens the path once more, when the file has been moved away. @throws {TtunError} */
   reopen(): void {
-    const next = open(this.#path);
+    const next = openLog(this.#path);
     this.#replaced.push(this.#file);
     this.#file = next;
   }
@@ -43,23 +39,5 @@ export class LogFile implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.output.flush(FLUSH_MS);
     for (const file of [...this.#replaced.splice(0), this.#file]) file.close();
-  }
-}
-
-function open(path: string): Deno.FsFile {
-  const refuse = (why: string, kind: "usage" | "privilege", cause?: unknown) =>
-    new TtunError(kind, `Cannot write log file ${JSON.stringify(path)}: ${why}`, { cause });
-  const why = whyNotOurs(path);
-  if (why !== null) throw refuse(why, "usage");
-  try {
-    return Deno.openSync(path, { append: true, create: true, mode: MODE });
-  } catch (error) {
-    if (error instanceof Deno.errors.PermissionDenied) {
-      throw refuse("the system does not allow it", "privilege", error);
-    }
-    if (error instanceof Deno.errors.NotFound) {
-      throw refuse("there is no such folder", "usage", error);
-    }
-    throw refuse(error instanceof Error ? error.message : String(error), "usage", error);
   }
 }
