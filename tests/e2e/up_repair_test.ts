@@ -47,17 +47,19 @@ async function makeWorld(): Promise<World> {
   return { host: hosts.client, name, file, before, write, [Symbol.asyncDispose]: dispose };
 }
 
-/** Kills a process, and waits until it runs no more: nobody may wait for orphans here. */
+/** True for a zombie too: nobody may wait for orphans here. */
+function isGone(pid: number): boolean {
+  try {
+    return /^State:\tZ/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
+  } catch {
+    return true;
+  }
+}
+
+/** Kills a process, and waits until it runs no more. */
 async function kill(pid: number): Promise<void> {
   Deno.kill(pid, "SIGKILL");
-  const isGone = () => {
-    try {
-      return /^State:\tZ/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
-    } catch {
-      return true;
-    }
-  };
-  await until(isGone, () => "it was not killed");
+  await until(() => isGone(pid), () => "it was not killed");
 }
 
 /** Expects the kill switch to be there, and `ttun down` to take it away. */
@@ -104,6 +106,17 @@ test("up --foreground: a kill switch outlives a client that was killed, until do
   await expectTakenAway(world, pid);
 });
 
+test("up --foreground: an end by a signal takes away what an earlier run has left too", async () => {
+  await using world = await makeWorld();
+  await kill(await bringUp(world));
+  await using up: Process = startTtun(world.host, "up", world.file, "--foreground");
+  await childOf(up, world);
+  up.signal("SIGTERM");
+  assert.equal((await up.status).code, 0, up.output);
+  assert.equal(await world.host.sh(CHANGES), world.before, up.output);
+  assert.equal((await runTtun(world.host, ["down", world.name])).code, 4);
+});
+
 /** Returns the process of the client when it is up. */
 async function childOf(up: Process, { name }: World): Promise<number> {
   const state = () => {
@@ -113,7 +126,8 @@ async function childOf(up: Process, { name }: World): Promise<number> {
       return "";
     }
   };
-  const PID = /"pid":(\d+)/;
-  await until(() => PID.test(state()), () => up.output);
-  return Number(PID.exec(state())![1]);
+  const pids = () => [...state().matchAll(/"pid":(\d+)/g)].map(([, pid]) => Number(pid));
+  const living = () => pids().find((pid) => !isGone(pid));
+  await until(() => living() !== undefined, () => up.output);
+  return living()!;
 }
