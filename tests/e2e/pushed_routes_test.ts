@@ -85,3 +85,16 @@ test("--accept-routes: what a killed client leaves on a device that stays is tak
   deepEqual([code, await tunnelRoutes(client)], [0, []], stdout);
   match(stdout, /took away the route to 198\.51\.100\.0\/24 by ttun0/);
 });
+
+test("--accept-routes: what overlaps --exclude is not taken", async () => {
+  await using hosts = await twoHosts();
+  const { server, client } = hosts;
+  await using _server = await startServer(server, ...PUSHED);
+  const exclude = ["--kill-switch", "--exclude", "198.51.100.7/32"];
+  const ttun = await startClient(client, "--accept-routes", ...exclude);
+  await ttun.waitFor(/198\.51\.100\.0\/24 .* not taken: it overlaps --exclude 198\.51\.100\.7\/32/);
+  await ttun.waitFor(/routes of the server are taken/);
+  deepEqual(await tunnelRoutes(client), ["2001:db8:9::/64"]);
+  ttun.signal("SIGTERM");
+  await ttun.closed;
+});
