@@ -36,8 +36,24 @@ test("--dns: /etc/resolv.conf is ttun's while it runs, and the same file as befo
     await Deno.writeTextFile(own.conf, "nameserver 192.0.2.54\n");
     await end(third);
     match(third.output, /another program has changed the name servers/);
+    match(third.output, /before ttun's is \/etc\/resolv\.conf\.before-ttun: copy it back/);
     equal(await Deno.readTextFile(own.conf), "nameserver 192.0.2.54\n");
-    deepEqual((await own.state()).split("\n").slice(-2), ["resolv.conf", ""]);
+    const kept = "resolv.conf.before-ttun";
+    deepEqual((await own.state()).split("\n").slice(-3), ["resolv.conf", kept, ""]);
+    equal(await Deno.readTextFile(`${own.etc}/${kept}`), BEFORE);
+
+    // The next one makes room for the file that it keeps; one that was emptied gets it back.
+    const fourth = await own.client(...DNS);
+    await Deno.writeTextFile(own.conf, "");
+    await end(fourth, "SIGKILL");
+    match(await own.doctor("--repair"), /took away the name servers/);
+    equal(await Deno.readTextFile(own.conf), "nameserver 192.0.2.54\n");
+    equal(await Deno.readTextFile(`${own.etc}/${kept}-old`), BEFORE);
+    const fifth = await own.client(...DNS);
+    await Deno.writeTextFile(own.conf, "nameserver 192.0.2.55\n");
+    await end(fifth, "SIGKILL");
+    match(await own.doctor("--repair"), /left the name servers in .*: another program has changed/);
+    equal(await Deno.readTextFile(`${own.etc}/${kept}`), "nameserver 192.0.2.54\n");
   }));
 
 test("--dns: after kill -9 doctor --repair or the next tunnel puts the former file back, after a boot too", () =>

@@ -120,7 +120,8 @@ function ignoredText({ pid, path, strange }: Leftover): string {
     : `ignored ${strangeText(strange)} in ${path}, of ${processText(pid)}\n`;
 }
 
-function repairedText({ pid, what, failure }: Repaired): string {
+function repairedText({ pid, what, failure, left }: Repaired): string {
+  if (left !== undefined) return `left ${what}, of ${processText(pid)}: ${left}\n`;
   return failure === undefined
     ? `took away ${what}, of ${processText(pid)}\n`
     : `cannot take away ${what}, of ${processText(pid)}: ${failure}\n`;

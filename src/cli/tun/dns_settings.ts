@@ -4,6 +4,7 @@ import type { Libc } from "../../../ffi/linux/libc.ts";
 import { CAP_NET_ADMIN, passToPrograms } from "../../../ffi/linux/user.ts";
 import { Journal } from "../../io/changes/journal.ts";
 import { NameServers } from "../../io/netcfg/name_servers.ts";
+import { keptText, RESOLV_CONF } from "../../io/netcfg/resolv_conf_file.ts";
 import type { NameServerSettings } from "../../io/netcfg/written_resolv_conf.ts";
 
 export interface DnsTools {
@@ -58,6 +59,8 @@ export class DnsSettings implements Disposable {
       const by = servers.way;
       if (servers.takeBack()) log.info("the former name servers are back", { by });
       else log.warn("another program has changed the name servers: they stay as they are", { by });
+      const kept = by === RESOLV_CONF ? keptText(by) : null;
+      if (kept !== null) log.warn(kept);
     } catch (thrown) {
       log.warn(
         `Cannot put back the former name servers: ${toTtunError(thrown).message}; run: sudo ttun ` +

@@ -84,7 +84,8 @@ export class PushedRoutes implements Disposable {
   #add(to: Cidr): string | null {
     try {
       const add = () => this.#netlink.addRoute({ index: this.#index, to });
-      const step = { kind: "deviceRoute", device: this.#device, to: formatCidr(to) } as const;
+      const [device, index] = [this.#device, this.#index];
+      const step = { kind: "deviceRoute", device, to: formatCidr(to), index } as const;
       const change = this.#journal?.make(step, add) ?? null;
       if (this.#journal === null) add();
       this.#present.push({ to, change });

@@ -14,9 +14,11 @@ export function repairAtStart(
   try {
     using _passed = passToPrograms(libc, CAP_NET_ADMIN);
     const done = repair(findLeftovers(libc, folder), libc, { keepsOutliving: true });
-    for (const { pid, what, failure } of done) {
-      if (failure === undefined) log.info("took away what a killed ttun had left", { pid, what });
-      else log.warn("cannot take away what a killed ttun has left", { pid, what, why: failure });
+    for (const { pid, what, failure, left } of done) {
+      if (left !== undefined) log.warn(left, { pid });
+      else if (failure === undefined) {
+        log.info("took away what a killed ttun had left", { pid, what });
+      } else log.warn("cannot take away what a killed ttun has left", { pid, what, why: failure });
     }
     return findLeftovers(libc, folder).filter(({ open }) => open.length > 0);
   } catch (error) {

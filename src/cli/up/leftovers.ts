@@ -34,8 +34,9 @@ export function repairAfter(libc: Libc, processes: readonly UpProcess[]): boolea
   const pids = processes.map(({ pid }) => pid);
   const left = leftoversHere(libc).filter(({ pid }) => pids.includes(pid));
   const done = repair(left, libc, { keepsOutliving: false });
-  for (const { pid, what, failure } of done) {
-    if (failure === undefined) printPlain(`ttun: took away ${what}, of process ${pid}`);
+  for (const { pid, what, failure, left } of done) {
+    if (left !== undefined) printPlain(`ttun: warning: ${left}`);
+    else if (failure === undefined) printPlain(`ttun: took away ${what}, of process ${pid}`);
   }
   const failed = done.find(({ failure }) => failure !== undefined);
   if (failed === undefined) return done.length > 0;

@@ -297,6 +297,44 @@ test("journal: a change that fails half way is undone, or stays written down", (
   Deno.removeSync(folder, { recursive: true });
 });
 
+test("repair: an interface that has a device's name by now keeps its routes and name servers", () => {
+  requireOwnNamespace();
+  const folder = Deno.makeTempDirSync();
+  using libc = openLibc();
+  const routes = () => {
+    const { stdout } = new Deno.Command("ip", { args: ["route", "show", "dev", "lo"] })
+      .outputSync();
+    return new TextDecoder().decode(stdout).trim();
+  };
+  const programs = Deno.makeTempDirSync();
+  Deno.writeTextFileSync(`${programs}/resolvectl`, `#!/bin/sh\necho "$@" >${programs}/said\n`);
+  Deno.chmodSync(`${programs}/resolvectl`, 0o755);
+  const repairOf = (index: number) => {
+    const to = "198.51.100.0/24";
+    const text = ownerLine(DEAD) + [
+      { kind: "deviceRoute", device: "lo", to, index } as const,
+      { kind: "resolved", device: "lo", index } as const,
+    ].map((step, i) => stepLine({ number: i + 1, step, outlives: false })).join("");
+    Deno.writeTextFileSync(`${folder}/1.changes`, text);
+    const o = { keepsOutliving: true };
+    return repair(findLeftovers(libc, folder), libc, o).map(({ what }) => what);
+  };
+  sh("ip link set lo up");
+  using netlink = new Netlink(libc);
+  netlink.addRoute({ index: 1, to: parseCidr("198.51.100.0/24") });
+  withPath(`${programs}:${Deno.env.get("PATH")}`, () => {
+    deepEqual(repairOf(4711), []);
+    match(routes(), /198\.51\.100\.0/);
+    deepEqual(repairOf(1), [
+      "the name servers of lo (resolvectl)",
+      "the route to 198.51.100.0/24 by lo",
+    ]);
+  });
+  equal(Deno.readTextFileSync(`${programs}/said`), "revert lo\n");
+  equal(routes(), "");
+  for (const one of [folder, programs]) Deno.removeSync(one, { recursive: true });
+});
+
 test("repair: what a boot has taken away is not looked for", () => {
   requireOwnNamespace();
   const folder = Deno.makeTempDirSync();

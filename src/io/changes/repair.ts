@@ -2,7 +2,13 @@ import type { Libc } from "../../../ffi/linux/libc.ts";
 import { appendLine, listJournals } from "./journal_folder.ts";
 import { type OpenStep, undoneLine } from "./journal_text.ts";
 import { bootId, exists, isDead, ownNetwork } from "./process_identity.ts";
-import { isThere, keptPath, readTextFile, RESOLV_CONF } from "../netcfg/resolv_conf_file.ts";
+import {
+  isThere,
+  keptPath,
+  keptText,
+  readTextFile,
+  RESOLV_CONF,
+} from "../netcfg/resolv_conf_file.ts";
 import { isWrittenByTtun } from "../netcfg/written_resolv_conf.ts";
 import { isHeldByOther } from "./others.ts";
 import { undoStep } from "./undo.ts";
@@ -22,12 +28,13 @@ export interface Leftover {
   readonly strange: number;
 }
 
-/** The result of one change; `failure` says why it could not be undone. */
+/** The result of one change; `failure` says why it could not be undone, `left` why it was not to be. */
 export interface Repaired {
   readonly pid: number;
   /** Words, as "the routes of table 29812". */
   readonly what: string;
   readonly failure?: string;
+  readonly left?: string;
 }
 
 /** Removes files of which nothing is left. @throws Deno.errors.PermissionDenied for other users */
@@ -103,7 +110,11 @@ export function repair(
       }
       const what = describeStep(step);
       try {
-        if (undoStep(step, libc, path.slice(0, path.lastIndexOf("/")))) done.push({ pid, what });
+        const folder = path.slice(0, path.lastIndexOf("/"));
+        const isUndone = undoStep(step, libc, folder);
+        const left = isUndone || step.kind !== "resolvConf" ? null : keptText(step.path);
+        if (isUndone) done.push({ pid, what });
+        else if (left !== null) done.push({ pid, what, left });
         if (id !== null) appendLine({ path, id }, undoneLine(number));
       } catch (error) {
         if (!(error instanceof Error)) throw error;

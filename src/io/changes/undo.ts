@@ -2,7 +2,7 @@ import { parseCidr } from "../../base/addr.ts";
 import { NativeError } from "../../../ffi/native.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { Netlink } from "../../../ffi/linux/netlink.ts";
-import { keptPath, putBack, readTextFile, removeIfThere } from "../netcfg/resolv_conf_file.ts";
+import { isThere, keptPath, putBack, readTextFile } from "../netcfg/resolv_conf_file.ts";
 import { isWrittenByTtun } from "../netcfg/written_resolv_conf.ts";
 import { takeAway } from "./run_program.ts";
 import { sysctlsOfOthers } from "./others.ts";
@@ -36,12 +36,14 @@ const UNDO: { readonly [K in UndoKind]: Undo<K> } = {
   resolvConf: ({ path }) => {
     const text = readTextFile(path);
     const isOurs = text !== null && isWrittenByTtun(text);
-    if (isOurs) putBack(path);
-    else removeIfThere(keptPath(path)); // another program's file is newer
-    return isOurs;
+    const isLost = (text === null || text.trim() === "") && isThere(keptPath(path));
+    if (isOurs || isLost) putBack(path);
+    return isOurs || isLost; // else it is another program's
   },
   resolvconf: ({ name }) => takeAway(["resolvconf", "-d", name], ABSENT.resolvconf),
-  resolved: ({ device }) => takeAway(["resolvectl", "revert", device], ABSENT.resolved),
+  resolved: ({ device, index }, libc) =>
+    !isOfOther(libc, device, index) &&
+    takeAway(["resolvectl", "revert", device], ABSENT.resolved),
   sysctl: ({ path, before, after }, libc, others) => {
     if (readSysctl(libc, path) !== after) return false;
     const isShared = others !== null &&
@@ -83,14 +85,27 @@ function undoRoutes({ table }: StepOf<"routes">, libc: Libc): boolean {
   return ours.length > 0;
 }
 
-function undoDeviceRoute({ device, to }: StepOf<"deviceRoute">, libc: Libc): boolean {
+function undoDeviceRoute({ device, to, index }: StepOf<"deviceRoute">, libc: Libc): boolean {
+  if (isOfOther(libc, device, index)) return false;
   using netlink = new Netlink(libc);
   try {
-    const { index } = netlink.link(device);
-    netlink.removeRoute({ index, to: parseCidr(to) });
+    const link = netlink.link(device);
+    netlink.removeRoute({ index: link.index, to: parseCidr(to) });
     return true;
   } catch (error) {
     if (error instanceof NativeError && error.is("ENOENT", "ESRCH", "ENODEV")) return false;
+    throw error;
+  }
+}
+
+/** Returns true if an interface of another index has the name by now. `index` undefined: unknown. */
+function isOfOther(libc: Libc, device: string, index: number | undefined): boolean {
+  if (index === undefined) return false;
+  using netlink = new Netlink(libc);
+  try {
+    return netlink.link(device).index !== index;
+  } catch (error) {
+    if (error instanceof NativeError && error.is("ENODEV")) return false;
     throw error;
   }
 }

@@ -17,7 +17,13 @@ export type UndoStep =
   /** All routes with ttun's protocol in a table that had none before. */
   | { readonly kind: "routes"; readonly table: number }
   /** A route of the main table by a device, which stays when its process ends. */
-  | { readonly kind: "deviceRoute"; readonly device: string; readonly to: string }
+  | {
+    readonly kind: "deviceRoute";
+    readonly device: string;
+    readonly to: string;
+    /** The interface's: another one may have the name by now. Files of earlier versions lack it. */
+    readonly index?: number;
+  }
   /** A table of nftables that was not there before. */
   | { readonly kind: "nft"; readonly family: "inet" | "ip" | "ip6"; readonly table: string }
   /** Chains of iptables with the built-in chains of that table that jump to them. */
@@ -33,7 +39,7 @@ export type UndoStep =
   /** Name servers of an interface, as the program resolvconf knows it. */
   | { readonly kind: "resolvconf"; readonly name: string }
   /** Name servers of a device, as systemd-resolved knows it. */
-  | { readonly kind: "resolved"; readonly device: string }
+  | { readonly kind: "resolved"; readonly device: string; readonly index?: number }
   /** A file of /proc/sys. It is left alone when it has another value than `after` meanwhile. */
   | {
     readonly kind: "sysctl";

@@ -16,13 +16,15 @@ const MOST_U32 = 0xffff_ffff;
 const VALID: { readonly [K in UndoKind]: (it: Members) => StepOf<K> | null } = {
   rule: ({ family, priority, table, mark }) => {
     const isValid = (family === 4 || family === 6) && isU32(priority) && isU32(table) &&
-      (mark === undefined || isU32(mark));
+      isOptionalU32(mark);
     if (!isValid) return null;
     return { kind: "rule", family, priority, table, ...(mark !== undefined && { mark }) };
   },
   routes: ({ table }) => isU32(table) ? { kind: "routes", table } : null,
-  deviceRoute: ({ device, to }) =>
-    isLink(device) && isCidr(to) ? { kind: "deviceRoute", device, to } : null,
+  deviceRoute: ({ device, to, index }) =>
+    isLink(device) && isCidr(to) && isOptionalU32(index)
+      ? { kind: "deviceRoute", device, to, ...(index !== undefined && { index }) }
+      : null,
   nft: ({ family, table }) =>
     isOneOf(family, ["inet", "ip", "ip6"]) && isLike(table, /^ttun_[a-z0-9_]{1,58}$/)
       ? { kind: "nft", family, table }
@@ -38,7 +40,10 @@ const VALID: { readonly [K in UndoKind]: (it: Members) => StepOf<K> | null } = {
       isLink(name.slice(0, -RESOLVCONF_SUFFIX.length))
       ? { kind: "resolvconf", name }
       : null,
-  resolved: ({ device }) => isLink(device) ? { kind: "resolved", device } : null,
+  resolved: ({ device, index }) =>
+    isLink(device) && isOptionalU32(index)
+      ? { kind: "resolved", device, ...(index !== undefined && { index }) }
+      : null,
   sysctl: ({ path, before, after }) =>
     isLike(path, SYSCTL) && isLike(before, SETTING) && isLike(after, SETTING)
       ? { kind: "sysctl", path, before, after }
@@ -63,6 +68,10 @@ function isKnownKind(kind: string): kind is UndoKind {
 
 function isU32(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MOST_U32;
+}
+
+function isOptionalU32(value: unknown): value is number | undefined {
+  return value === undefined || isU32(value);
 }
 
 function isLike(value: unknown, pattern: RegExp): value is string {

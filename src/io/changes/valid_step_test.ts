@@ -8,6 +8,8 @@ const STEPS: UndoStep[] = [
   { kind: "rule", family: 4, priority: 1, table: 29812 },
   { kind: "routes", table: 29812 },
   { kind: "deviceRoute", device: "tun0", to: "fd00::/64" },
+  { kind: "deviceRoute", device: "tun0", to: "10.0.0.0/8", index: 7 },
+  { kind: "resolved", device: "tun0", index: 7 },
   { kind: "nft", family: "inet", table: "ttun_nat_4711_815" },
   {
     kind: "iptables",
@@ -41,6 +43,7 @@ Deno.test("journal: files, names and numbers of others are refused", () => {
     { kind: "resolved", device: "--help" },
     { kind: "resolved", device: "a\u001b[2Jb" },
     { kind: "deviceRoute", device: "tun0", to: "everything" },
+    { kind: "deviceRoute", device: "tun0", to: "10.0.0.0/8", index: "7" },
     { kind: "deviceRoute", device: "a/b", to: "10.0.0.0/8" },
     { kind: "nft", family: "inet", table: "filter" },
     { kind: "nft", family: "bridge", table: "ttun_1" },

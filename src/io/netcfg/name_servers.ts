@@ -1,11 +1,19 @@
 import type { Libc } from "../../../ffi/linux/libc.ts";
+import { Netlink } from "../../../ffi/linux/netlink.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Change, Journal } from "../changes/journal.ts";
 import { isHeldByOther } from "../changes/others.ts";
 import { canRun, mustRun } from "../changes/run_program.ts";
 import { undoStep } from "../changes/undo.ts";
 import type { UndoStep } from "../changes/undo_step.ts";
-import { isThere, keptPath, readTextFile, replaceFile, RESOLV_CONF } from "./resolv_conf_file.ts";
+import {
+  isThere,
+  keptPath,
+  readTextFile,
+  replaceFile,
+  RESOLV_CONF,
+  setKeptAside,
+} from "./resolv_conf_file.ts";
 import { type NameServerSettings, writeResolvConf } from "./written_resolv_conf.ts";
 
 /** Ways to set name servers, and the words for the log. */
@@ -57,7 +65,7 @@ export class NameServers {
     switch (this.way) {
       case "systemd-resolved":
         this.#change = journal.make(
-          { kind: "resolved", device },
+          { kind: "resolved", device, index: indexOf(libc, device) },
           () => tellResolved(device, settings),
         );
         return;
@@ -99,7 +107,12 @@ function takeBackOld(step: UndoStep, path: string, { libc, folder }: NameServerT
       `Cannot set the name servers in ${path}: another ttun has done so; end that one first`,
     );
   }
-  undoStep(step, libc);
+  if (!undoStep(step, libc)) setKeptAside(path);
+}
+
+function indexOf(libc: Libc, device: string): number {
+  using netlink = new Netlink(libc);
+  return netlink.link(device).index;
 }
 
 function tellResolved(device: string, { servers, search }: NameServerSettings): void {

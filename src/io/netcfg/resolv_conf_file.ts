@@ -78,6 +78,23 @@ export function putBack(path: string): void {
   }
 }
 
+/** Words for a file that has become another program's while the one before ttun's is kept; else null. */
+export function keptText(path: string): string | null {
+  const kept = keptPath(path);
+  if (!isThere(kept)) return null;
+  return `another program has changed ${path}, and it stays as it is; the one before ttun's is ` +
+    `${kept}: copy it back, or remove it`;
+}
+
+/** Makes room for the next file that is kept. Of several the first one stays. */
+export function setKeptAside(path: string): void {
+  const kept = keptPath(path);
+  if (!isThere(kept)) return;
+  const older = `${kept}-old`;
+  if (isThere(older)) removeIfThere(kept);
+  else Deno.renameSync(kept, older);
+}
+
 export function isThere(path: string): boolean {
   try {
     Deno.lstatSync(path);
