@@ -140,7 +140,11 @@ test("SIGHUP: other rules of a configuration count at once, and sessions go on",
   await using web = serveWeb();
   await using folder = await makeFolder();
   const [config, log] = [`${folder.path}/server.toml`, `${folder.path}/log`];
-  const pids = { server: `${folder.path}/server.pid`, client: `${folder.path}/client.pid` };
+  const pids = {
+    server: `${folder.path}/server.pid`,
+    client: `${folder.path}/client.pid`,
+    other: `${folder.path}/other.pid`,
+  };
   const [port, local] = [freePort(), freePort()];
   const write = (...lines: string[]) =>
     Deno.writeTextFile(
@@ -149,6 +153,7 @@ test("SIGHUP: other rules of a configuration count at once, and sessions go on",
         "[[server]]",
         "no-tun = true",
         "no-warm-up = true",
+        "no-status = true",
         `listen = "${LOOPBACK}:${port}"`,
         `pid = "${pids.server}"`,
         `log-file = "${log}"`,
@@ -181,14 +186,38 @@ test("SIGHUP: other rules of a configuration count at once, and sessions go on",
   assert.equal(await load(), "hello\n");
 
   await write(`permit-opne = []`);
-  await reload(/Cannot reload: .* line 7: .*did you mean permit-open\?/);
+  await reload(/Cannot reload: .* line 8: .*did you mean permit-open\?/);
   assert.equal(await load(), "hello\n");
+
+  // What that takes is loaded at the start, when the permissions to do it are there.
+  const socket = `${folder.path}/socket`;
+  await write(`permit-listen = ["unix:${socket}"]`);
+  await reload(/ rules .*permit_listen=1/);
+  const listening = await ttun([
+    ...[
+      "client",
+      "-d",
+      "-s",
+      `${LOOPBACK}:${port}`,
+      "-R",
+      `${socket}:${web.at}`,
+      "--pid",
+      pids.other,
+    ],
+    ...["--no-warm-up", "--exit-on-forward-failure", "--retries", "0"],
+  ]);
+  assert.equal(listening.code, 0, listening.stderr);
+  {
+    await using _other = daemonOf(pids.other);
+    const { stdout } = await run("curl", ["-sS", "--unix-socket", socket, "http://x/hello"]);
+    assert.equal(stdout, "hello\n");
+  }
 
   await write(`deny = "127.0.0.0/8"`);
   await reload(/ reloaded /);
   assert.equal(await load(), "");
   assert(isThere(client.pid) && isThere(server.pid));
-  assert.equal(lines().filter((line) => line.includes("authenticated")).length, 1);
+  assert.equal(lines().filter((line) => line.includes("authenticated")).length, 2);
 });
 
 test("-d: both ends of a tunnel with a device, whose commands have run when it returns", async () => {

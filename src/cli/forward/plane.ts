@@ -63,7 +63,7 @@ function openServerEnd(
 ): OpenedPlane<ForwardStart> {
   const { platform, ciphers, opened, log, signal } = tools;
   const net = openNet(config, tools, "listen");
-  prepareListens(end.streams, platform);
+  prepareListens(platform);
   const listening: { name: string; listener: Listener }[] = [];
   const hops = end.listen.flatMap((endpoint) => hopOf(endpoint) ?? []);
   for (const endpoint of end.listen.filter((endpoint) => hopOf(endpoint) === null)) {

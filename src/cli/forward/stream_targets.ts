@@ -20,12 +20,12 @@ export interface StreamTools {
   readonly port: Pick<PlanePort<unknown>, "onRules">;
 }
 
-/** Loads what listening for clients needs, while there are permissions to do it. */
-export function prepareListens(
-  { permitListen }: StreamRules,
-  { libc }: Pick<SocketPlatform, "libc">,
-): void {
-  if (permitListen.some((rule) => "path" in rule)) libc?.openRare();
+/**
+ * Loads what listening for clients needs, while there are permissions to do it: rules that come
+ * later may have unix sockets.
+ */
+export function prepareListens({ libc }: Pick<SocketPlatform, "libc">): void {
+  libc?.openRare();
 }
 
 /** Connects to the targets of a server's streams, and listens for clients, as far as rules go. */

@@ -61,7 +61,7 @@ async function open(
   const segmentBytes = { [carrier.role === "client" ? "dial" : "listen"]: config.segmentSize };
   const mark = config.gateway === null ? undefined : CARRIER_MARK;
   const net = platform.openNet({ ...config, segmentBytes, mark }, log);
-  if (carrier.role === "server") prepareListens(carrier.streams, platform);
+  if (carrier.role === "server") prepareListens(platform);
   const listening: { name: string; listener: Listener }[] = [];
   for (const endpoint of carrier.role === "server" ? carrier.listen : []) {
     const listener = opened.use(openListener(endpoint, { ...tools, net }));
