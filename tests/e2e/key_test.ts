@@ -17,7 +17,7 @@ test("keys are added, listed, shared and revoked in a file that stays its owner'
   for (const name of ["ann", "bob"]) {
     const { code, stdout, stderr } = await key("add", name);
     assert.equal(code, 0, stderr);
-    assert.match(stdout, new RegExp(`ttun share --client ${name} `));
+    assert.match(stdout, new RegExp(`ttun share HOST --client ${name} `));
   }
   assert.equal(Deno.statSync(file).mode! & 0o777, 0o600);
   assert.equal((await key("list")).stdout, "ann\nbob\n");

@@ -25,7 +25,7 @@ export async function runKeyAdd(
 ): Promise<number> {
   const text = exists(keyFile) ? await readText(keyFile, context) : null;
   replace(keyFile, withKey(text, name, makeKey()));
-  const share = `ttun share --client ${name} --key-file ${keyFile} HOST`;
+  const share = `ttun share HOST --client ${name} --key-file ${keyFile}`;
   const said = `There is a key of ${name} now; a link for its client: ${share}\n${RELOAD}\n`;
   await print(said, context.signal);
   return 0;
