@@ -189,7 +189,7 @@ test("SIGHUP: other rules of a configuration count at once, and sessions go on",
   await reload(/Cannot reload: .* line 8: .*did you mean permit-open\?/);
   assert.equal(await load(), "hello\n");
 
-  // What that takes is loaded at the start, when the permissions to do it are there.
+  // Code for unix sockets is loaded at the start, while the permissions for it are there.
   const socket = `${folder.path}/socket`;
   await write(`permit-listen = ["unix:${socket}"]`);
   await reload(/ rules .*permit_listen=1/);
