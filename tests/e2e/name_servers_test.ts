@@ -61,8 +61,14 @@ test("--dns: after kill -9 doctor --repair or the next tunnel puts the former fi
     await using own = await OwnEtc.make(client);
     const before = await own.state();
     await end(await own.client(...DNS), "SIGKILL");
-    match(await own.doctor(), /left the name servers in \/etc\/resolv\.conf/);
-    match(await own.doctor("--repair"), /took away the name servers in \/etc\/resolv\.conf/);
+    const line = '{"number":9,"step":{"kind":"resolvConf","path":"/etc/passwd"}}';
+    await client.sh(`for file in ${own.run}/*-dns-*.changes; do echo '\n${line}' >>$file; done`);
+    const told = await own.doctor();
+    match(told, /left the name servers in \/etc\/resolv\.conf; .* left a line that is not ttun's/);
+    const repaired = await own.doctor("--repair");
+    match(repaired, /took away the name servers in \/etc\/resolv\.conf/);
+    match(repaired, /ignored a line that is not ttun's in \/run\/ttun\/.*\.changes/);
+    match(await own.doctor(), /no killed ttun has left anything here/);
     equal(await own.state(), before);
 
     const killed = await own.client(...DNS);
