@@ -25,6 +25,5 @@ function sessionFields(end: string, session: SessionStatus): (string | number | 
 
 /** Tabs and ends of lines in a name would make other fields and lines of it. */
 function fieldText(field: string | number | undefined): string {
-  // deno-lint-ignore no-control-regex
-  return field === undefined || field === "" ? "-" : `${field}`.replace(/[\x00-\x1f\x7f]/g, "?");
+  return field === undefined || field === "" ? "-" : `${field}`.replace(/\p{Cc}/gu, "?");
 }

@@ -101,9 +101,9 @@ export class ReceiveWindow {
   }
 
   /**
-   * Returns the milliseconds between a grant and the first bytes that needed it, once; otherwise NaN.
-   * That is a round trip, if the peer waited for the grant, and more if not. NaN for a grant before
-   * `since` too.
+   * Returns the milliseconds between a grant and the first bytes that needed it, once: a round trip if
+   * the peer waited for the grant, and more if it did not. Otherwise, and for a grant before `since`,
+   * NaN.
    */
   takeRoundTrip(now: number, since: number): number {
     if (this.#received <= this.#mark) return NaN;
