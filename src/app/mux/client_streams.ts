@@ -1,32 +1,20 @@
-import { ProtocolError, TtunError } from "../../base/errors.ts";
+import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import type { Clock } from "../../contract/host.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
 import { type LinkSession, PeerClosed } from "../../core/link/v2/handshake.ts";
 import { Capability, type Offer, type ServerSetup } from "../../core/link/v2/setup.ts";
-import type { SessionList } from "../../core/status/session_list.ts";
-import type { WireSecrets } from "../link/config.ts";
 import type { BesideStreams, SessionRequest } from "../link/connect.ts";
 import type { V2Link } from "../link/v2_link.ts";
-import { ClientSession } from "./client_session.ts";
+import type { ClientSession } from "./client_session.ts";
+import { CurrentSession, type CurrentSessionOptions, endsSession } from "./current_session.ts";
 import { withStreams } from "./limits.ts";
-import { MuxOutbound } from "./mux_outbound.ts";
-import { RecordBuffers } from "./record_buffers.ts";
-import { RemoteListens } from "./remote_listens.ts";
+import type { MuxOutbound } from "./mux_outbound.ts";
+import type { RemoteListens } from "./remote_listens.ts";
 import { carryBesidePackets, type SessionCarrier } from "./session_carrier.ts";
-import { clientMemory } from "./session_memory.ts";
 import type { PacketFacts } from "./stream_session.ts";
 
-export interface ClientStreamsOptions {
-  readonly secrets: WireSecrets;
-  readonly clock: Clock;
+export interface ClientStreamsOptions extends CurrentSessionOptions {
   readonly log: Logger;
-  /** 16 random bytes that identify this process. */
-  readonly instance: Uint8Array;
-  /** Milliseconds that a session without a link is kept. */
-  readonly keepMs: number;
-  /** Has the session while there is one. */
-  readonly sessions?: SessionList | undefined;
 }
 
 /**
@@ -38,9 +26,7 @@ export class ClientStreams implements BesideStreams, Disposable {
   /** Listeners at the server, which are asked for on every new session. */
   readonly listens: RemoteListens;
   readonly #o: ClientStreamsOptions;
-  readonly #memory = clientMemory();
-  readonly #buffers = new RecordBuffers();
-  #session: ClientSession | null = null;
+  readonly #current: CurrentSession;
   /** The session of the handshake that runs, or ran last. */
   #asked: ClientSession | null = null;
   /** The number of that carrier. */
@@ -52,8 +38,9 @@ export class ClientStreams implements BesideStreams, Disposable {
 
   constructor(o: ClientStreamsOptions) {
     this.#o = o;
-    this.outbound = new MuxOutbound(o.clock);
-    this.listens = new RemoteListens(o.clock);
+    this.#current = new CurrentSession(o);
+    this.outbound = this.#current.outbound;
+    this.listens = this.#current.listens;
   }
 
   offer(packets: Offer): Offer {
@@ -63,16 +50,7 @@ export class ClientStreams implements BesideStreams, Disposable {
   request(): SessionRequest {
     this.#carrier?.detach(); // its link ended before it could carry anything
     this.#carrier = null;
-    const { clock, secrets, instance, sessions } = this.#o;
-    this.#asked = this.#session ?? new ClientSession({
-      clock,
-      secrets,
-      instance,
-      memory: this.#memory,
-      buffers: this.#buffers,
-      sessions,
-      onOpened: (stream, open) => this.listens.onOpened(stream, open),
-    });
+    this.#asked = this.#current.toJoin();
     const request = this.#asked.request();
     this.#number = request.identity.carrier;
     return request;
@@ -84,8 +62,8 @@ export class ClientStreams implements BesideStreams, Disposable {
     const asked = this.#asked!;
     const { mux } = asked.joined(session, link.stream.peer);
     const expected = setup.resume?.expected ?? null;
-    this.#session = asked;
-    const o = { clock, buffers: this.#buffers };
+    this.#current.joined(asked);
+    const o = { clock, buffers: this.#current.buffers };
     this.#carrier = carryBesidePackets(link, mux, this.#number, expected, o);
   }
 
@@ -96,16 +74,14 @@ export class ClientStreams implements BesideStreams, Disposable {
 
   /** True while there is a session, with a link or without. */
   get hasSession(): boolean {
-    return this.#session !== null;
+    return this.#current.session !== null;
   }
 
   /** Has it carry the streams while `run` runs it to its end. Throws as `run`. */
   async carry(packets: PacketFacts, run: () => Promise<void>): Promise<void> {
     const carrier = this.#carrier!;
-    const { streams } = this.#session!;
     this.#keep();
-    this.outbound.useSession(streams);
-    this.listens.useSession(streams);
+    const { streams } = this.#current.use();
     try {
       await streams.carry(carrier, run, packets);
       if (carrier.channel.closeCode !== CloseCode.bye) return;
@@ -118,7 +94,9 @@ export class ClientStreams implements BesideStreams, Disposable {
 
   /** An attempt has ended with this error, which may be the end of the session. */
   attemptFailed(error: TtunError): void {
-    if (endsSession(error)) this.#drop(error);
+    // A server that is busy with others for now does not end a session that it keeps.
+    const isBusy = error instanceof PeerClosed && error.code === CloseCode.busy;
+    if (!isBusy && endsSession(error)) this.#drop(error);
   }
 
   /** Says once for each link why no streams go by it. */
@@ -137,20 +115,17 @@ export class ClientStreams implements BesideStreams, Disposable {
   }
 
   #expireLater(): void {
-    if (this.#session === null) return;
+    if (!this.hasSession) return;
     const { clock, keepMs } = this.#o;
-    const words = `Lost the connection with the server for over ${Math.round(keepMs / 1000)} s`;
-    this.#expiry = clock.after(keepMs, () => this.#drop(new TtunError("lost", words)));
+    this.#expiry = clock.after(keepMs, () => {
+      this.#keep();
+      this.#current.expire();
+    });
   }
 
   #drop(error: TtunError): void {
     this.#keep();
-    const session = this.#session;
-    if (session === null) return;
-    this.#session = null;
-    this.outbound.useSession(null);
-    this.listens.useSession(null);
-    session.end(error);
+    this.#current.drop(error);
   }
 
   /** Tells the server that the session ends: nobody comes back to it. */
@@ -160,15 +135,7 @@ export class ClientStreams implements BesideStreams, Disposable {
 
   /** Ends the session: there will be no other. */
   [Symbol.dispose](): void {
-    this.#drop(new TtunError("lost", "The connection with the server has ended"));
-    this.outbound.close();
+    this.#keep();
+    this.#current.close();
   }
-}
-
-/** A server that is busy with others for now does not end a session that it keeps. */
-function endsSession(error: TtunError): boolean {
-  if (error instanceof PeerClosed) {
-    return error.code !== CloseCode.carrier && error.code !== CloseCode.busy;
-  }
-  return error instanceof ProtocolError && error.reason !== "cannot_open";
 }

@@ -3,21 +3,18 @@ import type { LogFields, Logger } from "../../base/log.ts";
 import { onAbort, type Scope, scope } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
-import type { Clock } from "../../contract/host.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
 import { PeerClosed } from "../../core/link/v2/handshake.ts";
-import type { SessionList } from "../../core/status/session_list.ts";
 import { Backoff } from "../../core/net/backoff.ts";
-import { cipherFields, type WireSecrets } from "../link/config.ts";
+import { cipherFields } from "../link/config.ts";
 import { sleep } from "../loop/sleep.ts";
 import { DamagedConnections } from "../net/damaged_connections.ts";
 import type { Reach } from "../net/reach.ts";
-import { ClientSession } from "./client_session.ts";
 import type { Carrier } from "./carrier.ts";
-import { MuxOutbound } from "./mux_outbound.ts";
-import { RemoteListens } from "./remote_listens.ts";
-import { clientMemory } from "./session_memory.ts";
-import { RecordBuffers } from "./record_buffers.ts";
+import type { ClientSession } from "./client_session.ts";
+import { CurrentSession, type CurrentSessionOptions, endsSession } from "./current_session.ts";
+import type { MuxOutbound } from "./mux_outbound.ts";
+import type { RemoteListens } from "./remote_listens.ts";
 import type { StreamSession } from "./stream_session.ts";
 
 /** Milliseconds; a carrier that lived longer is followed by another at once. */
@@ -35,21 +32,13 @@ const MOVE_REST_MS = 5000;
 /** Milliseconds between two looks at whether the server still answers. */
 const LOOK_MS = 1000;
 
-export interface MuxClientOptions {
+export interface MuxClientOptions extends CurrentSessionOptions {
   readonly reach: Reach;
-  readonly secrets: WireSecrets;
-  readonly clock: Clock;
   readonly log: Logger;
-  /** 16 random bytes that identify this process. */
-  readonly instance: Uint8Array;
-  /** Milliseconds that a session without a carrier is kept. */
-  readonly keepMs: number;
   /** Attempts in a row that may follow a failed one; Infinity = no limit. */
   readonly retries: number;
   /** Ends when there is no session: none could begin, or the one that there was is over. */
   readonly endsWithSession?: boolean;
-  /** Has the session while there is one. */
-  readonly sessions?: SessionList | undefined;
   /** Facts about a connection for the log. */
   readonly facts?: (stream: Connection) => LogFields;
 }
@@ -85,11 +74,9 @@ export class MuxClient {
   /** Listeners at the server, which are asked for on every new session. */
   readonly listens: RemoteListens;
   readonly #o: MuxClientOptions;
-  readonly #memory = clientMemory();
-  readonly #buffers = new RecordBuffers();
+  readonly #current: CurrentSession;
   readonly #backoff = new Backoff();
   readonly #damaged: DamagedConnections;
-  #session: ClientSession | null = null;
   #isMoving = false;
   /** Ends a pause soon; null = there is none, or it ends already. */
   #hurry: (() => void) | null = null;
@@ -98,8 +85,9 @@ export class MuxClient {
 
   constructor(o: MuxClientOptions) {
     this.#o = o;
-    this.outbound = new MuxOutbound(o.clock);
-    this.listens = new RemoteListens(o.clock);
+    this.#current = new CurrentSession(o);
+    this.outbound = this.#current.outbound;
+    this.listens = this.#current.listens;
     this.#damaged = new DamagedConnections({ clock: o.clock, rng: o.secrets.rng });
   }
 
@@ -114,22 +102,22 @@ export class MuxClient {
         failures = ended.upMs === null ? failures + 1 : 1;
         if (failures > retries) throw error;
         this.#expire();
-        if (this.#o.endsWithSession === true && this.#session === null) throw error;
+        if (this.#o.endsWithSession === true && this.#current.session === null) throw error;
         const pause = this.#pauseAfter(ended);
         log.warn(error.message, { retry_in_seconds: Math.round(pause / 100) / 10 });
         if (pause > 0) await this.#rest(pause, signal);
         this.#expire();
-        if (this.#o.endsWithSession === true && this.#session === null) throw error;
+        if (this.#o.endsWithSession === true && this.#current.session === null) throw error;
       }
     } finally {
-      this.#drop(new TtunError("lost", "The connection with the server has ended"));
-      this.outbound.close();
+      this.#current.close();
     }
   }
 
   /** There is a connection to the server. */
   get isConnected(): boolean {
-    return this.#session !== null && this.#session.streams.carriers.length > 0;
+    const { session } = this.#current;
+    return session !== null && session.streams.carriers.length > 0;
   }
 
   /** Connects soon, where it waits to connect again. */
@@ -157,7 +145,7 @@ export class MuxClient {
   #pauseAfter({ error, upMs, wasUsed }: Ended): number {
     if (wasUsed) this.#backoff.restart();
     if (error instanceof PeerClosed && error.code === CloseCode.unknownSession) return 0; // once
-    if (!wasUsed || this.#session === null) return this.#pause();
+    if (!wasUsed || this.#current.session === null) return this.#pause();
     return upMs! >= STEADY_MS ? 0 : SHORT_PAUSE_MS;
   }
 
@@ -167,24 +155,14 @@ export class MuxClient {
 
   /** Tells the server that the session ends: nobody comes back to it. */
   #sayBye(): void {
-    this.#session?.streams.carriers.at(-1)?.end(CloseCode.bye);
+    this.#current.session?.streams.carriers.at(-1)?.end(CloseCode.bye);
   }
 
   /** Ends a session that nobody can go on with. */
   #expire(): void {
     const { clock, keepMs } = this.#o;
-    if (this.#session === null || clock.now() - this.#session.lostAt < keepMs) return;
-    const words = `Lost the connection with the server for over ${Math.round(keepMs / 1000)} s`;
-    this.#drop(new TtunError("lost", words));
-  }
-
-  #drop(error: TtunError): void {
-    const session = this.#session;
-    if (session === null) return;
-    this.#session = null;
-    this.outbound.useSession(null);
-    this.listens.useSession(null);
-    session.end(error);
+    const { session } = this.#current;
+    if (session !== null && clock.now() - session.lostAt >= keepMs) this.#current.expire();
   }
 
   /** Connects, and runs until no carrier is left. */
@@ -200,37 +178,26 @@ export class MuxClient {
         const joined = await this.#join(tasks.signal, false);
         upSince = clock.now();
         first = joined.carrier;
-        const session = this.#session!;
-        this.outbound.useSession(session.streams);
-        this.listens.useSession(session.streams);
+        const session = this.#current.use();
         session.onMove = (seconds) => this.#move(tasks, Math.min(seconds, MOST_MOVE) * 1000, true);
         this.#spawn(tasks, session, joined);
       });
     } catch (thrown) {
       error = toTtunError(thrown);
-      if (endsSession(error)) this.#drop(error);
+      if (endsSession(error)) this.#current.drop(error);
     }
     if (upSince === null) return { error, upMs: null, wasUsed: false };
     const now = clock.now();
-    if (this.#session !== null) this.#session.lostAt = now;
+    const { session } = this.#current;
+    if (session !== null) session.lostAt = now;
     const { heard } = (first as Carrier | null)!.channel;
     return { error, upMs: now - upSince, wasUsed: heard > 0 };
   }
 
   /** Dials, and runs the handshake: for the session that there is, else for a new one. */
   #join(signal: AbortSignal, isLeaving: boolean): Promise<Joined> {
-    const { clock, instance, reach, secrets, sessions } = this.#o;
-    const session = this.#session ??
-      new ClientSession({
-        clock,
-        secrets,
-        instance,
-        memory: this.#memory,
-        buffers: this.#buffers,
-        sessions,
-        onOpened: (stream, open) => this.listens.onOpened(stream, open),
-      });
-    return reach({
+    const session = this.#current.toJoin();
+    return this.#o.reach({
       signal,
       isLeaving,
       meet: (stream, proved) => this.#meet(session, stream, proved),
@@ -246,9 +213,9 @@ export class MuxClient {
     const { facts = () => ({}), log } = this.#o;
     await using owned = new AsyncDisposableStack();
     owned.use(stream);
-    const isNew = this.#session === null;
+    const isNew = this.#current.session === null;
     const carrier = await session.join(stream, proved);
-    this.#session = session;
+    this.#current.joined(session);
     owned.move();
     log.info(isNew ? "authenticated" : "session goes on", {
       server: stream.peer,
@@ -344,7 +311,7 @@ export class MuxClient {
     signal: AbortSignal,
   ): Promise<void> {
     const { clock, log, secrets } = this.#o;
-    const session = this.#session!;
+    const session = this.#current.session!;
     const rest = this.#movedAt + LEAST_REST_MS - clock.now(); // whatever the server asks for
     const wait = Math.max(rest, ms * secrets.rng(1)[0]! / 256);
     if (wait > 0) await sleep(clock, wait, signal);
@@ -362,9 +329,4 @@ export class MuxClient {
       await sleep(clock, this.#pause(), signal);
     }
   }
-}
-
-function endsSession(error: TtunError): boolean {
-  if (error instanceof PeerClosed) return error.code !== CloseCode.carrier;
-  return error instanceof ProtocolError && error.reason !== "cannot_open";
 }
