@@ -23,6 +23,12 @@ async function world(count: number, holders = count) {
   return { clock, seats, makeHolder, claim, sitting };
 }
 
+/** Waits until a claim of one that can be refused is decided. */
+async function settledIn<T>(clock: FakeClock, answer: T): Promise<T> {
+  await clock.advance(SOON);
+  return answer;
+}
+
 const askedOf = (tenants: FakeHolder[]) => tenants.map(({ asked }) => asked);
 const evictedOf = (tenants: FakeHolder[]) => tenants.map(({ evicted }) => evicted);
 
@@ -245,6 +251,67 @@ Deno.test("two newcomers of one key do not both count the seat that only one of 
   seats.release(greedy[2]!);
   await clock.advance(SOON);
   assert.deepEqual(both.map(({ granted }) => granted), [true, false]);
+});
+
+Deno.test("a key whose clients come and go takes one seat in a minute, not one each time", async () => {
+  const { clock, seats, makeHolder, claim } = await world(3, 0);
+  const comeAndGo = async () => {
+    const holder = makeHolder({ key: "b" });
+    const { granted } = await settledIn(clock, claim(holder));
+    seats.release(holder);
+    return granted;
+  };
+  const victims = [1, 2, 3].map(() => makeHolder({ key: "a" }));
+  for (const one of victims) claim(one);
+  assert.equal(await comeAndGo(), true);
+  assert.deepEqual(evictedOf(victims), [0, 0, 1]);
+  // While the seat is free, the key has it again without taking another.
+  assert.equal(await comeAndGo(), true);
+  // The evicted client comes again: no other seat is free, and it keeps this one.
+  const back = makeHolder({ key: "a" });
+  assert.equal((await settledIn(clock, claim(back))).granted, true);
+  for (let i = 0; i < 5; i++) assert.equal(await comeAndGo(), false);
+  assert.deepEqual(evictedOf([...victims, back]), [0, 0, 1, 0]);
+  await clock.advance(60_000);
+  assert.equal(await comeAndGo(), true);
+  assert.deepEqual(evictedOf([...victims, back]), [0, 0, 1, 1]);
+});
+
+Deno.test("a newcomer that leaves before its seat is free has taken it all the same", async () => {
+  const { clock, seats, makeHolder, claim } = await world(3, 0);
+  const victims = [1, 2, 3].map(() => makeHolder({ key: "a" }));
+  for (const one of victims) {
+    claim(one);
+    one.evict = () => void one.evicted++; // its session takes a while to end
+  }
+  await clock.settle();
+  const stop = new AbortController();
+  const gone = claim(makeHolder({ key: "b" }), stop.signal);
+  await clock.settle();
+  stop.abort();
+  seats.release(victims[2]!);
+  const back = makeHolder({ key: "a" });
+  assert.equal((await settledIn(clock, claim(back))).granted, true);
+  const again = await settledIn(clock, claim(makeHolder({ key: "b" })));
+  assert.deepEqual([gone.granted, again.granted], [false, false]);
+  assert.deepEqual(evictedOf([...victims, back]), [0, 0, 1, 0]);
+});
+
+Deno.test("a seat that was taken is kept for its key while another one is free", async () => {
+  const { clock, seats, makeHolder, claim } = await world(5, 0);
+  const victims = [1, 2, 3, 4, 5].map(() => makeHolder({ key: "a" }));
+  for (const one of victims) claim(one);
+  const first = makeHolder({ key: "b" });
+  await settledIn(clock, claim(first));
+  const newest = makeHolder({ key: "a" });
+  seats.release(victims[0]!);
+  await settledIn(clock, claim(newest));
+  for (const one of [first, newest]) seats.release(one); // in this order a search finds them
+  await settledIn(clock, claim(makeHolder({ key: "a" })));
+  // The key has its seat again, and one more that it may take for being far behind.
+  const both = [1, 2].map(() => claim(makeHolder({ key: "b" })));
+  await clock.advance(SOON);
+  assert.deepEqual(both.map(({ granted }) => granted), [true, true]);
 });
 
 Deno.test("an instance or identity of another key is another client", async () => {
