@@ -24,10 +24,19 @@ c = socket.create_connection((sys.argv[1], 80), 5); c.settimeout(5); got = b""
 while b := c.recv(1 << 16): got += b
 print(got.split(b"\\n")[0].decode(), len(got) > ${BYTES})`;
 
+/** Names whether a connection to a port that nobody listens on was answered. */
+const KNOCK = `
+import socket, sys
+try: socket.create_connection((sys.argv[1], 9), 1)
+except ConnectionRefusedError: print("answered")
+except TimeoutError: print("silent")`;
+
 interface Lab extends AsyncDisposable {
   /** Has its clients' carrier on veth0, and its way to the internet on wan0. */
   readonly server: Host;
   readonly client: Host;
+  /** A neighbour on the server's uplink. */
+  readonly web: Host;
   /** Behind the client, whose packets are longer than the tunnel's. */
   readonly left: Host;
 }
@@ -60,7 +69,7 @@ async function openLab(): Promise<Lab> {
     await removeEmptyFiles(server);
     await owned.disposeAsync();
   };
-  return { server, client, left, [Symbol.asyncDispose]: disposeAsync };
+  return { server, client, web, left, [Symbol.asyncDispose]: disposeAsync };
 }
 
 /** Of killed servers and of those with --user, /run has them until the machine boots. */
@@ -113,6 +122,24 @@ test("--nat: a host behind the client browses under the server's address, over a
   server.signal("SIGTERM");
   equal((await server.status).code, 0);
   equal(await stateOf(lab.server), before);
+});
+
+test("--nat: a neighbour on the uplink that sends packets for the tunnel's networks reaches no client", async () => {
+  await using lab = await openLab();
+  await lab.web.sh(`
+    ip route add 10.1.1.0/30 via ${UPLINK.v4}; ip -6 route add fc11::/126 via ${UPLINK.v6}`);
+  const knock = async (to: string) =>
+    (await lab.web.run("python3", ["-c", KNOCK, to])).stdout.trim();
+  const server = await startServer(lab.server, "--nat", "auto");
+  await using _client = await startClient(lab.client, ...NETWORKS);
+  deepEqual([await knock("10.1.1.2"), await knock("fc11::2")], ["silent", "silent"]);
+  // The client's own connections have their answers.
+  equal(await browse(lab.client, WEB.v6), `${UPLINK.v6} True\n`);
+  // A port that the administrator forwards to a client stays open.
+  await lab.server.sh("iptables -w -t nat -A PREROUTING -i wan0 -p tcp -j DNAT --to 10.1.1.2");
+  equal(await knock(UPLINK.v4), "answered");
+  server.signal("SIGTERM");
+  await server.closed;
 });
 
 test("--nat: what a killed server leaves is taken away by ttun doctor --repair", async () => {

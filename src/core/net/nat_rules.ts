@@ -15,7 +15,9 @@ export interface NatWishes {
 
 /**
  * Returns a program for nft that makes the table, or another in the place of an earlier one, in one
- * transaction. The segment size is that of the path in both directions (`rt mtu`).
+ * transaction. The segment size is that of the path in both directions (`rt mtu`). From the uplink only
+ * answers reach clients, and what the administrator forwards to them (DNAT): neighbours there could
+ * send packets for the tunnel's networks to this machine.
  */
 export function natNft(table: string, o: NatWishes): string {
   const masquerade = sources(o).map(({ link, network }) =>
@@ -26,6 +28,12 @@ export function natNft(table: string, o: NatWishes): string {
   const clamp = ["iifname", "oifname"].map((way) =>
     `${way} ${quoted(o.device)} tcp flags & (syn|rst) == syn tcp option maxseg size set rt mtu`
   );
+  const enter = uplinkNames(o).map((link) => `iifname ${quoted(link)} oifname ${quoted(o.device)}`);
+  const guard = enter.flatMap((way) => [
+    `${way} ct state established,related accept`,
+    `${way} ct status dnat accept`,
+    `${way} drop`,
+  ]);
   return `
 add table inet ${table}
 delete table inet ${table}
@@ -36,7 +44,7 @@ add table inet ${table} {
   }
   chain forward {
     type filter hook forward priority -150; policy accept;
-    ${clamp.join("\n    ")}
+    ${[...clamp, ...guard].join("\n    ")}
   }
 }
 `;
@@ -52,7 +60,7 @@ export interface NatChain {
   text(family: 4 | 6, chain: string): string;
 }
 
-/** Returns chains for iptables, which also accept what its own ones may drop of the forwarded. */
+/** Returns chains for iptables, which also decide what its own ones may drop of the forwarded. */
 export function natIptables(o: NatWishes): NatChain[] {
   const device = linkWord(o.device);
   const masquerade = (family: 4 | 6) =>
@@ -62,14 +70,17 @@ export function natIptables(o: NatWishes): NatChain[] {
   const clamp = ["-i", "-o"].map((way) =>
     `${way} ${device} -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu`
   );
-  const accept = [
+  const filter = [
     `-i ${device} -j ACCEPT`,
     `-o ${device} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,
+    ...uplinkNames(o).map((link) =>
+      `-i ${linkWord(link)} -o ${device} -m conntrack ! --ctstate DNAT -j DROP`
+    ),
   ];
   return [
     { table: "nat", builtIn: "POSTROUTING", text: restoreText("nat", masquerade) },
     { table: "mangle", builtIn: "FORWARD", text: restoreText("mangle", () => clamp) },
-    { table: "filter", builtIn: "FORWARD", text: restoreText("filter", () => accept) },
+    { table: "filter", builtIn: "FORWARD", text: restoreText("filter", () => filter) },
   ];
 }
 
@@ -85,6 +96,10 @@ function restoreText(
 
 function linkWord(link: string): string {
   return link.replaceAll(/[^A-Za-z0-9._@-]/g, "?");
+}
+
+function uplinkNames({ uplinks }: NatWishes): string[] {
+  return [...new Set(uplinks.map(({ link }) => link))];
 }
 
 function sources({ uplinks, networks }: NatWishes) {

@@ -19,6 +19,20 @@ Deno.test("nft: each network leaves by the uplink of its family, under that one'
   assert.match(text, /^add table inet ttun_nat_7\ndelete table inet ttun_nat_7\n/m);
 });
 
+Deno.test("from an uplink only answers, and what was forwarded on purpose, reach clients", () => {
+  const guard = natNft("t", WISHES).match(/iifname "eth0" oifname .*/g);
+  assert.deepEqual(guard, [
+    'iifname "eth0" oifname "ttun0" ct state established,related accept',
+    'iifname "eth0" oifname "ttun0" ct status dnat accept',
+    'iifname "eth0" oifname "ttun0" drop',
+  ]);
+  const filter = natIptables(WISHES)[2]!;
+  assert.deepEqual(filter.text(4, "c").match(/-i eth.*/g), [
+    "-i eth0 -o ttun0 -m conntrack ! --ctstate DNAT -j DROP",
+    "-i eth1 -o ttun0 -m conntrack ! --ctstate DNAT -j DROP",
+  ]);
+});
+
 Deno.test("nft: a link's name cannot end its quotes", () => {
   const uplinks = [{ family: 4, link: 'a" accept; x' }] as const;
   assert.doesNotMatch(natNft("t", { ...WISHES, uplinks }), /"a" accept/);
