@@ -43,6 +43,20 @@ async function expectEnd(host: Host, process: Process): Promise<void> {
   assert.deepEqual(await devices(host), ["lo", "veth0"]);
 }
 
+test("one file: ttun doctor sees what the kernel and the user have", async () => {
+  await using hosts = await twoHosts();
+  const doctor = await run(hosts.client, ["doctor", "--json"]);
+  const { findings } = JSON.parse(doctor.stdout) as {
+    findings: { check: string; level: string; says: string }[];
+  };
+  const found = new Map(findings.map(({ check, level, says }) => [check, `${level}: ${says}`]));
+  assert.equal(found.get("privileges"), "ok: it may make devices (CAP_NET_ADMIN)");
+  assert.equal(found.get("device"), "ok: /dev/net/tun can be opened");
+  assert.equal(found.get("ipv6"), "ok: it is switched on");
+  assert.match(found.get("congestion")!, /^(ok|warn): BBR is/);
+  assert.match(found.get("descriptors")!, /: up to \d+/);
+});
+
 test("one file: version, help, and a key of its own making", async () => {
   await using hosts = await twoHosts();
   const version = await run(hosts.client, ["--version"]);

@@ -30,10 +30,11 @@ export async function runDoctor(options: DoctorFlags, { signal }: RunContext): P
   }
   if (options.repair) return await runRepair(signal);
   const { server, json, report } = options;
+  using libc = openLibc();
   const findings = [
-    ...systemChecks(),
+    ...systemChecks(libc),
     ...cipherChecks(),
-    leftoverFinding(),
+    leftoverFinding(libc),
     ...(server === undefined ? [] : await serverChecks(server)),
   ];
   const text = json ? `${JSON.stringify({ version: 1, findings })}\n` : findingsText(findings);
@@ -64,10 +65,9 @@ async function runRepair(signal: AbortSignal): Promise<number> {
   );
 }
 
-function leftoverFinding(): Finding {
+function leftoverFinding(libc: Libc): Finding {
   const check = "left-behind";
   try {
-    using libc = openLibc();
     const found = allLeftovers(libc);
     if (found.length === 0) {
       return { check, level: "ok", says: "no killed ttun has left anything here" };

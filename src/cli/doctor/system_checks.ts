@@ -1,4 +1,7 @@
 import type { Finding } from "../../core/doctor/finding.ts";
+import { Errno } from "../../../ffi/linux/errno.ts";
+import { readFile } from "../../../ffi/linux/file.ts";
+import type { Libc } from "../../../ffi/linux/libc.ts";
 
 /** Bit of CAP_NET_ADMIN (linux/capability.h). */
 const CAP_NET_ADMIN = 12n;
@@ -6,32 +9,41 @@ const CAP_NET_ADMIN = 12n;
 /** Descriptors below which thousands of connections have no room. */
 const FEW_DESCRIPTORS = 4096;
 
-/** Returns null where there is no such file, or it may not be read. */
-export function readLine(path: string): string | null {
-  try {
-    return Deno.readTextFileSync(path).trim();
-  } catch {
-    return null; // not every kernel has it, and not everybody may see it
-  }
-}
+/** Bytes; what is read are numbers, words and a process's limits. */
+const MOST_BYTES = 8192;
 
-/** Looks at what this machine's kernel and this user have. Reads, and changes nothing. */
-export function systemChecks(): Finding[] {
+/** Constants of fcntl.h: alike on x86-64 and arm64. */
+const O_RDWR = 0o2;
+const O_CLOEXEC = 0o2000000;
+
+/** Returns null where there is no such file, or it may not be read. */
+type ReadLine = (path: string) => string | null;
+
+/**
+ * Looks at what this machine's kernel and this user have. Reads, and changes nothing. By system
+ * calls: Deno permits files of /proc and /dev only with all of its permissions, which the executable
+ * does not have.
+ */
+export function systemChecks(libc: Libc): Finding[] {
+  const readLine: ReadLine = (path) => {
+    const bytes = readFile(libc, path, MOST_BYTES);
+    return bytes === null ? null : new TextDecoder().decode(bytes).trim();
+  };
   return [
-    privileges(),
-    device(),
-    ipv6(),
-    forwarding(),
-    reversePath(),
+    privileges(readLine),
+    device(libc),
+    ipv6(readLine),
+    forwarding(readLine),
+    reversePath(readLine),
     clock(),
-    congestion(),
-    multipath(),
-    fastOpen(),
-    descriptors(),
+    congestion(readLine),
+    multipath(readLine),
+    fastOpen(readLine),
+    descriptors(readLine),
   ];
 }
 
-function privileges(): Finding {
+function privileges(readLine: ReadLine): Finding {
   const check = "privileges";
   const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readLine("/proc/self/status") ?? "")?.[1];
   if (effective === undefined) return { check, level: "skip", says: "they cannot be seen here" };
@@ -46,20 +58,14 @@ function privileges(): Finding {
   };
 }
 
-function device(): Finding {
+function device(libc: Libc): Finding {
   const check = "device";
-  try {
-    using _file = Deno.openSync("/dev/net/tun", { read: true, write: true });
+  const fd = libc.open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+  if (fd >= 0) {
+    libc.close(fd);
     return { check, level: "ok", says: "/dev/net/tun can be opened" };
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) {
-      return {
-        check,
-        level: "fail",
-        says: "there is no /dev/net/tun: the kernel's TUN driver is not there",
-        mend: "sudo modprobe tun; in a container --device /dev/net/tun --cap-add NET_ADMIN",
-      };
-    }
+  }
+  if (fd === -Errno.EACCES || fd === -Errno.EPERM) {
     return {
       check,
       level: "warn",
@@ -67,9 +73,15 @@ function device(): Finding {
       mend: "run it with sudo; its usual mode is 0666: sudo chmod 666 /dev/net/tun",
     };
   }
+  return {
+    check,
+    level: "fail",
+    says: "there is no /dev/net/tun: the kernel's TUN driver is not there",
+    mend: "sudo modprobe tun; in a container --device /dev/net/tun --cap-add NET_ADMIN",
+  };
 }
 
-function ipv6(): Finding {
+function ipv6(readLine: ReadLine): Finding {
   const check = "ipv6";
   const off = readLine("/proc/sys/net/ipv6/conf/all/disable_ipv6");
   if (off === "0") return { check, level: "ok", says: "it is switched on" };
@@ -81,7 +93,7 @@ function ipv6(): Finding {
   };
 }
 
-function forwarding(): Finding {
+function forwarding(readLine: ReadLine): Finding {
   const check = "forwarding";
   const [v4, v6] = ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"].map((name) =>
     readLine(`/proc/sys/${name}`)
@@ -95,7 +107,7 @@ function forwarding(): Finding {
   };
 }
 
-function reversePath(): Finding {
+function reversePath(readLine: ReadLine): Finding {
   const check = "rp_filter";
   const strict = readLine("/proc/sys/net/ipv4/conf/all/rp_filter") === "1";
   const marks = readLine("/proc/sys/net/ipv4/conf/all/src_valid_mark") === "1";
@@ -137,7 +149,7 @@ function readable(path: string): boolean {
   }
 }
 
-function congestion(): Finding {
+function congestion(readLine: ReadLine): Finding {
   const check = "congestion";
   const known = readLine("/proc/sys/net/ipv4/tcp_available_congestion_control");
   if (known === null) return { check, level: "skip", says: "it cannot be seen here" };
@@ -152,7 +164,7 @@ function congestion(): Finding {
   };
 }
 
-function multipath(): Finding {
+function multipath(readLine: ReadLine): Finding {
   const check = "mptcp";
   const on = readLine("/proc/sys/net/mptcp/enabled");
   return {
@@ -162,7 +174,7 @@ function multipath(): Finding {
   };
 }
 
-function fastOpen(): Finding {
+function fastOpen(readLine: ReadLine): Finding {
   const check = "fast-open";
   const bits = Number(readLine("/proc/sys/net/ipv4/tcp_fastopen") ?? "0");
   const says = bits === 0
@@ -171,7 +183,7 @@ function fastOpen(): Finding {
   return { check, level: "ok", says: says.replace("for  ", "for ") };
 }
 
-function descriptors(): Finding {
+function descriptors(readLine: ReadLine): Finding {
   const check = "descriptors";
   const line = /^Max open files\s+(\d+)/m.exec(readLine("/proc/self/limits") ?? "")?.[1];
   if (line === undefined) return { check, level: "skip", says: "the limit cannot be seen here" };
