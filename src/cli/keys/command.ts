@@ -1,8 +1,9 @@
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
+import { writeNew } from "../../io/files/new_file.ts";
+import { isThere, removeIfThere } from "../../io/files/present.ts";
 import type { RunContext } from "../command/context.ts";
 import { print } from "../output/stdout.ts";
-import { removeIfThere, writeNew } from "../platform/new_file.ts";
 import { makeKey } from "../secrets/genkey.ts";
 import { denoKeyEnvironment } from "../secrets/key_environment.ts";
 import { KEY, readSecretFile } from "../secrets/secret_file.ts";
@@ -52,10 +53,8 @@ async function readText(path: string, context: RunContext): Promise<string> {
 
 function exists(path: string): boolean {
   try {
-    Deno.lstatSync(path);
-    return true;
+    return isThere(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
     throw failure(path, error);
   }
 }

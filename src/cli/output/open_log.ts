@@ -1,4 +1,5 @@
 import { TtunError } from "../../base/errors.ts";
+import { lookAt } from "../../io/files/present.ts";
 import { whyNotOurs } from "../platform/folders.ts";
 import { trustedOwners } from "../platform/owners.ts";
 import { isGranted } from "../platform/permissions.ts";
@@ -54,16 +55,6 @@ function targetOf(path: string): string {
   if (info?.isSymlink !== true) return path;
   const isOurs = info.uid === null || trustedOwners()?.has(info.uid) !== false;
   return isOurs ? Deno.realPathSync(path) : path;
-}
-
-/** Follows no link at the end. Null if there is nothing. */
-function lookAt(path: string): Deno.FileInfo | null {
-  try {
-    return Deno.lstatSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
 }
 
 function isStill(path: string, file: Deno.FsFile): boolean {

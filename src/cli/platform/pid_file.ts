@@ -2,10 +2,11 @@ import { dirname } from "node:path";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
+import { openNew } from "../../io/files/new_file.ts";
+import { isThere, lookAt, removeIfThere } from "../../io/files/present.ts";
 import { requirePermissions } from "./permissions.ts";
 import { lockFile } from "./file_lock.ts";
 import { whyNotOurs } from "./folders.ts";
-import { openNew, removeIfThere } from "./new_file.ts";
 import { trustedOwners } from "./owners.ts";
 import { readRegular } from "./read_regular.ts";
 
@@ -107,24 +108,14 @@ function lockEarlier(path: string): Disposable | null {
   );
 }
 
-function isThere(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
 function whyNotReplaced(path: string): string | null {
-  let info: Deno.FileInfo;
+  let info: Deno.FileInfo | null;
   try {
-    info = Deno.lstatSync(path);
+    info = lookAt(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
     throw cannotWrite(path, reasonOf(error), error);
   }
+  if (info === null) return null;
   const whose = info.uid === null ? "" : ` of user ${info.uid}`;
   if (info.isSymlink) return `a symbolic link${whose} is there; remove it, or name its target`;
   if (info.isDirectory) return "it is a directory";

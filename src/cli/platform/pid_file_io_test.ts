@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "../../../tests/check.ts";
 import { makeLogger } from "../../base/log.ts";
+import { isThere } from "../../io/files/present.ts";
 import { writePidFile } from "./pid_file.ts";
 import { runDeno, startDeno, writeScript } from "../process_fixture.ts";
 
@@ -16,16 +17,6 @@ function keptLog() {
     () => 0,
   );
   return { log, lines };
-}
-
-function isThere(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 test("the file has the number while it holds, and is gone afterwards", async () => {

@@ -1,7 +1,8 @@
 import { toHex, utf8 } from "../../base/bytes.ts";
+import { writeNew } from "../../io/files/new_file.ts";
+import { removeIfThere } from "../../io/files/present.ts";
 import { isGranted } from "./permissions.ts";
 import { whyNotOurs } from "./folders.ts";
-import { removeIfThere, writeNew } from "./new_file.ts";
 import { trustedOwners } from "./owners.ts";
 import { readRegular } from "./read_regular.ts";
 import { rng } from "./rng.ts";

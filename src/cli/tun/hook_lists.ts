@@ -1,8 +1,8 @@
 import { toHex, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
+import { writeNew } from "../../io/files/new_file.ts";
 import { isGranted } from "../platform/permissions.ts";
 import { whyNotOurs } from "../platform/folders.ts";
-import { writeNew } from "../platform/new_file.ts";
 import { rng } from "../platform/rng.ts";
 
 /** Most bytes. Linux allows 128 KiB, Windows 32 KiB; all share a quarter of the stack's limit. */

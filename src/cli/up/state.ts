@@ -1,5 +1,6 @@
 import { TtunError } from "../../base/errors.ts";
 import { utf8 } from "../../base/bytes.ts";
+import { lookAt } from "../../io/files/present.ts";
 import { type FileLock, lockFile } from "../platform/file_lock.ts";
 import { whyNotOurs } from "../platform/folders.ts";
 import { ownFolder } from "../status/folders.ts";
@@ -117,10 +118,5 @@ function openLocked(
 }
 
 function isStill(path: string, file: Deno.FsFile): boolean {
-  try {
-    return Deno.lstatSync(path).ino === file.statSync().ino;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  return lookAt(path)?.ino === file.statSync().ino;
 }

@@ -2,13 +2,8 @@ import type { Libc } from "../../../ffi/linux/libc.ts";
 import { appendLine, listJournals } from "./journal_folder.ts";
 import { type OpenStep, undoneLine } from "./journal_text.ts";
 import { bootId, exists, isDead, ownNetwork } from "./process_identity.ts";
-import {
-  isThere,
-  keptPath,
-  keptText,
-  readTextFile,
-  RESOLV_CONF,
-} from "../netcfg/resolv_conf_file.ts";
+import { isThere } from "../files/present.ts";
+import { keptPath, keptText, readTextFile, RESOLV_CONF } from "../netcfg/resolv_conf_file.ts";
 import { isWrittenByTtun } from "../netcfg/written_resolv_conf.ts";
 import { isHeldByOther } from "./others.ts";
 import { undoStep } from "./undo.ts";

@@ -6,8 +6,8 @@ import { isHeldByOther } from "../changes/others.ts";
 import { canRun, mustRun } from "../changes/run_program.ts";
 import { undoStep } from "../changes/undo.ts";
 import type { UndoStep } from "../changes/undo_step.ts";
+import { isThere } from "../files/present.ts";
 import {
-  isThere,
   keptPath,
   readTextFile,
   replaceFile,

@@ -1,4 +1,7 @@
+import { utf8 } from "../../base/bytes.ts";
 import { systemError } from "../deno_errors.ts";
+import { writeNew } from "../files/new_file.ts";
+import { isThere, removeIfThere } from "../files/present.ts";
 
 export const RESOLV_CONF = "/etc/resolv.conf";
 
@@ -33,12 +36,7 @@ export function replaceFile(path: string, text: string): void {
   const kept = keptPath(path);
   const fresh = freshPath(path);
   removeIfThere(fresh);
-  {
-    using file = Deno.openSync(fresh, { write: true, createNew: true, mode: 0o644 });
-    const bytes = new TextEncoder().encode(text);
-    for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
-    file.syncDataSync();
-  }
+  writeNew(fresh, utf8(text), { mode: 0o644, durable: true });
   Deno.chmodSync(fresh, 0o644); // whatever the umask
   try {
     if (isThere(path)) keep(path, kept);
@@ -93,24 +91,6 @@ export function setKeptAside(path: string): void {
   const older = `${kept}-old`;
   if (isThere(older)) removeIfThere(kept);
   else Deno.renameSync(kept, older);
-}
-
-export function isThere(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-export function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }
 
 /** EBUSY: the name itself is a mount. */
