@@ -51,7 +51,7 @@ export function becomeUser(
   { name, uid, gid }: User,
   o: { keep?: number } = {},
 ): boolean {
-  const keep = o.keep !== undefined && isPermitted(libc, o.keep) ? o.keep : null;
+  const keep = o.keep !== undefined && hasCapability(libc, o.keep) ? o.keep : null;
   check("initgroups", libc.initgroups(name, gid));
   check("setresgid", libc.setresgid(gid, gid, gid));
   if (keep === null) {
@@ -73,7 +73,9 @@ export function becomeUser(
  * root's, whose programs have all of them anyway, is left as it is, and so is one without it.
  */
 export function passToPrograms(libc: Libc, capability: number): Disposable {
-  if (libc.geteuid() === 0 || !isPermitted(libc, capability)) return { [Symbol.dispose]: () => {} };
+  if (libc.geteuid() === 0 || !hasCapability(libc, capability)) {
+    return { [Symbol.dispose]: () => {} };
+  }
   const words = capabilitySet(capability, { isInheritable: true });
   check("capset", libc.capset(capabilityHeader(), words));
   check("prctl", libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, BigInt(capability)));
@@ -99,7 +101,8 @@ function capabilitySet(
   return new Uint8Array(words.buffer);
 }
 
-function isPermitted(libc: Libc, capability: number): boolean {
+/** Tells whether this thread may use it. */
+export function hasCapability(libc: Libc, capability: number): boolean {
   const words = new Uint32Array(6);
   const bytes = new Uint8Array(words.buffer);
   check("capget", libc.capget(capabilityHeader(), bytes));

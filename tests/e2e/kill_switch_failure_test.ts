@@ -1,7 +1,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { test } from "../check.ts";
-import { gatewayLab, type Lab, reachesWeb, startGateway } from "./gateway_lab.ts";
-import { startServer } from "./tunnel.ts";
+import { gatewayLab, type Lab, reachesWeb, SERVER, startGateway } from "./gateway_lab.ts";
+import { ENV, startServer, ttunCommand } from "./tunnel.ts";
 
 const STAYS = /the kill switch stays in force, since ttun was not ended on purpose/;
 
@@ -38,4 +38,19 @@ test("--kill-switch: a start that fails leaves one in force if one was, and else
   await expectNothingOut(lab);
   match(await fail(), STAYS);
   await expectNothingOut(lab);
+});
+
+test("--kill-switch takes a privilege, and says so where it is not there", async () => {
+  await using lab = await gatewayLab();
+  const [command, args] = ttunCommand("client", "-s", SERVER.v4, "--kill-switch");
+  await using client = lab.client.spawn(
+    "setpriv",
+    ["--bounding-set", "-net_admin", command, ...args],
+    { env: ENV },
+  );
+  equal((await client.status).code, 7, client.output);
+  match(
+    client.output,
+    /Cannot set up --kill-switch: it takes root or CAP_NET_ADMIN; run ttun with/,
+  );
 });

@@ -136,7 +136,7 @@ export class Gateway implements Disposable {
   #setSwitch(): void {
     const { libc, log } = this.#o;
     const [program, journal, id] = [this.#program, this.#journal, this.#id];
-    if (program === null) throw noFilterProgram("--kill-switch");
+    if (program === null) throw noFilterProgram("--kill-switch", libc);
     this.#withPrograms(() => {
       this.#switch = new KillSwitch({ libc, journal, program, id }, this.#wishes);
       // There is no moment without one: those of dead processes go when this one is there.

@@ -68,7 +68,7 @@ export class NatGateway implements Disposable {
     const folder = ownFolder();
     if (folder === null) throw noFolder();
     const program = findFilterProgram();
-    if (program === null) throw noFilterProgram("--nat");
+    if (program === null) throw noFilterProgram("--nat", libc);
     this.#program = program;
     const { pid, start } = ownIdentity(libc);
     this.#token = `${pid}_${start}`;

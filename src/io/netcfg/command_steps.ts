@@ -127,16 +127,33 @@ function runUndo(undo: CommandLine[], run: RunCommand): void {
   }
 }
 
-export function runCommand([program, ...args]: CommandLine): Outcome {
+/** Signals that a terminal sends to all programs of its foreground, and systemd to all of a unit. */
+const SHARED_SIGNALS: readonly (string | null)[] = ["SIGHUP", "SIGINT", "SIGTERM"];
+
+/** Each Ctrl-C may end a program once; what always ends so is no victim of one. */
+const MOST_RUNS = 3;
+
+/**
+ * Runs a program to its end, and again if a signal has ended it that was for ttun: half a change is
+ * no state to go on with, nor to end with.
+ */
+export function runCommand(command: CommandLine): Outcome {
+  for (let run = 1;; run++) {
+    const { code, signal, stdout, stderr } = runOnce(command);
+    if (SHARED_SIGNALS.includes(signal) && run < MOST_RUNS) continue;
+    const text = new TextDecoder();
+    return { code, output: `${text.decode(stderr)}\n${text.decode(stdout)}` };
+  }
+}
+
+function runOnce([program, ...args]: CommandLine): Deno.CommandOutput {
   try {
-    const { code, stdout, stderr } = new Deno.Command(program!, {
+    return new Deno.Command(program!, {
       args,
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
     }).outputSync();
-    const text = new TextDecoder();
-    return { code, output: `${text.decode(stderr)}\n${text.decode(stdout)}` };
   } catch (cause) {
     if (cause instanceof Deno.errors.NotCapable) {
       throw new TtunError(

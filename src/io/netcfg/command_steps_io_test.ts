@@ -16,6 +16,21 @@ test("commands: a program that is not there is a fact of the system", () => {
   );
 });
 
+test("commands: one that Ctrl-C has ended, which was for ttun, is run again", () => {
+  const folder = Deno.makeTempDirSync();
+  try {
+    const script = `echo run >>"$0"; test "$(wc -l <"$0")" -gt "$1" || kill -INT $$`;
+    const interrupted = (times: number) => {
+      const { code } = runCommand(["sh", "-c", script, `${folder}/${times}`, `${times}`]);
+      return { code, runs: Deno.readTextFileSync(`${folder}/${times}`).length / "run\n".length };
+    };
+    deepEqual(interrupted(1), { code: 0, runs: 2 });
+    deepEqual(interrupted(9), { code: 130, runs: 3 });
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
 // Without all permissions the table of descriptors cannot be read, so `test` is not for this one.
 Deno.test({
   name: "commands: without Deno's permission the flag is named",

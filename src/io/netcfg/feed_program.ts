@@ -16,7 +16,8 @@ export function feedProgram(program: CommandLine, text: string, run?: RunCommand
 
 /** Returns the command line of the shell. */
 export function feedingCommand(program: CommandLine, text: string): CommandLine {
-  const script = `printf %s "$@" | ${program.join(" ")}`;
+  // A terminal sends Ctrl-C to all of its foreground, but this one is for ttun.
+  const script = `trap '' HUP INT TERM; printf %s "$@" | ${program.join(" ")}`;
   const parts = text.match(new RegExp(`[^]{1,${MOST_CHARACTERS}}`, "gu")) ?? [];
   return ["/bin/sh", "-c", script, "sh", ...parts];
 }

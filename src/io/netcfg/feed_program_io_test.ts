@@ -19,3 +19,9 @@ test("a program that refuses its text is told by its own name", () => {
     message: "sh says: no",
   });
 });
+
+test("a program that reads its text is not ended by Ctrl-C", () => {
+  const { output } = runCommand(feedingCommand(["grep", "SigIgn", "/proc/self/status"], ""));
+  const ignored = BigInt(`0x${/SigIgn:\s*([0-9a-f]+)/.exec(output)![1]}`);
+  for (const signal of [1n, 2n, 15n]) equal(ignored >> (signal - 1n) & 1n, 1n, `${signal}`);
+});

@@ -1,5 +1,6 @@
 import { TtunError } from "../../base/errors.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
+import { CAP_NET_ADMIN, hasCapability } from "../../../ffi/linux/user.ts";
 import type { Change, Journal } from "../changes/journal.ts";
 import { canRun, mustRun } from "../changes/run_program.ts";
 import { feedProgram } from "./feed_program.ts";
@@ -128,8 +129,14 @@ export function iptablesRules(
   };
 }
 
-/** The error for `option` on a machine without such a program. */
-export function noFilterProgram(option: string): TtunError {
+/** The error for `option` where there is no such program, or none that this user may use. */
+export function noFilterProgram(option: string, libc: Libc): TtunError {
+  if (!hasCapability(libc, CAP_NET_ADMIN)) {
+    return new TtunError(
+      "privilege",
+      `Cannot set up ${option}: it takes root or CAP_NET_ADMIN; run ttun with sudo`,
+    );
+  }
   return new TtunError(
     "system",
     `Cannot set up ${option}: neither nft nor iptables works here; install the package ` +
