@@ -1,4 +1,6 @@
 import { type Cidr, formatCidr } from "../../base/addr.ts";
+import { nftTable } from "./nft_table.ts";
+import { iptablesLink, nftLink } from "./rule_links.ts";
 
 /** A network that is kept beside the tunnel on this link. */
 export interface KeptNetwork {
@@ -21,10 +23,7 @@ export interface KillSwitchWishes {
 /** DNS, and DNS over TLS or QUIC (RFC 7858, RFC 9250). */
 const NAME_PORTS = [53, 853];
 
-/**
- * Returns a program for nft that puts the table in place, or another in the place of an earlier one,
- * in one transaction: there is no moment without it.
- */
+/** Returns a program for nft that puts the table in place. */
 export function killSwitchNft(table: string, o: KillSwitchWishes): string {
   const kept = [
     ...o.exclude.map((to) => `${daddr(to)} accept`),
@@ -44,20 +43,18 @@ export function killSwitchNft(table: string, o: KillSwitchWishes): string {
     ...kept,
   ];
   const forward = ['oifname "lo" accept', ...deviceNft(o.device), ...kept];
-  return `
-add table inet ${table}
-delete table inet ${table}
-add table inet ${table} {
-  chain output {
-    type filter hook output priority 0; policy accept;
-    ${[...output, ...REJECT_NFT].join("\n    ")}
-  }
-  chain forward {
-    type filter hook forward priority 0; policy accept;
-    ${[...forward, ...REJECT_NFT].join("\n    ")}
-  }
-}
-`;
+  return nftTable(table, [
+    {
+      name: "output",
+      hook: "type filter hook output priority 0",
+      rules: [...output, ...REJECT_NFT],
+    },
+    {
+      name: "forward",
+      hook: "type filter hook forward priority 0",
+      rules: [...forward, ...REJECT_NFT],
+    },
+  ]);
 }
 
 /** A reset ends a connect() of this machine at once; an ICMP error would cost a second. */
@@ -72,7 +69,7 @@ const REJECT_NAMES_NFT = [
 ];
 
 function deviceNft(device: string | null): string[] {
-  return device === null ? [] : [`oifname ${quoted(device)} accept`];
+  return device === null ? [] : [`oifname ${nftLink(device)} accept`];
 }
 
 /** Link-local multicast belongs to a link's local networks: that is how printers are found. */
@@ -80,19 +77,14 @@ function keptNft({ kept }: KillSwitchWishes): string[] {
   const links = (family: 4 | 6) =>
     new Set(kept.filter(({ network }) => network.family === family).map(({ link }) => link));
   return [
-    ...kept.map(({ link, network }) => `oifname ${quoted(link)} ${daddr(network)} accept`),
-    ...[...links(4)].map((link) => `oifname ${quoted(link)} ip daddr 224.0.0.0/24 accept`),
-    ...[...links(6)].map((link) => `oifname ${quoted(link)} ip6 daddr ff02::/16 accept`),
+    ...kept.map(({ link, network }) => `oifname ${nftLink(link)} ${daddr(network)} accept`),
+    ...[...links(4)].map((link) => `oifname ${nftLink(link)} ip daddr 224.0.0.0/24 accept`),
+    ...[...links(6)].map((link) => `oifname ${nftLink(link)} ip6 daddr ff02::/16 accept`),
   ];
 }
 
 function daddr(to: Cidr): string {
   return `${to.family === 4 ? "ip" : "ip6"} daddr ${formatCidr(to)}`;
-}
-
-/** The kernel allows quotes in a link's name; such a link has no rule, so its packets are refused. */
-function quoted(link: string): string {
-  return `"${link.replaceAll(/["\\\n*]/g, "?")}"`;
 }
 
 /** Chains of the two hooks. */
@@ -107,13 +99,13 @@ export function killSwitchIptables(
   chains: KillSwitchChains,
   o: KillSwitchWishes,
 ): string {
-  const device = o.device === null ? [] : [`-o ${shellWord(o.device)}`];
+  const device = o.device === null ? [] : [`-o ${iptablesLink(o.device)}`];
   const multicast = family === 4 ? "224.0.0.0/24" : "ff02::/16";
   const kept = o.kept.filter(({ network }) => network.family === family);
   const local = [
-    ...kept.map(({ link, network }) => `-o ${shellWord(link)} -d ${formatCidr(network)}`),
+    ...kept.map(({ link, network }) => `-o ${iptablesLink(link)} -d ${formatCidr(network)}`),
     ...[...new Set(kept.map(({ link }) => link))].map((link) =>
-      `-o ${shellWord(link)} -d ${multicast}`
+      `-o ${iptablesLink(link)} -d ${multicast}`
     ),
   ];
   const always = family === 4 ? ["-p udp --sport 68 --dport 67"] : [
@@ -148,8 +140,4 @@ export function killSwitchIptables(
     "COMMIT",
     "",
   ].join("\n");
-}
-
-function shellWord(link: string): string {
-  return link.replaceAll(/[^A-Za-z0-9._@-]/g, "?");
 }

@@ -1,4 +1,6 @@
 import { type Cidr, formatCidr } from "../../base/addr.ts";
+import { nftTable } from "./nft_table.ts";
+import { iptablesLink, nftLink } from "./rule_links.ts";
 
 /** A link with the address that packets of a tunnel leave the machine with. */
 export interface Uplink {
@@ -14,40 +16,40 @@ export interface NatWishes {
 }
 
 /**
- * Returns a program for nft that makes the table, or another in the place of an earlier one, in one
- * transaction. The segment size is that of the path in both directions (`rt mtu`). From the uplink only
- * answers reach clients, and what the administrator forwards to them (DNAT): neighbours there could
- * send packets for the tunnel's networks to this machine.
+ * Returns a program for nft that puts the table in place. The segment size is that of the path in
+ * both directions (`rt mtu`). From the uplink only answers reach clients, and what the administrator
+ * forwards to them (DNAT): neighbours there could send packets for the tunnel's networks to this
+ * machine.
  */
 export function natNft(table: string, o: NatWishes): string {
   const masquerade = sources(o).map(({ link, network }) =>
-    `oifname ${quoted(link)} ${network.family === 4 ? "ip" : "ip6"} saddr ${
+    `oifname ${nftLink(link)} ${network.family === 4 ? "ip" : "ip6"} saddr ${
       formatCidr(network)
     } masquerade`
   );
   const clamp = ["iifname", "oifname"].map((way) =>
-    `${way} ${quoted(o.device)} tcp flags & (syn|rst) == syn tcp option maxseg size set rt mtu`
+    `${way} ${nftLink(o.device)} tcp flags & (syn|rst) == syn tcp option maxseg size set rt mtu`
   );
-  const enter = uplinkNames(o).map((link) => `iifname ${quoted(link)} oifname ${quoted(o.device)}`);
+  const enter = uplinkNames(o).map((link) =>
+    `iifname ${nftLink(link)} oifname ${nftLink(o.device)}`
+  );
   const guard = enter.flatMap((way) => [
     `${way} ct state established,related accept`,
     `${way} ct status dnat accept`,
     `${way} drop`,
   ]);
-  return `
-add table inet ${table}
-delete table inet ${table}
-add table inet ${table} {
-  chain postrouting {
-    type nat hook postrouting priority 100; policy accept;
-    ${masquerade.join("\n    ")}
-  }
-  chain forward {
-    type filter hook forward priority -150; policy accept;
-    ${[...clamp, ...guard].join("\n    ")}
-  }
-}
-`;
+  return nftTable(table, [
+    {
+      name: "postrouting",
+      hook: "type nat hook postrouting priority 100",
+      rules: masquerade,
+    },
+    {
+      name: "forward",
+      hook: "type filter hook forward priority -150",
+      rules: [...clamp, ...guard],
+    },
+  ]);
 }
 
 export type NatTable = "nat" | "mangle" | "filter";
@@ -62,10 +64,10 @@ export interface NatChain {
 
 /** Returns chains for iptables, which also decide what its own ones may drop of the forwarded. */
 export function natIptables(o: NatWishes): NatChain[] {
-  const device = linkWord(o.device);
+  const device = iptablesLink(o.device);
   const masquerade = (family: 4 | 6) =>
     sources(o).filter(({ network }) => network.family === family).map(({ link, network }) =>
-      `-o ${linkWord(link)} -s ${formatCidr(network)} -j MASQUERADE`
+      `-o ${iptablesLink(link)} -s ${formatCidr(network)} -j MASQUERADE`
     );
   const clamp = ["-i", "-o"].map((way) =>
     `${way} ${device} -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu`
@@ -74,7 +76,7 @@ export function natIptables(o: NatWishes): NatChain[] {
     `-i ${device} -j ACCEPT`,
     `-o ${device} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,
     ...uplinkNames(o).map((link) =>
-      `-i ${linkWord(link)} -o ${device} -m conntrack ! --ctstate DNAT -j DROP`
+      `-i ${iptablesLink(link)} -o ${device} -m conntrack ! --ctstate DNAT -j DROP`
     ),
   ];
   return [
@@ -94,10 +96,6 @@ function restoreText(
   };
 }
 
-function linkWord(link: string): string {
-  return link.replaceAll(/[^A-Za-z0-9._@-]/g, "?");
-}
-
 function uplinkNames({ uplinks }: NatWishes): string[] {
   return [...new Set(uplinks.map(({ link }) => link))];
 }
@@ -106,11 +104,6 @@ function sources({ uplinks, networks }: NatWishes) {
   return uplinks.flatMap(({ family, link }) =>
     networks.filter((network) => network.family === family).map((network) => ({ link, network }))
   );
-}
-
-/** The kernel allows quotes in a link's name; such a link gets no rule. */
-function quoted(link: string): string {
-  return `"${link.replaceAll(/["\\\n*]/g, "?")}"`;
 }
 
 /**
