@@ -1,4 +1,5 @@
 import { TtunError } from "../../base/errors.ts";
+import { CIPHER_CHOICES } from "./cipher_choice.ts";
 import type { OptionTable } from "./option_table.ts";
 
 /** Each is one object, so that the manual describes it once. */
@@ -35,6 +36,28 @@ export const KEY_FILE_OPTION = {
     "both, TTUN_KEY_FILE, TTUN_KEY, the systemd credential ttun-key, ~/.config/ttun/key, " +
     "/etc/ttun/key, then a prompt",
   variable: "TTUN_KEY_FILE",
+} as const;
+
+export const CIPHER_OPTION = {
+  names: ["cipher", "m"],
+  group: "security",
+  kind: "choice",
+  metavar: "NAME",
+  choices: CIPHER_CHOICES,
+  default: "auto",
+  help: "the cipher; auto is the one that is fastest for the slower of the two ends, and " +
+    "chacha20-poly1305 under version 1, where both ends must have the same",
+} as const;
+
+export const WIRE_OPTION = {
+  names: ["wire"],
+  group: "security",
+  kind: "choice",
+  metavar: "VERSION",
+  choices: ["auto", "v1", "v2"],
+  default: "auto",
+  help: "version of the wire format: auto finds out whether the other end speaks the new one; v2 " +
+    "speaks nothing else and is silent to strangers; v1 is what the first ttun speaks",
 } as const;
 
 export const BACKEND_OPTIONS = {

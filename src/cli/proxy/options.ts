@@ -8,15 +8,16 @@ import { MAX_TEXT } from "../../core/tt/frame_sizes.ts";
 import { readAddress, refuseForeign } from "../command/address_args.ts";
 import {
   BACKEND_OPTIONS,
+  CIPHER_OPTION,
   KEY_FILE_OPTION,
   KEY_OPTION,
   LOG_OPTIONS,
   SERVER_KEY_FILE_OPTION,
+  WIRE_OPTION,
 } from "../command/common_options.ts";
 import { DAEMON_OPTIONS } from "../background/options.ts";
 import { PROXY_CLIENT_HABITS, PROXY_SERVER_HABITS } from "../command/habits.ts";
 import { STATUS_OPTIONS } from "../status/options.ts";
-import { CIPHER_CHOICES } from "../command/cipher_choice.ts";
 import type { OptionTable, Refusals, Values } from "../command/option_table.ts";
 import { DEFAULT_KEEP, KEEP_OPTION } from "../command/session_options.ts";
 
@@ -30,12 +31,7 @@ const DEFAULT_LISTEN = { host: "127.0.0.1", port: 1080 };
 
 const WIRE_OPTIONS = {
   wire: {
-    names: ["wire"],
-    group: "security",
-    kind: "choice",
-    metavar: "VERSION",
-    choices: ["auto", "v1", "v2"],
-    default: "auto",
+    ...WIRE_OPTION,
     help: "wire format between the two ends: auto finds out whether the other end speaks version " +
       "2, which carries all connections over one that outlives a change of port or network; v2 " +
       "refuses version 1, which is that of the program tt; v1 speaks it alone",
@@ -44,16 +40,7 @@ const WIRE_OPTIONS = {
     ...KEEP_OPTION,
     help: "under version 2, keep connections for so long while the two ends have none",
   },
-  cipher: {
-    names: ["cipher", "methods", "m"],
-    group: "security",
-    kind: "choice",
-    metavar: "NAME",
-    choices: CIPHER_CHOICES,
-    default: "auto",
-    help: "the cipher; auto is the one that is fastest for the slower of the two ends, and " +
-      "chacha20-poly1305 under version 1, where both ends must have the same",
-  },
+  cipher: { ...CIPHER_OPTION, names: ["cipher", "methods", "m"] },
   portRange: {
     names: ["port-range", "r"],
     group: "basic",

@@ -1,8 +1,12 @@
 import { parsePortRange } from "../../core/hop/port_range.ts";
 import type { HostPort } from "../../base/addr.ts";
 import { readAddress } from "../command/address_args.ts";
-import { CIPHER_CHOICES } from "../command/cipher_choice.ts";
-import { KEY_OPTION, SERVER_KEY_FILE_OPTION } from "../command/common_options.ts";
+import {
+  CIPHER_OPTION,
+  KEY_OPTION,
+  SERVER_KEY_FILE_OPTION,
+  WIRE_OPTION,
+} from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 import { readServerAddress } from "../transport/table.ts";
 
@@ -48,19 +52,11 @@ export const SHARE_OPTIONS = {
   key: KEY_OPTION,
   keyFile: SERVER_KEY_FILE_OPTION,
   cipher: {
-    names: ["cipher", "m"],
-    group: "security",
-    kind: "choice",
-    metavar: "NAME",
-    choices: CIPHER_CHOICES,
-    default: "auto",
+    ...CIPHER_OPTION,
     help: "the cipher that the client takes, if the server leaves it open",
   },
   wire: {
-    names: ["wire"],
-    group: "security",
-    kind: "choice",
-    metavar: "VERSION",
+    ...WIRE_OPTION,
     choices: ["auto", "v2"],
     default: "v2",
     help: "the version that the client speaks: v2 nothing else, auto what it finds",

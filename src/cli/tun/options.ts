@@ -6,16 +6,17 @@ import { isClientName } from "../../core/link/v2/client_name.ts";
 import { DAEMON_OPTIONS } from "../background/options.ts";
 import {
   BACKEND_OPTIONS,
+  CIPHER_OPTION,
   KEY_FILE_OPTION,
   KEY_OPTION,
   LOG_OPTIONS,
   SERVER_KEY_FILE_OPTION,
+  WIRE_OPTION,
 } from "../command/common_options.ts";
 import { FORWARD_CLIENT_OPTIONS, FORWARD_SERVER_OPTIONS } from "../forward/options.ts";
 import { STATUS_OPTIONS } from "../status/options.ts";
 import { LONGEST_REKEY } from "../command/session_options.ts";
 import { isSharedLink } from "../../core/share/shared_link.ts";
-import { CIPHER_CHOICES } from "../command/cipher_choice.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 import {
   beginningsOf,
@@ -29,28 +30,8 @@ import { DEFAULT_PORT } from "../transport/table.ts";
 const KEY_OPTIONS = {
   key: KEY_OPTION,
   keyFile: KEY_FILE_OPTION,
-  cipher: {
-    names: ["cipher", "m"],
-    group: "security",
-    kind: "choice",
-    metavar: "NAME",
-    choices: CIPHER_CHOICES,
-    default: "auto",
-    help: "the cipher; auto is the one that is fastest for the slower of the two ends, and " +
-      "chacha20-poly1305 under version 1, where both ends must have the same",
-  },
+  cipher: CIPHER_OPTION,
 } as const satisfies OptionTable;
-
-const WIRE_OPTION = {
-  names: ["wire"],
-  group: "security",
-  kind: "choice",
-  metavar: "VERSION",
-  choices: ["auto", "v1", "v2"],
-  default: "auto",
-  help: "version of the wire format: auto finds out whether the other end speaks the new one; v2 " +
-    "speaks nothing else and is silent to strangers; v1 is what the first ttun speaks",
-} as const;
 
 const REKEY_OPTION = {
   names: ["rekey"],
