@@ -22,7 +22,9 @@ const SO_TYPE = 3;
 const POLLIN = 0x001;
 const POLLOUT = 0x004;
 
-const STDERR = 2;
+export const STDIN = 0;
+export const STDOUT = 1;
+export const STDERR = 2;
 
 /** Descriptors below which the runtime's copies are, which it makes at its start. */
 const MOST_COPIES = 64;

@@ -1,5 +1,6 @@
-import { duplicate, isSocket, letGo } from "../../../ffi/linux/inherited.ts";
+import { duplicate, isSocket, letGo, STDERR, STDIN, STDOUT } from "../../../ffi/linux/inherited.ts";
 import { type Libc, openLibc } from "../../../ffi/linux/libc.ts";
+import { SIGTERM } from "../../../ffi/linux/signal.ts";
 import { MSG_DONTWAIT, MSG_NOSIGNAL } from "../../../ffi/linux/socket.ts";
 import { concat } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
@@ -13,15 +14,10 @@ import {
   type Secrets,
 } from "./handover.ts";
 
-const STDIN = 0;
-const STDOUT = 1;
-const STDERR = 2;
-
 const MSG_PEEK = 0x02;
 
-/** Constants of linux/prctl.h and signal.h. */
+/** Of linux/prctl.h. */
 const PR_SET_PDEATHSIG = 1;
-const SIGTERM = 15n;
 const NO_SIGNAL = 0n;
 
 const PIECE = 64 * 1024;
@@ -85,7 +81,7 @@ export function takeOver(): BackgroundChild | null {
   if (!isHandover(begin)) return null;
   const handover = parseHandover(readAll(libc));
   const channel = duplicate(libc, STDIN);
-  libc.prctl(PR_SET_PDEATHSIG, SIGTERM);
+  libc.prctl(PR_SET_PDEATHSIG, BigInt(SIGTERM));
   opened.move();
   letGo(libc, STDIN, channel);
   return new BackgroundChild(libc, channel, handover);

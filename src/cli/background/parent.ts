@@ -1,5 +1,7 @@
 import { type Libc, openLibc } from "../../../ffi/linux/libc.ts";
 import { Errno } from "../../../ffi/linux/errno.ts";
+import { STDERR, STDOUT } from "../../../ffi/linux/inherited.ts";
+import { SIGKILL, SIGTERM, WNOHANG } from "../../../ffi/linux/signal.ts";
 import {
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
@@ -12,13 +14,6 @@ import { NativeError } from "../../../ffi/native.ts";
 import { TtunError } from "../../base/errors.ts";
 import { type Handover, packHandover, type Secrets } from "./handover.ts";
 import { ownArgv } from "./own_argv.ts";
-
-const STDOUT = 1;
-const STDERR = 2;
-
-const SIGTERM = 15;
-const SIGKILL = 9;
-const WNOHANG = 1;
 
 /** Milliseconds between two looks: the main thread must hear signals meanwhile. */
 const LOOK_MS = 10;

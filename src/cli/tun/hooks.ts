@@ -1,13 +1,12 @@
 import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { ControlLibc } from "../../../ffi/linux/libc.ts";
+import { SIGTERM } from "../../../ffi/linux/signal.ts";
 import { HookLists, needsFile } from "./hook_lists.ts";
 import { standardError } from "../output/log_output.ts";
 import type { TunFacts } from "./plane_config.ts";
 import { isGranted } from "../platform/permissions.ts";
 import { spawnError } from "../platform/spawn_error.ts";
-
-const SIGTERM = 15;
 
 /** Milliseconds to read output after the end of a hook, whose children may keep it open. */
 const OUTPUT_PATIENCE = 200;

@@ -1,4 +1,5 @@
 import type { Libc } from "../../../ffi/linux/libc.ts";
+import { SIGTERM } from "../../../ffi/linux/signal.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { startOf } from "../../io/changes/process_identity.ts";
@@ -11,7 +12,6 @@ import { keySecrets } from "../secrets/key_source.ts";
 import { oneLine } from "../secrets/text_bytes.ts";
 import { makeLogFolder } from "./log_folder.ts";
 import type { Plan, PlannedRun } from "./plan.ts";
-import { SIGTERM } from "./processes.ts";
 
 /**
  * Starts a run in the background, and waits until it is ready or has ended.

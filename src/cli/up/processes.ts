@@ -1,13 +1,12 @@
 import { Errno } from "../../../ffi/linux/errno.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
+import { SIGKILL, SIGTERM } from "../../../ffi/linux/signal.ts";
 import { TtunError } from "../../base/errors.ts";
 import { startOf } from "../../io/changes/process_identity.ts";
 import { printPlain } from "../output/log_writer.ts";
 import type { UpProcess } from "./state.ts";
 
 const SIGHUP = 1;
-const SIGKILL = 9;
-export const SIGTERM = 15;
 
 /** Milliseconds for processes to end when they are told to, with their --down commands. */
 const GRACE_MS = 10_000;

@@ -1,10 +1,7 @@
 import type { Logger } from "../../base/log.ts";
 import { Errno } from "../../../ffi/linux/errno.ts";
+import { SIGKILL, SIGTERM, WNOHANG } from "../../../ffi/linux/signal.ts";
 import type { Reactor } from "../reactor/reactor.ts";
-
-const SIGKILL = 9;
-const SIGTERM = 15;
-const WNOHANG = 1;
 
 /** Milliseconds for the command and all that it started to end before they are killed. */
 const GRACE = 600;

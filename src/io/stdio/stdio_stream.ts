@@ -2,13 +2,11 @@ import { TtunError } from "../../base/errors.ts";
 import type { OnReady, Stream } from "../../contract/stream.ts";
 import { Errno } from "../../../ffi/linux/errno.ts";
 import { replaceByNull } from "../../../ffi/linux/inherited.ts";
+import { STDIN, STDOUT } from "../../../ffi/linux/inherited.ts";
 import { shutdownWrite } from "../../../ffi/linux/socket.ts";
 import { NativeError } from "../../../ffi/native.ts";
 import type { Reactor } from "../reactor/reactor.ts";
 import { openStdioEnd, type StdioEnd } from "./stdio_end.ts";
-
-const STDIN = 0;
-const STDOUT = 1;
 
 /** A shared result, as closing is synchronous here. */
 const CLOSED = Promise.resolve();
