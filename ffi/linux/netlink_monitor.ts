@@ -28,6 +28,10 @@ const RTMGRP_IPV4_IFADDR = 0x10;
 const RTMGRP_IPV4_ROUTE = 0x40;
 const RTMGRP_IPV6_IFADDR = 0x100;
 const RTMGRP_IPV6_ROUTE = 0x400;
+/** Protocol of nfnetlink, and its group for changes of nftables (linux/netfilter/nfnetlink.h). */
+const NETLINK_NETFILTER = 12;
+const NFNLGRP_NFTABLES = 1 << (7 - 1);
+
 const GROUPS = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR |
   RTMGRP_IPV6_ROUTE;
 
@@ -47,11 +51,23 @@ export interface NetChange {
 
 /** Opens a non-blocking socket, without privilege. The caller owns it. @throws {NativeError} */
 export function openNetlinkMonitor(libc: Libc): number {
+  return openMonitor(libc, NETLINK_ROUTE, GROUPS);
+}
+
+/**
+ * Opens a non-blocking socket that is told of changes of nftables, those of iptables-nft too. The
+ * caller owns it. @throws {NativeError} EPERM without CAP_NET_ADMIN; a kernel without nftables
+ */
+export function openFilterMonitor(libc: Libc): number {
+  return openMonitor(libc, NETLINK_NETFILTER, NFNLGRP_NFTABLES);
+}
+
+function openMonitor(libc: Libc, protocol: number, groups: number): number {
   const type = SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK;
-  const fd = check("socket", libc.socket(AF_NETLINK, type, NETLINK_ROUTE));
+  const fd = check("socket", libc.socket(AF_NETLINK, type, protocol));
   const address = new Uint8Array(SOCKADDR_NL_SIZE);
   view(address).setUint16(0, AF_NETLINK, true);
-  view(address).setUint32(8, GROUPS, true);
+  view(address).setUint32(8, groups, true);
   const result = libc.bind(fd, address, address.length);
   if (result < 0) libc.close(fd);
   check("bind", result);
@@ -71,6 +87,14 @@ export function readNetChanges(libc: Libc, fd: number): NetChange[] | "lost" | n
   return unpackMessages(room.subarray(0, check("recv", got))).map(readChange).filter((found) =>
     found !== null
   );
+}
+
+/** Drops a notification. Returns false if none is waiting. @throws {NativeError} */
+export function skipChange(libc: Libc, fd: number): boolean {
+  const got = libc.recv(fd, room, 0);
+  if (got === -Errno.EAGAIN) return false;
+  if (got !== -Errno.ENOBUFS && got !== -Errno.ENOMEM) check("recv", got);
+  return true;
 }
 
 /** Returns null for other messages and for truncated ones. */

@@ -10,6 +10,8 @@ import { Journal } from "../../io/changes/journal.ts";
 import { ownIdentity } from "../../io/changes/process_identity.ts";
 import { type Leftover, repair } from "../../io/changes/repair.ts";
 import { readSysctl } from "../../io/changes/sysctl.ts";
+import { FilterWatch } from "../../io/netcfg/filter_watch.ts";
+import type { Reactor } from "../../io/reactor/reactor.ts";
 import { DefaultRoute } from "../../io/netcfg/default_route.ts";
 import {
   FilterChanges,
@@ -17,7 +19,7 @@ import {
   findFilterProgram,
   noFilterProgram,
 } from "../../io/netcfg/kill_switch.ts";
-import { returnMarks } from "../../io/netcfg/return_marks.ts";
+import { returnMarks, validMarks } from "../../io/netcfg/return_marks.ts";
 import { CARRIER_MARK } from "./carrier_mark.ts";
 import { GatewayNetworks } from "./gateway_networks.ts";
 import { halfRoutes } from "./half_routes.ts";
@@ -47,12 +49,15 @@ export class Gateway implements Disposable {
   readonly #netlink: Netlink;
   readonly #networks: GatewayNetworks;
   readonly #journal: Journal;
+  /** Of the journal. */
+  readonly #folder: string;
   /** Part of the names of what is made. */
   readonly #id: string;
   readonly #leftovers: readonly Leftover[];
   readonly #program: FilterProgram | null;
   #switch: KillSwitch | null = null;
   #marks: FilterChanges | null = null;
+  #valid: Disposable | null = null;
   #route: DefaultRoute | null = null;
   #device: string | null = null;
   #isStarted = false;
@@ -71,6 +76,7 @@ export class Gateway implements Disposable {
     this.#config = config;
     this.#o = o;
     this.#leftovers = leftovers;
+    this.#folder = folder;
     const { pid, start } = ownIdentity(o.libc);
     this.#id = `${pid}_${start}`;
     using opened = new DisposableStack();
@@ -115,6 +121,7 @@ export class Gateway implements Disposable {
 
   /** To be called when links, addresses or routes have changed. */
   update(): void {
+    this.#restoreFilter();
     try {
       // Without its link the device has no routes; another change tells when it has it again.
       if (!this.#networks.isUp) return;
@@ -123,6 +130,36 @@ export class Gateway implements Disposable {
     } catch (thrown) {
       if (!(thrown instanceof NativeError || thrown instanceof TtunError)) throw thrown;
       this.#tell(`Cannot follow a change of the network: ${thrown.message}`);
+    }
+  }
+
+  /**
+   * Puts back at once what others take from the packet filter, until dispose. With an iptables that
+   * is not nftables' it is done with changes of the network and with sessions alone.
+   */
+  watchFilter(reactor: Reactor | null): Disposable | null {
+    if (reactor === null || (this.#switch === null && this.#marks === null)) return null;
+    try {
+      return new FilterWatch(reactor, () => this.#restoreFilter());
+    } catch (error) {
+      if (!(error instanceof NativeError)) throw error;
+      this.#o.log.debug(`Cannot watch for changes of the packet filter: ${error.message}`);
+      return null;
+    }
+  }
+
+  #restoreFilter(): void {
+    const { log } = this.#o;
+    try {
+      this.#withPrograms(() => {
+        if (this.#switch?.restore()) {
+          log.warn("another program took away or changed the kill switch: it is in force again");
+        }
+        if (this.#marks?.restore()) log.debug("the marks of the server's answers are back");
+      });
+    } catch (thrown) {
+      if (!(thrown instanceof NativeError || thrown instanceof TtunError)) throw thrown;
+      this.#tell(`Cannot put back rules of the packet filter: ${thrown.message}`);
     }
   }
 
@@ -186,9 +223,12 @@ export class Gateway implements Disposable {
       const rules = returnMarks(libc, this.#program, this.#id, CARRIER_MARK);
       this.#withPrograms(() => {
         this.#marks = new FilterChanges(libc, this.#journal, rules, { outlives: false });
+        this.#valid = validMarks(libc, this.#journal, this.#folder);
       });
     } catch (thrown) {
-      // A systemd unit may not write settings of the kernel.
+      // A systemd unit may not write settings of the kernel: marks alone are of no use.
+      this.#takeBack(() => this.#marks?.remove());
+      this.#marks = null;
       if (!(thrown instanceof NativeError || thrown instanceof TtunError)) throw thrown;
       log.warn(`${STRICT_RP_FILTER} (${thrown.message})`);
     }
@@ -208,6 +248,7 @@ export class Gateway implements Disposable {
   [Symbol.dispose](): void {
     const { log, port: { isEndedOnPurpose } } = this.#o;
     this.#takeBack(() => this.#route?.[Symbol.dispose]());
+    this.#takeBack(() => this.#valid?.[Symbol.dispose]());
     this.#takeBack(() => this.#marks?.remove());
     if (isEndedOnPurpose || (!this.#isStarted && !this.#hadSwitch)) {
       this.#takeBack(() => this.#switch?.remove());

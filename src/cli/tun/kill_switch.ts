@@ -50,6 +50,11 @@ export class KillSwitch {
     return true;
   }
 
+  /** Returns true if others had changed it or taken it away. @throws {TtunError} privilege, system */
+  restore(): boolean {
+    return this.#changes.restore();
+  }
+
   /** @throws {TtunError} privilege, system */
   remove(): void {
     this.#changes.remove();

@@ -104,7 +104,10 @@ async function open(
   const keeper = opened.use(platform.keep(device.name, kept, log));
   for (const warning of configured.warnings) log.warn(warning);
   gateway?.begin(device.name);
-  if (gateway !== null) opened.use(keeper.onAnyChange?.(() => gateway.update()));
+  if (gateway !== null) {
+    opened.use(keeper.onAnyChange?.(() => gateway.update()));
+    opened.use(gateway.watchFilter(platform.reactor));
+  }
   if (config.nat !== null && modules.nat !== null && platform.libc !== null) {
     const networks = [...configured.addresses, ...config.peers, ...config.routes];
     const nat = opened.use(

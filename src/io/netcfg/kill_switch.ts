@@ -3,6 +3,7 @@ import type { Libc } from "../../../ffi/linux/libc.ts";
 import { CAP_NET_ADMIN, hasCapability } from "../../../ffi/linux/user.ts";
 import type { Change, Journal } from "../changes/journal.ts";
 import { canRun, mustRun } from "../changes/run_program.ts";
+import { runCommand } from "./command_steps.ts";
 import { feedProgram } from "./feed_program.ts";
 import { readSysctl } from "../changes/sysctl.ts";
 import { undoStep } from "../changes/undo.ts";
@@ -36,6 +37,8 @@ export interface FilterRules {
   readonly steps: readonly UndoStep[];
   /** Puts the rules in place for a step, in one transaction. @throws {TtunError} */
   apply(step: UndoStep): void;
+  /** Returns what the program lists of them, which others' changes of them change. */
+  list(): string;
 }
 
 /**
@@ -45,14 +48,19 @@ export interface FilterRules {
 export class FilterChanges {
   readonly #libc: Libc;
   readonly #changes: Change[] = [];
+  #rules: FilterRules;
+  /** The rules as they were listed when they had been put in place. */
+  #listed = "";
 
   /** @throws {TtunError} privilege, system */
   constructor(libc: Libc, journal: Journal, rules: FilterRules, o: { outlives: boolean }) {
     this.#libc = libc;
+    this.#rules = rules;
     try {
       for (const step of rules.steps) {
         this.#changes.push(journal.make(step, () => rules.apply(step), o));
       }
+      this.#listed = rules.list();
     } catch (error) {
       try {
         this.remove();
@@ -65,7 +73,19 @@ export class FilterChanges {
 
   /** Puts other rules in their place. @throws {TtunError} */
   replace(rules: FilterRules): void {
+    this.#rules = rules;
     for (const step of rules.steps) rules.apply(step);
+    this.#listed = rules.list();
+  }
+
+  /**
+   * Puts them in place again if others have changed them or taken them away. Returns true if it was
+   * so. @throws {TtunError} privilege, system
+   */
+  restore(): boolean {
+    if (this.#rules.list() === this.#listed) return false;
+    this.replace(this.#rules);
+    return true;
   }
 
   /** Takes away all that can be. @throws {TtunError} privilege, system: the first failure */
@@ -86,7 +106,11 @@ export class FilterChanges {
 
 export function nftRules(table: string, text: string): FilterRules {
   const step: UndoStep = { kind: "nft", family: "inet", table };
-  return { steps: [step], apply: () => feedProgram(["nft", "-f", "-"], text) };
+  return {
+    steps: [step],
+    apply: () => feedProgram(["nft", "-f", "-"], text),
+    list: () => listing(["nft", "list", "table", "inet", table]),
+  };
 }
 
 /** Is there in a kernel that has IPv6. */
@@ -126,7 +150,22 @@ export function iptablesRules(
         mustRun([program, "-w", "-t", table, "-I", ...jump]);
       }
     },
+    list: () => {
+      const names = Object.values(chains);
+      const lines = steps.flatMap(({ program }) =>
+        listing([program, "-w", "-t", table, "-S"]).split("\n")
+      );
+      return lines.filter((line) => names.some((name) => line.split(" ").includes(name))).join(
+        "\n",
+      );
+    },
   };
+}
+
+/** Returns nothing if there is no such thing. @throws {TtunError} if the program cannot be run */
+function listing(command: readonly string[]): string {
+  const { code, output } = runCommand(command);
+  return code === 0 ? output : "";
 }
 
 /** The error for `option` where there is no such program, or none that this user may use. */

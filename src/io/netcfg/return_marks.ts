@@ -1,6 +1,6 @@
 import type { Libc } from "../../../ffi/linux/libc.ts";
-import { readSysctl, writeSysctl } from "../changes/sysctl.ts";
-import type { UndoStep } from "../changes/undo_step.ts";
+import type { Journal } from "../changes/journal.ts";
+import { SharedSysctl } from "../changes/shared_sysctl.ts";
 import {
   type FilterProgram,
   type FilterRules,
@@ -23,17 +23,12 @@ export function returnMarks(
   id: string,
   mark: number,
 ): FilterRules {
-  const rules = program === "nft" ? nftMarks(id, mark) : iptablesMarks(libc, id, mark);
-  const before = readSysctl(libc, SRC_VALID_MARK);
-  if (before === null || before === "1") return rules;
-  const sysctl: UndoStep = { kind: "sysctl", path: SRC_VALID_MARK, before, after: "1" };
-  return {
-    steps: [...rules.steps, sysctl],
-    apply: (step) => {
-      if (step === sysctl) writeSysctl(libc, SRC_VALID_MARK, "1");
-      else rules.apply(step);
-    },
-  };
+  return program === "nft" ? nftMarks(id, mark) : iptablesMarks(libc, id, mark);
+}
+
+/** Makes these marks count until dispose. `folder`: the journal's. @throws the system's refusal */
+export function validMarks(libc: Libc, journal: Journal, folder: string): SharedSysctl {
+  return new SharedSysctl({ libc, journal, folder }, SRC_VALID_MARK, "1");
 }
 
 function nftMarks(id: string, mark: number): FilterRules {
@@ -41,6 +36,8 @@ function nftMarks(id: string, mark: number): FilterRules {
   return nftRules(
     table,
     `
+add table inet ${table}
+delete table inet ${table}
 add table inet ${table} {
   chain restore {
     type filter hook prerouting priority -150; policy accept;
