@@ -35,6 +35,34 @@ async function forward(host: Host): Promise<void> {
     echo 1 >/proc/sys/net/ipv6/conf/all/forwarding`);
 }
 
+export interface RoutedHosts extends AsyncDisposable {
+  /** Has 192.0.2.1 and 2001:db8::1. */
+  readonly server: Host;
+  /** Forwards between the others; 192.0.2.254 and 2001:db8::fe. */
+  readonly router: Host;
+  /** 10.51.0.2 and fd51::2 on `eth0`, 10.52.0.2 and fd52::2 on `eth1`, which has no default route. */
+  readonly client: Host;
+}
+
+/** A server, and a client with two links to a router before it. The server has no route to it. */
+export async function routedHosts(): Promise<RoutedHosts> {
+  await using cleanup = new AsyncDisposableStack();
+  const server = cleanup.use(await Host.create());
+  const router = cleanup.use(await Host.create());
+  await linkHosts(server, router, {
+    v4: ["192.0.2.1/24", "192.0.2.254/24"],
+    v6: ["2001:db8::1/64", "2001:db8::fe/64"],
+  });
+  const client = cleanup.use(await hostBehind(router, "51"));
+  await linkHosts(router, client, {
+    ifname: "eth1",
+    v4: ["10.52.0.1/24", "10.52.0.2/24"],
+    v6: ["fd52::1/64", "fd52::2/64"],
+  });
+  const kept = cleanup.move();
+  return { server, router, client, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
 export interface BridgedHosts extends AsyncDisposable {
   readonly server: Host;
   readonly clients: readonly Host[];

@@ -48,3 +48,17 @@ export async function breakingRelay(port: number, host?: string): Promise<Breaki
     },
   };
 }
+
+/** Cuts again and again while the work is under way. `ms`: between two cuts. Throws as the work. */
+export async function cutDuring<T>(relay: BreakingRelay, ms: number, work: Promise<T>): Promise<T> {
+  let isDone = false;
+  const cutting = (async () => {
+    while (!isDone) {
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      relay.cut();
+    }
+  })();
+  const result = await work.finally(() => isDone = true);
+  await cutting;
+  return result;
+}

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import { type Host, twoHosts } from "../netns.ts";
-import { breakingRelay } from "./breaking_relay.ts";
+import { breakingRelay, cutDuring } from "./breaking_relay.ts";
 import {
   endWell,
   ENV,
@@ -14,9 +14,10 @@ import {
   startServer,
   ttunCommand,
 } from "./forward_pair.ts";
+import { downloadWhileMoving } from "./moving_client.ts";
 import { makeFolder } from "./proxy_files.ts";
 import { run } from "./proxy_pair.ts";
-import { readExactly, readToEnd, writeAll } from "./proxy_socks.ts";
+import { expectEcho, readToEnd } from "./proxy_socks.ts";
 import { echoer } from "./proxy_targets.ts";
 import { hashOfBulk, serveWeb, writeBulk } from "./proxy_web.ts";
 
@@ -24,12 +25,6 @@ const MB = 1024 * 1024;
 
 /** Between cuts, in milliseconds: the client waits before it follows a connection of under a second. */
 const CUT_MS = 1300;
-
-async function expectEcho(conn: Deno.Conn, text: string): Promise<void> {
-  const bytes = new TextEncoder().encode(text);
-  await writeAll(conn, bytes);
-  assert.deepEqual(await readExactly(conn, new Uint8Array(bytes.length)), bytes);
-}
 
 const open = (port: number) => Deno.connect({ hostname: LOOPBACK, port });
 
@@ -52,13 +47,6 @@ test("transfers both ways by -L and -D are right though the connection is cut ag
     ["-L", [], `http://${LOOPBACK}:${toWeb}`],
     ["-D", ["-x", `socks5h://${LOOPBACK}:${dynamic}`], `http://${web.at}`],
   ] as const;
-  let isDone = false;
-  const cutting = (async () => {
-    while (!isDone) {
-      await new Promise((resolve) => setTimeout(resolve, CUT_MS));
-      relay.cut();
-    }
-  })();
   // Slow enough for several cuts.
   const rate = ["--limit-rate", "15M"];
   const transfers = Promise.all(ways.map(async ([name, args, url]) => {
@@ -76,8 +64,7 @@ test("transfers both ways by -L and -D are right though the connection is cut ag
     assert.equal(downloaded.stdout, `${hashOfBulk(size)}  -\n`, `${name}: ${downloaded.stderr}`);
     assert.equal(uploaded.stdout, `${size} ${hashOfBulk(size)}\n`, `${name}: ${uploaded.stderr}`);
   }));
-  await transfers.finally(() => isDone = true);
-  await cutting;
+  await cutDuring(relay, CUT_MS, transfers);
   await expectEcho(idle, "after");
   assert(relay.count > 3, `${relay.count} connections`);
   const gone = client.output.match(/session goes on/g)!.length;
@@ -134,17 +121,7 @@ test("a download goes on when the client's address changes in the middle of it",
     ...["client", "-s", "192.0.2.1", "-L", `8080:${LOOPBACK}:8080`],
   ]);
   const script = `curl -sS --limit-rate 8M http://${LOOPBACK}:8080/big | sha256sum`;
-  await using download = hosts.client.spawn("sh", ["-c", script]);
-  for (let i = 3; i <= 4; i++) {
-    const from = client.lineCount;
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-    await hosts.client.sh(`
-      ip addr del 192.0.2.${i - 1}/24 dev veth0
-      ip addr add 192.0.2.${i}/24 dev veth0`);
-    await client.waitFor(/session goes on/, 20_000, from);
-  }
-  await download.status;
-  assert.equal(download.stdout, `${hashOfBulk(size)}  -\n`, download.stderr);
+  await downloadWhileMoving(hosts.client, client, script, size);
   for (const end of [server, client]) expectCleanLog(end);
 });
 

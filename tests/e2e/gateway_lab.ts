@@ -1,48 +1,31 @@
 /** A client that sends all of its traffic through a tunnel, and what its uplink sees of it. */
-import { Host, linkHosts, type Process } from "../netns.ts";
-import { hostBehind } from "../networks.ts";
+import type { Host, Process } from "../netns.ts";
+import { type RoutedHosts, routedHosts } from "../networks.ts";
 import { ENV, pause, pingUntil, startTtun, ttunCommand } from "./tunnel.ts";
 
 /** Hosts of the internet, and the server's own addresses. */
 export const WEB = { v4: "203.0.113.9", v6: "2001:db8:99::9" };
 export const SERVER = { v4: "192.0.2.1", v6: "2001:db8::1" };
 
-export interface Lab extends AsyncDisposable {
-  /** Has 192.0.2.1 and 2001:db8::1, and forwards. */
-  readonly server: Host;
-  /** The client's gateway by both of its uplinks, and all of the internet. */
-  readonly router: Host;
-  /** 10.51.0.2 and fd51::2 on `eth0`, 10.52.0.2 and fd52::2 on `eth1`, which has no default route. */
-  readonly client: Host;
-}
+/** The server forwards; the router is all of the internet. */
+export type Lab = RoutedHosts;
 
 export async function gatewayLab(): Promise<Lab> {
   await using stack = new AsyncDisposableStack();
-  const server = stack.use(await Host.create());
-  const router = stack.use(await Host.create());
-  await linkHosts(server, router, {
-    v4: [`${SERVER.v4}/24`, "192.0.2.254/24"],
-    v6: [`${SERVER.v6}/64`, "2001:db8::fe/64"],
-  });
+  const lab = stack.use(await routedHosts());
   // The internet knows the way to the tunnel's clients by the server.
-  await router.sh(`
+  await lab.router.sh(`
     ip address add ${WEB.v4}/32 dev lo
     ip address add ${WEB.v6}/128 dev lo
     ip route add 10.1.1.0/24 via ${SERVER.v4}
     ip route add fc11::/64 via ${SERVER.v6}`);
-  await server.sh(`
+  await lab.server.sh(`
     echo 1 >/proc/sys/net/ipv4/ip_forward
     echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
     ip route add default via 192.0.2.254
     ip route add default via 2001:db8::fe`);
-  const client = stack.use(await hostBehind(router, "51"));
-  await linkHosts(router, client, {
-    ifname: "eth1",
-    v4: ["10.52.0.1/24", "10.52.0.2/24"],
-    v6: ["fd52::1/64", "fd52::2/64"],
-  });
-  const kept = stack.move();
-  return { server, router, client, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  stack.move();
+  return lab;
 }
 
 /** The client of `lab` with these options; it need not have met the server yet. */

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import { twoHosts } from "../netns.ts";
-import { breakingRelay } from "./breaking_relay.ts";
+import { breakingRelay, cutDuring } from "./breaking_relay.ts";
 import { spawnTtun } from "./forward_pair.ts";
+import { downloadWhileMoving } from "./moving_client.ts";
 import { makeFolder } from "./proxy_files.ts";
 import {
   endWell,
@@ -15,7 +16,7 @@ import {
   startServer,
 } from "./proxy_pair.ts";
 import { BETWEEN } from "./proxy_recorder.ts";
-import { openThrough, readExactly, readToEnd, writeAll } from "./proxy_socks.ts";
+import { expectEcho, openThrough, readToEnd } from "./proxy_socks.ts";
 import { echoer } from "./proxy_targets.ts";
 import { hashOfBulk, serveWeb, writeBulk } from "./proxy_web.ts";
 
@@ -27,12 +28,6 @@ const RANGE = `${PORT}-${PORT}`;
 
 /** Between cuts, in milliseconds. */
 const CUT_MS = 1300;
-
-async function expectEcho(conn: Deno.Conn, text: string): Promise<void> {
-  const bytes = new TextEncoder().encode(text);
-  await writeAll(conn, bytes);
-  assert.deepEqual(await readExactly(conn, new Uint8Array(bytes.length)), bytes);
-}
 
 test("transfers through the proxy are right though the connection is cut again and again", async () => {
   const size = 50 * MB;
@@ -48,22 +43,15 @@ test("transfers through the proxy are right though the connection is cut again a
   await expectEcho(idle, "before");
   const file = `${folder.path}/big`;
   await writeBulk(file, size);
-  let isDone = false;
-  const cutting = (async () => {
-    while (!isDone) {
-      await new Promise((resolve) => setTimeout(resolve, CUT_MS));
-      relay.cut();
-    }
-  })();
   const proxy = `${LOOPBACK}:${portOf(client)}`;
   const rate = ["-sS", "--limit-rate", "12M"]; // slow enough for several cuts
   const socks = ["-c", 'curl "$@" | sha256sum', "sh", ...rate, "-x", `socks5h://${proxy}`];
   const http = [...rate, "-x", `http://${proxy}`, "-T", file, `http://${web.at}/echo`];
-  const [down, up] = await Promise.all([
+  const transfers = Promise.all([
     run("sh", [...socks, `http://${web.at}/bulk/${size}`]),
     run("curl", http),
-  ]).finally(() => isDone = true);
-  await cutting;
+  ]);
+  const [down, up] = await cutDuring(relay, CUT_MS, transfers);
   assert.equal(down.stdout, `${hashOfBulk(size)}  -\n`, down.stderr);
   assert.equal(up.stdout, `${size} ${hashOfBulk(size)}\n`, up.stderr);
   await expectEcho(idle, "after");
@@ -108,16 +96,6 @@ test("a download through the proxy goes on when the client's address changes in 
   await client.waitFor(/ authenticated /);
   const script =
     `curl -sS --limit-rate 8M -x socks5://${LOOPBACK}:1080 http://192.0.2.1:8080/big | sha256sum`;
-  await using download = hosts.client.spawn("sh", ["-c", script]);
-  for (let i = 3; i <= 4; i++) {
-    const from = client.lineCount;
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-    await hosts.client.sh(`
-      ip addr del 192.0.2.${i - 1}/24 dev veth0
-      ip addr add 192.0.2.${i}/24 dev veth0`);
-    await client.waitFor(/session goes on/, 20_000, from);
-  }
-  await download.status;
-  assert.equal(download.stdout, `${hashOfBulk(size)}  -\n`, download.stderr);
+  await downloadWhileMoving(hosts.client, client, script, size);
   for (const end of [server, client]) expectCleanLog(end);
 });

@@ -1,4 +1,5 @@
 /** A program that speaks SOCKS5 by itself: what it then has is the bare connection to its target. */
+import assert from "node:assert/strict";
 import { LOOPBACK } from "./proxy_pair.ts";
 
 /** How the proxy refused, by its code. */
@@ -56,6 +57,13 @@ export async function writeAll(conn: Deno.Conn, bytes: Uint8Array): Promise<void
   await inTime(conn, async () => {
     for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
   });
+}
+
+/** Sends a text, which has to come back. */
+export async function expectEcho(conn: Deno.Conn, text: string): Promise<void> {
+  const bytes = new TextEncoder().encode(text);
+  await writeAll(conn, bytes);
+  assert.deepEqual(await readExactly(conn, new Uint8Array(bytes.length)), bytes);
 }
 
 export interface Ended {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
-import { Host, linkHosts } from "../netns.ts";
-import { hostBehind } from "../networks.ts";
+import type { Host } from "../netns.ts";
+import { routedHosts } from "../networks.ts";
 import {
   devices,
   ENV,
@@ -16,29 +16,15 @@ import {
 
 const NAME_SERVER = new URL("../fixture/name_server.ts", import.meta.url).pathname;
 
-/**
- * A server at 192.0.2.1, a router, and a client behind it by `eth0` (10.1.0.2). The client can get a
- * second uplink, `eth1`, by another router's address.
- */
+/** The server knows the way to the client. */
 async function world() {
   await using stack = new AsyncDisposableStack();
-  const server = stack.use(await Host.create());
-  const router = stack.use(await Host.create());
-  await linkHosts(server, router, {
-    v4: ["192.0.2.1/24", "192.0.2.254/24"],
-    v6: ["2001:db8::1/64", "2001:db8::fe/64"],
-  });
-  await server.sh(`
+  const hosts = stack.use(await routedHosts());
+  await hosts.server.sh(`
     ip route add 10.0.0.0/8 via 192.0.2.254
     ip route add fc00::/7 via 2001:db8::fe`);
-  const client = stack.use(await hostBehind(router, "51"));
-  await linkHosts(router, client, {
-    ifname: "eth1",
-    v4: ["10.52.0.1/24", "10.52.0.2/24"],
-    v6: ["fd52::1/64", "fd52::2/64"],
-  });
-  const kept = stack.move();
-  return { server, router, client, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  stack.move();
+  return hosts;
 }
 
 test("all traffic through the tunnel: the server is reached beside it, whatever the uplink", async () => {

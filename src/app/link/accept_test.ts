@@ -16,15 +16,20 @@ import { KeyRing } from "./key_ring.ts";
 
 const GONE = new TtunError("lost", "the client has reset");
 
+/** Returns a function that makes an end of a link, each with secrets of its own. */
+function partiesOf(world: TunWorld, wire: "v1" | "v2") {
+  const { log } = keptLog(world.clock);
+  const { router } = world.server();
+  return () => {
+    const { secrets, clock } = world.common({ wire }, router, log, new AbortController().signal);
+    return { secrets, clock, device: UNABLE };
+  };
+}
+
 for (const wire of ["v1", "v2"] as const) {
   Deno.test(`keys of a ${wire} client that is gone before it is let in are given back`, async () => {
     await using world = new TunWorld();
-    const { log } = keptLog(world.clock);
-    const { router } = world.server();
-    const party = () => {
-      const { secrets, clock } = world.common({ wire }, router, log, new AbortController().signal);
-      return { secrets, clock, device: UNABLE };
-    };
+    const party = partiesOf(world, wire);
     const [near, far] = memoryPair();
     const client = connectLink(far, {
       ...party(),
@@ -51,15 +56,8 @@ for (const wire of ["v1", "v2"] as const) {
 
 Deno.test("a client gets in though the memory of hellos is full, and its own stays used", async () => {
   await using world = new TunWorld();
-  const { log } = keptLog(world.clock);
-  const { router } = world.server();
-  const { secrets, clock } = world.common(
-    { wire: "v2" },
-    router,
-    log,
-    new AbortController().signal,
-  );
-  const party = { secrets, clock, device: UNABLE };
+  const party = partiesOf(world, "v2")();
+  const { secrets, clock } = party;
   const replay = new ReplayMemory(8);
   const flood = (first: number) => {
     for (let i = first; i < first + 100; i++) {
@@ -89,14 +87,7 @@ Deno.test("a client gets in though the memory of hellos is full, and its own sta
 
 /** A server with a key whose secret is not worked out yet, and a client's connection to it. */
 function waiting(world: TunWorld) {
-  const { log } = keptLog(world.clock);
-  const { router } = world.server();
-  const { secrets, clock } = world.common(
-    { wire: "v2" },
-    router,
-    log,
-    new AbortController().signal,
-  );
+  const { secrets, clock } = partiesOf(world, "v2")();
   const keys = new KeyRing([{ name: "alice", password: new Uint8Array() }]);
   const ready = Promise.withResolvers<Uint8Array>();
   const done = keys.run(() => ready.promise);

@@ -159,6 +159,15 @@ Deno.test("a packet waits little beside bulk of streams", async () => {
   });
 });
 
+/** Opens a stream that will be reset, and reads from it until then. */
+async function openLost(world: StreamWorld): Promise<AsyncDisposable & { isReset: Promise<void> }> {
+  const stream = await world.connect(8080);
+  await write(stream, pattern(10, 1));
+  await world.clock.settle();
+  const isReset = assert.rejects(async () => await read(stream, new Uint8Array(10)), /reset/);
+  return { isReset, [Symbol.asyncDispose]: () => stream[Symbol.asyncDispose]() };
+}
+
 /** Exchanges some bytes by the forward. */
 async function forwardWorks(world: StreamWorld): Promise<void> {
   await using stream = await world.connect(8080);
@@ -183,14 +192,11 @@ Deno.test("a server that has lost the session resets its streams, and another on
     echoing.resolve();
   });
   await world.clock.settle();
-  await using stream = await world.connect(8080);
-  await write(stream, pattern(10, 1));
-  await world.clock.settle();
-  const reading = assert.rejects(async () => await read(stream, new Uint8Array(10)), /reset/);
+  await using lost = await openLost(world);
   await world.server.stop();
   world.startServer();
   await world.clock.advance(5000);
-  await reading;
+  await lost.isReset;
   await forwardWorks(world);
   await packetsPass(world, 7);
 });
@@ -201,10 +207,7 @@ Deno.test("a session that the server has forgotten ends with the resume, and ano
   const client = world.startClient({ keepMs: 60_000 });
   world.serve(echoAll);
   await world.clock.advance(5000);
-  await using stream = await world.connect(8080);
-  await write(stream, pattern(10, 1));
-  await world.clock.settle();
-  const reading = assert.rejects(async () => await read(stream, new Uint8Array(10)), /reset/);
+  await using lost = await openLost(world);
   world.mayDial = () => false;
   world.carriers.at(-1)!.reset();
   await world.clock.advance(6000);
@@ -212,7 +215,7 @@ Deno.test("a session that the server has forgotten ends with the resume, and ano
   const before = world.carriers.length;
   while (world.carriers.length < before + 1) await world.clock.advance(100);
   await world.clock.advance(100);
-  await reading;
+  await lost.isReset;
   assert.equal(world.carriers.length, before + 2);
   assert.match(client.lines().join("\n"), /unknown session/);
   await forwardWorks(world);
@@ -223,16 +226,13 @@ Deno.test("a client that is away for too long resets its streams and begins anot
   await using world = startWorld({ keepMs: 20_000 });
   world.serve(echoAll);
   await world.clock.settle();
-  await using stream = await world.connect(8080);
-  await write(stream, pattern(10, 1));
-  await world.clock.settle();
-  const reading = assert.rejects(async () => await read(stream, new Uint8Array(10)), /reset/);
+  await using lost = await openLost(world);
   world.mayDial = () => false;
   world.carriers.at(-1)!.reset();
   await world.clock.advance(19_000);
   assert.equal(world.sessions.describe().length, 2);
   await world.clock.advance(2000);
-  await reading;
+  await lost.isReset;
   assert.deepEqual(world.sessions.describe(), []);
   world.mayDial = () => true;
   await world.clock.advance(60_000);
