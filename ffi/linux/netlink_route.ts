@@ -23,7 +23,7 @@ const RT_TABLE_UNSPEC = 0;
 export const RT_TABLE_MAIN = 254;
 /** Marks routes that the kernel adds with an address and removes with it. */
 export const RTPROT_KERNEL = 2;
-export const RTPROT_STATIC = 4;
+const RTPROT_STATIC = 4;
 const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_LINK = 253;
 const RTN_UNICAST = 1;

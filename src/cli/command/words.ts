@@ -3,7 +3,7 @@ import { TOPICS } from "./help.ts";
 import type { Option } from "./option_table.ts";
 
 /** Every command takes it, and no table has it (args.ts). */
-export const HELP_OPTION: Option = { names: ["help", "h"], kind: "boolean", help: "print help" };
+const HELP_OPTION: Option = { names: ["help", "h"], kind: "boolean", help: "print help" };
 
 /** Words in a command's place that are in no table (src/cli/run.ts). */
 export const OTHER_WORDS: Readonly<Record<string, string>> = {

@@ -37,7 +37,7 @@ export function makeLogPrinter(
 }
 
 /** Returns false under NO_COLOR, which Deno reads without a permission (no-color.org). */
-export function hasColor(): boolean {
+function hasColor(): boolean {
   return Deno.stderr.isTerminal() && !Deno.noColor;
 }
 

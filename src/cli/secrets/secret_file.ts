@@ -7,7 +7,7 @@ import { readBounded } from "./read_bounded.ts";
 import { oneLine, utf8Text } from "./text_bytes.ts";
 
 /** Most bytes; a larger file is the wrong one. */
-export const SECRET_LIMIT = 64 * 1024;
+const SECRET_LIMIT = 64 * 1024;
 
 export interface SecretKind {
   /** Its file's name, such as "key file". */

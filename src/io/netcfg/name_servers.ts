@@ -23,7 +23,7 @@ export type NameServerWay = "systemd-resolved" | "resolvconf" | "/etc/resolv.con
 const STUB = /^nameserver\s+127\.0\.0\.5[34]\s*$/m;
 
 /** Returns the way that this machine's programs get their name servers by. */
-export function findWay(path: string): NameServerWay {
+function findWay(path: string): NameServerWay {
   const text = readTextFile(path) ?? "";
   const target = linkTarget(path);
   const isStub = STUB.test(text) || target.includes("/systemd/resolve/");
