@@ -24,6 +24,8 @@ export const RT_TABLE_MAIN = 254;
 /** Marks routes that the kernel adds with an address and removes with it. */
 export const RTPROT_KERNEL = 2;
 const RTPROT_STATIC = 4;
+/** The kernel, by a router's advertisement. */
+export const RTPROT_RA = 9;
 const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_LINK = 253;
 const RTN_UNICAST = 1;

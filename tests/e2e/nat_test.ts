@@ -2,7 +2,7 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { test } from "../check.ts";
 import { Host, linkHosts, twoHosts } from "../netns.ts";
 import { hostBehind } from "../networks.ts";
-import { ENV, startClient, startServer, ttunCommand } from "./tunnel.ts";
+import { ENV, pause, startClient, startServer, ttunCommand } from "./tunnel.ts";
 
 const WEB = { v4: "198.51.100.9", v6: "2001:db8:9::9" };
 const UPLINK = { v4: "198.51.100.1", v6: "2001:db8:9::1" };
@@ -30,6 +30,14 @@ import socket, sys
 try: socket.create_connection((sys.argv[1], 9), 1)
 except ConnectionRefusedError: print("answered")
 except TimeoutError: print("silent")`;
+
+/** Advertises itself as a router on a link. */
+const ROUTER = `
+import socket, sys
+s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+s.sendto(bytes([134, 0, 0, 0, 64, 0, 7, 8] + [0] * 8),
+  ("ff02::1", 0, 0, socket.if_nametoindex(sys.argv[1])))`;
 
 interface Lab extends AsyncDisposable {
   /** Has its clients' carrier on veth0, and its way to the internet on wan0. */
@@ -140,6 +148,27 @@ test("--nat: a neighbour on the uplink that sends packets for the tunnel's netwo
   equal(await knock(UPLINK.v4), "answered");
   server.signal("SIGTERM");
   await server.closed;
+});
+
+test("--nat: default routes that routers advertise outlive it, also those of other links", async () => {
+  await using lab = await openLab();
+  await linkHosts(lab.server, lab.web, {
+    ifname: "lan0",
+    v4: ["10.61.0.1/24", "10.61.0.2/24"],
+    v6: ["fd61::1/64", "fd61::2/64"],
+  });
+  const routes = () => lab.server.sh("ip -6 route show default proto ra");
+  const { code, stderr } = await lab.web.run("python3", ["-c", ROUTER, "lan0"]);
+  equal(code, 0, stderr);
+  for (let tries = 0; tries < 50 && await routes() === ""; tries++) await pause(20);
+  match(await routes(), /dev lan0/);
+  const before = await stateOf(lab.server);
+  const server = await startServer(lab.server, "--nat", "wan0");
+  match(await routes(), /dev lan0/);
+  server.signal("SIGTERM");
+  await server.closed;
+  match(await routes(), /dev lan0/);
+  equal(await stateOf(lab.server), before);
 });
 
 test("--nat: what a killed server leaves is taken away by ttun doctor --repair", async () => {

@@ -13,6 +13,7 @@ import { NativeError } from "../../../ffi/native.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { CAP_NET_ADMIN, passToPrograms } from "../../../ffi/linux/user.ts";
 import { Netlink } from "../../../ffi/linux/netlink.ts";
+import { RTPROT_RA } from "../../../ffi/linux/netlink_route.ts";
 import { Journal } from "../../io/changes/journal.ts";
 import { ownIdentity } from "../../io/changes/process_identity.ts";
 import { ownFolder } from "../status/folders.ts";
@@ -78,10 +79,13 @@ export class NatGateway implements Disposable {
       const change = new FilterChanges(libc, journal, rules, { outlives: false });
       this.#rules.push(opened.adopt(change, (it) => it.remove()));
     }
-    const links6 = this.#uplinks.filter(({ family }) => family === 6).map(({ link }) => link);
+    const links6 = new Set(
+      this.#uplinks.filter(({ family }) => family === 6).map(({ link }) => link),
+    );
+    for (const link of linksWithRouters(libc)) links6.add(link);
     const forwarding = attempt(
       "let this machine forward packets",
-      () => opened.use(new Forwarding({ libc, journal, folder }, this.#families, links6)),
+      () => opened.use(new Forwarding({ libc, journal, folder }, this.#families, [...links6])),
     );
     this.#opened = opened.move();
     log.info("clients reach what this machine reaches, by its address", {
@@ -202,6 +206,14 @@ function findUplinks(nat: string, libc: Libc): Uplink[] {
     const first = defaults.find(({ to }) => to.family === family);
     return first === undefined ? [] : [{ family, link: netlink.link(first.index).name }];
   });
+}
+
+/** Returns the links whose default route of IPv6 a router has advertised. */
+function linksWithRouters(libc: Libc): string[] {
+  using netlink = new Netlink(libc);
+  return netlink.routes()
+    .filter(({ to, protocol }) => to.family === 6 && to.prefix === 0 && protocol === RTPROT_RA)
+    .map(({ index }) => netlink.link(index).name);
 }
 
 function noUplink(): TtunError {

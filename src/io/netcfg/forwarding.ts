@@ -29,7 +29,7 @@ export class Forwarding implements Disposable {
   readonly #lock: SharedLock;
   readonly #changes: Change[] = [];
 
-  /** `links6` have the ways of IPv6 to the internet. @throws the system's refusal */
+  /** `links6` have the ways of IPv6 to the internet, or another default route. @throws the system's refusal */
   constructor(o: ForwardingOptions, families: readonly (4 | 6)[], links6: readonly string[]) {
     this.#o = o;
     const { folder, journal, libc } = o;
