@@ -81,6 +81,7 @@ export async function runClient(
   }), forwards ?? undefined);
   const session = sessionOptions(config, tunnel, start.s);
   const pushed = new TakenSettings(config.dns, tunnel);
+  const followNames = () => tunnel.gateway?.useNameServers(tunnel.dns?.servers ?? []);
   const client: TunClientOptions = {
     ...session,
     router,
@@ -89,7 +90,7 @@ export async function runClient(
       const host = "host" in server ? server.host : undefined;
       await given.take(addresses, host);
       pushed.take(settings, host);
-      tunnel.gateway?.update();
+      followNames();
       keeper.sessionBegins(host);
       await port.tellAddresses(given.present.map(formatCidr), signal);
       if (isRoot) becomeUser();
@@ -97,7 +98,10 @@ export async function runClient(
       keeper.sessionBegins(host); // the --up command may have sent everything into the tunnel
       up("tunnel");
     },
-    sessionEnded: () => pushed.clear(),
+    sessionEnded: () => {
+      pushed.clear();
+      followNames();
+    },
     paths: keeper.paths,
     server,
     retries,

@@ -19,7 +19,11 @@ export class DnsSettings implements Disposable {
   readonly #device: string;
   readonly #o: DnsTools;
   readonly #journal: Journal;
-  #set: { readonly text: string; readonly servers: NameServers } | null = null;
+  #set: {
+    readonly text: string;
+    readonly addresses: readonly string[];
+    readonly servers: NameServers;
+  } | null = null;
 
   constructor(device: string, o: DnsTools) {
     this.#device = device;
@@ -37,7 +41,7 @@ export class DnsSettings implements Disposable {
       using _passed = passToPrograms(libc, CAP_NET_ADMIN);
       const tools = { libc, folder, journal: this.#journal };
       const servers = new NameServers(this.#device, settings, tools);
-      this.#set = { text, servers };
+      this.#set = { text, addresses: settings.servers, servers };
       log.info("name servers of this machine", {
         servers: settings.servers.join(","),
         ...(settings.search.length > 0 && { search: settings.search.join(",") }),
@@ -46,6 +50,11 @@ export class DnsSettings implements Disposable {
     } catch (thrown) {
       throw toTtunError(thrown);
     }
+  }
+
+  /** IP addresses of those that are set. */
+  get servers(): readonly string[] {
+    return this.#set?.addresses ?? [];
   }
 
   /** Puts back those that were there before. A failure is for the log. */

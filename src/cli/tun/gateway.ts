@@ -1,4 +1,4 @@
-import type { Cidr } from "../../base/addr.ts";
+import { type Cidr, parseCidr } from "../../base/addr.ts";
 import { toTtunError, TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { KillSwitchWishes } from "../../core/net/kill_switch_rules.ts";
@@ -117,6 +117,12 @@ export class Gateway implements Disposable {
   /** From now on a failure leaves the kill switch in force. */
   started(): void {
     this.#isStarted = true;
+  }
+
+  /** `servers`: the IP addresses of the tunnel's name servers that the machine asks. */
+  useNameServers(servers: readonly string[]): void {
+    this.#networks.nameServers = servers.map(parseCidr);
+    this.update();
   }
 
   /** To be called when links, addresses or routes have changed. */

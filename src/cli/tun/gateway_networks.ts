@@ -10,6 +10,8 @@ export class GatewayNetworks {
   readonly #exclude: readonly Cidr[];
   /** The tunnel's interface index; null = there is no device yet. */
   #tunnel: number | null = null;
+  /** The name servers of the machine that are the tunnel's. */
+  nameServers: readonly Cidr[] = [];
 
   /** The caller keeps the ownership of the socket. `exclude`: networks beside the tunnel. */
   constructor(netlink: Netlink, exclude: readonly Cidr[]) {
@@ -50,6 +52,7 @@ export class GatewayNetworks {
       own: this.#own(),
       connected: this.#connected().map(({ network }) => network),
       exclude: this.#exclude,
+      nameServers: this.nameServers,
     });
   }
 

@@ -28,7 +28,7 @@ export interface Tunnel extends Tools {
   readonly configured: Configured;
   readonly keeper: DeviceKeeper;
   /** Null = traffic goes as the routes of the device say. */
-  readonly gateway: Pick<Gateway, "update"> | null;
+  readonly gateway: Pick<Gateway, "useNameServers"> | null;
   /** Null = a client takes no routes from its server. */
   readonly pushedRoutes: PushedRoutes | null;
   /** Null = a client leaves its machine's name servers alone. */

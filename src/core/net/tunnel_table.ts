@@ -17,6 +17,8 @@ export interface TableWishes {
   /** Networks of the other links' addresses, of which the local ones are kept. */
   readonly connected: readonly Cidr[];
   readonly exclude: readonly Cidr[];
+  /** Addresses of the tunnel's name servers, with all their bits. */
+  readonly nameServers: readonly Cidr[];
 }
 
 const DEFAULTS: readonly Cidr[] = [
@@ -27,7 +29,8 @@ const DEFAULTS: readonly Cidr[] = [
 /**
  * Returns the routing table that all packets of the machine but the carrier's look up. It always has
  * an entry for a packet, so that no route of another table counts, however specific: DHCP can set
- * such ones (CVE-2024-3661).
+ * such ones (CVE-2024-3661). Nor can an access point that gives the network of a private name server
+ * to its own link have what the tunnel's name servers are asked.
  */
 export function tunnelTable(o: TableWishes): TableEntry[] {
   const own = o.own.map(networkOf).filter((network) =>
@@ -41,9 +44,18 @@ export function tunnelTable(o: TableWishes): TableEntry[] {
     })),
     ...local.map((to): TableEntry => ({ to, way: "beside" })),
     ...own.map((to): TableEntry => ({ to, way: "tunnel" })),
+    ...privateServers(o).map((to): TableEntry => ({ to, way: "tunnel" })),
     ...o.exclude.map(networkOf).map((to): TableEntry => ({ to, way: "beside" })),
   ];
   return [...new Map(entries.map((entry) => [formatCidr(entry.to), entry])).values()];
+}
+
+/** Others are in no network that is kept beside the tunnel. */
+function privateServers({ families, nameServers, exclude }: TableWishes): Cidr[] {
+  return nameServers.filter((server) =>
+    families.includes(server.family) && isLocalNetwork(server) && !isLinkLocal(server) &&
+    !exclude.some((network) => isWithin(server, network))
+  );
 }
 
 /** Returns the local ones of these networks, but for those that are parts of the tunnel's `own`. */

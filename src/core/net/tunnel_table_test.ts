@@ -3,13 +3,13 @@ import fc from "fast-check";
 import { type Cidr, formatCidr, parseCidr } from "../../base/addr.ts";
 import { longestMatch } from "../../base/prefix.ts";
 import { isLocalNetwork } from "./local_networks.ts";
-import { type TableEntry, tunnelTable } from "./tunnel_table.ts";
+import { type TableEntry, type TableWishes, tunnelTable } from "./tunnel_table.ts";
 
 const cidrs = (...texts: string[]) => texts.map(parseCidr);
 
-function table(o: { families?: (4 | 6)[]; own?: Cidr[]; connected?: Cidr[]; exclude?: Cidr[] }) {
-  const { families = [4, 6], own = [], connected = [], exclude = [] } = o;
-  return tunnelTable({ families, own, connected, exclude });
+function table(o: Partial<TableWishes>) {
+  const none = { own: [], connected: [], exclude: [], nameServers: [] };
+  return tunnelTable({ families: [4, 6], ...none, ...o });
 }
 
 const text = (entries: TableEntry[]) => entries.map(({ to, way }) => `${formatCidr(to)} ${way}`);
@@ -39,6 +39,24 @@ Deno.test("tunnel's table: the tunnel's own networks are no access point's to ta
     "10.0.0.0/8 beside",
     "fe80::/64 beside",
     "10.1.1.0/30 tunnel",
+  ]);
+});
+
+Deno.test("tunnel's table: no lease of an access point has the tunnel's name servers", () => {
+  const connected = cidrs("192.168.7.2/24", "10.0.0.53/32", "fd00:1::5/64");
+  const nameServers = cidrs("192.168.7.53/32", "10.0.0.53/32", "fd00:1::53/128", "9.9.9.9/32");
+  deepEqual(text(table({ connected, nameServers })).slice(2), [
+    "192.168.7.0/24 beside",
+    "10.0.0.53/32 tunnel",
+    "fd00:1::/64 beside",
+    "192.168.7.53/32 tunnel",
+    "fd00:1::53/128 tunnel",
+  ]);
+  // Neither one that the user excludes, nor a family that the tunnel has not.
+  const exclude = cidrs("192.168.7.0/24");
+  deepEqual(text(table({ families: [4], exclude, nameServers })).slice(2), [
+    "10.0.0.53/32 tunnel",
+    "192.168.7.0/24 beside",
   ]);
 });
 
