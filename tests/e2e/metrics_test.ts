@@ -59,5 +59,6 @@ test("--metrics: an address that is taken ends the program with its reason", asy
   const server = spawnTtun(["server", "--no-tun", "-l", `${LOOPBACK}:0`, "--metrics", at]);
   await using _server = server;
   assert.equal((await server.status).code, 8);
-  assert.match(server.output, new RegExp(`${at}.*taken|taken.*${at}`));
+  const message = `Cannot serve metrics on ${at}: the port is taken; give --metrics another one`;
+  assert(server.output.includes(message), server.output);
 });

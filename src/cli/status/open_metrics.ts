@@ -1,5 +1,6 @@
 import { serveMetrics } from "../../app/status/metrics_server.ts";
 import { formatAddr, type HostPort } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Listener } from "../../contract/dial.ts";
@@ -27,7 +28,7 @@ export function openMetrics(
 ): void {
   const stop = new AbortController();
   const life = AbortSignal.any([signal, stop.signal]);
-  const listener = opened.use(listen(at, { signal: life }));
+  const listener = opened.use(listenAt(at, () => listen(at, { signal: life })));
   const began = clock.now();
   const startedAt = Math.round(Date.now() / 1000);
   const describe = () => source.describe({ mostStreams: null });
@@ -57,4 +58,17 @@ export function openMetrics(
     await serving;
   });
   log.info("metrics", { url: `http://${formatAddr(listener.addr)}/metrics` });
+}
+
+function listenAt(at: HostPort, listen: () => Listener): Listener {
+  try {
+    return listen();
+  } catch (error) {
+    if (!(error instanceof TtunError) || error.kind !== "in_use") throw error;
+    throw new TtunError(
+      "in_use",
+      `Cannot serve metrics on ${formatAddr(at)}: the port is taken; give --metrics another one`,
+      { cause: error },
+    );
+  }
 }
