@@ -44,3 +44,28 @@ test("keys are added, listed, shared and revoked in a file that stays its owner'
   Deno.chmodSync(file, 0o644);
   assert.match((await key("list")).stderr, /run chmod 600/);
 });
+
+test("a key or a link for which the disk has no room leaves no file; a folder that is not there is told", async () => {
+  await using folder = await makeFolder();
+  const [ttun, words] = ttunCommand();
+  const script = `
+    mount -t tmpfs -o size=4k none "$0"
+    cd "$0"
+    echo server >key && chmod 600 key
+    "$@" key add ann --key-file keys; echo "$?"
+    "$@" share h.example --key-file key --out link; echo "$?"
+    "$@" key add ann --key-file none/keys; echo "$?"
+    ls`;
+  const { stdout, stderr } = await run(
+    "unshare",
+    ["-m", "sh", "-c", script, folder.path, ttun, ...words],
+    { env: NO_KEY },
+  );
+  assert.equal(stdout, "12\n12\n2\nkey\n", stderr);
+  assert.match(stderr, /Cannot change keys: the disk is full/);
+  assert.match(stderr, /Cannot write link: the disk is full/);
+  assert.match(
+    stderr,
+    /Cannot change none\/keys: there is no such folder; make it: mkdir -p none\n/,
+  );
+});

@@ -4,6 +4,7 @@ import { writeNew } from "../../io/files/new_file.ts";
 import { isThere, removeIfThere } from "../../io/files/present.ts";
 import type { RunContext } from "../command/context.ts";
 import { print } from "../output/stdout.ts";
+import { fileFailure } from "../platform/file_failure.ts";
 import { makeKey } from "../secrets/genkey.ts";
 import { denoKeyEnvironment } from "../secrets/key_environment.ts";
 import { KEY, readSecretFile } from "../secrets/secret_file.ts";
@@ -84,6 +85,5 @@ function failure(path: string, error: unknown): TtunError {
       `Cannot change ${path}: another ttun changes it; if there is none, remove ${path}.ttun-new`,
     );
   }
-  const why = error instanceof Error ? error.message : String(error);
-  return new TtunError("system", `Cannot change ${path}: ${why}`, { cause: error });
+  return fileFailure("change", path, error);
 }

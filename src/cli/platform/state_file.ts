@@ -1,6 +1,7 @@
 import { toHex, utf8 } from "../../base/bytes.ts";
 import { writeNew } from "../../io/files/new_file.ts";
 import { removeIfThere } from "../../io/files/present.ts";
+import { fileReason } from "./file_failure.ts";
 import { isGranted } from "./permissions.ts";
 import { whyNotOurs } from "./folders.ts";
 import { trustedOwners } from "./owners.ts";
@@ -94,19 +95,7 @@ function replaceFile(path: string, text: string): void {
   }
 }
 
-const REASONS: Record<string, string> = {
-  EEXIST: "that is a file",
-  ENOTDIR: "what it is to be in is no directory",
-  EACCES: "no privilege for it",
-  EPERM: "no privilege for it",
-  EROFS: "that file system is read-only",
-  ENOSPC: "the disk is full",
-  EDQUOT: "the user's share of the disk is full",
-};
-
 function reasonOf(error: unknown, file: string): string {
-  if (error instanceof Deno.errors.NotCapable) return "Deno does not let ttun do it";
-  const code = (error as { code?: string }).code ?? (error as Error).name;
-  if (code === "EISDIR") return `${file} in it is a directory`;
-  return REASONS[code] ?? `the operating system refuses it (${code})`;
+  const isFolder = (error as { code?: string }).code === "EISDIR";
+  return isFolder ? `${file} in it is a directory` : fileReason(error);
 }

@@ -5,6 +5,7 @@ import { formatSharedLink } from "../../core/share/shared_link.ts";
 import { writeNew } from "../../io/files/new_file.ts";
 import type { RunContext } from "../command/context.ts";
 import { print } from "../output/stdout.ts";
+import { fileFailure } from "../platform/file_failure.ts";
 import { resolveKey } from "../secrets/key_source.ts";
 import { namedKeys } from "../secrets/named_keys.ts";
 import type { ShareFlags } from "./options.ts";
@@ -80,7 +81,6 @@ function writeLink(path: string, text: string): void {
     if (error instanceof Deno.errors.AlreadyExists) {
       throw new TtunError("usage", `Cannot write ${path}: it is there already`);
     }
-    const why = error instanceof Error ? error.message : String(error);
-    throw new TtunError("system", `Cannot write ${path}: ${why}`, { cause: error });
+    throw fileFailure("write", path, error);
   }
 }

@@ -1,3 +1,5 @@
+import { removeIfThere } from "./present.ts";
+
 export interface NewFile {
   /** Permission bits before the umask. */
   readonly mode: number;
@@ -5,21 +7,31 @@ export interface NewFile {
   readonly durable?: boolean;
 }
 
-/** Fails if the name exists, even as a dangling symbolic link (O_CREAT | O_EXCL, open(2)). */
+/**
+ * Fails if the name exists, even as a dangling symbolic link (O_CREAT | O_EXCL, open(2)). What cannot
+ * be written whole, as on a full disk, is not there afterwards.
+ */
 export function writeNew(path: string, bytes: Uint8Array, { mode, durable }: NewFile): void {
-  using file = Deno.openSync(path, { write: true, createNew: true, mode });
-  writeAll(file, bytes);
-  if (durable === true) file.syncDataSync();
+  const file = Deno.openSync(path, { write: true, createNew: true, mode });
+  fill(file, path, bytes, durable === true);
+  file.close();
 }
 
-/** The returned file is open for reading too; the caller closes it. */
-export function openNew(path: string, bytes: Uint8Array, { mode }: NewFile): Deno.FsFile {
+/** Fails like `writeNew`. The returned file is open for reading too; the caller closes it. */
+export function openNew(path: string, bytes: Uint8Array, { mode, durable }: NewFile): Deno.FsFile {
   const file = Deno.openSync(path, { read: true, write: true, createNew: true, mode });
+  fill(file, path, bytes, durable === true);
+  return file;
+}
+
+/** Writes it whole, or closes and removes it. */
+function fill(file: Deno.FsFile, path: string, bytes: Uint8Array, isDurable: boolean): void {
   try {
     writeAll(file, bytes);
-    return file;
+    if (isDurable) file.syncDataSync();
   } catch (error) {
     file.close();
+    removeIfThere(path);
     throw error;
   }
 }
