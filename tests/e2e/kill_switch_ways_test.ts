@@ -118,6 +118,9 @@ test("--kill-switch: where there is no nft, iptables does the same", async () =>
   await expectWeb(lab.client);
   deepEqual(await reachesWeb(lab.client, "-I", "eth0"), [false, false]);
   deepEqual(await leaks.stop(), []);
+  await lab.client.sh("iptables -w -F");
+  await client.waitFor(/another program took away or changed the kill switch/);
+  deepEqual(await reachesWeb(lab.client, "-I", "eth0"), [false, false]);
   client.signal("SIGTERM");
   equal((await client.status).code, 0);
   equal(await stateOf(lab.client), before);

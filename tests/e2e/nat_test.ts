@@ -146,6 +146,10 @@ test("--nat: a neighbour on the uplink that sends packets for the tunnel's netwo
   // A port that the administrator forwards to a client stays open.
   await lab.server.sh("iptables -w -t nat -A PREROUTING -i wan0 -p tcp -j DNAT --to 10.1.1.2");
   equal(await knock(UPLINK.v4), "answered");
+  // Rules that another program flushes are put back.
+  await lab.server.sh("nft flush ruleset");
+  await server.waitFor(/another program took away or changed the rules of --nat/);
+  equal(await knock("10.1.1.2"), "silent");
   server.signal("SIGTERM");
   await server.closed;
 });

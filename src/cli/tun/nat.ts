@@ -18,6 +18,8 @@ import { Journal } from "../../io/changes/journal.ts";
 import { ownIdentity } from "../../io/changes/process_identity.ts";
 import { ownFolder } from "../status/folders.ts";
 import { runCommand } from "../../io/netcfg/command_steps.ts";
+import { FilterWatch } from "../../io/netcfg/filter_watch.ts";
+import type { Reactor } from "../../io/reactor/reactor.ts";
 import { Forwarding } from "../../io/netcfg/forwarding.ts";
 import {
   FilterChanges,
@@ -96,6 +98,31 @@ export class NatGateway implements Disposable {
       forwarding: forwarding.isOurs ? "switched on" : "on already",
     });
     if (program === "nft") warnOfDrops(device, log);
+  }
+
+  /** Puts back at once what others take from the packet filter, until dispose. */
+  watchFilter(reactor: Reactor | null): Disposable | null {
+    const { log } = this.#o;
+    try {
+      return reactor === null ? null : new FilterWatch(reactor, () => this.#restore());
+    } catch (error) {
+      if (!(error instanceof NativeError)) throw error;
+      log.debug(`Cannot watch for changes of the packet filter: ${error.message}`);
+      return null;
+    }
+  }
+
+  #restore(): void {
+    const { libc, log } = this.#o;
+    try {
+      using _passed = passToPrograms(libc, CAP_NET_ADMIN);
+      const restored = this.#rules.filter((rules) => rules.restore());
+      if (restored.length === 0) return;
+      log.warn("another program took away or changed the rules of --nat: they are in force again");
+    } catch (thrown) {
+      if (!(thrown instanceof NativeError || thrown instanceof TtunError)) throw thrown;
+      log.warn(`Cannot put back the rules of --nat: ${thrown.message}`);
+    }
   }
 
   /** Follows the default routes, if they are to be followed; to be called when routes have changed. */

@@ -120,6 +120,7 @@ async function open(
       }),
     );
     opened.use(keeper.paths.onChange(() => nat.update()));
+    opened.use(nat.watchFilter(platform.reactor));
   }
   const folder = ownFolder();
   const pushedRoutes = modules.pushed === null || platform.libc === null ? null : opened.use(
