@@ -15,6 +15,7 @@ import {
   ttunCommand,
   until,
 } from "./forward_pair.ts";
+import { isThere, type Orphan, orphan } from "./orphan.ts";
 import { KEY, run } from "./proxy_pair.ts";
 import { serveWeb } from "./proxy_web.ts";
 import { ping, runTtun, SERVER, startServer as startTunnelServer } from "./tunnel.ts";
@@ -23,39 +24,15 @@ const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 
 const DENO_FOLDER = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
 
-interface Background extends AsyncDisposable {
-  readonly pid: number;
-}
-
-/** A process that is no child of the test's; disposal ends it, and fails if it stays. */
-function background(pid: number): Background {
-  return {
-    pid,
-    [Symbol.asyncDispose]: async () => {
-      if (isThere(pid)) Deno.kill(pid, "SIGTERM");
-      await until(() => !isThere(pid), () => `process ${pid} does not end`);
-    },
-  };
-}
-
-/** False for a zombie too: nobody may wait for orphans here. */
-function isThere(pid: number): boolean {
-  try {
-    return !/^State:\tZ/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
-  } catch {
-    return false;
-  }
-}
-
 function newName(): string {
   return `test-background-${crypto.randomUUID().slice(0, 8)}`;
 }
 
 /** Finds a program as a user does. */
-async function find(name: string): Promise<Background> {
+async function find(name: string): Promise<Orphan> {
   const { code, stdout, stderr } = await run(...ttunCommand("status", name, "--json"));
   assert.equal(code, 0, stderr);
-  return background(JSON.parse(stdout).pid);
+  return orphan(JSON.parse(stdout).pid);
 }
 
 async function loads(port: number): Promise<void> {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import { ENV, LOOPBACK, PERMIT, spawnHere, ttunCommand, until } from "./forward_pair.ts";
 import { twoHosts } from "../netns.ts";
+import { isThere, type Orphan, orphan } from "./orphan.ts";
 import { KEY, run } from "./proxy_pair.ts";
 import { serveWeb } from "./proxy_web.ts";
 import { ping, runTtun, SERVER } from "./tunnel.ts";
@@ -18,29 +19,8 @@ async function makeFolder(): Promise<Folder> {
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
 
-/** False for a zombie too: nobody may wait for orphans here. */
-function isThere(pid: number): boolean {
-  try {
-    return !/^State:\tZ/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
-  } catch {
-    return false;
-  }
-}
-
-interface Daemon extends AsyncDisposable {
-  readonly pid: number;
-}
-
-/** A process that is no child of the test's; disposal ends it, and fails if it stays. */
-function daemonOf(pidFile: string): Daemon {
-  const pid = Number(Deno.readTextFileSync(pidFile));
-  return {
-    pid,
-    [Symbol.asyncDispose]: async () => {
-      if (isThere(pid)) Deno.kill(pid, "SIGTERM");
-      await until(() => !isThere(pid), () => `process ${pid} does not end`);
-    },
-  };
+function daemonOf(pidFile: string): Orphan {
+  return orphan(Number(Deno.readTextFileSync(pidFile)));
 }
 
 function freePort(): number {

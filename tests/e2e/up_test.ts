@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import { builtBinary } from "./binary.ts";
 import { ENV, LOOPBACK, spawnHere, ttunCommand, until } from "./forward_pair.ts";
+import { isThere } from "./orphan.ts";
 import { KEY, run } from "./proxy_pair.ts";
 import { serveWeb } from "./proxy_web.ts";
 
@@ -32,15 +33,6 @@ async function makeWorld(env: Record<string, string> = ENV): Promise<World> {
       await Deno.remove(folder, { recursive: true });
     },
   };
-}
-
-/** False for a zombie too: nobody may wait for orphans here. */
-function isThere(pid: number): boolean {
-  try {
-    return !/^State:\tZ/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
-  } catch {
-    return false;
-  }
 }
 
 function freePort(): number {

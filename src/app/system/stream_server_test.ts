@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { echoAll, readAll } from "../../../tests/fake/read_all.ts";
+import { echoAll, readAll, slowEcho } from "../../../tests/fake/read_all.ts";
 import { exchange } from "../../../tests/fake/proxy_programs.ts";
 import { StreamWorld } from "../../../tests/fake/stream_programs.ts";
 import { pattern } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
-import type { Connection } from "../../contract/connection.ts";
 import { read, write } from "../loop/stream_io.ts";
 
 for (const hasDevice of [false, true]) {
@@ -38,19 +37,9 @@ Deno.test("a target that speaks first is heard, and its end does not end the oth
   assert.deepEqual(await heard.promise, utf8("still here"));
 });
 
-/** Sends back what it reads, some kilobytes at a time: it takes 20 s for a megabyte. */
-const slowEcho = (world: StreamWorld) => async (stream: Connection) => {
-  const into = new Uint8Array(5000);
-  for (let got; (got = await read(stream, into)) !== null;) {
-    await write(stream, into.slice(0, got));
-    await new Promise<void>((resolve) => void world.clock.after(100, resolve));
-  }
-  await stream.closeWrite();
-};
-
 /** Runs a transfer through a slow target; `meanwhile` every 1.1 s of it. */
 async function transfer(world: StreamWorld, meanwhile: (i: number) => void): Promise<void> {
-  world.serve(slowEcho(world));
+  world.serve(slowEcho(world.clock));
   await using stream = await world.connect(8080);
   const data = pattern(1_000_000, 7);
   const echoed = exchange(stream, data);
@@ -88,7 +77,7 @@ Deno.test("a client whose address has gone comes back from another one within se
 
 Deno.test("a session that has had no connection for too long ends its streams, and another begins", async () => {
   await using world = new StreamWorld({ local: ["8080:target:80"], keepMs: 5000 });
-  world.serve(slowEcho(world));
+  world.serve(slowEcho(world.clock));
   const stream = await world.connect(8080);
   await write(stream, utf8("hello"));
   await world.clock.advance(1000);
@@ -109,7 +98,7 @@ Deno.test("a session that has had no connection for too long ends its streams, a
 
 Deno.test("a server that has restarted does not know the session: streams end at once, others work", async () => {
   await using world = new StreamWorld({ local: ["8080:target:80"] });
-  world.serve(slowEcho(world));
+  world.serve(slowEcho(world.clock));
   const stream = await world.connect(8080);
   await write(stream, utf8("hello"));
   await world.clock.advance(2000);
@@ -193,7 +182,7 @@ Deno.test("an end that stops tells the other: streams are reset at once, and the
 Deno.test("a machine that slept for ten minutes has its connections again, if the session is kept so long", async () => {
   for (const keepMs of [60_000, 15 * 60_000]) {
     await using world = new StreamWorld({ local: ["8080:target:80"], keepMs });
-    world.serve(slowEcho(world));
+    world.serve(slowEcho(world.clock));
     await using stream = await world.connect(8080);
     await write(stream, utf8("hello"));
     await world.clock.advance(2000);

@@ -2,11 +2,10 @@ import assert from "node:assert/strict";
 import { flowPacket, markOf } from "../../../tests/fake/flow.ts";
 import { HostileClient } from "../../../tests/fake/hostile_client.ts";
 import { exchange } from "../../../tests/fake/proxy_programs.ts";
-import { echoAll } from "../../../tests/fake/read_all.ts";
+import { echoAll, slowEcho } from "../../../tests/fake/read_all.ts";
 import { withSlowSending } from "../../../tests/fake/slow_sending.ts";
 import { type ForwardPrograms, StreamWorld, TARGET } from "../../../tests/fake/stream_programs.ts";
 import { pattern } from "../../../tests/fake/tt_ends.ts";
-import type { Connection } from "../../contract/connection.ts";
 import { OpenKind } from "../../core/mux/frames.ts";
 import { read, write } from "../loop/stream_io.ts";
 
@@ -48,20 +47,10 @@ Deno.test("one connection carries a device's packets and streams, as one session
   }
 });
 
-/** Sends back what it reads, some kilobytes at a time. */
-const slowEcho = (world: StreamWorld) => async (stream: Connection) => {
-  const into = new Uint8Array(5000);
-  for (let got; (got = await read(stream, into)) !== null;) {
-    await write(stream, into.slice(0, got));
-    await new Promise<void>((resolve) => void world.clock.after(100, resolve));
-  }
-  await stream.closeWrite();
-};
-
 Deno.test("streams go on, byte for byte, when the connection is cut, and packets do not wait", async () => {
   await using world = startWorld();
   const { server, client } = world.devices;
-  world.serve(slowEcho(world));
+  world.serve(slowEcho(world.clock));
   await world.clock.settle();
   await using stream = await world.connect(8080);
   const data = pattern(1_000_000, 7);
