@@ -27,7 +27,7 @@ export class SharedSysctl implements Disposable {
     this.#libc = libc;
     const name = path.slice(path.lastIndexOf("/") + 1);
     const network = ownNetwork(libc).replaceAll(/[^0-9A-Za-z]+/g, "-");
-    this.#lock = new SharedLock(folder, `${name}-${network}`);
+    this.#lock = new SharedLock(folder, `${name}-${network}`, libc);
     try {
       const present = readSysctl(libc, path);
       if (present === null) return;

@@ -34,7 +34,7 @@ export class Forwarding implements Disposable {
     this.#o = o;
     const { folder, journal, libc } = o;
     const network = ownNetwork(libc).replaceAll(/[^0-9A-Za-z]+/g, "-");
-    this.#lock = new SharedLock(folder, `forwarding-${network}`);
+    this.#lock = new SharedLock(folder, `forwarding-${network}`, libc);
     try {
       for (const setting of families.flatMap((family) => settingsFor(o, family, links6))) {
         const { path, after } = setting.undo;
