@@ -18,7 +18,7 @@ import {
   type FilterProgram,
   findFilterProgram,
   noFilterProgram,
-} from "../../io/netcfg/kill_switch.ts";
+} from "../../io/netcfg/filter_rules.ts";
 import { returnMarks, validMarks } from "../../io/netcfg/return_marks.ts";
 import { CARRIER_MARK } from "./carrier_mark.ts";
 import { GatewayNetworks } from "./gateway_networks.ts";

@@ -12,7 +12,7 @@ import {
   ipFamilies,
   iptablesRules,
   nftRules,
-} from "../../io/netcfg/kill_switch.ts";
+} from "../../io/netcfg/filter_rules.ts";
 
 /** Rules that refuse all but what the wishes name. They outlive the process until `remove`. */
 export class KillSwitch {

@@ -20,7 +20,7 @@ import { ownFolder } from "../status/folders.ts";
 import { runCommand } from "../../io/netcfg/command_steps.ts";
 import { FilterWatch } from "../../io/netcfg/filter_watch.ts";
 import type { Reactor } from "../../io/reactor/reactor.ts";
-import { Forwarding } from "../../io/netcfg/forwarding.ts";
+import { switchForwardingOn } from "../../io/netcfg/forwarding.ts";
 import {
   FilterChanges,
   type FilterProgram,
@@ -30,7 +30,7 @@ import {
   iptablesRules,
   nftRules,
   noFilterProgram,
-} from "../../io/netcfg/kill_switch.ts";
+} from "../../io/netcfg/filter_rules.ts";
 
 const AUTO = "auto";
 
@@ -87,7 +87,7 @@ export class NatGateway implements Disposable {
     for (const link of linksWithRouters(libc)) links6.add(link);
     const forwarding = attempt(
       "let this machine forward packets",
-      () => opened.use(new Forwarding({ libc, journal, folder }, this.#families, [...links6])),
+      () => opened.use(switchForwardingOn({ libc, journal, folder }, this.#families, [...links6])),
     );
     this.#opened = opened.move();
     log.info("clients reach what this machine reaches, by its address", {

@@ -1,11 +1,12 @@
 import { readFile } from "../../../ffi/linux/file.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
-import type { Change, Journal } from "../changes/journal.ts";
-import { ownNetwork } from "../changes/process_identity.ts";
-import { SharedLock } from "../changes/shared_lock.ts";
 import { sysctlsOfOthers, type SysctlStep } from "../changes/others.ts";
-import { readSysctl, writeSysctl } from "../changes/sysctl.ts";
-import { undoStep } from "../changes/undo.ts";
+import {
+  type SharedSetting,
+  SharedSettings,
+  type SharedSettingsOptions,
+} from "../changes/shared_settings.ts";
+import { readSysctl } from "../changes/sysctl.ts";
 
 const ROOT = { 4: "/proc/sys/net/ipv4/", 6: "/proc/sys/net/ipv6/" } as const;
 const SWITCH = { 4: `${ROOT[4]}ip_forward`, 6: `${ROOT[6]}conf/all/forwarding` } as const;
@@ -13,70 +14,25 @@ const SWITCH = { 4: `${ROOT[4]}ip_forward`, 6: `${ROOT[6]}conf/all/forwarding` }
 /** A line for each link has some 130 bytes. */
 const MOST_BYTES = 1024 * 1024;
 
-export interface ForwardingOptions {
-  readonly libc: Libc;
-  readonly journal: Journal;
-  /** The journal's folder. */
-  readonly folder: string;
-}
-
 /**
- * Lets the kernel forward packets. Dispose puts its settings back as far as they are as this made
- * them and no other ttun needs them.
+ * Lets the kernel forward packets until dispose. `links6` have the ways of IPv6 to the internet, or
+ * another default route. @throws the system's refusal
  */
-export class Forwarding implements Disposable {
-  readonly #o: ForwardingOptions;
-  readonly #lock: SharedLock;
-  readonly #changes: Change[] = [];
-
-  /** `links6` have the ways of IPv6 to the internet, or another default route. @throws the system's refusal */
-  constructor(o: ForwardingOptions, families: readonly (4 | 6)[], links6: readonly string[]) {
-    this.#o = o;
-    const { folder, journal, libc } = o;
-    const network = ownNetwork(libc).replaceAll(/[^0-9A-Za-z]+/g, "-");
-    this.#lock = new SharedLock(folder, `forwarding-${network}`, libc);
-    try {
-      for (const setting of families.flatMap((family) => settingsFor(o, family, links6))) {
-        const { path, after } = setting.undo;
-        const isSet = setting.isFollowed || readSysctl(libc, path) === after;
-        const change = () => {
-          if (!isSet) writeSysctl(libc, path, after);
-        };
-        this.#changes.push(journal.make(setting.undo, change));
-      }
-    } catch (error) {
-      this[Symbol.dispose]();
-      throw error;
-    }
-  }
-
-  /** Returns true if a setting was changed, or is another ttun's. */
-  get isOurs(): boolean {
-    return this.#changes.length > 0;
-  }
-
-  [Symbol.dispose](): void {
-    using lock = this.#lock;
-    const isLast = lock.isLast();
-    for (const { step, forget } of this.#changes.splice(0).toReversed()) {
-      if (isLast) undoStep(step, this.#o.libc, null);
-      forget();
-    }
-  }
-}
-
-interface Setting {
-  readonly undo: SysctlStep;
-  /** The kernel changes it by itself with the switch, and only its undoing is ours. */
-  readonly isFollowed: boolean;
+export function switchForwardingOn(
+  o: SharedSettingsOptions,
+  families: readonly (4 | 6)[],
+  links6: readonly string[],
+): SharedSettings {
+  const wanted = () => families.flatMap((family) => settingsFor(o, family, links6));
+  return new SharedSettings(o, "forwarding", wanted);
 }
 
 /** Returns what is to be set, the switch last: it is the first to be put back. */
 function settingsFor(
-  { folder, libc }: ForwardingOptions,
+  { folder, libc }: SharedSettingsOptions,
   family: 4 | 6,
   links6: readonly string[],
-): Setting[] {
+): SharedSetting[] {
   const path = SWITCH[family];
   const before = readSysctl(libc, path);
   if (before === null) return []; // a kernel without this family
@@ -87,7 +43,7 @@ function settingsFor(
     const ofFamily = theirs?.filter((step) => step.path.startsWith(ROOT[family])) ?? [];
     return ofFamily.map((undo) => ({ undo, isFollowed: true }));
   }
-  const set = (at: string, before: string, after: string): Setting => ({
+  const set = (at: string, before: string, after: string): SharedSetting => ({
     undo: { kind: "sysctl", path: at, before, after },
     isFollowed: false,
   });
@@ -106,9 +62,9 @@ function settingsFor(
  * The switch sets these for all links, also when it goes back to 0: those that had another value
  * before get it again after that (inet_forward_change in the kernel's devinet.c).
  */
-function followers(libc: Libc, family: 4 | 6): Setting[] {
+function followers(libc: Libc, family: 4 | 6): SharedSetting[] {
   const conf = `${ROOT[family]}conf`;
-  const follower = (path: string, usual: string): Setting[] => {
+  const follower = (path: string, usual: string): SharedSetting[] => {
     const before = readSysctl(libc, path);
     if (before === null || before === usual) return [];
     const undo: SysctlStep = { kind: "sysctl", path, before, after: usual };

@@ -1,13 +1,13 @@
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import type { Journal } from "../changes/journal.ts";
-import { SharedSysctl } from "../changes/shared_sysctl.ts";
+import { sharedSetting, type SharedSettings } from "../changes/shared_settings.ts";
 import {
   type FilterProgram,
   type FilterRules,
   ipFamilies,
   iptablesRules,
   nftRules,
-} from "./kill_switch.ts";
+} from "./filter_rules.ts";
 
 /** Has the reverse path check look routes up with the packet's mark. */
 const SRC_VALID_MARK = "/proc/sys/net/ipv4/conf/all/src_valid_mark";
@@ -27,8 +27,8 @@ export function returnMarks(
 }
 
 /** Makes these marks count until dispose. `folder`: the journal's. @throws the system's refusal */
-export function validMarks(libc: Libc, journal: Journal, folder: string): SharedSysctl {
-  return new SharedSysctl({ libc, journal, folder }, SRC_VALID_MARK, "1");
+export function validMarks(libc: Libc, journal: Journal, folder: string): SharedSettings {
+  return sharedSetting({ libc, journal, folder }, SRC_VALID_MARK, "1");
 }
 
 function nftMarks(id: string, mark: number): FilterRules {

@@ -1,5 +1,5 @@
 import { deepEqual } from "node:assert/strict";
-import { iptablesRules } from "./kill_switch.ts";
+import { iptablesRules } from "./filter_rules.ts";
 
 Deno.test("iptables: a kernel without IPv6 needs no ip6tables", () => {
   const programs = (families: readonly (4 | 6)[]) =>
