@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
+import { Host } from "../netns.ts";
 import { ttunCommand } from "./forward_pair.ts";
 import { LOOPBACK, run } from "./proxy_pair.ts";
 
@@ -66,10 +67,25 @@ test("ttun doctor: another program's port, one that refuses, a name that is none
   assert.equal(code, 1);
   assert.match(
     stdout,
-    /^FAIL {2}server-port {2}127\.0\.0\.1:1 does not accept a connection: refused\n +→ is the server/m,
+    /^FAIL {2}server-port {3}127\.0\.0\.1:1 does not accept a connection: refused\n +→ is the server/m,
   );
   const unknown = await doctor("nobody.invalid", "--report");
   assert.equal(unknown.code, 1);
   assert.match(unknown.stdout, /^FAIL {2}server-name /m);
   assert.doesNotMatch(unknown.stdout, /nobody\.invalid/);
+});
+
+test("ttun doctor says at once what it knows, while a server does not answer", async () => {
+  await using host = await Host.create();
+  // Frames for a station that is not there.
+  await host.sh(`
+    ip link add v0 type veth peer name v1
+    ip address add 192.0.2.1/24 dev v0
+    ip link set v0 up; ip link set v1 up
+    ip neighbour add 192.0.2.2 lladdr 02:00:00:00:00:02 dev v0`);
+  const [command, all] = ttunCommand("doctor", "192.0.2.2");
+  await using process = host.spawn(command, all);
+  await process.waitFor(/^ok {4}server-name {3}192\.0\.2\.2 is 192\.0\.2\.2/m, 30_000);
+  assert.doesNotMatch(process.stdout, /server-port/);
+  await process.waitFor(/^FAIL {2}server-port .*: no answer in 5 s$/m, 30_000);
 });

@@ -12,7 +12,7 @@ import {
 import { describeStep } from "../../io/changes/undo_step.ts";
 import type { RunContext } from "../command/context.ts";
 import { print } from "../output/stdout.ts";
-import { exitCodeOf, type Finding, findingsText } from "../../core/doctor/finding.ts";
+import { exitCodeOf, type Finding, findingText } from "../../core/doctor/finding.ts";
 import { maskReport } from "../../core/doctor/mask.ts";
 import { VERSION } from "../version.ts";
 import { cipherChecks } from "./cipher_checks.ts";
@@ -29,22 +29,31 @@ export async function runDoctor(options: DoctorFlags, { signal }: RunContext): P
     throw new TtunError("system", "Cannot look at this machine: ttun doctor is for Linux so far");
   }
   if (options.repair) return await runRepair(signal);
-  const { server, json, report } = options;
   using libc = openLibc();
-  const findings = [
-    ...systemChecks(libc),
-    ...cipherChecks(),
-    leftoverFinding(libc),
-    ...(server === undefined ? [] : await serverChecks(server)),
-  ];
-  const text = json ? `${JSON.stringify({ version: 1, findings })}\n` : findingsText(findings);
-  const head = report ? `ttun ${VERSION}, Deno ${Deno.version.deno}, ${Deno.build.target}\n` : "";
-  const whole = head + text;
-  await print(
-    report ? maskReport(whole, server === undefined ? [] : [server.host]) : whole,
-    signal,
-  );
+  const { server, json, report } = options;
+  const names = server === undefined ? [] : [server.host];
+  const write = (text: string) => print(report ? maskReport(text, names) : text, signal);
+  if (report) await write(`ttun ${VERSION}, Deno ${Deno.version.deno}, ${Deno.build.target}\n`);
+  const findings: Finding[] = [];
+  for await (const finding of allChecks(libc, options, signal)) {
+    signal.throwIfAborted();
+    findings.push(finding);
+    if (!json) await write(findingText(finding));
+  }
+  if (json) await write(`${JSON.stringify({ version: 1, findings })}\n`);
   return exitCodeOf(findings);
+}
+
+/** Makes the checks one by one, for whoever shows what is known already. */
+async function* allChecks(
+  libc: Libc,
+  { server }: DoctorFlags,
+  signal: AbortSignal,
+): AsyncGenerator<Finding> {
+  yield* systemChecks(libc);
+  yield* cipherChecks();
+  yield leftoverFinding(libc);
+  if (server !== undefined) yield* serverChecks(server, signal);
 }
 
 /** Takes away what killed processes have left. @throws {TtunError} privilege, system */

@@ -1,5 +1,6 @@
 import { formatAddr, type HostPort } from "../../base/addr.ts";
 import { toTtunError } from "../../base/errors.ts";
+import { abortable } from "../../base/scope.ts";
 import type { Finding } from "../../core/doctor/finding.ts";
 import { resolveHost } from "../platform/resolve.ts";
 
@@ -11,28 +12,33 @@ const GREETING_MS = 700;
 const SLOW_NAME_MS = 1_000;
 
 /** Asks for the server's name, connects to it, and listens if another program greets there. */
-export async function serverChecks({ host, port }: HostPort): Promise<Finding[]> {
+export async function* serverChecks(
+  { host, port }: HostPort,
+  signal: AbortSignal,
+): AsyncGenerator<Finding> {
   const began = performance.now();
   let addresses: readonly string[];
   try {
-    addresses = await resolveHost(host);
+    addresses = await abortable(resolveHost(host), signal);
   } catch (error) {
-    return [{
+    signal.throwIfAborted();
+    yield {
       check: "server-name",
       level: "fail",
       says: toTtunError(error).message,
       mend: "check the name, and the name servers in /etc/resolv.conf; an address needs none",
-    }];
+    };
+    return;
   }
   const ms = Math.round(performance.now() - began);
-  const name: Finding = {
+  yield {
     check: "server-name",
     level: ms > SLOW_NAME_MS ? "warn" : "ok",
     says: `${host} is ${addresses.join(", ")} (${ms} ms)`,
     ...(ms > SLOW_NAME_MS && { mend: "a name server that is listed first may be dead" }),
   };
-  const reached = await Promise.all(addresses.map((address) => reach({ host: address, port })));
-  return [name, ...reached];
+  const reached = addresses.map((address) => reach({ host: address, port }));
+  for (const one of reached) yield await one;
 }
 
 async function reach(at: HostPort): Promise<Finding> {

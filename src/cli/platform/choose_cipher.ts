@@ -4,7 +4,7 @@ import type { Logger } from "../../base/log.ts";
 import type { CipherFactory } from "../../contract/cipher.ts";
 import { findDisagreement } from "../../core/cipher/self_check.ts";
 import { makePureCipher } from "../../core/cipher/pure_cipher.ts";
-import { makeNodeCipher } from "../../io/crypto/node_cipher.ts";
+import { makeNodeCipher, missingNodeCipher } from "../../io/crypto/node_cipher.ts";
 import { isGranted } from "./permissions.ts";
 
 /** Implementations, fastest first; `--aead` selects one. */
@@ -34,7 +34,7 @@ const CANDIDATES: CipherCandidates = {
     remedy: "Install OpenSSL 3 (libcrypto) and give --allow-ffi, or use --aead auto",
   },
   node: {
-    open: () => withoutOwner(makeNodeCipher, "node:crypto"),
+    open: openNode,
     remedy: "Use --aead auto",
   },
   pure: {
@@ -108,6 +108,12 @@ function openNative(): ReturnType<CipherCandidate["open"]> {
     detail: library.version,
     [Symbol.dispose]: () => library[Symbol.dispose](),
   };
+}
+
+function openNode(): ReturnType<CipherCandidate["open"]> {
+  const missing = missingNodeCipher();
+  if (missing === null) return withoutOwner(makeNodeCipher, "node:crypto");
+  throw new TtunError("system", `node:crypto of Deno ${Deno.version.deno} has no ${missing}`);
 }
 
 function withoutOwner(

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { exitCodeOf, type Finding, findingsText } from "./finding.ts";
+import { exitCodeOf, type Finding, findingText } from "./finding.ts";
 import { maskReport } from "./mask.ts";
 
 const ALL: Finding[] = [
   { check: "device", level: "ok", says: "/dev/net/tun can be opened" },
   {
-    check: "ip-forwarding",
+    check: "forwarding",
     level: "warn",
     says: "it is off",
     mend: "sysctl -w net.ipv4.ip_forward=1",
@@ -15,11 +15,11 @@ const ALL: Finding[] = [
 
 Deno.test("findings are lines in columns, with what mends each below it", () => {
   assert.equal(
-    findingsText(ALL),
-    "ok    device         /dev/net/tun can be opened\n" +
-      "warn  ip-forwarding  it is off\n" +
-      "                     → sysctl -w net.ipv4.ip_forward=1\n" +
-      "skip  clock          nobody knows\n",
+    ALL.map(findingText).join(""),
+    "ok    device        /dev/net/tun can be opened\n" +
+      "warn  forwarding    it is off\n" +
+      "                    → sysctl -w net.ipv4.ip_forward=1\n" +
+      "skip  clock         nobody knows\n",
   );
 });
 

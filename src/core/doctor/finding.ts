@@ -13,13 +13,13 @@ export interface Finding {
 
 const MARK: Record<Level, string> = { ok: "ok  ", warn: "warn", fail: "FAIL", skip: "skip" };
 
+/** Columns of a check's name; the longest has two less. */
+const NAME_WIDTH = 14;
+
 /** Lines for a person: what was found, and below it what mends it. */
-export function findingsText(findings: readonly Finding[]): string {
-  const width = Math.max(...findings.map(({ check }) => check.length));
-  return findings.map(({ check, level, says, mend }) => {
-    const line = `${MARK[level]}  ${check.padEnd(width)}  ${says}\n`;
-    return mend === undefined ? line : `${line}${" ".repeat(width + 8)}→ ${mend}\n`;
-  }).join("");
+export function findingText({ check, level, says, mend }: Finding): string {
+  const line = `${MARK[level]}  ${check.padEnd(NAME_WIDTH)}${says}\n`;
+  return mend === undefined ? line : `${line}${" ".repeat(NAME_WIDTH + 6)}→ ${mend}\n`;
 }
 
 /** Returns 1 if a check has failed; a warning is none. */

@@ -3,11 +3,13 @@ import {
   type CipherGCMTypes,
   createCipheriv,
   createDecipheriv,
+  getCiphers,
 } from "node:crypto";
 import { checkRoom, checkSize, checkSpans } from "../../base/aead_bounds.ts";
 import { TtunError } from "../../base/errors.ts";
 import {
   type Cipher,
+  CIPHER_NAMES,
   type CipherFactory,
   type CipherName,
   CIPHERS,
@@ -24,6 +26,12 @@ import {
 export const makeNodeCipher: CipherFactory = (name, key) => new NodeCipher(name, key);
 
 const OPTIONS = { authTagLength: TAG_SIZE };
+
+/** Returns a cipher that this Deno's `node:crypto` lacks, as that of 2.4 does; null = none. */
+export function missingNodeCipher(): CipherName | null {
+  const known = getCiphers();
+  return CIPHER_NAMES.find((name) => !known.includes(name)) ?? null;
+}
 
 class NodeCipher implements Cipher {
   readonly tagSize = TAG_SIZE;
