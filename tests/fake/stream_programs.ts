@@ -309,8 +309,17 @@ export class StreamWorld implements AsyncDisposable {
     return this.datagrams.on("").bind(at, { signal: this.#testing.signal });
   }
 
+  /** A program gives its peer up to 300 ms to take its last words. */
+  async #stop(running: Running): Promise<void> {
+    let isRunning = true;
+    const stopped = running.stop().finally(() => isRunning = false);
+    await this.clock.settle();
+    for (let ms = 0; isRunning && ms < 400; ms++) await this.clock.advance(1);
+    await stopped;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const running of this.#running.reverse()) await running.stop();
+    for (const running of this.#running.reverse()) await this.#stop(running);
     this.#testing.abort(STOP);
     await this.clock.advance(100); // a target's pause
     assert.deepEqual(

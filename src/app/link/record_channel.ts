@@ -11,6 +11,7 @@ import {
   ECHO_SIZE,
   type Frame,
   outOfPlace,
+  packClose,
   packEcho,
   packPadding,
   packSegmentSize,
@@ -30,6 +31,9 @@ const ANSWER_TIME = 300;
 
 /** Most padding of a ping, in bytes: its size must not identify it. */
 const PING_PADDING = 64;
+
+/** Milliseconds that the peer has to take the last words and to end its side too. */
+const FAREWELL_TIME = 300;
 
 /** Frames without a message in one turn; each may cost as much as a packet. */
 const CONTROLS = 64;
@@ -84,6 +88,10 @@ export class RecordChannel<Into> implements AsyncDisposable {
   /** Code of the peer's close frame (`CloseCode`); null = there was none. */
   closeCode: number | null = null;
   #isDamaged = false;
+  /** Settled when the peer has heard of the end, as far as that can be; null = it was not told. */
+  #farewell: Promise<void> | null = null;
+  /** Resolved when nothing more comes. */
+  readonly #over = Promise.withResolvers<void>();
 
   constructor(
     stream: Stream,
@@ -150,9 +158,12 @@ export class RecordChannel<Into> implements AsyncDisposable {
   /** Opens records into `into` and returns as `Link.recvNow` does. */
   recvNow(into: Into): number | undefined {
     try {
-      return this.#recv(into);
+      const count = this.#recv(into);
+      if (count === 0) this.#over.resolve();
+      return count;
     } catch (error) {
       this.#isDamaged ||= error instanceof ProtocolError;
+      this.#over.resolve();
       throw error;
     }
   }
@@ -255,8 +266,29 @@ export class RecordChannel<Into> implements AsyncDisposable {
     });
   }
 
+  /**
+   * Tells the peer that this connection ends, and sends FIN. Settles, and never rejects, when the
+   * peer has ended its side too, or has had the time for it: closing while its bytes come would reset
+   * the connection, and the words that wait behind others would be lost.
+   */
+  end(code: number, words: string): Promise<void> {
+    return this.#farewell ??= this.#sayFarewell(code, words);
+  }
+
+  async #sayFarewell(code: number, words: string): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    using _timer = this.#clock.after(FAREWELL_TIME, resolve);
+    const said = async () => {
+      await this.writer.send(() => packClose(code, words));
+      await this.stream.closeWrite();
+      await this.#over.promise;
+    };
+    await Promise.race([said().catch(() => {}), promise]); // a failure shows in the reader
+  }
+
   /** A damaged stream stays open: its rest must still be read and discarded. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#isDamaged) await this.#farewell;
     this.#session[Symbol.dispose]();
     if (!this.#isDamaged) await this.stream[Symbol.asyncDispose]();
   }

@@ -6,7 +6,7 @@ import { seededRng } from "../../../tests/fake/rng.ts";
 import { everyRecords } from "../../../tests/fake/v2_pair.ts";
 import { concat } from "../../base/bytes.ts";
 import { NO_PACKET } from "../../contract/link.ts";
-import { packClose } from "../../core/link/v2/frames.ts";
+import { CloseCode, packClose } from "../../core/link/v2/frames.ts";
 import { type FrameConsumer, RecordChannel } from "./record_channel.ts";
 import type { RekeyLimits } from "./record_writer.ts";
 
@@ -117,4 +117,40 @@ Deno.test("control frames beyond the budget end the session, whoever the consume
   const { near, far } = channels();
   void near.writer.send(() => new Uint8Array(10 * 600).fill(0).map((_, i) => i % 9 === 0 ? 3 : 0));
   assert.throws(() => received(far), { kind: "protocol", message: /too many control frames/ });
+});
+
+Deno.test("the last words wait for what is being written, and for the peer to take them", async () => {
+  const { near, far, clock } = channels({ capacity: 30 });
+  const first = near.writer.send(() => data("a rather long first word"));
+  assert(first instanceof Promise);
+  near.end(CloseCode.goingDown, "the end");
+  const closing = near[Symbol.asyncDispose]();
+  const heard: unknown[] = [];
+  await assert.rejects(async () => {
+    for (;;) {
+      heard.push(...received(far).flatMap((one) => Array.isArray(one) ? one : []));
+      await clock.settle();
+    }
+  }, /the end/);
+  assert.deepEqual(heard, ["a rather long first word"]);
+  await far[Symbol.asyncDispose]();
+  await clock.settle();
+  assert.deepEqual(received(near), [0]);
+  await closing;
+});
+
+Deno.test("a peer that takes nothing delays the end by 300 ms at most", async () => {
+  const { near, far, clock } = channels({ capacity: 30 });
+  const first = near.writer.send(() => data("a rather long first word"));
+  const lost = assert.rejects(async () => await first);
+  near.end(CloseCode.goingDown, "the end");
+  const closing = near[Symbol.asyncDispose]();
+  let isClosed = false;
+  void closing.then(() => void (isClosed = true));
+  await clock.advance(299);
+  assert(!isClosed);
+  await clock.advance(1);
+  assert(isClosed);
+  await lost;
+  await far[Symbol.asyncDispose]();
 });

@@ -128,9 +128,12 @@ export class ClientStreams implements BesideStreams, Disposable {
     this.#current.drop(error);
   }
 
-  /** Tells the server that the session ends: nobody comes back to it. */
-  sayBye(): void {
-    this.#carrier?.end(CloseCode.bye);
+  /**
+   * Tells the server that the session ends: nobody comes back to it. Settles as
+   * `RecordChannel.end` does.
+   */
+  async sayBye(): Promise<void> {
+    await this.#carrier?.end(CloseCode.bye);
   }
 
   /** Ends the session: there will be no other. */

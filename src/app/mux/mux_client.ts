@@ -94,9 +94,11 @@ export class MuxClient {
   /** Runs until the signal aborts. @throws its reason, or the last failure beyond `retries` */
   async run(signal: AbortSignal): Promise<never> {
     const { log, retries } = this.#o;
+    const ending = new AbortController();
+    using _bye = onAbort(signal, (reason) => void this.#endWith(reason, ending)); // never rejects
     try {
       for (let failures = 0;;) {
-        const ended = await this.#attempt(signal);
+        const ended = await this.#attempt(ending.signal);
         const { error } = ended;
         signal.throwIfAborted();
         failures = ended.upMs === null ? failures + 1 : 1;
@@ -105,7 +107,7 @@ export class MuxClient {
         if (this.#o.endsWithSession === true && this.#current.session === null) throw error;
         const pause = this.#pauseAfter(ended);
         log.warn(error.message, { retry_in_seconds: Math.round(pause / 100) / 10 });
-        if (pause > 0) await this.#rest(pause, signal);
+        if (pause > 0) await this.#rest(pause, ending.signal);
         this.#expire();
         if (this.#o.endsWithSession === true && this.#current.session === null) throw error;
       }
@@ -153,9 +155,11 @@ export class MuxClient {
     return this.#backoff.pause(this.#o.secrets.rng(1)[0]! / 256);
   }
 
-  /** Tells the server that the session ends: nobody comes back to it. */
-  #sayBye(): void {
-    this.#current.session?.streams.carriers.at(-1)?.end(CloseCode.bye);
+  /** Ends all when the server has heard that nobody comes back to the session. */
+  async #endWith(reason: unknown, ending: AbortController): Promise<void> {
+    const carrier = this.#current.session?.streams.carriers.at(-1);
+    if (carrier !== undefined) await carrier.end(CloseCode.bye);
+    ending.abort(reason);
   }
 
   /** Ends a session that nobody can go on with. */
@@ -171,8 +175,6 @@ export class MuxClient {
     let upSince: number | null = null;
     let first: Carrier | null = null;
     let error = new TtunError("lost", "Lost the connection with the server");
-    // Before the scope's own: a server that hears of the end keeps neither session nor listeners.
-    using _bye = onAbort(signal, () => this.#sayBye());
     try {
       await scope(signal, async (tasks) => {
         const joined = await this.#join(tasks.signal, false);

@@ -1,5 +1,5 @@
 import type { Reader } from "../../base/varint.ts";
-import { CloseCode, packClose } from "../../core/link/v2/frames.ts";
+import { CloseCode } from "../../core/link/v2/frames.ts";
 import { LEAST_RTT, type Mux, type MuxCarrier } from "../../core/mux/mux.ts";
 import type { StreamFrames } from "../link/packet_reader.ts";
 import type { RecordChannel } from "../link/record_channel.ts";
@@ -54,14 +54,9 @@ export class SessionCarrier implements StreamFrames {
     this.#mux.detach(this.#place);
   }
 
-  /** Tells the peer that this carrier ends, and sends FIN. A failure shows in the reader. */
-  end(code: number = CloseCode.carrier, words = ""): void {
-    const { writer, stream } = this.channel;
-    const end = async () => {
-      await writer.send(() => packClose(code, words));
-      await stream.closeWrite();
-    };
-    end().catch(() => {}); // shows in the reader
+  /** Tells the peer that this carrier ends, as `RecordChannel.end` does. */
+  end(code: number = CloseCode.carrier, words = ""): Promise<void> {
+    return this.channel.end(code, words);
   }
 }
 

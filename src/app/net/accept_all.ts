@@ -10,6 +10,8 @@ export interface AcceptAllOptions extends Pick<AcceptOptions, "clock" | "log" | 
   readonly listeners: readonly Listener[];
   /** Owns the connection. Never throws. */
   readonly serve: (stream: Connection, listener: Listener) => Promise<void>;
+  /** The signal whose abort closes the listeners, which may come before the scope's own end. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -17,7 +19,7 @@ export interface AcceptAllOptions extends Pick<AcceptOptions, "clock" | "log" | 
  * of a listener that gives no other.
  */
 export function acceptAll(tasks: Scope, o: AcceptAllOptions): void {
-  const { listeners, serve, ...rest } = o;
+  const { listeners, serve, signal: life, ...rest } = o;
   for (const listener of listeners) {
     const take = (stream: Connection) =>
       tasks.spawn(async () => {
@@ -25,6 +27,13 @@ export function acceptAll(tasks: Scope, o: AcceptAllOptions): void {
         if (listener.isSingle === true) tasks.cancel();
       });
     const { signal } = tasks;
-    tasks.spawn(() => acceptLoop({ ...rest, listener, signal, take, budget: ACCEPTED_A_TURN }));
+    const accepting = { ...rest, listener, signal, take, budget: ACCEPTED_A_TURN };
+    tasks.spawn(async () => {
+      try {
+        await acceptLoop(accepting);
+      } catch (error) {
+        if (!life.aborted) throw error;
+      }
+    });
   }
 }

@@ -24,7 +24,7 @@ Deno.test("connections of all listeners are served, each with its listener", asy
       served.push(`${"port" in listener.addr && listener.addr.port}`);
       await stream[Symbol.asyncDispose]();
     };
-    acceptAll(tasks, { listeners, clock, log, serve, evictIdle: () => false });
+    acceptAll(tasks, { listeners, clock, log, serve, evictIdle: () => false, signal: stop.signal });
   });
   const ended = assert.rejects(all, /stop/);
   for (const at of [PORTS[1]!, PORTS[0]!, PORTS[1]!]) {
@@ -52,7 +52,7 @@ Deno.test("all ends with the one connection of a listener that gives no other", 
   const all = scope(stop.signal, (tasks) => {
     const listeners = [single, net.listen(PORTS[0]!, { signal: tasks.signal })];
     const serve = () => over.promise;
-    acceptAll(tasks, { listeners, clock, log, serve, evictIdle: () => false });
+    acceptAll(tasks, { listeners, clock, log, serve, evictIdle: () => false, signal: stop.signal });
   }).then(() => isOver = true);
   await clock.settle();
   assert.equal(isOver, false);

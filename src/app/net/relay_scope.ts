@@ -22,11 +22,13 @@ export interface RelayScope {
   readonly stack: DisposableStack;
   /** Ends it without an error, as the signal's abort would. */
   readonly end: () => void;
+  /** Has `run`, which never rejects, tell peers of the end; connections close when it settles. */
+  readonly beforeEnd: (run: () => Promise<void>) => void;
 }
 
 /**
- * Runs `body` and all that it spawns. The signal's abort resets relayed connections before it
- * closes them, so that a truncated transfer does not look complete.
+ * Runs `body` and all that it spawns. The signal's abort has peers told of the end, resets relayed
+ * connections, so that a truncated transfer does not look complete, and then closes all.
  */
 export async function relayScope(
   o: RelayScopeOptions,
@@ -34,10 +36,19 @@ export async function relayScope(
 ): Promise<void> {
   using stack = new DisposableStack();
   const cut = new AbortController();
-  using _registration = onAbort(o.signal, (reason) => cut.abort(reason)); // before the scope's own
+  const ending = new AbortController();
+  const farewells: (() => Promise<void>)[] = [];
+  const close = (reason: unknown) => {
+    cut.abort(reason);
+    ending.abort(reason);
+  };
+  using _registration = onAbort(o.signal, (reason) => {
+    if (farewells.length === 0) close(reason);
+    else void Promise.all(farewells.map((say) => say())).then(() => close(reason)); // never rejects
+  });
   using _hold = holdListener(cut.signal);
   const scratch = new ScratchBuffers(o.chunk);
-  await scope(o.signal, (tasks) => {
+  const running = scope(ending.signal, (tasks) => {
     const relays = stack.use(
       new Relays({ clock: o.clock, ...o.limits, scratch, cut: cut.signal }),
     );
@@ -47,6 +58,8 @@ export async function relayScope(
       cut.abort(reason);
       tasks.cancel(reason);
     };
-    body({ tasks, relays, stack, end });
+    body({ tasks, relays, stack, end, beforeEnd: (run) => void farewells.push(run) });
   });
+  // What fails while peers are told of the end fails because of it.
+  await running.finally(() => o.signal.throwIfAborted());
 }

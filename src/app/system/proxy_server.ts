@@ -30,13 +30,13 @@ const CLIENT_REQUEST_MS = 30_000;
 
 /** Runs until the signal aborts; throws a TtunError when no port can be opened. */
 export async function serveProxy(o: ProxyServerOptions): Promise<void> {
-  await relayScope({ ...o, chunk: STREAM_CHUNK }, ({ tasks, relays, stack, end }) => {
+  await relayScope({ ...o, chunk: STREAM_CHUNK }, (all) => {
+    const { tasks, relays, stack } = all;
     const quota = new Quota(o.limits);
     const bound = { ...o, signal: tasks.signal };
     const outbound = outboundOf(bound, () => server.evictIdle());
     const serving = service(bound, relays, quota, outbound);
-    const scope = { tasks, relays, stack, end };
-    const links = o.links === null ? null : openLinks(bound, o.links, serving, outbound, scope);
+    const links = o.links === null ? null : openLinks(bound, o.links, serving, outbound, all);
     const server: TransportServer = stack.use(
       openServer(tasks, { ...o, ...wires(o, links) }, serving),
     );

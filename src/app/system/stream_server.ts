@@ -1,6 +1,5 @@
 import type { HostPort } from "../../base/addr.ts";
 import type { Logger } from "../../base/log.ts";
-import { onAbort } from "../../base/scope.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import type { ForwardTarget } from "../../base/target.ts";
 import type { CongestionChoice, Connection } from "../../contract/connection.ts";
@@ -84,7 +83,7 @@ export interface StreamHostOptions
 /** Makes the server of streams whose connections are the scope's. */
 export function openStreamHost(
   o: StreamHostOptions,
-  { tasks, relays, stack }: RelayScope,
+  { tasks, relays, stack, beforeEnd }: RelayScope,
 ): MuxServer {
   const { signal } = tasks;
   const { clock, log, secrets, keepMs, outbound } = o;
@@ -131,7 +130,7 @@ export function openStreamHost(
       facts: congestionField,
     }),
   );
-  stack.use(onAbort(relays.options.cut!, () => server.sessions.sayGoingDown())); // before connections close
+  beforeEnd(() => server.sessions.sayGoingDown());
   return server;
 }
 
@@ -151,7 +150,7 @@ export async function runStreamServer(o: StreamServerOptions): Promise<void> {
       },
       evictIdle: () => server.evictIdle(),
     };
-    acceptAll(tasks, { ...serving, listeners });
+    acceptAll(tasks, { ...serving, listeners, signal: o.signal });
     if (hops === undefined) return;
     for (const { host, range, key } of hops.ends) {
       const hop = new HopServer(tasks, {

@@ -19,12 +19,24 @@ const STEADY_MS = 1000;
 
 /** Connects again after failures; throws the device's error, or the last failure. */
 export async function runTunClient(o: TunClientOptions): Promise<void> {
-  // Before the scope's own: a server that hears of the end keeps neither session nor listeners.
-  using _bye = onAbort(o.signal, () => o.streams?.sayBye());
-  await scope(o.signal, (tasks) => {
+  const ending = new AbortController();
+  // A server that hears of the end keeps neither session nor listeners.
+  using _bye = onAbort(o.signal, (reason) => void endWith(o, reason, ending)); // never rejects
+  const running = scope(ending.signal, (tasks) => {
     tasks.spawn((signal) => o.router.run(signal));
     tasks.spawn(() => new TunClient({ ...o, signal: tasks.signal }).run());
   });
+  // What fails while the server is told of the end fails because of it.
+  await running.finally(() => o.signal.throwIfAborted());
+}
+
+async function endWith(
+  { streams }: TunClientOptions,
+  reason: unknown,
+  ending: AbortController,
+): Promise<void> {
+  if (streams?.areCarried === true) await streams.sayBye();
+  ending.abort(reason);
 }
 
 interface Ended {
