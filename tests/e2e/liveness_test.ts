@@ -103,7 +103,8 @@ test("1000 sessions in a row leave the server as it was", async () => {
   const before = state();
   await run(1000);
   const after = state();
-  assert.equal(after.descriptors, before.descriptors);
+  // The measurement of the ciphers may still have had some open before.
+  assert(after.descriptors <= before.descriptors, `${before.descriptors} -> ${after.descriptors}`);
   assert(after.mb < before.mb + 12, `${before.mb} -> ${after.mb} MB`);
   assert.equal(server.output.match(/ connection {2}peer=/g)?.length, 1700);
   assert.doesNotMatch(server.output, /rejected|internal/);
