@@ -60,6 +60,6 @@ export async function relayScope(
     };
     body({ tasks, relays, stack, end, beforeEnd: (run) => void farewells.push(run) });
   });
-  // What fails while peers are told of the end fails because of it.
+  // A failure while peers are told of the end is a consequence of it.
   await running.finally(() => o.signal.throwIfAborted());
 }

@@ -26,7 +26,7 @@ export async function runTunClient(o: TunClientOptions): Promise<void> {
     tasks.spawn((signal) => o.router.run(signal));
     tasks.spawn(() => new TunClient({ ...o, signal: tasks.signal }).run());
   });
-  // What fails while the server is told of the end fails because of it.
+  // A failure while the server is told of the end is a consequence of it.
   await running.finally(() => o.signal.throwIfAborted());
 }
 
