@@ -105,7 +105,7 @@ export class StreamSession {
       await run();
     } catch (error) {
       const isOver = error instanceof ProtocolError && error.reason !== "cannot_open";
-      if (isOver) void carrier.end(CloseCode.protocol, error.message);
+      if (isOver) void carrier.end(CloseCode.protocol, error.message); // never rejects
       throw error;
     } finally {
       carrier.detach();
@@ -120,7 +120,9 @@ export class StreamSession {
 
   /** Ends the carriers that are older than this one. */
   endOlder(carrier: SessionCarrier): void {
-    for (const one of this.#carriers) if (one.number < carrier.number) void one.end();
+    for (const one of this.#carriers) {
+      if (one.number < carrier.number) void one.end(); // never rejects
+    }
   }
 
   #countFrom(packets: PacketFacts): void {
