@@ -43,6 +43,7 @@ import {
   RTA_TABLE,
   RTMSG_SIZE,
 } from "./netlink_route.ts";
+import { readTunLink, type TunLink } from "./netlink_tun.ts";
 import { packRule, readRule, type Rule, RULE_SIZE } from "./netlink_rule.ts";
 
 /** The rtnetlink protocol (RFC 3549; linux/netlink.h); layouts are in the other netlink files. */
@@ -102,6 +103,12 @@ export class Netlink implements Disposable {
     const body = concat(head, name);
     for (const message of this.request(RTM_GETLINK, 0, body)) return readLink(message.body);
     throw new NativeError("RTM_GETLINK", Errno.ENODEV);
+  }
+
+  /** Returns TUN devices that stay without a program. */
+  tunLinks(): TunLink[] {
+    return this.#list(RTM_GETLINK, new Uint8Array(IFINFO_SIZE))
+      .map(({ body }) => readTunLink(body)).filter((link) => link !== null);
   }
 
   /**

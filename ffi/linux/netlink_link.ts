@@ -8,6 +8,7 @@ export const IFINFO_SIZE = 16;
 export const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
 const IFLA_TXQLEN = 13;
+export const IFLA_IFALIAS = 20;
 const IFLA_GSO_MAX_SIZE = 41;
 const IFF_UP = 0x1;
 const IFF_LOWER_UP = 0x1_0000;
@@ -30,6 +31,8 @@ export interface LinkChange {
   up?: boolean;
   gsoMaxSize?: number;
   queueLength?: number;
+  /** Words that the kernel keeps for the administrator, at most 255 bytes. */
+  alias?: string;
 }
 
 export function packLink(index: number, change: LinkChange): Uint8Array {
@@ -45,7 +48,10 @@ export function packLink(index: number, change: LinkChange): Uint8Array {
   const mtu = number(IFLA_MTU, change.mtu);
   const gso = number(IFLA_GSO_MAX_SIZE, change.gsoMaxSize);
   const queue = number(IFLA_TXQLEN, change.queueLength);
-  return concat(head, mtu, gso, queue);
+  const words = change.alias === undefined
+    ? EMPTY
+    : attribute(IFLA_IFALIAS, new TextEncoder().encode(change.alias));
+  return concat(head, mtu, gso, queue, words);
 }
 
 export function readLink(body: Uint8Array): LinkState {

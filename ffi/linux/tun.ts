@@ -6,12 +6,16 @@ import { linkKind } from "./link_kind.ts";
 /** Constants of linux/if_tun.h and linux/if.h. */
 const TUNSETIFF = 0x4004_54can;
 const TUNGETIFF = 0x8004_54d2n;
+const TUNSETPERSIST = 0x4004_54cbn;
+const TUNSETOWNER = 0x4004_54ccn;
 const TUNSETOFFLOAD = 0x4004_54d0n;
 const TUNSETVNETHDRSZ = 0x4004_54d8n;
 const IFF_TUN = 0x0001;
 const IFF_MULTI_QUEUE = 0x0100;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
+/** Attaching makes a new device, or fails with EBUSY. */
+const IFF_TUN_EXCL = 0x8000;
 const IFF_PERSIST = 0x0800;
 /** Bytes of struct virtio_net_hdr, without the fields that later versions added. */
 const VNET_HEADER_SIZE = 10;
@@ -95,4 +99,39 @@ function checkAlone(libc: Libc, name: string): void {
 /** Takes bits of `TunOffload`, at any time. Returns 0 or -errno: -EINVAL for an unknown bit. */
 export function setOffload(libc: Libc, fd: number, mask: number): number {
   return libc.ioctlNumber(fd, TUNSETOFFLOAD, BigInt(mask));
+}
+
+/**
+ * Makes a device that stays until it is removed or the machine boots, and that the user of this
+ * number may open. @throws {NativeError} as `openTun`; call `TUNSETIFF`: EBUSY (there is a link of
+ * that name)
+ */
+export function makePersistent(libc: Libc, name: string, owner: number): void {
+  attached(libc, name, IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL, (fd) => {
+    check("TUNSETOWNER", libc.ioctlNumber(fd, TUNSETOWNER, BigInt(owner)));
+    check("TUNSETPERSIST", libc.ioctlNumber(fd, TUNSETPERSIST, 1n));
+  });
+}
+
+/**
+ * Removes a device that stays. @throws {NativeError} as `openTun`; call `TUNSETIFF`: EBUSY (a program
+ * has it open)
+ */
+export function removePersistent(libc: Libc, name: string): void {
+  attached(libc, name, IFF_TUN | IFF_NO_PI, (fd) => {
+    check("TUNSETPERSIST", libc.ioctlNumber(fd, TUNSETPERSIST, 0n));
+  });
+}
+
+function attached(libc: Libc, name: string, flags: number, run: (fd: number) => void): void {
+  const fd = check("open", libc.open(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  try {
+    const request = new Uint8Array(IFREQ_SIZE);
+    request.set(cString(name).subarray(0, IFNAMSIZ - 1));
+    new DataView(request.buffer).setUint16(IFREQ_FLAGS, flags, true);
+    check("TUNSETIFF", libc.ioctl(fd, TUNSETIFF, request));
+    run(fd);
+  } finally {
+    libc.close(fd);
+  }
 }

@@ -12,17 +12,23 @@ export interface User {
   readonly gid: number;
 }
 
+/** Returns null if there is none of that name. */
+export function lookUpUser(libc: Pick<Libc, "getpwnam">, name: string): User | null {
+  const entry = libc.getpwnam(name);
+  if (entry === null) return null;
+  const fields = new Deno.UnsafePointerView(entry);
+  return { name, uid: fields.getUint32(PW_UID), gid: fields.getUint32(PW_GID) };
+}
+
 /** @throws {TtunError} `usage` if it does not exist, `privilege` if this process is not root */
 export function findUser(libc: Pick<Libc, "getpwnam" | "geteuid">, name: string): User {
-  const entry = libc.getpwnam(name);
-  if (entry === null) {
+  const user = lookUpUser(libc, name);
+  if (user === null) {
     throw new TtunError(
       "usage",
       `Cannot become the user ${JSON.stringify(name)}: there is none of that name`,
     );
   }
-  const fields = new Deno.UnsafePointerView(entry);
-  const user = { name, uid: fields.getUint32(PW_UID), gid: fields.getUint32(PW_GID) };
   if (libc.geteuid() !== 0) {
     throw new TtunError(
       "privilege",

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { EXIT_CODES } from "../../src/base/errors.ts";
 import { test } from "../check.ts";
 import { type Host, twoHosts } from "../netns.ts";
+import { readableCopy } from "./readable_copy.ts";
 import {
   devices,
   ENV,
@@ -110,20 +111,6 @@ test("without root it says what to do", async () => {
     await Deno.remove(cache, { recursive: true });
   }
 });
-
-/** Copies of deno, the sources and the module cache that every user can read. */
-async function readableCopy(folder: string) {
-  const root = new URL("../..", import.meta.url).pathname;
-  const info = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
-  const { denoDir } = JSON.parse(new TextDecoder().decode(info.stdout));
-  const script =
-    `cp '${Deno.execPath()}' deno && mkdir -p src cache && cp -r '${root}'/{main.ts,deno.json,deno.lock,src,ffi} src/ &&
-    mkdir -p src/tests && cp '${root}'/tests/layers.ts src/tests/ && cp -r '${denoDir}'/npm cache/ && chmod -R a+rwX .`;
-  const { success, stderr } = await new Deno.Command("bash", { args: ["-c", script], cwd: folder })
-    .output();
-  assert(success, new TextDecoder().decode(stderr));
-  return { deno: `${folder}/deno`, main: `${folder}/src/main.ts`, cache: `${folder}/cache` };
-}
 
 test("missing Deno permissions are a sentence, and no question is asked", async () => {
   await using hosts = await twoHosts();

@@ -18,6 +18,7 @@ import {
   PROXY_SERVER_REFUSALS,
 } from "../proxy/options.ts";
 import { KEY_CHANGE_OPTIONS, KEY_LIST_OPTIONS } from "../keys/options.ts";
+import { DEVICE_ADD_OPTIONS, DEVICE_REMOVE_OPTIONS } from "../device/options.ts";
 import { DOCTOR_OPTIONS } from "../doctor/options.ts";
 import { PING_OPTIONS, SPEEDTEST_OPTIONS } from "../measure/options.ts";
 import {
@@ -190,6 +191,38 @@ export const COMMANDS = {
       }),
     },
   },
+  device: {
+    summary: "make TUN devices on which a user runs ttun without root",
+    about:
+      "ttun device is for an administrator, once: a device that it makes for a user stays until " +
+      "the machine boots, and that user's ttun client or ttun server runs on it (--device NAME) " +
+      "without root and without a capability. Routes, name servers and a kill switch still take " +
+      "root.",
+    aliases: [],
+    example: "sudo ttun device add ttun0 --user alice",
+    commands: {
+      add: defineCommand({
+        summary: "make a device for a user, with its addresses (as root)",
+        example: "sudo ttun device add ttun0 --user alice --address 10.1.1.2/30",
+        options: DEVICE_ADD_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) => (await loadDevice()).runDeviceAdd(options, context),
+      }),
+      remove: defineCommand({
+        summary: "remove a device that ttun device add has made",
+        example: "sudo ttun device remove ttun0",
+        options: DEVICE_REMOVE_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) => (await loadDevice()).runDeviceRemove(options, context),
+      }),
+      list: defineCommand({
+        summary: "list the devices that ttun device add has made",
+        example: "ttun device list",
+        options: {},
+        run: async (options, context) => (await loadDevice()).runDeviceList(options, context),
+      }),
+    },
+  },
   up: defineCommand({
     summary: "start all that a configuration file asks for, in the background",
     example: "ttun up office",
@@ -320,6 +353,10 @@ async function printConfigSchema({ signal }: RunContext): Promise<number> {
   const { configSchema } = await load(() => import("../config/schema.ts"));
   await print(`${JSON.stringify(configSchema(fileCommands(COMMANDS)), null, 2)}\n`, signal);
   return 0;
+}
+
+async function loadDevice() {
+  return await load(() => import("../device/command.ts"));
 }
 
 async function loadKeys() {

@@ -94,7 +94,7 @@ Deno.test("a command's page tells every option with its default", () => {
 Deno.test("usage lines show what is required", () => {
   assert.match(
     generalUsage(COMMANDS),
-    /^Usage: ttun server\|client\|proxy\|ping\|speedtest\|status\|doctor\|forward\|share\|key\|up\|down\|reload\|logs\|config\|genkey\|completions\|man /,
+    /^Usage: ttun server\|client\|proxy\|ping\|speedtest\|status\|doctor\|forward\|share\|key\|device\|up\|down\|reload\|logs\|config\|genkey\|completions\|man /,
   );
   assert.match(groupUsage("proxy", COMMANDS.proxy), /^Usage: ttun proxy server\|client /);
   assert.match(commandUsage("client", COMMANDS.client), /^Usage: ttun client -s HOST\[:PORT\] /);
@@ -105,6 +105,7 @@ Deno.test("all commands are told by all their words, in order", () => {
   const questions = ["ping", "speedtest", "status", "doctor"];
   const forward = ["add", "list", "remove"].map((word) => `forward ${word}`);
   const key = ["add", "revoke", "list"].map((word) => `key ${word}`);
+  const device = ["add", "remove", "list"].map((word) => `device ${word}`);
   const runs = ["up", "down", "reload", "logs"];
   const config = ["check", "show", "example", "schema"].map((word) => `config ${word}`);
   const shells = ["bash", "zsh", "fish"].map((shell) => `completions ${shell}`);
@@ -116,6 +117,7 @@ Deno.test("all commands are told by all their words, in order", () => {
       ...forward,
       "share",
       ...key,
+      ...device,
       ...runs,
       ...config,
       "genkey",
@@ -131,6 +133,7 @@ Deno.test("all commands are told by all their words, in order", () => {
       "forward",
       "share",
       "key",
+      "device",
       ...runs,
       "config",
       "genkey",

@@ -65,7 +65,18 @@ Deno.test("every option of every command that can stand in a file has its place 
     .filter(([, { options, isConfigurable }]) => Object.keys(options).length > 0 && !isConfigurable)
     .map(([name]) => name);
   assert.deepEqual(outside, [
-    ...["share", "key add", "key revoke", "key list", "up", "down", "reload", "logs"],
+    ...[
+      "share",
+      "key add",
+      "key revoke",
+      "key list",
+      "device add",
+      "device remove",
+      "up",
+      "down",
+      "reload",
+      "logs",
+    ],
     ...["config check", "config show", "config example"],
   ]);
   for (const [name, command] of Object.entries(FILES)) {

@@ -12,7 +12,8 @@ import { openLinuxSockets } from "./sockets_linux.ts";
  */
 const GSO_MAX_SIZE = 64_000;
 
-const TUNING = { gsoMaxSize: GSO_MAX_SIZE, queueLength: DEVICE_QUEUE };
+/** Settings of a device for speed alone. */
+export const TUNING = { gsoMaxSize: GSO_MAX_SIZE, queueLength: DEVICE_QUEUE };
 
 export function openLinux(io: "auto" | "ffi" | "deno"): Platform {
   const sockets = openLinuxSockets(io);

@@ -54,6 +54,7 @@ import {
   refuseForV1,
 } from "./conflicts.ts";
 import { statusPlace } from "../status/place.ts";
+import { DEFAULT_ADDRESSES, type Role } from "./default_addresses.ts";
 import { shellHooks } from "./device_hooks.ts";
 import { formatEndpoint } from "../transport/endpoint.ts";
 import { resolveListen } from "../transport/resolve_listen.ts";
@@ -63,14 +64,7 @@ import type { TunClientFlags, TunFlags } from "./options.ts";
 /** Milliseconds for an end that has programs take back what was changed on the machine. */
 const GATEWAY_STOP_MS = 10_000;
 
-type Role = "server" | "client";
 type Hooks = { readonly up: string | undefined; readonly down: string | undefined };
-
-/** Default addresses of the existing programs (docs/wire/ttun-v1.md). */
-const DEFAULT_ADDRESSES: Readonly<Record<Role, readonly string[]>> = {
-  server: ["10.1.1.1/30", "fc11::1/126"],
-  client: ["10.1.1.2/30", "fc11::2/126"],
-};
 
 /** Programs for systems whose devices are not configured by system calls. */
 const ADDRESS_PROGRAMS: Readonly<Record<string, readonly string[]>> = {

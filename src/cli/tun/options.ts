@@ -44,7 +44,8 @@ const REKEY_OPTION = {
   help: "under version 2, take new keys at the latest after so many seconds",
 } as const;
 
-const DEVICE_OPTIONS = {
+/** Options of a device, and of what else an end does with it. */
+export const DEVICE_OPTIONS = {
   mtu: {
     names: ["mtu"],
     group: "tuning",
@@ -148,7 +149,7 @@ const PROCESS_OPTIONS = {
   },
 } as const satisfies OptionTable;
 
-const ADDRESS_OPTION = {
+export const ADDRESS_OPTION = {
   names: ["address"],
   group: "network",
   kind: "list",
@@ -452,8 +453,11 @@ function parseExclude(text: string): Cidr {
   );
 }
 
-/** Checks like Linux (dev_valid_name in net/core/dev.c), and for control bytes. */
-function parseDeviceName(text: string): string {
+/**
+ * Checks like Linux (dev_valid_name in net/core/dev.c), and for control bytes.
+ * @throws {TtunError} usage
+ */
+export function parseDeviceName(text: string): string {
   const bytes = new TextEncoder().encode(text).length;
   const isDots = text === "." || text === "..";
   // deno-lint-ignore no-control-regex -- control characters are what this keeps out

@@ -180,11 +180,33 @@ export function changeAddresses(
       if (needsStandIn) remove(STAND_IN);
     }
   } catch (thrown) {
+    if (thrown instanceof TtunError && thrown.kind === "privilege") {
+      throw notAllowed(device, o, thrown);
+    }
     if (!(thrown instanceof NativeError)) throw thrown;
     throw new TtunError("system", `Cannot configure ${device}: ${thrown.message}`, {
       cause: thrown,
     });
   }
+}
+
+/** Names all commands at once: each attempt without root would come to the next one only. */
+function notAllowed(
+  device: string,
+  { remove, add }: { readonly remove: readonly Cidr[]; readonly add: readonly Cidr[] },
+  cause: TtunError,
+): TtunError {
+  const wanted = add.length === 0 ? "none" : add.map(formatCidr).join(" and ");
+  const commands = [
+    ...remove.map((cidr) => `sudo ip address del ${formatCidr(cidr)} dev ${device}`),
+    ...add.map((cidr) => `sudo ip address add ${formatCidr(cidr)} dev ${device}`),
+  ].join(" && ");
+  return new TtunError(
+    "privilege",
+    `Cannot change the addresses of ${device} to ${wanted}, which the server gives: no privilege ` +
+      `for it; do it once as root: ${commands}`,
+    { cause },
+  );
 }
 
 function removeIfThere(netlink: Netlink, index: number, local: Cidr): void {
