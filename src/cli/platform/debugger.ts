@@ -27,7 +27,10 @@ export function closeDebugger(): Usr1 | null {
   const fallback = new HeldPort();
   // Deno sets up a signal at its first listener only: what replaces that handler here stays.
   Deno.addSignalListener("SIGUSR1", () => fallback.onSignal());
-  if (!isNative) return fallback;
+  if (!isNative) {
+    fallback.hold();
+    return fallback;
+  }
   if (Deno.build.os === "linux") makeUndumpable(); // makes keys safer, but is not necessary
   const usr1 = takeUsr1();
   refuseDebugger();
@@ -49,22 +52,29 @@ export function refuseDebugger(): void {
 }
 
 /**
- * Occupies the debugger's port when the signal cannot be taken. Deno tries to open it once per
- * signal, after this listener; if it is not available, the signal ends the process, as by default.
+ * Occupies the debugger's port when the signal cannot be taken, for as long as the process lives:
+ * Deno tries to open it once per signal, and may be quicker than a listener of the signal. If the
+ * port is not available, the signal ends the process, as by default.
  */
 class HeldPort implements Usr1 {
   #hasCome = false;
   #port: Deno.Listener | null = null;
 
-  onSignal(): void {
-    this.#hasCome = true;
+  /** Returns true if the port is held, by this process or by another one. */
+  hold(): boolean {
     const host = `${DEBUGGER.hostname}:${DEBUGGER.port}`;
-    if (!isGranted({ name: "net", host })) Deno.exit(ENDED_BY_USR1);
+    if (!isGranted({ name: "net", host })) return false;
     try {
       this.#port ??= Deno.listen(DEBUGGER);
+      return true;
     } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) Deno.exit(ENDED_BY_USR1);
+      return error instanceof Deno.errors.AddrInUse;
     }
+  }
+
+  onSignal(): void {
+    this.#hasCome = true;
+    if (!this.hold()) Deno.exit(ENDED_BY_USR1);
   }
 
   check(): "quiet" | "came" {
