@@ -1,7 +1,7 @@
 import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
-import { type LinkSession, PeerClosed } from "../../core/link/v2/handshake.ts";
+import type { LinkSession } from "../../core/link/v2/handshake.ts";
 import { Capability, type Offer, type ServerSetup } from "../../core/link/v2/setup.ts";
 import type { BesideStreams, SessionRequest } from "../link/connect.ts";
 import type { V2Link } from "../link/v2_link.ts";
@@ -94,9 +94,7 @@ export class ClientStreams implements BesideStreams, Disposable {
 
   /** An attempt has ended with this error, which may be the end of the session. */
   attemptFailed(error: TtunError): void {
-    // A server that is busy with others for now does not end a session that it keeps.
-    const isBusy = error instanceof PeerClosed && error.code === CloseCode.busy;
-    if (!isBusy && endsSession(error)) this.#drop(error);
+    if (endsSession(error)) this.#drop(error);
   }
 
   /** Says once for each link why no streams go by it. */

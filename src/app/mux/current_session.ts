@@ -95,6 +95,9 @@ export class CurrentSession {
 
 /** Returns true if nobody can go on with the session after this error of a connection. */
 export function endsSession(error: TtunError): boolean {
-  if (error instanceof PeerClosed) return error.code !== CloseCode.carrier;
+  // A server that is busy with others for now keeps the session all the same.
+  if (error instanceof PeerClosed) {
+    return error.code !== CloseCode.carrier && error.code !== CloseCode.busy;
+  }
   return error instanceof ProtocolError && error.reason !== "cannot_open";
 }
