@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
+import { builtBinary } from "./binary.ts";
 import { ENV, LOOPBACK, type Process, spawnHere, ttunCommand } from "./forward_pair.ts";
 import { makeFolder } from "./proxy_files.ts";
 
@@ -24,16 +25,19 @@ const COMMANDS: Record<string, string[]> = {
   "the proxy's client": ["proxy", "client", "-s", LOOPBACK, "-l", `${LOOPBACK}:0`, "--no-warm-up"],
 };
 
-test("a service manager hears when ttun is ready, and when it stops; by a path and by an abstract name", async () => {
+test("a service manager hears when ttun is ready, alive, and when it stops; by a path and by an abstract name", async () => {
   await using folder = await makeFolder();
   const names = [`${folder.path}/notify`, `@ttun-test-${Deno.pid}`, `${folder.path}/other`];
   await Promise.all(
     Object.entries(COMMANDS).map(async ([what, words], i) => {
       await using heard = await manager(names[i]!);
       const [command, args] = ttunCommand(...words, "-v");
-      await using ttun = spawnHere(command, args, { env: { ...ENV, NOTIFY_SOCKET: names[i]! } });
+      await using ttun = spawnHere(command, args, {
+        env: { ...ENV, NOTIFY_SOCKET: names[i]!, WATCHDOG_USEC: "400000" },
+      });
       await ttun.waitFor(/ listening/);
       await heard.waitFor(/heard READY=1/);
+      await heard.waitFor(/heard WATCHDOG=1\n[^]*heard WATCHDOG=1/);
       assert.doesNotMatch(heard.output, /STOPPING/, what);
       ttun.signal("SIGTERM");
       assert.equal((await ttun.status).code, 0, ttun.output);
@@ -62,4 +66,27 @@ test("a client tells that it is ready when it has its server, and a socket that 
   await server.waitFor(/ listening /);
   await client.waitFor(/ authenticated /, 20_000);
   await heard.waitFor(/heard READY=1/);
+});
+
+test("the executable tells a service manager too, and a watchdog of another process nothing", async () => {
+  await using folder = await makeFolder();
+  const { file } = await builtBinary();
+  const NOTIFY_SOCKET = `${folder.path}/notify`;
+  await using heard = await manager(NOTIFY_SOCKET);
+  const start = (env: Record<string, string>) =>
+    spawnHere(file, ["server", "--no-tun", "-l", `${LOOPBACK}:0`], {
+      env: { ...ENV, NOTIFY_SOCKET, WATCHDOG_USEC: "400000", ...env },
+    });
+  {
+    await using other = start({ WATCHDOG_PID: "1" });
+    await heard.waitFor(/heard READY=1/);
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    assert.doesNotMatch(heard.output, /WATCHDOG/);
+    other.signal("SIGTERM");
+    assert.equal((await other.status).code, 0, other.output);
+  }
+  await using ttun = start({});
+  await heard.waitFor(/heard WATCHDOG=1/);
+  ttun.signal("SIGTERM");
+  assert.equal((await ttun.status).code, 0, ttun.output);
 });

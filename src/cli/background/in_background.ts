@@ -2,6 +2,7 @@ import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { RunContext } from "../command/context.ts";
 import { load } from "../plane/load.ts";
+import { readVariable } from "../platform/variables.ts";
 import { isGranted, requirePermissions } from "../platform/permissions.ts";
 import type { Secrets } from "./handover.ts";
 
@@ -17,38 +18,58 @@ export async function runEnd(
   context: RunContext,
   end: {
     readonly preset: string;
+    /** Milliseconds after which a service manager counts it as ready in any case; absent = never. */
+    readonly readyMs?: number;
     readonly secrets: () => Promise<Secrets>;
     readonly run: (context: RunContext) => Promise<number>;
   },
 ): Promise<number> {
-  if (!daemon && !background) return await underManager(context, end.run);
+  if (!daemon && !background) return await underManager(context, end.readyMs ?? null, end.run);
   return await inBackground(context, end.preset, end.secrets, end.run);
 }
 
-/** Runs a command here, and tells the service manager that has started it when it is ready and ends. */
+/**
+ * Runs a command here, and tells the service manager that has started it when it is ready, that it is
+ * alive, and when it ends.
+ */
 async function underManager(
   context: RunContext,
+  readyMs: number | null,
   run: (context: RunContext) => Promise<number>,
 ): Promise<number> {
-  const path = managerPath();
-  if (path === null) return await run(context);
+  const given = managerVariables();
+  if (given === null) return await run(context);
   const { connectManager } = await load(() => import("./service_manager.ts"));
-  using manager = connectManager(path, context.log);
+  using manager = connectManager(given.path, context.log);
   if (manager === null) return await run(context);
+  const { readiness, Watchdog, watchdogMs } = await load(() => import("./watchdog.ts"));
+  const ms = watchdogMs(given, Deno.pid);
+  using watchdog = ms === null ? null : new Watchdog(ms, manager.tell);
+  using start = readiness(readyMs, manager.tell);
   using _stopping = onAbort(context.signal, () => manager.tell("STOPPING=1"));
-  const ready = () => Promise.resolve(manager.tell("READY=1"));
-  return await run({ ...context, background: { secrets: {}, ready } });
+  const ready = () => Promise.resolve(start.ready());
+  return await run({
+    ...context,
+    background: { secrets: {}, ready },
+    ...(watchdog !== null && { onWatchdog: watchdog.ask }),
+  });
 }
 
-/** Returns the path of the service manager's socket, which no program that this one starts gets. */
-function managerPath(): string | null {
-  const name = "NOTIFY_SOCKET";
-  const mayKnow = Deno.build.os === "linux" && isGranted({ name: "env", variable: name }) &&
-    isGranted({ name: "ffi" });
-  const path = mayKnow ? Deno.env.get(name) : undefined;
-  if (path === undefined || path === "") return null;
-  Deno.env.delete(name);
-  return path;
+/**
+ * Returns the path of the service manager's socket and the time of its watchdog, which no program
+ * that this one starts gets; null = no manager wants to hear.
+ */
+function managerVariables() {
+  if (Deno.build.os !== "linux" || !isGranted({ name: "ffi" })) return null;
+  const path = take("NOTIFY_SOCKET");
+  const [usec, forPid] = [take("WATCHDOG_USEC"), take("WATCHDOG_PID")];
+  return path === undefined || path === "" ? null : { path, usec, forPid };
+}
+
+function take(name: string): string | undefined {
+  const value = readVariable(name);
+  if (value !== undefined) Deno.env.delete(name);
+  return value;
 }
 
 /**

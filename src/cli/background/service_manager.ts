@@ -14,9 +14,7 @@ export class ServiceManager implements Disposable {
   }
 
   /** Tells it a state, such as READY=1; nobody waits for it where it cannot be told. */
-  tell(state: string): void {
-    notify(this.#libc, this.#fd, state);
-  }
+  readonly tell = (state: string): void => void notify(this.#libc, this.#fd, state);
 
   [Symbol.dispose](): void {
     this.#libc.close(this.#fd);

@@ -25,6 +25,11 @@ export interface RunContext {
   readonly onDetached: () => void;
   /** Calls `reload` when SIGHUP asks for it, until disposed of. */
   readonly onReload: (reload: Reload) => Disposable;
+  /**
+   * Has a service manager's watchdog ask the data plane for a sign of life, until disposed of; absent =
+   * there is no watchdog.
+   */
+  readonly onWatchdog?: (answer: () => Promise<void>) => Disposable;
   /** The process in the foreground that waits until this one is ready; absent = there is none. */
   readonly background?: Pick<BackgroundChild, "secrets" | "ready">;
 }

@@ -46,6 +46,8 @@ export type PlaneCommand<Start = unknown> =
   | { readonly kind: "rules"; readonly rules: PlaneRules }
   | { readonly kind: "keys"; readonly keys: readonly NamedKey[] }
   | { readonly kind: "status" }
+  /** The data plane answers that it is alive. */
+  | { readonly kind: "ask" }
   | { readonly kind: "resolved"; readonly id: number; readonly addresses: readonly string[] }
   | { readonly kind: "unresolved"; readonly id: number; readonly error: PlainError }
   | { readonly kind: "secret"; readonly id: number; readonly s: Uint8Array }
@@ -67,6 +69,8 @@ export type PlaneEvent<Facts = unknown> =
   | { readonly kind: "print"; readonly line: string; readonly isProgress: boolean }
   /** A client's first session is there, and so are the listeners of its forwards. */
   | { readonly kind: "up" }
+  /** The answer to `ask`. */
+  | { readonly kind: "alive" }
   /** The server has spoken version 2, which is to be remembered. */
   | { readonly kind: "reportV2" }
   /** Last event; null = no failure. */

@@ -47,6 +47,7 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
   readonly #worker: Worker;
   readonly #port: MessagePort;
   #wakeFd: number | null = null;
+  #alive = Promise.withResolvers<void>();
   #life: Omit<PlaneLife<Facts, Start>, "prepare"> = {};
   readonly #ready = Promise.withResolvers<Facts>();
   /** The data plane's end; null = no failure. */
@@ -90,6 +91,7 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
     this.#life = life;
     using _stop = onAbort(this.#context.signal, () => this.#commandStop());
     using _status = this.#context.onStatus(() => this.#command({ kind: "status" }));
+    using _watched = this.#context.onWatchdog?.(() => this.#answer());
     const first = await this.#orStopped(Promise.race([this.#ready.promise, this.#ended.promise]));
     if (first instanceof TtunError) throw first;
     let late: TtunError | null;
@@ -178,6 +180,8 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
         return void this.#resolve(event.id, event.host); // a failure goes to the data plane
       case "derive":
         return void this.#derive(event.id, event.key); // a failure goes there as well
+      case "alive":
+        return this.#alive.resolve();
       case "up":
         return void this.#life.up?.().catch(this.#fail);
       case "reportV2":
@@ -194,6 +198,13 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
       default:
         event satisfies never;
     }
+  }
+
+  /** Resolves when the data plane's loop has turned, or has ended. */
+  async #answer(): Promise<void> {
+    this.#alive = Promise.withResolvers();
+    this.#command({ kind: "ask" });
+    await Promise.race([this.#alive.promise, this.#ended.promise]);
   }
 
   async #takeAddresses(id: number, addresses: readonly string[]): Promise<void> {

@@ -16,10 +16,15 @@ type Facts = typeof FACTS;
 /** Runs a plane that plays the script, and returns its log and its failure. */
 async function world(
   script: Script,
-  life: (stop: () => void, said: string[]) => Partial<PlaneLife<Facts, string>>,
+  life: (
+    stop: () => void,
+    said: string[],
+    alive: () => Promise<void>,
+  ) => Partial<PlaneLife<Facts, string>>,
 ) {
   const root = new AbortController();
   const said: string[] = [];
+  let alive: () => Promise<void> = () => Promise.reject(new Error("no watchdog"));
   const stop = () => root.abort(new Stopped("the test"));
   const printRecord = (record: LogRecord) => {
     said.push(record.message);
@@ -34,6 +39,10 @@ async function world(
     onDetached: () => {},
     onReload: () => ({ [Symbol.dispose]: () => {} }),
     onStatus: () => ({ [Symbol.dispose]: () => {} }),
+    onWatchdog: (answer) => {
+      alive = answer;
+      return { [Symbol.dispose]: () => {} };
+    },
   };
   using libc = script.loop === "blocking" ? openLibc() : null;
   let error: unknown = null;
@@ -52,7 +61,7 @@ async function world(
       },
     };
     try {
-      await plane.run({ ...standard, ...life(stop, said) });
+      await plane.run({ ...standard, ...life(stop, said, () => alive()) });
     } catch (thrown) {
       error = thrown;
     }
@@ -89,6 +98,21 @@ for (const loop of LOOPS) {
       "stopped",
       "afterwards",
     ]);
+  });
+
+  test(`a watchdog hears from a plane, and from one that has ended: ${loop}`, async () => {
+    let askLater = () => Promise.resolve();
+    const { said } = await world({ loop, play: "abort" }, (stop, said, alive) => ({
+      prepare: async () => {
+        askLater = alive;
+        await alive();
+        said.push("alive");
+        setTimeout(stop);
+        return "north";
+      },
+    }));
+    assert.deepEqual(said, ["alive", "afterwards"]);
+    await askLater();
   });
 
   test(`a session waits until its addresses are taken: ${loop}`, async () => {

@@ -126,6 +126,8 @@ export class PlanePort<Start> implements Resolver {
         if (this.#tellStatus === null) this.#owesStatus = true;
         else this.#tellStatus();
         return;
+      case "ask":
+        return this.report({ kind: "alive" });
       case "rules":
         return this.#rules.give(command.rules);
       case "keys":

@@ -64,6 +64,9 @@ import type { TunClientFlags, TunFlags } from "./options.ts";
 /** Milliseconds for an end that has programs take back what was changed on the machine. */
 const GATEWAY_STOP_MS = 10_000;
 
+/** Milliseconds for a client to reach its server before a service manager goes on without it. */
+const READY_MS = 20_000;
+
 type Hooks = { readonly up: string | undefined; readonly down: string | undefined };
 
 /** Programs for systems whose devices are not configured by system calls. */
@@ -92,7 +95,12 @@ export async function runTun(
     const link = "server" in options ? await sharedLinkSecrets(options, context) : null;
     return link ?? keySecrets(await resolveKey(options, context));
   };
-  return await runEnd(options, context, { preset: role, secrets, run });
+  return await runEnd(options, context, {
+    preset: role,
+    secrets,
+    run,
+    ...(role === "client" && { readyMs: READY_MS }),
+  });
 }
 
 async function runDevice(role: Role, options: TunFlags, context: RunContext): Promise<number> {
