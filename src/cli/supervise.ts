@@ -2,6 +2,7 @@ import { makeLogger } from "../base/log.ts";
 import type { Runnable } from "./command/command.ts";
 import { type RunContext, Stopped } from "./command/context.ts";
 import { type LogSettings, makeLogPrinter } from "./output/log_writer.ts";
+import { hasLiveLine } from "./output/live_wanted.ts";
 import { alsoToFile, makeRecordPrinter } from "./output/start_lines.ts";
 import type { Usr1 } from "./platform/debugger.ts";
 import { load } from "./plane/load.ts";
@@ -18,6 +19,7 @@ export async function supervise(
 ): Promise<number> {
   const settings: LogSettings = command.logging ?? { level: "info", format: "text" };
   await using logFile = settings.file === undefined ? null : await openLogFile(settings.file);
+  using live = await openLive(settings);
   const terminal = makeRecordPrinter(settings);
   const printer = logFile === null ? terminal : alsoToFile(
     terminal,
@@ -38,6 +40,7 @@ export async function supervise(
     begin: printer.begin,
     logLevel: settings.level,
     ...origin,
+    ...(live !== null && { live: (ask) => live.show(ask) }),
     onStatus: (tell) => status.on(tell),
     onReload: (reload) => reloads.on(reload),
     onDetached: () => hasTerminal = false,
@@ -61,6 +64,13 @@ export async function supervise(
     if (failure instanceof Stopped) return failure.exitCode;
     return command.logging === undefined ? reportPlain(failure) : reportLogged(failure, log);
   }
+}
+
+/** Returns null where there is to be no live line. */
+async function openLive(settings: LogSettings) {
+  if (!hasLiveLine(settings)) return null;
+  const { openLiveLine } = await load(() => import("./output/open_live_line.ts"));
+  return openLiveLine();
 }
 
 async function openLogFile(path: string) {

@@ -1,4 +1,5 @@
 import { ProtocolError, type TtunError } from "../../base/errors.ts";
+import type { CipherName } from "../../contract/cipher.ts";
 import type { Clock } from "../../contract/host.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
 import { Capability, type Offer } from "../../core/link/v2/setup.ts";
@@ -52,6 +53,10 @@ export class StreamSession {
   readonly #began: number;
   readonly #name: string;
   #address: string;
+  /** Time of the last arrival on carriers that have ended. */
+  #heard: number;
+  /** Of the last carrier that has ended. */
+  #cipher: CipherName | undefined;
   /** Of the newest carrier with packets; null = there was none. */
   #packets: PacketFacts | null = null;
   /** Bytes of packets on those before. */
@@ -61,6 +66,7 @@ export class StreamSession {
     const { role, peer, clock, memory, onOpened, onMove = () => {} } = o;
     this.#clock = clock;
     this.#began = clock.now();
+    this.#heard = this.#began;
     this.#address = o.address;
     this.#name = o.name ?? "";
     this.#listed = o.sessions?.add((mostStreams) => this.#describe(mostStreams));
@@ -110,6 +116,8 @@ export class StreamSession {
     } finally {
       carrier.detach();
       this.#carriers.splice(this.#carriers.indexOf(carrier), 1);
+      this.#heard = Math.max(this.#heard, carrier.channel.lastArrival);
+      this.#cipher = carrier.channel.cipher;
       this.#wake();
     }
   }
@@ -137,10 +145,14 @@ export class StreamSession {
     const now = this.#clock.now();
     const { traffic = NO_TRAFFIC, known } = this.#packets ?? {};
     const before = this.#packetsBefore;
+    const arrivals = this.#carriers.map(({ channel }) => channel.lastArrival);
+    const cipher = this.#carriers.at(-1)?.channel.cipher ?? this.#cipher;
     return {
       peer: this.#address,
       wire: "v2" as const,
       seconds: (now - this.#began) / 1000,
+      ...(cipher !== undefined && { cipher }),
+      idleSeconds: (now - Math.max(this.#heard, ...arrivals)) / 1000,
       ...(this.#name !== "" && { name: this.#name }),
       ...known,
       sentBytes: mux.sentBytes + before.sentBytes + traffic.sentBytes,

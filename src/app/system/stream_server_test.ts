@@ -144,6 +144,8 @@ Deno.test("both ends list a session with its bytes, streams and carriers, until 
   assert.deepEqual([atClient.sentBytes, atClient.receivedBytes, atClient.streams], [5000, 0, 1]);
   assert.deepEqual([atServer.sentBytes, atServer.receivedBytes, atServer.streams], [0, 5000, 1]);
   assert.deepEqual([atClient.peer, atClient.seconds], ["192.0.2.1:20203", 1]);
+  assert.equal(atServer.cipher, "chacha20-poly1305");
+  assert.equal(atServer.idleSeconds, 0);
   const first = atClient.carriers.at(-1)!;
   assert.equal(first.peer, "192.0.2.1:20203");
   world.carriers.at(-1)!.reset();

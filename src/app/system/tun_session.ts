@@ -27,7 +27,7 @@ export async function runSession(
 
 /** Describes a session, whose only connection is its carrier; `known`: facts about a client. */
 export function sessionDescriber(
-  { wire, rttMs = () => NaN }: Pick<PeerLink, "wire" | "rttMs">,
+  { wire, cipher, v2, rttMs = () => NaN }: Pick<PeerLink, "wire" | "cipher" | "v2" | "rttMs">,
   meter: SessionMeter,
   peer: string,
   known: Pick<SessionStatus, "name" | "addresses"> = {},
@@ -38,6 +38,8 @@ export function sessionDescriber(
       peer,
       wire,
       seconds: meter.ms / 1000,
+      ...(cipher !== undefined && { cipher }),
+      ...(v2 !== undefined && { idleSeconds: meter.msSince(v2.channel.lastArrival) / 1000 }),
       ...known,
       ...meter.traffic,
       carriers: [{ number: 1, peer, ...(!Number.isNaN(rtt) && { rttMs: rtt }) }],
@@ -70,7 +72,12 @@ export class SessionMeter {
   }
 
   get ms(): number {
-    return this.#clock.now() - this.#since;
+    return this.msSince(this.#since);
+  }
+
+  /** `time`: of the session's clock. */
+  msSince(time: number): number {
+    return this.#clock.now() - time;
   }
 
   /** `rttMs`: the last round-trip time; NaN = unknown. */

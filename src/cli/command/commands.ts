@@ -403,11 +403,15 @@ function logSettings(options: {
   readonly logFile?: string | undefined;
   readonly daemon?: boolean;
   readonly background?: boolean;
+  readonly noLive?: boolean;
+  /** -W, which other programs start with their own terminal. */
+  readonly stdio?: unknown;
 }): LogSettings {
   return {
     level: options.verbose ? "debug" : options.quiet ? "warn" : "info",
     format: options.logFormat,
     ...(options.logFile !== undefined && { file: options.logFile }),
     ...((options.daemon || options.background) && { goesToBackground: true }),
+    isLive: options.noLive === false && options.stdio === undefined,
   };
 }

@@ -1,3 +1,4 @@
+import type { LiveSample } from "../../core/status/live_meter.ts";
 import type { BackgroundChild } from "../background/child.ts";
 import type { Reload } from "../reloads.ts";
 import type { Logger, LogLevel, LogRecord } from "../../base/log.ts";
@@ -21,6 +22,8 @@ export interface RunContext {
   readonly onStatus: (tell: () => void) => Disposable;
   /** Reads the command's options again; absent = they are in no configuration file. */
   readonly reread?: () => Promise<Reread>;
+  /** Shows a live line below the log, and calls `ask` for each sample; absent = there is none. */
+  readonly live?: (ask: () => void) => LiveDisplay;
   /** Called when the program has let go of its terminal, whose end was its own before. */
   readonly onDetached: () => void;
   /** Calls `reload` when SIGHUP asks for it, until disposed of. */
@@ -32,6 +35,11 @@ export interface RunContext {
   readonly onWatchdog?: (answer: () => Promise<void>) => Disposable;
   /** The process in the foreground that waits until this one is ready; absent = there is none. */
   readonly background?: Pick<BackgroundChild, "secrets" | "ready">;
+}
+
+/** Shows facts of a running end until it is disposed of. */
+export interface LiveDisplay extends Disposable {
+  take(sample: LiveSample): void;
 }
 
 /** Options by the keys of their table. */

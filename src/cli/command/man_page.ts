@@ -37,6 +37,7 @@ export const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ["SUDO_UID", "set by sudo: files of this user count as root's own, key files and others"],
   ["LOGS_DIRECTORY", "instead of the folder for logs of ttun up; systemd sets it"],
   ["NO_COLOR", "when set, nothing is printed in colours"],
+  ["TERM", "there is no live line on a terminal of the type dumb"],
   [
     "TTUN_ROLE, TTUN_DEVICE, TTUN_MTU, TTUN_ADDRESSES, TTUN_ROUTES, TTUN_LISTEN",
     "set for the commands of --up and --down: what the tunnel has",

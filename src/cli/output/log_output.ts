@@ -19,6 +19,9 @@ const PAUSE = 50;
 
 const LINE_FEED = 0x0a;
 
+/** Erases from the cursor, which is at a line's beginning, to the screen's end (ECMA-48: ED). */
+const ERASE = utf8("\r\x1b[J");
+
 /** Text that stays in one piece, or a mark where a number of lines was dropped. */
 type Piece = { readonly bytes: Uint8Array; readonly lines: number } | { lost: number };
 
@@ -42,6 +45,12 @@ export class LogOutput {
   #hasFailed = false;
   /** Only the beginning of a line was written. */
   #isTorn = false;
+  /** Text below the last line; null = there is none. */
+  #footer: Uint8Array | null = null;
+  /** It is to be written, or erased, though there are no lines to write. */
+  #isFooterDue = false;
+  /** There is one on the screen. */
+  #isFooterShown = false;
 
   constructor(to: AsyncWriter, o: { stallMs: number } = { stallMs: STALL }) {
     this.#to = to;
@@ -56,6 +65,16 @@ export class LogOutput {
       this.#waiting += bytes.length;
     } else this.#lose(countLines(bytes));
     if (this.#since === null) void this.#run(); // never rejects: failed writes count as lost lines
+  }
+
+  /**
+   * Keeps a text of one row below the lines, for a terminal; null takes it away. The cursor stays at
+   * its beginning: if a narrower terminal breaks it into several rows, all of them are erased.
+   */
+  setFooter(text: string | null): void {
+    this.#footer = text === null ? null : utf8(`${text}\r`);
+    this.#isFooterDue = true;
+    if (this.#since === null) void this.#run(); // never rejects: as in `write`
   }
 
   /** Like `write`, but waits for room as long as somebody reads. */
@@ -102,8 +121,11 @@ export class LogOutput {
 
   async #run(): Promise<void> {
     // A report of lost lines alone is not retried without new text.
-    while (this.#waiting > 0 || (this.#queue.length > 0 && !this.#hasFailed)) {
+    while (
+      this.#waiting > 0 || (this.#queue.length > 0 && !this.#hasFailed) || this.#isFooterDue
+    ) {
       const { bytes, lines } = this.#take();
+      if (bytes.length === 0) continue; // the footer came and went
       this.#since = performance.now();
       try {
         await this.#writeAll(bytes);
@@ -111,7 +133,7 @@ export class LogOutput {
       } catch {
         // A closed pipe or a full disk cannot be reported elsewhere, and must not end a tunnel.
         this.#hasFailed = true;
-        this.#lose(lines, "front");
+        if (lines > 0) this.#lose(lines, "front");
       }
       this.#since = null;
       const { resolve } = this.#moved;
@@ -136,7 +158,16 @@ export class LogOutput {
       count++;
     }
     this.#queue = this.#queue.slice(count);
-    return { bytes: concat(...parts), lines };
+    return { bytes: this.#withFooter(parts), lines };
+  }
+
+  #withFooter(parts: Uint8Array[]): Uint8Array {
+    this.#isFooterDue = false;
+    if (this.#footer === null && !this.#isFooterShown) return concat(...parts);
+    const isOpen = (parts.at(-1)?.at(-1) ?? LINE_FEED) !== LINE_FEED;
+    const end = isOpen ? [Uint8Array.of(LINE_FEED)] : [];
+    this.#isFooterShown = this.#footer !== null;
+    return concat(ERASE, ...parts, ...end, ...(this.#footer === null ? [] : [this.#footer]));
   }
 
   async #writeAll(bytes: Uint8Array): Promise<void> {

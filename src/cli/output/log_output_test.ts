@@ -197,3 +197,56 @@ Deno.test("however it is read, every line is there once, or in a count", async (
     { numRuns: 100 },
   );
 });
+
+const ERASE = "\r\x1b[J";
+
+Deno.test("a footer stays below the lines, and is erased when it goes", async () => {
+  const { reader, output, say } = world();
+  say("one\n");
+  await output.flush(1000);
+  output.setFooter("rates");
+  await output.flush(1000);
+  say("two\n");
+  say("cut off");
+  await output.flush(1000);
+  output.setFooter("other rates");
+  await output.flush(1000);
+  output.setFooter(null);
+  await output.flush(1000);
+  say("three\n");
+  await output.flush(1000);
+  assert.deepEqual(reader.writes, [
+    "one\n",
+    `${ERASE}rates\r`,
+    `${ERASE}two\nrates\r`,
+    `${ERASE}cut off\nrates\r`,
+    `${ERASE}other rates\r`,
+    ERASE,
+    "three\n",
+  ]);
+});
+
+Deno.test("while nobody reads only the last footer is kept, and one that was never shown is none", async () => {
+  const { reader, output, say } = world();
+  output.setFooter(null);
+  await turn();
+  assert.deepEqual(reader.writes, []);
+  reader.reads = false;
+  say("one\n");
+  for (let i = 0; i < 1000; i++) output.setFooter(`${i}`);
+  reader.resume();
+  await output.flush(1000);
+  assert.deepEqual(reader.writes, ["one\n", `${ERASE}999\r`]);
+});
+
+Deno.test("a footer that cannot be written is tried again with the next one, and loses no line", async () => {
+  const { reader, output, say } = world();
+  reader.error = new Error("closed");
+  output.setFooter("rates");
+  await output.flush(1000);
+  await turn();
+  reader.error = null;
+  say("one\n");
+  await output.flush(1000);
+  assert.equal(reader.text, `${ERASE}one\nrates\r`);
+});

@@ -11,6 +11,8 @@ export interface LogSettings {
   readonly file?: string;
   /** Until the program is in the background, where it lets go of standard error. */
   readonly goesToBackground?: boolean;
+  /** The command has a live line, and the user has not refused it. */
+  readonly isLive?: boolean;
 }
 
 /** SGR colours: red, yellow, green, grey. */

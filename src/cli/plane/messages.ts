@@ -3,6 +3,7 @@ import type { NamedKey } from "../../base/named_key.ts";
 import type { LogLevel, LogRecord } from "../../base/log.ts";
 import type { AclRules } from "../../core/acl/acl.ts";
 import type { ListenRule } from "../../core/acl/listen_rule.ts";
+import type { LiveSample } from "../../core/status/live_meter.ts";
 import type { Lease } from "../../core/ip/address_pool.ts";
 
 export interface WorkerInit<Config> {
@@ -48,6 +49,8 @@ export type PlaneCommand<Start = unknown> =
   | { readonly kind: "status" }
   /** The data plane answers that it is alive. */
   | { readonly kind: "ask" }
+  /** Asks for a sample of the live line. */
+  | { readonly kind: "live" }
   | { readonly kind: "resolved"; readonly id: number; readonly addresses: readonly string[] }
   | { readonly kind: "unresolved"; readonly id: number; readonly error: PlainError }
   | { readonly kind: "secret"; readonly id: number; readonly s: Uint8Array }
@@ -64,6 +67,7 @@ export type PlaneEvent<Facts = unknown> =
   | { readonly kind: "derive"; readonly id: number; readonly key: Uint8Array }
   /** Addresses of a client's session, whose packets wait until they are `taken`. */
   | { readonly kind: "addresses"; readonly id: number; readonly addresses: readonly string[] }
+  | { readonly kind: "live"; readonly sample: LiveSample }
   | { readonly kind: "leases"; readonly leases: readonly Lease[] }
   /** Output of the command; progress is replaced by the next line. */
   | { readonly kind: "print"; readonly line: string; readonly isProgress: boolean }

@@ -5,7 +5,7 @@ import { releaseRuntimePages } from "../../../ffi/linux/runtime_pages.ts";
 import { errorFromPlain, plainError, toTtunError, TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Lease } from "../../core/ip/address_pool.ts";
-import type { RunContext } from "../command/context.ts";
+import type { LiveDisplay, RunContext } from "../command/context.ts";
 import type { PlaneConfig } from "./kinds.ts";
 import type { PlaneCommand, PlaneEvent, PlaneRules, WorkerInit } from "./messages.ts";
 import { resolveHost } from "../platform/resolve.ts";
@@ -55,6 +55,7 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
   /** Failures in the main thread, which must end the data plane. */
   readonly #failed = Promise.withResolvers<TtunError>();
   #stopped: Promise<TtunError | null> | null = null;
+  #live: LiveDisplay | undefined;
 
   /**
    * `libc` wakes a data plane whose loop blocks; null if none does. `stopMs`: milliseconds for it to
@@ -124,6 +125,8 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
     if (start === null || this.#context.signal.aborted) return;
     this.#command({ kind: "start", with: start.value });
     using _settling = this.#releaseLater();
+    using live = this.#context.live?.(() => this.#command({ kind: "live" }));
+    this.#live = live;
     const failure = await this.#orStopped(
       Promise.race([this.#ended.promise, this.#failed.promise]),
     );
@@ -190,6 +193,8 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
         return void this.#takeAddresses(event.id, event.addresses).catch(this.#fail);
       case "print":
         return this.#life.print?.(event.line, event.isProgress);
+      case "live":
+        return this.#live?.take(event.sample);
       case "leases":
         return this.#life.leases?.(event.leases);
       case "ended":

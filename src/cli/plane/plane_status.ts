@@ -15,6 +15,12 @@ export interface ChangeableForwards {
 export class PlaneStatus {
   #describe: ((wishes: ReportWishes) => EndStatus) | null = null;
   #forwards: ChangeableForwards | undefined;
+  readonly #always: EndStatus;
+
+  /** `always`: facts that all kinds of data planes have. */
+  constructor(always: EndStatus = {}) {
+    this.#always = always;
+  }
 
   set(
     describe: (wishes: ReportWishes) => EndStatus,
@@ -30,7 +36,7 @@ export class PlaneStatus {
   }
 
   describe(wishes: ReportWishes): EndStatus {
-    return this.#describe?.(wishes) ?? {};
+    return { ...this.#always, ...this.#describe?.(wishes) };
   }
 
   /** @throws {TtunError} usage, in_use, privilege, unreachable */

@@ -1,5 +1,6 @@
 import { type LogFields, type Logger, makeLogger } from "../../base/log.ts";
 import type { Resolver } from "../../contract/host.ts";
+import { LiveMeter } from "../../core/status/live_meter.ts";
 import { SessionList } from "../../core/status/session_list.ts";
 import type { EndStatus, ReportWishes } from "../../core/status/report.ts";
 import type { PlaneCiphers } from "./wire_secrets.ts";
@@ -85,7 +86,16 @@ export async function runPlane<P extends SocketPlatform, Start>(
   const change = user === undefined ? null : platform.userChange(user, steps.userChange);
   const chosen = opened.use(chooseCiphers(aead, log));
   const ciphers = { ...chosen, costs: opened.use(knownCosts(chosen, platform.clock)).costs };
-  const source = new PlaneStatus();
+  const transports = [...new Set(steps.endpoints?.map(({ scheme }) => scheme))];
+  const source = new PlaneStatus({
+    ...(transports.length > 0 && { transports }),
+    aead: chosen.name,
+  });
+  const meter = new LiveMeter();
+  port.onLive(() => {
+    const status = source.describe({ mostStreams: null });
+    port.report({ kind: "live", sample: meter.sample(status, platform.clock.now()) });
+  });
   if (status !== null) openStatus?.(status, { platform, log, signal, opened }, source);
   if (metrics !== null) {
     const net = platform.openNet({ io, mptcp: false, segmentBytes: {} }, log);

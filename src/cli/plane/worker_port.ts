@@ -19,6 +19,7 @@ export class PlanePort<Start> implements Resolver {
   readonly #stop = Promise.withResolvers<void>();
   #isEndedOnPurpose = false;
   #tellStatus: (() => void) | null = null;
+  #tellLive: (() => void) | null = null;
   readonly #rules = new Latest<PlaneRules>();
   readonly #keys = new Latest<readonly NamedKey[]>();
   /** Status was asked for before there was anything to tell. */
@@ -44,6 +45,11 @@ export class PlanePort<Start> implements Resolver {
     this.#tellStatus = tell;
     if (this.#owesStatus) tell();
     this.#owesStatus = false;
+  }
+
+  /** `tell` is called whenever a sample for the live line is asked for. */
+  onLive(tell: () => void): void {
+    this.#tellLive = tell;
   }
 
   /** `use` is called with other rules than those of the beginning, at once if there are some. */
@@ -128,6 +134,8 @@ export class PlanePort<Start> implements Resolver {
         return;
       case "ask":
         return this.report({ kind: "alive" });
+      case "live":
+        return this.#tellLive?.();
       case "rules":
         return this.#rules.give(command.rules);
       case "keys":

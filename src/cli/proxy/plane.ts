@@ -121,6 +121,7 @@ async function runEnd(
       onCounters(() => ({ ...given() }));
       onReport(({ mostStreams }) => ({
         ...ends,
+        transports: ["hop"],
         connections: { ...connectionsStatus(given()), ...proxyTraffic(end.role, total) },
         ...sessionsOf(config, sessions.describe(mostStreams)),
       }));

@@ -20,6 +20,10 @@ function sessionFields(end: string, session: SessionStatus): (string | number | 
   return [
     ...[end, "session", id, peer, wire, Math.floor(seconds), name, addresses?.join(",")],
     ...[session.sentBytes, session.receivedBytes, streams, carriers.length, carriers.at(-1)?.rttMs],
+    ...[
+      session.cipher,
+      session.idleSeconds === undefined ? undefined : Math.floor(session.idleSeconds),
+    ],
   ];
 }
 

@@ -22,6 +22,8 @@ const SERVER: StatusReport = {
     id: 3,
     peer: "192.0.2.1:40000",
     wire: "v2",
+    cipher: "aes-256-gcm",
+    idleSeconds: 7.9,
     seconds: 65.5,
     name: "lap\ttop\n",
     addresses: ["10.9.0.2/24"],
@@ -49,11 +51,11 @@ Deno.test("a dump has a line for the program and one for each session, the same 
     ],
     [
       ...["office", "session", "3", "192.0.2.1:40000", "v2", "65", "lap?top?", "10.9.0.2/24"],
-      ...["1234567", "999", "2", "1", "12.345"],
+      ...["1234567", "999", "2", "1", "12.345", "aes-256-gcm", "7"],
     ],
     [
       ...["office", "session", "4", "192.0.2.2:40000", "v1", "1", "-", "-"],
-      ...["0", "0", "-", "0", "-"],
+      ...["0", "0", "-", "0", "-", "-", "-"],
     ],
     [""],
   ]);

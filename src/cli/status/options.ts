@@ -23,6 +23,13 @@ export const STATUS_OPTIONS = {
     default: false,
     help: "open no socket for ttun status",
   },
+  noLive: {
+    names: ["no-live"],
+    group: "logging",
+    kind: "boolean",
+    default: false,
+    help: "show no live line with rates below the log, which a terminal has otherwise",
+  },
   metrics: {
     names: ["metrics"],
     group: "logging",

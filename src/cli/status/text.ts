@@ -18,6 +18,7 @@ export function statusText(report: RatedReport): string {
   const lines = [`${name}: ttun ${command}, process ${pid}, up ${durationText(seconds)}`];
   const fact = (label: string, text: string) => lines.push(`  ${label.padEnd(LABEL)}${text}`);
   if (report.server !== undefined) fact("server", report.server);
+  if (report.transports !== undefined) fact("transport", report.transports.join(" "));
   if (report.listen !== undefined) fact("listens on", report.listen.join(" "));
   if (device !== undefined) {
     const traffic = trafficText(device);
@@ -46,14 +47,17 @@ export function forwardText({ kind, listen, to, isListening = true }: ForwardSta
 }
 
 function sessionLines(session: RatedSession): string[] {
-  const { id, peer, wire, seconds, name, addresses, streams, keptBytes = 0 } = session;
+  const { id, peer, wire, cipher, seconds, idleSeconds, name, addresses, streams, keptBytes = 0 } =
+    session;
   const { carriers, sentBytes, receivedBytes, rates } = session;
   const { streamList = [], unlistedStreams = 0 } = session;
   const known = [
     ...(name === undefined ? [] : [name]),
     ...(addresses === undefined ? [] : [addresses.join(" ")]),
     `wire ${wire}`,
+    ...(cipher === undefined ? [] : [cipher]),
     `up ${durationText(seconds)}`,
+    ...(idleSeconds === undefined ? [] : [`last seen ${durationText(idleSeconds)} ago`]),
     ...(streams === undefined ? [] : [`${streams} stream${streams === 1 ? "" : "s"}`]),
     ...(keptBytes === 0 ? [] : [`${bytesText(keptBytes)} not acknowledged`]),
   ];
@@ -103,7 +107,7 @@ function ratesText({ sentBytesPerSecond, receivedBytesPerSecond }: Rates): strin
   return `sends ${rateText(sentBytesPerSecond)}  receives ${rateText(receivedBytesPerSecond)}`;
 }
 
-function rateText(bytesPerSecond: number): string {
+export function rateText(bytesPerSecond: number): string {
   return `${bytesText(bytesPerSecond)}/s`;
 }
 
@@ -125,6 +129,6 @@ export function durationText(seconds: number): string {
   return min > 0 ? `${min} min ${s} s` : `${s} s`;
 }
 
-function msText(ms: number): string {
+export function msText(ms: number): string {
   return `${ms < 10 ? ms.toFixed(2) : ms.toFixed(1)} ms`;
 }

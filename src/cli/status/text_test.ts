@@ -9,12 +9,15 @@ const CLIENT: RatedReport = {
   pid: 4711,
   seconds: 3725,
   server: "vpn.example.net:20203",
+  transports: ["tcp"],
   forwards: [{ kind: "local", listen: ["127.0.0.1:8080", "[::1]:8080"], to: "db:5432" }],
   connections: { open: 2, served: 30 },
   sessions: [{
     id: 3,
     peer: "192.0.2.1:20203",
     wire: "v2",
+    cipher: "aes-256-gcm",
+    idleSeconds: 7.9,
     seconds: 65,
     sentBytes: 1_234_567,
     receivedBytes: 999,
@@ -34,9 +37,10 @@ Deno.test("a client's status has its forwards, sessions, carriers, rates and rou
     statusText(CLIENT),
     `office: ttun client, process 4711, up 1 h 2 min
   server       vpn.example.net:20203
+  transport    tcp
   forward      127.0.0.1:8080 [::1]:8080 to db:5432
   connections  2 open, 30 since the start
-  session 3    192.0.2.1:20203, wire v2, up 1 min 5 s, 2 streams, 1.5 kB not acknowledged
+  session 3    192.0.2.1:20203, wire v2, aes-256-gcm, up 1 min 5 s, last seen 7 s ago, 2 streams, 1.5 kB not acknowledged
     sent       1.2 MB, 1.0 MB/s
     received   999 B, 0 B/s
     carrier 1  192.0.2.1:20203, round trip 12.3 ms
@@ -92,7 +96,7 @@ Deno.test("a server's status has its device, and its clients with what they were
   assert.match(text, /^ {2}device {7}ttun0, MTU 1280, 10\.5\.0\.1\/24, sent 1 B, received 2 B$/m);
   assert.match(
     text,
-    /192\.0\.2\.1:20203, laptop, 10\.5\.0\.2\/24, wire v2, up 1 min 5 s, 1 stream$/m,
+    /192\.0\.2\.1:20203, laptop, 10\.5\.0\.2\/24, wire v2, aes-256-gcm, up 1 min 5 s, last seen 7 s ago, 1 stream$/m,
   );
   assert.match(text, /^ {4}carrier {4}none at the moment$/m);
 });

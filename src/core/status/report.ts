@@ -1,3 +1,5 @@
+import type { CipherName } from "../../contract/cipher.ts";
+
 /**
  * Version of the report's shape. Fields may be added within one; none changes its meaning or goes.
  * Facts that a kind of end, a system or a moment does not have are absent.
@@ -20,6 +22,10 @@ export interface TrafficStatus {
 
 /** Facts of a running end about itself, at one moment. */
 export interface EndStatus {
+  /** How the other end is reached: the schemes of `-s` or `-l`, each once. */
+  readonly transports?: readonly string[];
+  /** Implementation of the ciphers: `native`, `node` or `pure`. */
+  readonly aead?: string;
   /** Where a server, or a proxy's client, listens. */
   readonly listen?: readonly string[];
   /** The server of a client. */
@@ -64,6 +70,9 @@ export interface SessionStatus extends TrafficStatus {
   readonly peer: string;
   readonly wire: "v1" | "v2";
   readonly seconds: number;
+  readonly cipher?: CipherName;
+  /** Since anything has come from the other end (version 2). */
+  readonly idleSeconds?: number;
   /** A client's name, and the addresses that it was given. */
   readonly name?: string;
   readonly addresses?: readonly string[];
