@@ -27,6 +27,7 @@ export const Errno = {
   EPIPE: 32,
   ENOSYS: 38,
   ELOOP: 40,
+  EMSGSIZE: 90,
   ENOPROTOOPT: 92,
   EPROTONOSUPPORT: 93,
   EOPNOTSUPP: 95,

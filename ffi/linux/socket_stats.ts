@@ -20,6 +20,7 @@ const TCPI_UNACKED = 24;
 const TCPI_SACKED = 28;
 const TCPI_LAST_DATA_SENT = 44;
 const TCPI_LAST_ACK_RECV = 56;
+const TCPI_PMTU = 60;
 const TCPI_RTT_US = 68;
 const TCPI_TOTAL_RETRANS = 100;
 const TCPI_BYTES_ACKED = 120;
@@ -81,6 +82,12 @@ export function connectionStats(libc: Libc, fd: number): ConnectionStats {
   info.peerClosed = hasHungUp(libc, fd);
   delete info.isGone;
   return info;
+}
+
+/** Returns the path MTU by TCP's own discovery; null where the kernel does not tell. */
+export function tcpPathMtu(libc: Libc, fd: number): number | null {
+  const tcp = getStruct(libc, fd, IPPROTO_TCP, TCP_INFO, TCP_INFO_SIZE);
+  return tcp === null || tcp.byteLength < TCP_INFO_SIZE ? null : tcp.getUint32(TCPI_PMTU, true);
 }
 
 function sendingInfo(tcp: DataView): SendingInfo {

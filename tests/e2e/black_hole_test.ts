@@ -1,57 +1,27 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
-import { Host, linkHosts, type Process } from "../netns.ts";
+import type { Host, Process } from "../netns.ts";
+import { limitPackets, type RoutedPath, routedPath, SERVER, silenceRouter } from "./routed_path.ts";
 import { ENV, INNER, ttunCommand } from "./tunnel.ts";
 
 const MTU = 1300;
-const SERVER = { v4: "198.51.100.2", v6: "2001:db8:2::2" };
 const BYTES = 2_000_000;
 const PORT = 5001;
 
-interface BlackHole extends AsyncDisposable {
-  readonly server: Host;
-  readonly client: Host;
-}
-
-/**
- * client – router – server, of which the router drops what is longer than MTU, either way, and says
- * nothing. It is the kernel's own forwarding that drops: super-packets are judged by their segments.
- */
-async function blackHole(): Promise<BlackHole> {
+/** A router drops what is longer than MTU, either way, and says nothing. */
+async function blackHole(): Promise<RoutedPath> {
   await using stack = new AsyncDisposableStack();
-  const client = stack.use(await Host.create());
-  const router = stack.use(await Host.create());
-  const server = stack.use(await Host.create());
-  await linkHosts(client, router, {
-    v4: ["192.0.2.2/24", "192.0.2.1/24"],
-    v6: ["2001:db8:1::2/64", "2001:db8:1::1/64"],
-    ifname: "near0",
-  });
-  await linkHosts(router, server, {
-    v4: ["198.51.100.1/24", "198.51.100.2/24"],
-    v6: ["2001:db8:2::1/64", "2001:db8:2::2/64"],
-    ifname: "far0",
-  });
-  await client.sh("ip route add default via 192.0.2.1; ip -6 route add default via 2001:db8:1::1");
-  await server.sh(
-    "ip route add default via 198.51.100.1; ip -6 route add default via 2001:db8:2::1",
-  );
-  await router.sh(`
-    echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
-    iptables -w -A OUTPUT -p icmp --icmp-type fragmentation-needed -j DROP
-    ip6tables -w -A OUTPUT -p icmpv6 --icmpv6-type packet-too-big -j DROP
-    ip route add 192.0.2.2/32 dev near0 mtu lock ${MTU}
-    ip route add 198.51.100.2/32 dev far0 mtu lock ${MTU}
-    ip -6 route add 2001:db8:1::2/128 dev near0 mtu lock ${MTU}
-    ip -6 route add 2001:db8:2::2/128 dev far0 mtu lock ${MTU}`);
+  const path = stack.use(await routedPath());
+  await silenceRouter(path);
+  await limitPackets(path, MTU);
   const ping = (size: number) =>
-    client.run("ping", ["-c", "1", "-W", "1", "-M", "do", "-s", `${size}`, SERVER.v4]);
+    path.client.run("ping", ["-c", "1", "-W", "1", "-M", "do", "-s", `${size}`, SERVER.v4]);
   assert.equal((await ping(MTU - 28)).code, 0, "what just fits passes");
   const lost = await ping(MTU - 27);
   assert.equal(lost.code, 1);
   assert.doesNotMatch(lost.stdout + lost.stderr, /too long|fragmentation|mtu/i);
-  const owned = stack.move();
-  return { server, client, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  stack.move();
+  return path;
 }
 
 async function start(host: Host, ...args: string[]): Promise<Process> {

@@ -1,16 +1,34 @@
+import { isSharedLink } from "../../core/share/shared_link.ts";
 import { readAddress } from "../command/address_args.ts";
-import { DEFAULT_PORT } from "../transport/table.ts";
+import { KEY_FILE_OPTION, KEY_OPTION } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
+import { parseServer } from "../transport/endpoint.ts";
+import { DEFAULT_PORT } from "../transport/table.ts";
 
 export const DOCTOR_OPTIONS = {
   server: {
     names: ["server", "s"],
     group: "basic",
     kind: "string",
-    metavar: "HOST[:PORT]",
-    parse: (text: string) => readAddress(text, { port: DEFAULT_PORT }),
+    metavar: "SERVER",
+    parse: parseServer,
     positional: true,
-    help: "look at the way to this server too; --server may be left out right behind the command",
+    help:
+      "look at the way to this server too: HOST[:PORT], hop://HOST[?range=FIRST-LAST], a link " +
+      "or link:FILE; --server may be left out right behind the command",
+    isSecret: isSharedLink,
+  },
+  key: KEY_OPTION,
+  keyFile: KEY_FILE_OPTION,
+  listen: {
+    names: ["listen", "l"],
+    group: "basic",
+    kind: "string",
+    metavar: "[ADDRESS:]PORT",
+    parse: (text: string) => readAddress(text, { host: "", port: DEFAULT_PORT }),
+    // In other commands it says where to listen, and what it gives is another thing.
+    variable: null,
+    help: "tell who listens on this port here, which a server is to have",
   },
   json: {
     names: ["json"],
