@@ -4,10 +4,10 @@ import type { PathMtu } from "../../core/net/path_mtu_search.ts";
 import type { StatusReport } from "../../core/status/report.ts";
 import { NativeError } from "../../../ffi/native.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
-import { findEchoMtu } from "../../io/net/echo_path.ts";
 import { type TcpPath, tryTcpPath } from "../../io/net/tcp_path.ts";
 import { rng } from "../platform/rng.ts";
 import { ask, findSockets } from "../status/query.ts";
+import { findEchoMtu } from "./echo_mtu.ts";
 
 const MEND_BLACK_HOLE =
   'let ICMP\'s "too big" through on the way (type 3 of ICMP, type 2 of ICMPv6); ttun finds a size ' +

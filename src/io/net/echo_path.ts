@@ -2,8 +2,6 @@ import { type EchoSocket, knownMtu, openEchoSocket } from "../../../ffi/linux/ec
 import { Errno } from "../../../ffi/linux/errno.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { readU16, writeU16 } from "../../base/bytes.ts";
-import { checksumOf } from "../../core/ip/checksum.ts";
-import { type PathMtu, PathMtuSearch } from "../../core/net/path_mtu_search.ts";
 
 /** Messages of RFC 792 and RFC 4443: request, answer. */
 const ECHO = { v4: { request: 8, reply: 0 }, v6: { request: 128, reply: 129 } } as const;
@@ -11,68 +9,52 @@ const ECHO_HEADER = 8;
 const IPV4_HEADER = 20;
 const IPV6_HEADER = 40;
 
-/** Bytes of the first packets, which any path carries, and of the longest one. */
-const LEAST = 128;
+/** Bytes of the longest packet. */
 const MOST = 65_535;
 
-/** Milliseconds for the first answer, then at least for one, and from one look to the next. */
-const FIRST_MS = 700;
-const LEAST_MS = 200;
+/** Milliseconds from one look to the next. */
 const LOOK_MS = 2;
 
 /** Packets of one length without an answer that count as a path that loses it. */
 const TRIES = 2;
 
-/** `silent`: the host does not answer. `forbidden`: this user may not send ICMP. */
-export type EchoResult = PathMtu | "silent" | "forbidden";
+/** Result of one packet; `mtu`: what a router or the own device takes, if it says that. */
+export type Echoed = "passed" | "lost" | { readonly mtu: number | null };
 
-/**
- * Finds the longest packet to `host`, an address, that is answered when it may not be fragmented.
- * `device`: what the packets go by; absent = as the routes say.
- * @throws {NativeError} ENETUNREACH, EAFNOSUPPORT, …; the reason of `signal`
- */
-export async function findEchoMtu(
-  libc: Libc,
-  host: string,
-  { signal, device }: { readonly signal: AbortSignal; readonly device?: string },
-): Promise<EchoResult> {
-  const socket = openEchoSocket(libc, host, device);
-  if (socket === null) return "forbidden";
-  using owned = new DisposableStack();
-  owned.defer(() => libc.close(socket.fd));
-  const path = new EchoPath(libc, socket, signal);
-  const began = performance.now();
-  if (await path.send(LEAST, FIRST_MS) !== "passed") return "silent";
-  const patience = Math.max(LEAST_MS, 3 * (performance.now() - began));
-  const search = new PathMtuSearch(LEAST, MOST);
-  for (let bytes = search.next(); bytes !== null; bytes = search.next()) {
-    const found = await path.send(bytes, patience);
-    if (found === "passed") search.passed(bytes);
-    else if (found === "lost") search.lost(bytes);
-    else search.refused(bytes, found.mtu);
-  }
-  return search.result;
+export interface EchoOptions {
+  /** Sums the words of a message (RFC 1071). */
+  readonly checksum: (bytes: Uint8Array, from: number, end: number) => number;
+  /** Device that the packets go by; absent = as the routes say. */
+  readonly device?: string;
+  readonly signal: AbortSignal;
 }
 
-/** Result of one packet; `mtu`: what a router or the own device takes, if it says that. */
-type Sent = "passed" | "lost" | { readonly mtu: number | null };
-
-class EchoPath {
+/** Sends one host, an address, ICMP echo that may not be fragmented, and waits for its answer. */
+export class EchoPath implements Disposable {
   readonly #libc: Libc;
   readonly #socket: EchoSocket;
-  readonly #signal: AbortSignal;
+  readonly #o: EchoOptions;
   readonly #id = Deno.pid & 0xffff;
   readonly #into = new Uint8Array(MOST);
   #seq = 0;
 
-  constructor(libc: Libc, socket: EchoSocket, signal: AbortSignal) {
+  private constructor(libc: Libc, socket: EchoSocket, o: EchoOptions) {
     this.#libc = libc;
     this.#socket = socket;
-    this.#signal = signal;
+    this.#o = o;
   }
 
-  /** `bytes`: of the packet with all of its headers. */
-  async send(bytes: number, patienceMs: number): Promise<Sent> {
+  /**
+   * Returns null if this user may not send ICMP.
+   * @throws {NativeError} ENETUNREACH, EAFNOSUPPORT, ENODEV, EMFILE, …
+   */
+  static open(libc: Libc, host: string, o: EchoOptions): EchoPath | null {
+    const socket = openEchoSocket(libc, host, o.device);
+    return socket === null ? null : new EchoPath(libc, socket, o);
+  }
+
+  /** `bytes`: of the packet with all of its headers. @throws the reason of the signal */
+  async send(bytes: number, patienceMs: number): Promise<Echoed> {
     for (let tries = 0; tries < TRIES; tries++) {
       const found = await this.#try(bytes, patienceMs);
       if (found !== "lost") return found;
@@ -80,7 +62,7 @@ class EchoPath {
     return "lost";
   }
 
-  async #try(bytes: number, patienceMs: number): Promise<Sent> {
+  async #try(bytes: number, patienceMs: number): Promise<Echoed> {
     this.#seq++;
     const sent = this.#libc.send(this.#socket.fd, this.#request(bytes), 0);
     if (sent === -Errno.EMSGSIZE) return { mtu: this.#mtuBelow(bytes) };
@@ -92,7 +74,7 @@ class EchoPath {
         continue; // an older answer, or another program's
       }
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-      this.#signal.throwIfAborted();
+      this.#o.signal.throwIfAborted();
     }
     return "lost";
   }
@@ -104,7 +86,9 @@ class EchoPath {
     writeU16(message, 4, this.#id);
     writeU16(message, 6, this.#seq & 0xffff);
     // The kernel makes all other checksums.
-    if (isRaw && !isIpv6) writeU16(message, 2, ~checksumOf(message, 0, message.length) & 0xffff);
+    if (isRaw && !isIpv6) {
+      writeU16(message, 2, ~this.#o.checksum(message, 0, message.length) & 0xffff);
+    }
     return message;
   }
 
@@ -121,5 +105,9 @@ class EchoPath {
   #mtuBelow(bytes: number): number | null {
     const mtu = knownMtu(this.#libc, this.#socket);
     return mtu < bytes ? mtu : null;
+  }
+
+  [Symbol.dispose](): void {
+    this.#libc.close(this.#socket.fd);
   }
 }
