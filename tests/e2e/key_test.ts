@@ -23,6 +23,15 @@ test("keys are added, listed, shared and revoked in a file that stays its owner'
   assert.equal((await key("list")).stdout, "ann\nbob\n");
   const lines = Deno.readTextFileSync(file).trimEnd().split("\n");
   assert.match(lines[1]!, /^ann:[\w-]{43}$/);
+  assert.equal(
+    (await key("add", "dan", "--address", "10.9.0.7/24", "--network", "10.7.0.9/16")).code,
+    0,
+  );
+  assert.match(
+    Deno.readTextFileSync(file),
+    /^dan:[\w-]{43} address=10\.9\.0\.7 network=10\.7\.0\.0\/16$/m,
+  );
+  assert.equal((await key("revoke", "dan")).code, 0);
   const link = `${folder.path}/link`;
   const shared = await ttun(
     ..."share h.example --client bob".split(" "),

@@ -124,3 +124,40 @@ test("SIGHUP reads the key file again: a key that is gone loses its session at o
   await server.waitFor(/Cannot reload: Cannot use line 1 of the key file/);
   assert.equal(await page(bob), "hello\n");
 });
+
+test("a key's client has its address and its networks, and other addresses from the next session on", async () => {
+  await using hosts = await twoHosts();
+  await using folder = await makeFolder();
+  const file = `${folder.path}/keys`;
+  const write = (address: string) =>
+    Deno.writeTextFile(
+      file,
+      `# keys\nann:${ANN} address=${address} network=10.77.0.0/24\nbob:${BOB}\n`,
+      { mode: 0o600 },
+    );
+  await write("10.88.0.77");
+  const start = (host: typeof hosts.server, args: string[], key: string) => {
+    const [command, all] = ttunCommand(...args, "-v", "--no-warm-up");
+    const env = { TTUN_KEY: key, NO_COLOR: "1", STATE_DIRECTORY: folder.path };
+    return host.spawn(command, all, { env });
+  };
+  await using server = start(hosts.server, [
+    ...["server", "--key-file", file, "--pool", "10.88.0.0/24"],
+  ], "");
+  await server.waitFor(/ listening /);
+  await hosts.client.sh("ip address add 10.77.0.1/24 dev lo");
+  for (const address of ["10.88.0.77", "10.88.0.78"]) {
+    await using client = start(hosts.client, ["client", "-s", "192.0.2.1"], ANN);
+    await client.waitFor(/ authenticated /, 20_000);
+    await hosts.server.sh(`ping -q -c 2 -i 0.2 ${address} && ping -q -c 2 -i 0.2 10.77.0.1`);
+    if (address === "10.88.0.78") break;
+    await write("10.88.0.78");
+    const lines = server.lineCount;
+    server.signal("SIGHUP");
+    await server.waitFor(/ reloaded /, 10_000, lines);
+    await hosts.server.sh(`ping -q -c 2 -i 0.2 ${address}`);
+    await write("10.99.0.1");
+    server.signal("SIGHUP");
+    await server.waitFor(/Cannot reload: .*10\.99\.0\.1 of ann is in no --pool/);
+  }
+});

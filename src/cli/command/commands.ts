@@ -17,7 +17,7 @@ import {
   PROXY_SERVER_OPTIONS,
   PROXY_SERVER_REFUSALS,
 } from "../proxy/options.ts";
-import { KEY_CHANGE_OPTIONS, KEY_LIST_OPTIONS } from "../keys/options.ts";
+import { KEY_ADD_OPTIONS, KEY_CHANGE_OPTIONS, KEY_LIST_OPTIONS } from "../keys/options.ts";
 import { DEVICE_ADD_OPTIONS, DEVICE_REMOVE_OPTIONS } from "../device/options.ts";
 import { DOCTOR_OPTIONS } from "../doctor/options.ts";
 import { PING_OPTIONS, SPEEDTEST_OPTIONS } from "../measure/options.ts";
@@ -171,7 +171,7 @@ export const COMMANDS = {
       add: defineCommand({
         summary: "add a new key for a client, in a new file if there is none",
         example: "ttun key add laptop --key-file /etc/ttun/keys",
-        options: KEY_CHANGE_OPTIONS,
+        options: KEY_ADD_OPTIONS,
         notInFiles: true,
         run: async (options, context) => (await loadKeys()).runKeyAdd(options, context),
       }),

@@ -21,7 +21,8 @@ export const SERVER_KEY_FILE_OPTION = {
   kind: "string",
   metavar: "FILE",
   help: "read the key from FILE, which only its owner may read (- is standard input): a file of " +
-    "one line is the key; one of more lines has a key for each client, as NAME:KEY, where " +
+    "one line is the key; one of more lines has a key for each client, as NAME:KEY (behind it " +
+    "address=ADDRESS and network=CIDR of a tunnel), where " +
     "empty lines and those that begin with # are left out; without -k and this, " +
     "TTUN_KEY_FILE, TTUN_KEY, the systemd credential ttun-key, ~/.config/ttun/key, " +
     "/etc/ttun/key, then a prompt",

@@ -1,5 +1,5 @@
 import type { NamedKey } from "../../base/named_key.ts";
-import { toTtunError } from "../../base/errors.ts";
+import { toTtunError, TtunError } from "../../base/errors.ts";
 import { pskKey } from "../../core/link/v1/kdf.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import type { RunContext } from "../command/context.ts";
@@ -41,6 +41,7 @@ export async function runForward(
   if (pid !== undefined) mayWritePidFile(pid);
   const found = await resolveKey(options, context);
   const keys = tunnelKeys(options, found, context.log);
+  if (keys !== undefined) refuseSettings(keys);
   const key = keys === undefined ? found.key : new Uint8Array();
   const secret = keys === undefined ? linkSecret(key) : Promise.resolve(new Uint8Array());
   secret.catch(() => {}); // awaited when the data plane is ready, if ever
@@ -52,7 +53,7 @@ export async function runForward(
   const replaceRules = role === "server" ? plane.replaceRules : null;
   using _follows = followConfig(context, replaceRules);
   const keyFile = changingKeyFile(keys, options);
-  using _keys = followKeys(keyFile, context, plane.replaceKeys);
+  using _keys = followKeys(keyFile, context, plane.replaceKeys, refuseSettings);
   try {
     await plane.run({
       prepare: async () => {
@@ -73,6 +74,16 @@ export async function runForward(
   }
   context.signal.throwIfAborted();
   return 0;
+}
+
+/** @throws {TtunError} usage */
+function refuseSettings(keys: readonly NamedKey[]): void {
+  const one = keys.find(({ addresses, networks }) => (addresses ?? networks) !== undefined);
+  if (one === undefined) return;
+  throw new TtunError(
+    "usage",
+    `Cannot use address= and network= of ${one.name} in the key file: this server has no device`,
+  );
 }
 
 async function configOf(

@@ -9,7 +9,7 @@ import { makeKey } from "../secrets/genkey.ts";
 import { denoKeyEnvironment } from "../secrets/key_environment.ts";
 import { KEY, readSecretFile } from "../secrets/secret_file.ts";
 import { keyNames, withKey, withoutKey } from "./key_lines.ts";
-import type { KeyChangeFlags, KeyListFlags } from "./options.ts";
+import type { KeyAddFlags, KeyChangeFlags, KeyListFlags } from "./options.ts";
 
 const RELOAD = "A running server takes it at SIGHUP (ttun reload NAME, systemctl reload UNIT).";
 
@@ -22,11 +22,15 @@ export async function runKeyList({ keyFile }: KeyListFlags, context: RunContext)
 
 /** Adds a new random key, which it does not print. @throws {TtunError} usage, privilege, system */
 export async function runKeyAdd(
-  { name, keyFile }: KeyChangeFlags,
+  { name, keyFile, address = [], network = [] }: KeyAddFlags,
   context: RunContext,
 ): Promise<number> {
+  const settings = [
+    ...address.map((text) => ` address=${text}`),
+    ...network.map((text) => ` network=${text}`),
+  ].join("");
   const text = exists(keyFile) ? await readText(keyFile, context) : null;
-  replace(keyFile, withKey(text, name, makeKey()));
+  replace(keyFile, withKey(text, name, makeKey() + settings));
   const share = `ttun share HOST --client ${name} --key-file ${keyFile}`;
   const said = `There is a key of ${name} now; a link for its client: ${share}\n${RELOAD}\n`;
   await print(said, context.signal);

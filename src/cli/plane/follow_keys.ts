@@ -13,11 +13,15 @@ export function changingKeyFile(
   return keys === undefined || keyFile === "-" ? undefined : keyFile;
 }
 
-/** Gives a running server the keys of its file whenever that is to be read again. */
+/**
+ * Gives a running server the keys of its file whenever that is to be read again. `check` may refuse
+ * them.
+ */
 export function followKeys(
   path: string | undefined,
   context: Pick<RunContext, "log" | "onReload" | "signal">,
   replace: (keys: readonly NamedKey[]) => void,
+  check: (keys: readonly NamedKey[]) => void = () => {},
 ): Disposable | null {
   if (path === undefined) return null;
   return context.onReload(async () => {
@@ -26,6 +30,7 @@ export function followKeys(
     if (keys === undefined) {
       throw new TtunError("usage", "Cannot go on with one key, without a name, in the key file");
     }
+    check(keys);
     replace(keys);
     context.log.info("keys", { names: keys.map(({ name }) => name).join(" ") });
   });

@@ -5,12 +5,14 @@ import type { PlanePort } from "./worker_port.ts";
 
 /**
  * Runs a server. The secrets of several keys are worked out meanwhile, in the main thread;
- * undefined = it has one key, whose secret it knows.
+ * undefined = it has one key, whose secret it knows. `onReplaced` is called with other keys, before
+ * clients of those that are gone lose their sessions.
  */
 export async function withKeys<Start>(
   keys: readonly NamedKey[] | undefined,
   { port, signal }: { readonly port: PlanePort<Start>; readonly signal: AbortSignal },
   run: (ring: KeyRing | undefined, signal: AbortSignal) => Promise<void>,
+  onReplaced: (keys: readonly NamedKey[]) => void = () => {},
 ): Promise<void> {
   if (keys === undefined) return await run(undefined, signal);
   const ring = new KeyRing(keys);
@@ -20,6 +22,7 @@ export async function withKeys<Start>(
     tasks.spawn(work);
     port.onKeys((keys) => {
       if (tasks.signal.aborted) return;
+      onReplaced(keys);
       ring.replace(keys);
       tasks.spawn(work);
     });

@@ -1,3 +1,4 @@
+import { type Cidr, networkOf, parseCidr, parseIp } from "../../base/addr.ts";
 import type { NamedKey } from "../../base/named_key.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
@@ -44,17 +45,20 @@ function hasLines({ key, source }: ResolvedKey): boolean {
   return FILES.includes(source) && key.includes(LINE_FEED);
 }
 
-/** Reads lines of `NAME:KEY`. @throws {TtunError} usage, which repeats nothing of a key */
+/**
+ * Reads lines of `NAME:KEY [address=ADDRESS]… [network=CIDR]…`; the key may have blanks in it.
+ * @throws {TtunError} usage, which repeats nothing of a key */
 export function parseNamedKeys(text: string): NamedKey[] {
-  const found: { name: string; key: string; line: number }[] = [];
+  const found: (KeySettings & { name: string; key: string; line: number })[] = [];
   text.split(/\r?\n/).forEach((marked, i) => {
     const line = marked.replace(/^\ufeff+/, ""); // joined files may each have a mark
     if (line.trim() === "" || line.trimStart().startsWith("#")) return;
-    const refuse = (why: string): never => {
+    const refuse: (why: string) => never = (why) => {
       throw new TtunError("usage", `Cannot use line ${i + 1} of the key file: ${why}`);
     };
     const colon = line.indexOf(":");
-    const [name, key] = [line.slice(0, colon), line.slice(colon + 1)];
+    const name = line.slice(0, colon);
+    const { key, ...settings } = readSettings(line.slice(colon + 1), refuse);
     if (colon < 0 || !NAME.test(name)) {
       refuse(
         "write NAME:KEY, the name of up to 64 letters, digits and _.@-; a key alone, without a " +
@@ -70,12 +74,53 @@ export function parseNamedKeys(text: string): NamedKey[] {
     if (found.length === MOST_KEYS) {
       refuse(`there are ${MOST_KEYS} keys before it, and no more can be`);
     }
-    found.push({ name, key, line: i + 1 });
+    found.push({ name, key, ...settings, line: i + 1 });
   });
   if (found.length === 0) {
     throw new TtunError("usage", "Cannot use the key file: there is no key in it");
   }
-  return found.map(({ name, key }) => ({ name, password: utf8(key) }));
+  return found.map(({ name, key, addresses, networks }) => ({
+    name,
+    password: utf8(key),
+    ...(addresses.length > 0 && { addresses }),
+    ...(networks.length > 0 && { networks }),
+  }));
+}
+
+interface KeySettings {
+  readonly addresses: readonly Cidr[];
+  readonly networks: readonly Cidr[];
+}
+
+/** A word behind a key that sets something; another word with an address in it is a slip. */
+const SETTING = /^(.*?)[ \t]+([a-z-]+)=([0-9A-Fa-f:.]+(?:\/\d+)?)$/s;
+
+/** Takes the settings behind a key away, from the last one on. */
+function readSettings(text: string, refuse: (why: string) => never): KeySettings & { key: string } {
+  const addresses: Cidr[] = [];
+  const networks: Cidr[] = [];
+  for (let rest = text;;) {
+    const [, before, name, value] = SETTING.exec(rest.trimEnd()) ?? [];
+    const cidr = value === undefined ? null : cidrOf(value);
+    if (before === undefined || cidr === null) return { key: rest, addresses, networks };
+    if (name === "address") addresses.unshift(cidr);
+    else if (name === "network") networks.unshift(networkOf(cidr));
+    else refuse(`there is no setting ${name}=, only address= and network=`);
+    rest = before;
+  }
+}
+
+/** Returns an address with all its bits where there is no prefix length; null if it is neither. */
+function cidrOf(text: string): Cidr | null {
+  const bytes = parseIp(text);
+  if (bytes !== null) {
+    return { family: bytes.length === 4 ? 4 : 6, bytes, prefix: 8 * bytes.length };
+  }
+  try {
+    return parseCidr(text);
+  } catch {
+    return null; // then it is a part of the key
+  }
 }
 
 /** Returns the keys of a file of named ones; undefined = there is one key, without a name. */

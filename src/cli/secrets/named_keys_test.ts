@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { formatCidr } from "../../base/addr.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { KeySource } from "../secrets/key_source.ts";
@@ -116,4 +117,22 @@ Deno.test("one line that looks like NAME:KEY is noticed, in a file alone", () =>
   }
   assert(!looks("ann:secret", "-k"));
   assert.deepEqual(keysOf("# ann alone\nann:secret"), [["ann", "secret"]]);
+});
+
+Deno.test("settings behind a key are no part of it, whatever else is", () => {
+  const [first, second, third] = serverKeys({
+    key: utf8(
+      "# x\nann:a key  address=10.9.0.7\tnetwork=192.168.7.1/24 network=fd00:7::/64\n" +
+        "bob:k=v address=dead:beef b64==\ncat:k net=1.2.3.4x",
+    ),
+    source: "--key-file",
+  });
+  assert.deepEqual(first!.password, utf8("a key"));
+  assert.deepEqual(first!.addresses!.map(formatCidr), ["10.9.0.7/32"]);
+  assert.deepEqual(first!.networks!.map(formatCidr), ["192.168.7.0/24", "fd00:7::/64"]);
+  assert.deepEqual(second!.password, utf8("k=v address=dead:beef b64=="));
+  assert.equal(second!.addresses, undefined);
+  assert.deepEqual(third!.password, utf8("k net=1.2.3.4x"));
+  assert.match(refusal("# x\nann:k adress=10.9.0.7"), /no setting adress=/);
+  assert.match(refusal("# x\nann: address=10.9.0.7"), /no key behind the name/);
 });

@@ -39,6 +39,7 @@ import {
   NO_STATE_PERMISSION,
   stateDirectory,
 } from "../platform/state_file.ts";
+import { checkKeySettings, keyNetworks } from "./key_settings.ts";
 import { firstHost } from "../../core/ip/address_pool.ts";
 import { toClientName } from "../../core/link/v2/client_name.ts";
 import { clientId } from "../../core/link/v2/identity.ts";
@@ -115,13 +116,19 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
   const { pid } = options;
   if (pid !== undefined) mayWritePidFile(pid);
   const many = "server" in options ? undefined : manyClients(options);
+  const keyed = many === undefined ? undefined : { ...many, own: options.address ?? [] };
+  if (keys !== undefined) checkKeySettings(keys, keyed);
   const directory = stateDirectory();
   const leases = many === undefined ? null : new LeaseFile(directory, many.pool, context.log);
   const config = await planeConfig(
     options,
     pskKey(key),
     keys,
-    many === undefined ? undefined : { ...many, leases: leases?.read() ?? [] },
+    many === undefined ? undefined : {
+      ...many,
+      networks: [...many.networks, ...keyNetworks(keys)],
+      leases: leases?.read() ?? [],
+    },
     context.signal,
   );
   // Other systems' data planes need no wake-up.
@@ -151,7 +158,14 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
   const replaceRules = role === "server" ? plane.replaceRules : null;
   using _follows = followConfig(context, replaceRules);
   const keyFile = changingKeyFile(keys, options);
-  using _keys = followKeys(keyFile, context, plane.replaceKeys);
+  const checkKeys = (now: readonly NamedKey[]) => {
+    checkKeySettings(now, keyed);
+    if (networksText(now) === networksText(keys)) return;
+    context.log.warn(
+      "networks behind clients have changed: network= counts at the next start only",
+    );
+  };
+  using _keys = followKeys(keyFile, context, plane.replaceKeys, checkKeys);
   await plane.run({
     prepare: async (facts) => {
       if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
@@ -309,6 +323,11 @@ async function planeConfig(
     userAfterUp: isClient && options.user !== undefined &&
       (dns !== null || (options.up !== undefined && options.wire !== "v1")),
   };
+}
+
+function networksText(keys: readonly NamedKey[] | undefined): string {
+  const all = keyNetworks(keys).map(({ name, network }) => `${name} ${formatCidr(network)}`);
+  return all.sort().join(",");
 }
 
 /** The secrets of several keys are worked out while the server runs. */

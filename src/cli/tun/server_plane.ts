@@ -11,6 +11,7 @@ import { ClientNetworks } from "../../core/ip/client_networks.ts";
 import { streamTargets } from "../forward/stream_targets.ts";
 import { withKeys } from "../plane/server_keys.ts";
 import { connectionsStatus } from "../status/describe.ts";
+import { reservedAddresses } from "./key_settings.ts";
 import { LeaseReports } from "./lease_reports.ts";
 import type { ManyClientsConfig, TunConfig, TunStart } from "./plane_config.ts";
 import { deviceStatus, leaveRoot, sessionOptions, type Tunnel } from "./tunnel.ts";
@@ -18,10 +19,17 @@ import { deviceStatus, leaveRoot, sessionOptions, type Tunnel } from "./tunnel.t
 type ManyClients = ReturnType<typeof manyClients>;
 
 /** Returns undefined for one client. */
-export function manyClients({ addresses }: TunConfig, many: ManyClientsConfig | undefined) {
+export function manyClients({ addresses, end }: TunConfig, many: ManyClientsConfig | undefined) {
+  const keys = end.role === "server" ? end.keys : undefined;
   return many === undefined ? undefined : {
     clients: many.clients,
-    pool: new AddressPool(many.pool, addresses, many.clients, many.leases),
+    pool: new AddressPool(
+      many.pool,
+      addresses,
+      many.clients,
+      many.leases,
+      reservedAddresses(keys),
+    ),
     networks: new ClientNetworks(many.networks),
   };
 }
@@ -73,5 +81,5 @@ export async function runServer(
         },
       }),
       ...(many !== undefined && { many: { ...many, onLeases: () => leases?.changed() } }),
-    }));
+    }), (keys) => many?.pool.reserve(reservedAddresses(keys)));
 }

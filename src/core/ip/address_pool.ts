@@ -51,10 +51,14 @@ interface HeldLease {
   given: (Cidr | null)[];
 }
 
+/** Addresses that clients of one key alone may have, by the key's name. */
+export type ReservedAddresses = ReadonlyMap<string, readonly Cidr[]>;
+
 /**
- * Gives clients one address from each network: those that they ask for if free, else their last
- * ones unless another client needed them. A client of one key does not get what those of another
- * are to have again while its own key, or one with more, can give something up.
+ * Gives clients one address from each network: the one that is reserved for their key, else those
+ * that they ask for if free, else their last ones unless another client needed them. A client of
+ * one key does not get what those of another are to have again while its own key, or one with more,
+ * can give something up.
  */
 export class AddressPool {
   readonly #networks: readonly PoolNetwork[];
@@ -72,10 +76,17 @@ export class AddressPool {
     taken: readonly Cidr[],
     clients: number,
     remembered: readonly Lease[] = [],
+    reserved: ReservedAddresses = new Map(),
   ) {
     this.#networks = networks.map((network) => new PoolNetwork(network, taken, clients));
     this.#clients = clients;
+    this.reserve(reserved);
     for (const lease of remembered.slice(-MOST_LEASES)) this.#remember(lease);
+  }
+
+  /** Reserves these addresses alone. Clients keep what they have until they come again. */
+  reserve(reserved: ReservedAddresses): void {
+    for (const network of this.#networks) network.reserve(reserved);
   }
 
   #remember({ owner, key, isKept, name, usedAt, addresses }: Lease): void {
@@ -83,7 +94,9 @@ export class AddressPool {
     const lease: HeldLease = { owner, key, isKept, name, usedAt, isLive: false, given: [] };
     lease.given = this.#networks.map((network) =>
       addresses.map((address) => network.hostAt(address))
-        .find((host) => host !== null && network.take(host, lease)) ?? null
+        .find((host) =>
+          host !== null && !network.isReserved(host, key) && network.take(host, lease)
+        ) ?? null
     );
     if (lease.given.some((address) => address !== null)) this.#leases.set(owner, lease);
   }
@@ -102,22 +115,40 @@ export class AddressPool {
     if (before === undefined && this.#leases.size >= MOST_LEASES) this.#forgetForAnother(key);
     this.#moveToEnd(lease);
     lease.given = this.#networks.map((network, i) => this.#hostFor(network, i, lease, claim, now));
-    return viewOf(lease);
+    if (!lease.given.includes(null)) return viewOf(lease);
+    this.release(lease, now);
+    this.#forget(lease);
+    return null;
   }
 
-  /** Takes a free wish, else the last address, else the lowest unused, else the longest unused. */
+  /**
+   * Takes what is reserved, else a free wish, else the last address, else the lowest unused, else the
+   * longest unused; null if all others are in use.
+   */
   #hostFor(
     network: PoolNetwork,
     i: number,
     lease: HeldLease,
     { wishes }: LeaseClaim,
     now: number,
-  ): Cidr {
+  ): Cidr | null {
+    const reserved = network.reservedFor(lease.key);
+    const holder = reserved === undefined ? undefined : network.holderOf(reserved);
+    if (reserved !== undefined && holder === lease) return reserved;
+    if (reserved !== undefined && holder?.isLive !== true) {
+      this.#lose(lease, network, i);
+      if (holder !== undefined) this.#lose(holder, network, i);
+      network.take(reserved, lease);
+      return reserved;
+    }
+    const last = lease.given[i] ?? null;
+    if (last !== null && network.isReserved(last, lease.key)) this.#lose(lease, network, i);
     const had = lease.given[i] ?? null;
     for (const wish of wishes) {
       const host = network.hostAt(wish);
       const holder = host === null ? undefined : network.holderOf(host);
-      if (host === null || network.rests(host, now) || !isFree(holder, lease, now)) continue;
+      if (host === null || network.isReserved(host, lease.key)) continue;
+      if (network.rests(host, now) || !isFree(holder, lease, now)) continue;
       if (had !== null) network.give(had, now + QUARANTINE_MS);
       if (holder !== undefined) this.#lose(holder, network, i);
       network.take(host, lease);
@@ -131,9 +162,7 @@ export class AddressPool {
       if (this.#forgetOldest("", before) || this.#forgetOldest(lease.key, before)) continue;
       const rested = network.takeResting(lease);
       if (rested !== null) return rested;
-      if (!this.#forgetForAnother(lease.key)) {
-        throw new TtunError("internal", "Cannot give an address: all are in use");
-      }
+      if (!this.#forgetForAnother(lease.key)) return null;
     }
   }
 
@@ -145,8 +174,7 @@ export class AddressPool {
 
   /**
    * Forgets a lease without a key, which is from before there were several, else one of this key,
-   * else of the key with most of them; false if there is none. Living clients are always fewer than
-   * addresses, and than leases.
+   * else of the key with most of them; false if there is none.
    */
   #forgetForAnother(key: string): boolean {
     const counts = new Map<string, number>();
@@ -169,9 +197,13 @@ export class AddressPool {
       if (!one.isKept) break;
     }
     if (lease === null) return false;
-    const found = lease;
-    this.#networks.forEach((network, i) => this.#lose(found, network, i));
-    return this.#leases.delete(found.owner);
+    this.#forget(lease);
+    return true;
+  }
+
+  #forget(lease: HeldLease): void {
+    this.#networks.forEach((network, i) => this.#lose(lease, network, i));
+    this.#leases.delete(lease.owner);
   }
 
   #moveToEnd(lease: HeldLease): void {
@@ -217,8 +249,11 @@ class PoolNetwork {
   readonly #holders = new Map<string, HeldLease>();
   /** Resting addresses and the end of their rest, in order of release. */
   readonly #resting = new Map<string, { readonly host: Cidr; readonly until: number }>();
-  /** All addresses with lower offsets are taken or rest. */
+  /** All addresses with lower offsets are taken, rest or are reserved. */
   #next = 1;
+  /** Reserved addresses by the name of their key, and these names by the text of the address. */
+  #reserved: ReadonlyMap<string, Cidr> = new Map();
+  #keys: ReadonlyMap<string, string> = new Map();
 
   /** @throws {TtunError} usage, if the network has too few addresses */
   constructor(network: Cidr, taken: readonly Cidr[], clients: number) {
@@ -237,6 +272,26 @@ class PoolNetwork {
     // The first is the network's own (IPv6: the routers' anycast), the last of IPv4 is for
     // broadcast.
     return offset === 0 || offset > this.#last ? null : host;
+  }
+
+  reserve(reserved: ReservedAddresses): void {
+    const own = [...reserved].flatMap(([key, addresses]) =>
+      addresses.map((address) => this.hostAt(address)).filter((host) => host !== null)
+        .map((host) => [key, host] as const)
+    );
+    this.#reserved = new Map(own);
+    this.#keys = new Map(own.map(([key, host]) => [formatIp(host.bytes), key]));
+    this.#next = 1;
+  }
+
+  reservedFor(key: string): Cidr | undefined {
+    return this.#reserved.get(key);
+  }
+
+  /** Returns true if it is for clients of another key. */
+  isReserved({ bytes }: Cidr, key: string): boolean {
+    const owner = this.#keys.get(formatIp(bytes));
+    return owner !== undefined && owner !== key;
   }
 
   holderOf({ bytes }: Cidr): HeldLease | undefined {
@@ -264,6 +319,7 @@ class PoolNetwork {
     for (; this.#next <= this.#last; this.#next++) {
       const host = this.hostAt({ ...this.#network, bytes: plus(this.#network.bytes, this.#next) });
       if (host === null || this.#resting.has(formatIp(host.bytes))) continue;
+      if (this.#keys.has(formatIp(host.bytes))) continue;
       if (this.take(host, lease)) return host;
     }
     return null;
@@ -271,7 +327,8 @@ class PoolNetwork {
 
   /** Takes the address that has rested longest; null = none rests. */
   takeResting(lease: HeldLease): Cidr | null {
-    for (const { host } of this.#resting.values()) {
+    for (const [key, { host }] of this.#resting) {
+      if (this.#keys.has(key)) continue;
       this.take(host, lease);
       return host;
     }

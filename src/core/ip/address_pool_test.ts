@@ -465,3 +465,62 @@ Deno.test("leases from before there were several keys give way first", () => {
   assert.deepEqual(had, [["10.9.0.1/29"], ["10.9.0.2/29"]]);
   assert.deepEqual([0, 1].map((n) => visit(of, ofKey("a", n), 2)), had);
 });
+
+const reservedFor = (...all: [string, string][]) =>
+  new Map(all.map(([key, address]) => [key, [parseCidr(`${address}/24`)]]));
+
+function reserving(network: string, clients: number, ...all: [string, string][]): AddressPool {
+  return new AddressPool([parseCidr(network)], [], clients, [], reservedFor(...all));
+}
+
+Deno.test("an address that is reserved for a key goes to its client, and to nobody else", () => {
+  const some = reserving("10.8.0.0/24", 100, ["ann", "10.8.0.1"], ["bob", "10.8.0.9"]);
+  const wishes = [parseCidr("10.8.0.9/24"), parseCidr("10.8.0.1/24")];
+  assert.deepEqual(texts(some.lease(claim("x", { key: "cat", wishes }), 0)), ["10.8.0.2/24"]);
+  assert.deepEqual(texts(some.lease(claim("y", { key: "bob" }), 0)), ["10.8.0.9/24"]);
+  assert.deepEqual(texts(some.lease(claim("y2", { key: "bob" }), 0)), ["10.8.0.3/24"], "a second");
+  assert.deepEqual(texts(some.lease(claim("z", { key: "ann", wishes }), 0)), ["10.8.0.1/24"]);
+  some.release({ owner: "y" }, 0);
+  assert.deepEqual(texts(some.lease(claim("y3", { key: "bob" }), 1)), ["10.8.0.9/24"], "at once");
+});
+
+Deno.test("when all others are in use, what is reserved stays free", () => {
+  const few = reserving("10.8.0.0/29", 6, ["ann", "10.8.0.3"]);
+  const given = Array.from(
+    { length: 6 },
+    (_, i) => texts(few.lease(claim(`client ${i}`, { key: "cat" }), 0)),
+  );
+  assert.deepEqual(given.at(-1), null);
+  assert.equal(given.filter((one) => one !== null).length, 5);
+  assert.deepEqual(texts(few.lease(claim("ann's", { key: "ann" }), 0)), ["10.8.0.3/29"]);
+});
+
+Deno.test("other reservations count from the next lease on", () => {
+  const some = reserving("10.8.0.0/24", 100);
+  const ann = claim("x", { key: "ann" });
+  const cat = claim("y", { key: "cat" });
+  assert.deepEqual(texts(some.lease(ann, 0)), ["10.8.0.1/24"]);
+  assert.deepEqual(texts(some.lease(cat, 0)), ["10.8.0.2/24"]);
+  some.reserve(reservedFor(["ann", "10.8.0.7"], ["dan", "10.8.0.2"]));
+  some.release({ owner: "x" }, 0);
+  assert.deepEqual(texts(some.lease(ann, 1)), ["10.8.0.7/24"]);
+  assert.notDeepEqual(texts(some.lease(claim("d", { key: "dan" }), 1)), ["10.8.0.2/24"], "in use");
+  some.release({ owner: "y" }, 1);
+  assert.notDeepEqual(texts(some.lease(cat, 2)), ["10.8.0.2/24"], "it was cat's, and is dan's now");
+  some.release({ owner: "d" }, 2);
+  assert.deepEqual(texts(some.lease(claim("d", { key: "dan" }), 3)), ["10.8.0.2/24"]);
+});
+
+Deno.test("a lease of an earlier run is nobody's where its address is reserved for another key", () => {
+  const before = pool(["10.8.0.0/24"], 9);
+  before.lease(claim("x", { key: "cat" }), 0);
+  const after = new AddressPool(
+    [parseCidr("10.8.0.0/24")],
+    [],
+    9,
+    before.kept(),
+    reservedFor(["ann", "10.8.0.1"]),
+  );
+  assert.deepEqual(texts(after.lease(claim("x", { key: "cat" }), 1)), ["10.8.0.2/24"]);
+  assert.deepEqual(texts(after.lease(claim("a", { key: "ann" }), 1)), ["10.8.0.1/24"]);
+});
