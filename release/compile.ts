@@ -20,8 +20,14 @@ function allVariables(): string[] {
   return [...new Set(sets.flatMap(({ env }) => env ?? []))];
 }
 
-/** Programs that set the packet filter and the name servers of Linux, where systems have them. */
-const LINUX_RUNS = ["nft", "iptables", "ip6tables", "resolvectl", "resolvconf"].flatMap((name) =>
+/** Programs that set Linux's packet filter and name servers, and that services are started by. */
+const LINUX_PROGRAMS = [
+  ...["nft", "iptables", "ip6tables", "resolvectl", "resolvconf"],
+  ...["systemctl", "journalctl", "rc-service", "rc-update", "tail"],
+];
+
+/** Where systems have them. */
+const LINUX_RUNS = LINUX_PROGRAMS.flatMap((name) =>
   ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map((folder) => `${folder}/${name}`)
 );
 

@@ -51,6 +51,7 @@ async function underManager(
   return await run({
     ...context,
     background: { secrets: {}, ready },
+    onGuarded: start.ready,
     ...(watchdog !== null && { onWatchdog: watchdog.ask }),
   });
 }

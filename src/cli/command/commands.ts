@@ -30,6 +30,12 @@ import { STATUS_COMMAND_OPTIONS } from "../status/options.ts";
 import { print } from "../output/stdout.ts";
 import { CLIENT_OPTIONS, SERVER_OPTIONS } from "../tun/options.ts";
 import {
+  SERVICE_INSTALL_OPTIONS,
+  SERVICE_LOGS_OPTIONS,
+  SERVICE_OPTIONS,
+  type ServiceInstallFlags,
+} from "../service/options.ts";
+import {
   LOGS_OPTIONS,
   type LogsFlags,
   RUN_OPTIONS,
@@ -251,6 +257,60 @@ export const COMMANDS = {
     notInFiles: true,
     run: (options, context) => runLogs(options, context),
   }),
+  service: {
+    summary: "have systemd or another service manager run a configuration",
+    about:
+      "ttun service has the machine's service manager run what a configuration file asks for, at " +
+      "each boot: systemd or OpenRC. For macOS and Windows it writes files that have not been tried " +
+      "there yet. It takes root.",
+    aliases: [],
+    example: "sudo ttun service install office",
+    commands: {
+      install: defineCommand({
+        summary: "make services of a configuration file, started at each boot",
+        example: "sudo ttun service install office",
+        options: SERVICE_INSTALL_OPTIONS,
+        notInFiles: true,
+        run: (options, context) => installService(options, context),
+      }),
+      uninstall: defineCommand({
+        summary: "stop and remove what ttun service install has made",
+        example: "sudo ttun service uninstall office",
+        options: SERVICE_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) =>
+          (await loadService()).runServiceUninstall(options, context),
+      }),
+      start: defineCommand({
+        summary: "start the services of a configuration",
+        example: "sudo ttun service start office",
+        options: SERVICE_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) => (await loadService()).runServiceStart(options, context),
+      }),
+      stop: defineCommand({
+        summary: "stop the services of a configuration until the next boot",
+        example: "sudo ttun service stop office",
+        options: SERVICE_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) => (await loadService()).runServiceStop(options, context),
+      }),
+      status: defineCommand({
+        summary: "tell what the service manager knows of services",
+        example: "ttun service status office",
+        options: SERVICE_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) => (await loadService()).runServiceStatus(options, context),
+      }),
+      logs: defineCommand({
+        summary: "print the logs of services",
+        example: "ttun service logs office --follow",
+        options: SERVICE_LOGS_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) => (await loadService()).runServiceLogs(options, context),
+      }),
+    },
+  },
   config: {
     summary: "check, show and explain configuration files",
     about:
@@ -357,6 +417,17 @@ async function printConfigSchema({ signal }: RunContext): Promise<number> {
 
 async function loadDevice() {
   return await load(() => import("../device/command.ts"));
+}
+
+async function installService(
+  options: ServiceInstallFlags,
+  context: RunContext,
+): Promise<number> {
+  return await (await loadService()).runServiceInstall(options, context, fileCommands(COMMANDS));
+}
+
+async function loadService() {
+  return await load(() => import("../service/command.ts"));
 }
 
 async function loadKeys() {

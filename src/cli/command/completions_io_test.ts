@@ -75,7 +75,9 @@ async function complete(shell: Shell, ...lines: string[]): Promise<string[][]> {
 
 /** Lines, and all that may come behind each. */
 const COMMON: Record<string, string[]> = {
-  "ttun se": ["server"],
+  "ttun se": ["server", "service"],
+  "ttun service un": ["uninstall"],
+  "ttun service logs --fol": ["--follow"],
   "ttun server --wir": ["--wire"],
   "ttun server --wire ": ["auto", "v1", "v2"],
   "ttun client --once --log-format j": ["json"],

@@ -33,6 +33,8 @@ export interface RunContext {
    * there is no watchdog.
    */
   readonly onWatchdog?: (answer: () => Promise<void>) => Disposable;
+  /** Tells a service manager that the kill switch is in force: to it, a client is ready then. */
+  readonly onGuarded?: () => void;
   /** The process in the foreground that waits until this one is ready; absent = there is none. */
   readonly background?: Pick<BackgroundChild, "secrets" | "ready">;
 }

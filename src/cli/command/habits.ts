@@ -6,7 +6,10 @@ export const COMMAND_HABITS: Readonly<Record<string, string>> = {
     ["start", "run", "connect", "dial"],
     "use ttun server at one end and ttun client at the other, or ttun up with a configuration",
   ),
-  ...words(["stop"], "end it with Ctrl-C, by SIGTERM, or by ttun down if ttun up has started it"),
+  ...words(
+    ["stop"],
+    "end it with Ctrl-C, by SIGTERM, by ttun down if ttun up has started it, or by ttun service stop",
+  ),
   ...words(["listen", "serve", "daemon"], "use ttun server"),
   ...words(["keygen", "genpsk", "gen-key", "pubkey"], "use ttun genkey; both ends share one key"),
   ...words(["socks", "socks5", "http"], "use ttun proxy client, which is SOCKS5, SOCKS4 and HTTP"),

@@ -94,7 +94,7 @@ Deno.test("a command's page tells every option with its default", () => {
 Deno.test("usage lines show what is required", () => {
   assert.match(
     generalUsage(COMMANDS),
-    /^Usage: ttun server\|client\|proxy\|ping\|speedtest\|status\|doctor\|forward\|share\|key\|device\|up\|down\|reload\|logs\|config\|genkey\|completions\|man /,
+    /^Usage: ttun server\|client\|proxy\|ping\|speedtest\|status\|doctor\|forward\|share\|key\|device\|up\|down\|reload\|logs\|service\|config\|genkey\|completions\|man /,
   );
   assert.match(groupUsage("proxy", COMMANDS.proxy), /^Usage: ttun proxy server\|client /);
   assert.match(commandUsage("client", COMMANDS.client), /^Usage: ttun client -s HOST\[:PORT\] /);
@@ -107,6 +107,8 @@ Deno.test("all commands are told by all their words, in order", () => {
   const key = ["add", "revoke", "list"].map((word) => `key ${word}`);
   const device = ["add", "remove", "list"].map((word) => `device ${word}`);
   const runs = ["up", "down", "reload", "logs"];
+  const service = ["install", "uninstall", "start", "stop", "status", "logs"]
+    .map((word) => `service ${word}`);
   const config = ["check", "show", "example", "schema"].map((word) => `config ${word}`);
   const shells = ["bash", "zsh", "fish"].map((shell) => `completions ${shell}`);
   assert.deepEqual(
@@ -119,6 +121,7 @@ Deno.test("all commands are told by all their words, in order", () => {
       ...key,
       ...device,
       ...runs,
+      ...service,
       ...config,
       "genkey",
       ...shells,
@@ -135,6 +138,7 @@ Deno.test("all commands are told by all their words, in order", () => {
       "key",
       "device",
       ...runs,
+      "service",
       "config",
       "genkey",
       "completions",

@@ -35,6 +35,14 @@ export const ENVIRONMENT: readonly (readonly [string, string])[] = [
     "whose ttun/key, below ~/.config, is the key where none is given otherwise",
   ],
   ["SUDO_UID", "set by sudo: files of this user count as root's own, key files and others"],
+  [
+    "NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID",
+    "set by systemd: where ttun tells that it is ready and that it is alive; hooks do not see them",
+  ],
+  [
+    "TTUN_FRESH_CREDENTIALS",
+    "set by units of ttun service: the folder with copies of credentials that a reload has made",
+  ],
   ["LOGS_DIRECTORY", "instead of the folder for logs of ttun up; systemd sets it"],
   ["NO_COLOR", "when set, nothing is printed in colours"],
   ["TERM", "there is no live line on a terminal of the type dumb"],

@@ -77,6 +77,7 @@ Deno.test("every option of every command that can stand in a file has its place 
       "reload",
       "logs",
     ],
+    ...["install", "uninstall", "start", "stop", "status", "logs"].map((word) => `service ${word}`),
     ...["config check", "config show", "config example"],
   ]);
   for (const [name, command] of Object.entries(FILES)) {

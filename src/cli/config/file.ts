@@ -1,14 +1,18 @@
 import { TtunError } from "../../base/errors.ts";
+import { lookAt } from "../../io/files/present.ts";
+import { CREDENTIAL_FORBIDDEN, freshCredential, isCredential } from "../platform/credentials.ts";
 import { othersMayWrite, whyNotOurs } from "../platform/folders.ts";
 import { trustedOwners } from "../platform/owners.ts";
-import { requirePermissions } from "../platform/permissions.ts";
+import { isGranted, requirePermissions } from "../platform/permissions.ts";
+import { readVariable } from "../platform/variables.ts";
 import { type Entry, type FileCommands, readEntries } from "./entries.ts";
 import type { Problem } from "./toml.ts";
 
 /** Bytes; a larger file is the wrong one. */
 const MOST_BYTES = 256 * 1024;
 
-const OTHERS_READ = 0o077;
+/** Permission bits of others than the owner. */
+const OTHERS = 0o077;
 
 export interface LoadedConfig {
   readonly path: string;
@@ -23,9 +27,10 @@ export interface LoadedConfig {
  * @throws {TtunError} usage, privilege, for a file that cannot be read or may not be used
  */
 export function loadConfig(path: string, commands: FileCommands): LoadedConfig {
-  const { text, info } = read(path);
+  const now = freshCredential(path, readVariable, isFile);
+  const { text, info } = read(now);
   const { entries, problems } = readEntries(text, path, commands);
-  refuseOpen(path, info, entries);
+  refuseOpen(now, info, entries, isCredential(path, readVariable) ? CREDENTIAL_FORBIDDEN : OTHERS);
   return { path, entries, problems };
 }
 
@@ -39,6 +44,10 @@ export function soundEntries({ path, entries, problems }: LoadedConfig): readonl
 
 export function problemLine(path: string, { line, message }: Problem): string {
   return `${path} line ${line}: ${message}`;
+}
+
+function isFile(path: string): boolean {
+  return isGranted({ name: "read", path }) && lookAt(path)?.isFile === true;
 }
 
 function read(path: string): { text: string; info: Deno.FileInfo } {
@@ -73,7 +82,12 @@ function read(path: string): { text: string; info: Deno.FileInfo } {
 }
 
 /** @throws {TtunError} usage */
-function refuseOpen(path: string, info: Deno.FileInfo, entries: readonly Entry[]): void {
+function refuseOpen(
+  path: string,
+  info: Deno.FileInfo,
+  entries: readonly Entry[],
+  forbidden: number,
+): void {
   const secrets = entries.flatMap((entry) => entry.secrets);
   const held = [...entries.flatMap((entry) => entry.commands), ...secrets];
   const trusted = trustedOwners();
@@ -92,6 +106,6 @@ function refuseOpen(path: string, info: Deno.FileInfo, entries: readonly Entry[]
     refuse(`it belongs to user ${info.uid}, who could change it; run chown "$(id -u)" on it`);
   }
   if (othersMayWrite(info)) refuse("other users may write to it; run chmod go-w on it");
-  if (secrets.length === 0 || info.mode === null || (info.mode & OTHERS_READ) === 0) return;
+  if (secrets.length === 0 || info.mode === null || (info.mode & forbidden) === 0) return;
   refuse(`other users may read ${secrets[0]} in it; run chmod 600 on it, or use a file of its own`);
 }

@@ -12,9 +12,9 @@ const OTHERS_WRITE = 0o002;
  * symbolic link there, to redirect what is written. The folder itself may be another user's. A path
  * is judged as far as it exists. One that Deno does not permit to look at is unsafe: a permission
  * for a path also covers the target of a link on it. Without --allow-sys=uid nothing is judged.
+ * `trusted`: users that may own parts of it.
  */
-export function whyNotOurs(folder: string): string | null {
-  const trusted = trustedOwners();
+export function whyNotOurs(folder: string, trusted = trustedOwners()): string | null {
   if (trusted === null) return null;
   try {
     return walk(resolve(folder), trusted);

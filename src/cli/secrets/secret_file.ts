@@ -1,6 +1,7 @@
 import { TtunError } from "../../base/errors.ts";
 import { abortable } from "../../base/scope.ts";
 import type { RunContext } from "../command/context.ts";
+import { CREDENTIAL_FORBIDDEN, freshCredential, isCredential } from "../platform/credentials.ts";
 import type { KeyEnvironment, KeyFile } from "./key_environment.ts";
 import { promptSecret } from "./prompt.ts";
 import { readBounded } from "./read_bounded.ts";
@@ -43,8 +44,13 @@ export async function readSecretFile(
 }
 
 async function readOwnFile(path: string, kind: SecretKind, host: KeyEnvironment) {
-  using file = await host.open(path, kind.file);
-  return file === undefined ? undefined : await readOpenFile(file, path, kind, host);
+  const get = (name: string) => host.env.get(name);
+  const now = freshCredential(path, get, host.isFile);
+  using file = await host.open(now, kind.file);
+  if (file === undefined) return undefined;
+  return isCredential(path, get)
+    ? await readOpenCredential(file, now, kind, host)
+    : await readOpenFile(file, path, kind, host);
 }
 
 /** The caller closes the file. @throws {TtunError} */
@@ -65,8 +71,12 @@ export async function readCredentialFile(
 ): Promise<Uint8Array | undefined> {
   using file = await host.open(path, kind.file);
   if (file === undefined) return undefined;
-  // The mode is 0440, because systemd gives access to the group of a service.
-  return await readPrivate(file, path, kind, { forbidden: 0o007, mend: "400", host });
+  return await readOpenCredential(file, path, kind, host);
+}
+
+function readOpenCredential(file: KeyFile, path: string, kind: SecretKind, host: KeyEnvironment) {
+  const rule = { forbidden: CREDENTIAL_FORBIDDEN, mend: "400", host };
+  return readPrivate(file, path, kind, rule);
 }
 
 /** @throws {Stopped} on Ctrl-C */

@@ -168,6 +168,7 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
   using _keys = followKeys(keyFile, context, plane.replaceKeys, checkKeys);
   await plane.run({
     prepare: async (facts) => {
+      if (config.gateway?.killSwitch === true) context.onGuarded?.();
       if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
       revokePermissions([
         ...stillNeeded(config, { up, down }, facts),

@@ -72,9 +72,7 @@ function planRun(
       `Cannot bring up ${table} in line ${entry.line}: stdio-forward needs its standard input`,
     );
   }
-  const isOnly = all.filter(({ command }) => command === entry.command).length === 1;
-  const words = entry.command.replaceAll(" ", "-");
-  const label = isOnly ? words : `${words}-${entry.number}`;
+  const label = labelOf(entry, all);
   const layers = [environmentLayer(options, readVariable), entry.layer];
   const given = (key: string) => layers.find((layer) => layer.has(key))?.get(key)?.at(-1)?.text;
   const ownLog = given("logFile");
@@ -87,6 +85,13 @@ function planRun(
     ...(isNamed || !isStatusName(statusName) ? [] : ["--status-name", statusName]),
   ];
   return { entry, label, log, logFolder, args };
+}
+
+/** Returns the name that tells a run from the file's others. */
+export function labelOf(entry: Entry, all: readonly Entry[]): string {
+  const isOnly = all.filter(({ command }) => command === entry.command).length === 1;
+  const words = entry.command.replaceAll(" ", "-");
+  return isOnly ? words : `${words}-${entry.number}`;
 }
 
 /** Returns systemd's folder, root's or the user's; null = there is none. */
