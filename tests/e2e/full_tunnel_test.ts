@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, match } from "node:assert/strict";
 import { test } from "../check.ts";
 import { gatewayLab, Leaks, reachesWeb, SERVER, stateOf } from "./gateway_lab.ts";
 import { BEFORE, end, OwnEtc } from "./own_etc.ts";
@@ -22,6 +22,13 @@ test("one command at each end: all traffic under the server's address, names ins
     deepEqual(await leaks.stop(), []);
   }
   equal((await Deno.readTextFile(own.conf)).includes("nameserver 10.1.1.1\n"), true);
+  const told = JSON.parse(await own.ttun("status", "--json"));
+  equal(told.defaultRoute.isInForce, true, JSON.stringify(told));
+  match(told.defaultRoute.beside.join(), /10\.51\.0\.0\/24 on eth0/);
+  equal(told.killSwitch, true);
+  deepEqual(told.dns, { servers: ["10.1.1.1"], search: [], by: "/etc/resolv.conf" });
+  const words = await own.ttun("status");
+  match(words, /^ {2}default {6}all traffic goes through the tunnel \(table \d+\), beside it /m);
   await end(ttun);
   await end(gateway);
   equal(await Deno.readTextFile(own.conf), BEFORE);

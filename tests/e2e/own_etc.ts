@@ -59,8 +59,13 @@ export class OwnEtc implements AsyncDisposable {
     return (await this.#host.run("unshare", [...words, script, "sh", command, ...args])).stdout;
   }
 
-  async doctor(...args: string[]): Promise<string> {
-    return (await this.#host.run("unshare", this.#words("doctor", ...args), { env: ENV })).stdout;
+  doctor(...args: string[]): Promise<string> {
+    return this.ttun("doctor", ...args);
+  }
+
+  /** The standard output of a command of ttun. */
+  async ttun(...args: string[]): Promise<string> {
+    return (await this.#host.run("unshare", this.#words(...args), { env: ENV })).stdout;
   }
 
   /** The file itself, link or not, and what is beside it. */

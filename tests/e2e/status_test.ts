@@ -6,7 +6,7 @@ import { openForwards, PERMIT } from "./forward_pair.ts";
 import { makeFolder } from "./proxy_files.ts";
 import { ENV, LOOPBACK, openPair, run, spawnHere } from "./proxy_pair.ts";
 import { openThrough } from "./proxy_socks.ts";
-import { ping, startClient, startServer, ttunCommand } from "./tunnel.ts";
+import { ENV as TUNNEL_ENV, ping, SERVER, startServer, ttunCommand } from "./tunnel.ts";
 import { hashOfBulk, serveWeb } from "./proxy_web.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
@@ -119,6 +119,10 @@ test("status: a proxy's ends tell the bytes of their connections, and rates", as
     const difference = atServer.connections[one!] - atClient.connections[other!];
     assert(Math.abs(difference) < 2000, `${one}: ${difference}`); // heads of HTTP are written anew
   }
+  const ports = atServer.hopPorts.filter(({ state }: { state: string }) => state === "open");
+  assert(ports.length > 0, JSON.stringify(atServer.hopPorts));
+  for (const { until } of ports) assert(until % 60 === 0 && until * 1000 > Date.now() - 60_000);
+  assert.match((await status(server)).stdout, /^ {2}ports {8}\d+ until \d\d:\d\d UTC/m);
   using _idle = await openThrough(pair.port, web.port);
   const [{ streamList: [stream] }] = (await report(server, "--streams")).sessions;
   assert.deepEqual([stream.kind, stream.isOwn], ["connect", false]);
@@ -132,14 +136,16 @@ test("status: a tunnel's ends tell their device, and the server its clients", as
   await using first = await startServer(
     hosts.server,
     ...["--pool", "10.5.0.0/24", "--status-name", server, "--user", "nobody"],
+    ...["--route", "10.78.0.0/16", "--push-route", "10.77.0.0/16"],
   );
-  await using _client = await startClient(
-    hosts.client,
-    "--name",
-    "laptop",
-    "--status-name",
-    client,
-  );
+  await using state = await makeFolder();
+  const options = ["--name", "laptop", "--status-name", client, "--accept-routes"];
+  const [command, args] = ttunCommand("client", "--no-warm-up", "-s", SERVER, ...options);
+  // A client that is known by what it keeps: the server has its addresses for it when it is away.
+  await using laptop = hosts.client.spawn(command, args, {
+    env: { ...TUNNEL_ENV, STATE_DIRECTORY: state.path },
+  });
+  await laptop.waitFor(/authenticated/);
   assert.equal(await ping(hosts.server, "10.5.0.2"), 3);
   const [atServer, atClient] = await Promise.all([report(server), report(client)]);
   assert.deepEqual(atServer.device.addresses, ["10.5.0.1/24"]);
@@ -149,6 +155,15 @@ test("status: a tunnel's ends tell their device, and the server its clients", as
   assert.deepEqual([name, addresses, wire], ["laptop", ["10.5.0.2/24"], "v2"]);
   assert.equal(carriers.length, 1);
   assert(atServer.sessions[0].sentBytes > 0);
+  assert(atServer.sessions[0].idleSeconds < 60);
+  assert.match(atServer.sessions[0].cipher, /^(aes-256-gcm|chacha20-poly1305)$/);
+  assert.deepEqual([atServer.transports, atServer.absentClients], [["tcp"], []]);
+  assert.deepEqual(atServer.routes, [{ to: "10.78.0.0/16", by: "option" }]);
+  assert.deepEqual(atClient.routes, [{ to: "10.77.0.0/16", by: "server" }]);
+  laptop.signal("SIGTERM");
+  assert.equal((await laptop.status).code, 0);
+  const [{ name: absent, addresses: kept }] = (await report(server)).absentClients;
+  assert.deepEqual([absent, kept], ["laptop", ["10.5.0.2/24"]]);
   // After --user the file cannot be removed; the next program of the name does it.
   first.signal("SIGTERM");
   assert.equal((await first.status).code, 0);

@@ -5,6 +5,7 @@ import type { Connection } from "../../contract/connection.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { MinutePorts } from "../../core/hop/minute_ports.ts";
 import { ListenSchedule } from "../../core/hop/schedule.ts";
+import type { PortList } from "../../core/status/port_list.ts";
 import { PortHopper } from "./port_hopper.ts";
 import { PortStays, type PortStaysOptions } from "./port_stays.ts";
 
@@ -15,6 +16,8 @@ export interface HopServerOptions extends PortStaysOptions {
   readonly ports: MinutePorts;
   readonly listen: (at: HostPort, o: { signal: AbortSignal }) => Listener;
   readonly log: Logger;
+  /** Has the ports while they are listened on. */
+  readonly portList?: PortList | undefined;
   /** Owns the connection, and serves it to its end. Never rejects. */
   readonly serve: (stream: Connection) => Promise<void>;
   /** Closes something when descriptors run out; returns false if there is nothing. */

@@ -9,12 +9,15 @@ import type { Connection } from "../../contract/connection.ts";
 import type { PortRange } from "../../base/port_range.ts";
 import { formatPortRange } from "../../core/hop/port_range.ts";
 import type { ListenSchedule, ListenStep } from "../../core/hop/schedule.ts";
+import type { PortList } from "../../core/status/port_list.ts";
 import { acceptLoop } from "../net/accept_loop.ts";
 import { sleep } from "../loop/sleep.ts";
 
 export interface HopperOptions {
   /** One for each key. A port that several want is opened once. */
   readonly schedules: readonly ListenSchedule[];
+  /** Has the ports while they are listened on. */
+  readonly portList?: PortList | undefined;
   /** If it is a single port that is taken, `run` fails instead of waiting. */
   readonly range: PortRange;
   readonly host: string;
@@ -52,7 +55,8 @@ export class PortHopper {
 
   /** Runs until the signal aborts. @throws {TtunError} if no port can be opened at the beginning */
   async run(): Promise<never> {
-    const { schedules, clock, wallClock } = this.#o;
+    const { schedules, clock, wallClock, portList } = this.#o;
+    using _listed = portList?.add(() => schedules.flatMap(({ ports }) => ports));
     for (;;) {
       for (const schedule of schedules) {
         for (const step of schedule.step(wallClock())) this.#do(schedule, step);

@@ -12,6 +12,7 @@ import type { Connection } from "../../contract/connection.ts";
 import { TtKeys } from "../../core/tt/keys.ts";
 import { portOf } from "../../core/hop/port_range.ts";
 import { ListenSchedule } from "../../core/hop/schedule.ts";
+import { PortList } from "../../core/status/port_list.ts";
 import { PortHopper } from "./port_hopper.ts";
 import { write } from "../loop/stream_io.ts";
 import { dial } from "../net/dial_events.ts";
@@ -38,6 +39,7 @@ class Harbour implements AsyncDisposable {
   /** The wall clock is set by so much. */
   set = 0;
   madeRoom = 0;
+  readonly portList = new PortList();
   readonly log: ReturnType<typeof keptLog>;
   readonly tasks = new Scope();
   readonly ended: Promise<unknown>;
@@ -65,6 +67,7 @@ class Harbour implements AsyncDisposable {
           },
         });
       }),
+      portList: this.portList,
       range: this.#range,
       host: HOST,
       listen: (at, options) => this.#listen(at.port, options.signal),
@@ -181,6 +184,9 @@ Deno.test("a port that is taken is tried every two seconds as long as it is want
   const [port, ...others] = harbour.wanted;
   await harbour.clock.advance(9_000);
   assert.deepEqual(harbour.openPorts, others);
+  const told = harbour.portList.describe();
+  const taken = told.filter(({ state }) => state === "taken").map(({ port }) => port);
+  assert.deepEqual([told.length, taken], [3, [port]]);
   const tries = () => harbour.tried.filter((one) => one.startsWith(`${port}@`));
   assert.deepEqual(tries(), [0, 2, 4, 6, 8].map((second) => `${port}@${second}`));
   assert.deepEqual(harbour.lines(), [

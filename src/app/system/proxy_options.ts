@@ -6,6 +6,7 @@ import type { WireSecrets } from "../link/config.ts";
 import type { BypassRules } from "../../core/proxy/bypass_rules.ts";
 import type { Acl } from "../../core/acl/acl.ts";
 import type { CheckPassword } from "../../core/proxy/socks/socks5_server.ts";
+import type { PortList } from "../../core/status/port_list.ts";
 import type { ProxyLimits } from "../net/connection_limits.ts";
 import type { ProxyHost } from "../net/proxy_host.ts";
 import type { NamedKey } from "../../base/named_key.ts";
@@ -42,6 +43,8 @@ export interface ProxyServerOptions extends ProxyHost {
   readonly host: string;
   /** @throws {TtunError} in_use, privilege, usage */
   readonly listen: (at: HostPort, o: { signal: AbortSignal }) => Listener;
+  /** Has the ports while they are listened on. */
+  readonly portList?: PortList | undefined;
   readonly rules: Acl;
   readonly limits: ProxyLimits;
   /** Null = tt alone is spoken. */

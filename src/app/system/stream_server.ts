@@ -12,6 +12,7 @@ import type { Outbound } from "../../contract/outbound.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
 import type { KeyedHopAddress } from "../../core/hop/hop_address.ts";
 import { MinutePorts } from "../../core/hop/minute_ports.ts";
+import type { PortList } from "../../core/status/port_list.ts";
 import { HopServer } from "../hop/hop_server.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { MuxServer } from "../mux/mux_server.ts";
@@ -69,6 +70,8 @@ export interface HopListening {
   readonly ends: readonly KeyedHopAddress[];
   /** Opens one of the ports. */
   readonly listen: (at: HostPort, o: { signal: AbortSignal }) => Listener;
+  /** Has the ports while they are listened on. */
+  readonly portList?: PortList | undefined;
 }
 
 /** Options of a server of streams that may have a device too. */
@@ -158,6 +161,7 @@ export async function runStreamServer(o: StreamServerOptions): Promise<void> {
         host,
         ports: stack.use(new MinutePorts(key, range)),
         listen: hops.listen,
+        portList: hops.portList,
         wallClock,
         move: (stream, seconds) => server.sessions.move(stream, seconds),
       });

@@ -5,6 +5,7 @@ import type { Connection, SocketOptions } from "../../contract/connection.ts";
 import type { Listener } from "../../contract/dial.ts";
 import { portOf } from "../../core/hop/port_range.ts";
 import { ListenSchedule } from "../../core/hop/schedule.ts";
+import type { PortList } from "../../core/status/port_list.ts";
 import { NonceMemory } from "../../core/tt/nonce_filter.ts";
 import { RandomBlock } from "../../core/tt/random_pool.ts";
 import { PortHopper } from "../hop/port_hopper.ts";
@@ -40,6 +41,8 @@ export interface TtServerOptions extends ProxyHost {
   readonly host: string;
   /** @throws {TtunError} in_use, privilege, usage */
   readonly listen: (at: HostPort, o: { signal: AbortSignal }) => Listener;
+  /** Has the ports while they are listened on. */
+  readonly portList?: PortList | undefined;
   /** Spoken on the same ports; null = none. */
   readonly other: OtherWire | null;
   /** False: nothing but the other wire is spoken. */

@@ -91,6 +91,7 @@ function openServerEnd(
           hops: {
             ends: hops.map((hop) => keyedHop(hop, config)),
             listen: (at, o) => net.listen(at, o),
+            portList: tools.portList,
           },
         })),
   };

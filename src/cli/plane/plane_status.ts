@@ -15,10 +15,10 @@ export interface ChangeableForwards {
 export class PlaneStatus {
   #describe: ((wishes: ReportWishes) => EndStatus) | null = null;
   #forwards: ChangeableForwards | undefined;
-  readonly #always: EndStatus;
+  readonly #always: () => EndStatus;
 
-  /** `always`: facts that all kinds of data planes have. */
-  constructor(always: EndStatus = {}) {
+  /** `always` tells what all kinds of data planes have. */
+  constructor(always: () => EndStatus = () => ({})) {
     this.#always = always;
   }
 
@@ -36,7 +36,7 @@ export class PlaneStatus {
   }
 
   describe(wishes: ReportWishes): EndStatus {
-    return { ...this.#always, ...this.#describe?.(wishes) };
+    return { ...this.#always(), ...this.#describe?.(wishes) };
   }
 
   /** @throws {TtunError} usage, in_use, privilege, unreachable */

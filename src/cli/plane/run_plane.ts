@@ -1,6 +1,7 @@
 import { type LogFields, type Logger, makeLogger } from "../../base/log.ts";
 import type { Resolver } from "../../contract/host.ts";
 import { LiveMeter } from "../../core/status/live_meter.ts";
+import { PortList } from "../../core/status/port_list.ts";
 import { SessionList } from "../../core/status/session_list.ts";
 import type { EndStatus, ReportWishes } from "../../core/status/report.ts";
 import type { PlaneCiphers } from "./wire_secrets.ts";
@@ -33,6 +34,8 @@ export interface PlaneTools<P extends SocketPlatform, Start> {
   readonly onCounters: (counters: () => LogFields) => void;
   /** Sessions with peers, for the status socket. */
   readonly sessions: SessionList;
+  /** Ports that hop, for the status socket. */
+  readonly portList: PortList;
   /** Sets what the status socket tells from now on, and the forwards that it may change. */
   readonly onReport: (
     describe: (wishes: ReportWishes) => EndStatus,
@@ -87,10 +90,12 @@ export async function runPlane<P extends SocketPlatform, Start>(
   const chosen = opened.use(chooseCiphers(aead, log));
   const ciphers = { ...chosen, costs: opened.use(knownCosts(chosen, platform.clock)).costs };
   const transports = [...new Set(steps.endpoints?.map(({ scheme }) => scheme))];
-  const source = new PlaneStatus({
+  const portList = new PortList();
+  const source = new PlaneStatus(() => ({
     ...(transports.length > 0 && { transports }),
     aead: chosen.name,
-  });
+    ...(!portList.isEmpty && { hopPorts: portList.describe() }),
+  }));
   const meter = new LiveMeter();
   port.onLive(() => {
     const status = source.describe({ mostStreams: null });
@@ -119,6 +124,7 @@ export async function runPlane<P extends SocketPlatform, Start>(
     opened,
     onCounters: (counters) => port.onStatus(() => log.info("status", counters())),
     sessions: new SessionList(),
+    portList,
     onReport: (describe, forwards) => source.set(describe, forwards),
     becomeUser: () => {
       const keepsNetwork = change?.() ?? true;

@@ -133,7 +133,7 @@ async function runEnd(
     const listen: ProxyServerOptions["listen"] = (at, o) => net.listen(at, o);
     const options = serverOptions(common, end, listen, isOwn, linkServing(config, tools));
     port.onRules((rules) => options.rules.replace(rules));
-    await serveProxy(options);
+    await serveProxy({ ...options, portList: tools.portList });
   } else {
     await runProxyClient(clientOptions(common, end, listener!, linkUse(config, tools)));
   }

@@ -48,6 +48,7 @@ Deno.test("a dump has a line for the program and one for each session, the same 
     [
       ...["office", "end", "server", "4711", "3725", "-", "0.0.0.0:20203,[::]:20203", "ttun0"],
       ...["1400", "10.9.0.1/24,fd00::1/64", "2", "4", "-", "-"],
+      ...["-", "-", "-", "-"],
     ],
     [
       ...["office", "session", "3", "192.0.2.1:40000", "v2", "65", "lap?top?", "10.9.0.2/24"],
@@ -58,5 +59,30 @@ Deno.test("a dump has a line for the program and one for each session, the same 
       ...["0", "0", "-", "0", "-", "-", "-"],
     ],
     [""],
+  ]);
+});
+
+Deno.test("the machine's network, ports that hop and clients that are away are told", () => {
+  const lines = statusDump({
+    version: 1,
+    name: "n",
+    command: "client",
+    pid: 1,
+    seconds: 0,
+    routes: [{ to: "10.0.0.0/8", by: "option" }, { to: "10.5.0.0/16", by: "server" }],
+    defaultRoute: { isInForce: true, beside: [] },
+    killSwitch: false,
+    dns: { servers: ["10.5.0.1", "10.5.0.2"], search: [], by: "resolvconf" },
+    hopPorts: [{ port: 20_345, state: "open", until: 1_764_457_500 }],
+    absentClients: [{ name: "", addresses: ["10.5.0.2/24"], seconds: 5.9 }],
+  }).split("\n");
+  assert.equal(
+    lines[0]!.split("\t").slice(-4).join(" "),
+    "10.0.0.0/8,10.5.0.0/16 tunnel off 10.5.0.1,10.5.0.2",
+  );
+  assert.deepEqual(lines.slice(1), [
+    "n\tport\t20345\topen\t1764457500",
+    "n\tabsent\t-\t10.5.0.2/24\t5",
+    "",
   ]);
 });

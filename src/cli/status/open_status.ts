@@ -61,8 +61,9 @@ export function openStatus(place: StatusPlace, tools: StatusTools, source: Statu
       signal: life,
       answer: async (request) => {
         if (request.request !== "status") await source.changeForwards(request);
-        const isWhole = request.request === "status" && request.streams;
-        const status = source.describe({ mostStreams: isWhole ? MOST_LISTED_STREAMS : null });
+        const hasStreams = request.request === "status" && request.streams;
+        const mostStreams = hasStreams ? MOST_LISTED_STREAMS : null;
+        const status = source.describe({ mostStreams, isWhole: true });
         const seconds = (clock.now() - began) / 1000;
         return { version: STATUS_VERSION, name, command, pid, seconds, ...status };
       },

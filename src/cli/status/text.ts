@@ -1,7 +1,10 @@
 import type { RatedReport, RatedSession, Rates } from "../../core/status/rates.ts";
 import type {
+  AbsentClientStatus,
   CarrierStatus,
+  DefaultRouteStatus,
   ForwardStatus,
+  HopPortStatus,
   StreamStatus,
   TrafficStatus,
 } from "../../core/status/report.ts";
@@ -24,6 +27,7 @@ export function statusText(report: RatedReport): string {
     const traffic = trafficText(device);
     fact("device", `${device.name}, MTU ${device.mtu}, ${device.addresses.join(" ")}, ${traffic}`);
   }
+  for (const [label, text] of networkFacts(report)) fact(label, text);
   for (const forward of forwards) fact("forward", forwardText(forward));
   if (connections !== undefined) {
     const { open, served, pending } = connections;
@@ -37,7 +41,46 @@ export function statusText(report: RatedReport): string {
   }
   if (sessions?.length === 0) fact("sessions", "none");
   for (const session of sessions ?? []) lines.push(...sessionLines(session));
+  for (const client of report.absentClients ?? []) fact("absent", absentText(client));
   return `${lines.join("\n")}\n`;
+}
+
+/** The machine's network, and ports that hop. */
+function networkFacts(report: RatedReport): [label: string, text: string][] {
+  const { routes = [], defaultRoute, killSwitch, nat, dns, hopPorts } = report;
+  const facts: [string, string][] = [];
+  for (const by of ["option", "server"] as const) {
+    const own = routes.filter((route) => route.by === by).map(({ to }) => to);
+    const from = by === "server" ? " (the server's)" : "";
+    if (own.length > 0) facts.push(["routes", `${own.join(" ")}${from}`]);
+  }
+  if (defaultRoute !== undefined) facts.push(["default", defaultText(defaultRoute)]);
+  if (killSwitch !== undefined) facts.push(["kill switch", killSwitch ? "in force" : "off"]);
+  if (nat !== undefined) facts.push(["NAT", nat.join(", ")]);
+  if (dns !== undefined) {
+    const search = dns.search.length === 0 ? "" : `, search ${dns.search.join(" ")}`;
+    facts.push(["name servers", `${dns.servers.join(" ")}${search}, by ${dns.by}`]);
+  }
+  if (hopPorts !== undefined) facts.push(["ports", hopPorts.map(portText).join(", ") || "none"]);
+  return facts;
+}
+
+function defaultText({ isInForce, table, beside }: DefaultRouteStatus): string {
+  if (!isInForce) return "not in force: the device is down";
+  const where = table === undefined ? "half routes" : `table ${table}`;
+  const kept = beside.length === 0 ? "" : `, beside it ${beside.join(", ")}`;
+  return `all traffic goes through the tunnel (${where})${kept}`;
+}
+
+/** Such as `20345 until 14:05 UTC`, the end of a minute. */
+function portText({ port, state, until }: HopPortStatus): string {
+  const time = new Date(until * 1000).toISOString().slice(11, 16);
+  return `${port} ${state === "open" ? "" : `${state} `}until ${time} UTC`;
+}
+
+function absentText({ name, addresses, seconds }: AbsentClientStatus): string {
+  const who = [...(name === "" ? [] : [name]), addresses.join(" ")].join(", ");
+  return `${who}, last seen ${durationText(seconds)} ago`;
 }
 
 /** Such as `127.0.0.1:8080 [::1]:8080 to db:5432`. */

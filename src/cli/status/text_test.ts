@@ -101,6 +101,54 @@ Deno.test("a server's status has its device, and its clients with what they were
   assert.match(text, /^ {4}carrier {4}none at the moment$/m);
 });
 
+Deno.test("what has changed on the machine is told: routes, default route, name servers, NAT", () => {
+  const text = statusText({
+    ...CLIENT,
+    routes: [
+      { to: "10.0.0.0/8", by: "option" },
+      { to: "192.168.5.0/24", by: "server" },
+      { to: "192.168.6.0/24", by: "server" },
+    ],
+    defaultRoute: { isInForce: true, table: 6004, beside: ["192.168.1.0/24 on eth0"] },
+    killSwitch: true,
+    dns: { servers: ["10.5.0.1"], search: ["example.net"], by: "systemd-resolved" },
+    nat: ["eth0 (IPv4)"],
+  });
+  assert.equal(
+    text.split("\n").slice(3, 9).join("\n"),
+    `  routes       10.0.0.0/8
+  routes       192.168.5.0/24 192.168.6.0/24 (the server's)
+  default      all traffic goes through the tunnel (table 6004), beside it 192.168.1.0/24 on eth0
+  kill switch  in force
+  NAT          eth0 (IPv4)
+  name servers 10.5.0.1, search example.net, by systemd-resolved`,
+  );
+  const defaultRoute = { isInForce: false, beside: [] };
+  assert.match(
+    statusText({ ...CLIENT, defaultRoute }),
+    /^ {2}default {6}not in force: the device/m,
+  );
+  const half = { isInForce: true, beside: [] };
+  assert.match(statusText({ ...CLIENT, defaultRoute: half }), /tunnel \(half routes\)$/m);
+});
+
+Deno.test("a server's ports that hop, and clients that are away, have their times", () => {
+  const text = statusText({
+    ...CLIENT,
+    hopPorts: [
+      { port: 20_345, state: "open", until: 1_764_457_500 },
+      { port: 23_456, state: "taken", until: 1_764_457_560 },
+    ],
+    absentClients: [
+      { name: "laptop", addresses: ["10.5.0.2/24", "fd00::2/64"], seconds: 7200 },
+      { name: "", addresses: ["10.5.0.3/24"], seconds: 5 },
+    ],
+  });
+  assert.match(text, /^ {2}ports {8}20345 until 23:05 UTC, 23456 taken until 23:06 UTC$/m);
+  assert.match(text, /^ {2}absent {7}laptop, 10.5.0.2\/24 fd00::2\/64, last seen 2 h 0 min ago$/m);
+  assert.match(text, /^ {2}absent {7}10.5.0.3\/24, last seen 5 s ago$/m);
+});
+
 Deno.test("of several programs each has a line, with what its kind has", () => {
   assert.equal(
     statusLine(CLIENT),

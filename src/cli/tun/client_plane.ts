@@ -16,6 +16,7 @@ import { isGranted } from "../platform/permissions.ts";
 import { rng } from "../platform/rng.ts";
 import { connectionsStatus, forwardsStatus } from "../status/describe.ts";
 import { AssignedAddresses } from "./assigned_addresses.ts";
+import { networkStatus } from "./network_status.ts";
 import type { TunConfig, TunStart } from "./plane_config.ts";
 import { TakenSettings } from "./taken_settings.ts";
 import { deviceStatus, leaveRoot, sessionOptions, type Tunnel } from "./tunnel.ts";
@@ -70,9 +71,10 @@ export async function runClient(
     if (isUp.tunnel && isUp.forwards) port.report({ kind: "up" });
   };
   let connections = (): ForwardCounters => ({ connections: 0, served: 0 });
-  tunnel.onReport(({ mostStreams }) => ({
+  tunnel.onReport(({ mostStreams, isWhole = false }) => ({
     server: serverName(server),
     device: deviceStatus(device, given.present, counters),
+    ...(isWhole && networkStatus(config.routes, tunnel)),
     ...(forwards !== null && {
       forwards: forwardsStatus(forwards),
       connections: connectionsStatus(connections()),

@@ -1,5 +1,6 @@
 import { toTtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
+import type { DnsStatus } from "../../core/status/report.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { CAP_NET_ADMIN, passToPrograms } from "../../../ffi/linux/user.ts";
 import { Journal } from "../../io/changes/journal.ts";
@@ -21,7 +22,7 @@ export class DnsSettings implements Disposable {
   readonly #journal: Journal;
   #set: {
     readonly text: string;
-    readonly addresses: readonly string[];
+    readonly settings: NameServerSettings;
     readonly servers: NameServers;
   } | null = null;
 
@@ -41,7 +42,7 @@ export class DnsSettings implements Disposable {
       using _passed = passToPrograms(libc, CAP_NET_ADMIN);
       const tools = { libc, folder, journal: this.#journal };
       const servers = new NameServers(this.#device, settings, tools);
-      this.#set = { text, addresses: settings.servers, servers };
+      this.#set = { text, settings, servers };
       log.info("name servers of this machine", {
         servers: settings.servers.join(","),
         ...(settings.search.length > 0 && { search: settings.search.join(",") }),
@@ -52,9 +53,16 @@ export class DnsSettings implements Disposable {
     }
   }
 
+  /** Null while the machine has its own. */
+  get status(): DnsStatus | null {
+    if (this.#set === null) return null;
+    const { settings: { servers, search }, servers: { way } } = this.#set;
+    return { servers, search, by: way };
+  }
+
   /** IP addresses of those that are set. */
   get servers(): readonly string[] {
-    return this.#set?.addresses ?? [];
+    return this.#set?.settings.servers ?? [];
   }
 
   /** Puts back those that were there before. A failure is for the log. */

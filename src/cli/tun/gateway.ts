@@ -2,6 +2,7 @@ import { type Cidr, parseCidr } from "../../base/addr.ts";
 import { toTtunError, TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { KillSwitchWishes } from "../../core/net/kill_switch_rules.ts";
+import type { DefaultRouteStatus, EndStatus } from "../../core/status/report.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { Netlink } from "../../../ffi/linux/netlink.ts";
 import { CAP_NET_ADMIN, passToPrograms } from "../../../ffi/linux/user.ts";
@@ -123,6 +124,25 @@ export class Gateway implements Disposable {
   useNameServers(servers: readonly string[]): void {
     this.#networks.nameServers = servers.map(parseCidr);
     this.update();
+  }
+
+  /** Asks the kernel for a part. */
+  get status(): Pick<EndStatus, "defaultRoute" | "killSwitch"> {
+    return {
+      ...(this.#config.defaultRoute && { defaultRoute: this.#routeStatus }),
+      ...(this.#config.killSwitch && { killSwitch: this.#switch !== null }),
+    };
+  }
+
+  get #routeStatus(): DefaultRouteStatus {
+    const table = this.#route?.table;
+    const known = { ...(table !== undefined && { table }) };
+    try {
+      return { isInForce: this.#networks.isUp, ...known, beside: this.#networks.beside };
+    } catch (thrown) {
+      if (!(thrown instanceof NativeError)) throw thrown;
+      return { isInForce: false, ...known, beside: [] }; // the device is gone
+    }
   }
 
   /** To be called when links, addresses or routes have changed. */

@@ -56,10 +56,15 @@ export class GatewayNetworks {
     });
   }
 
-  /** All that is beside the tunnel, for the log. */
-  get besideText(): string {
+  /** All that is beside the tunnel, in words. */
+  get beside(): string[] {
     const kept = this.kept.map(({ link, network }) => `${formatCidr(network)} on ${link}`);
-    return [...new Set([...kept, ...this.#exclude.map(formatCidr)])].join(", ");
+    return [...new Set([...kept, ...this.#exclude.map(formatCidr)])];
+  }
+
+  /** One text of these, for the log. */
+  get besideText(): string {
+    return this.beside.join(", ");
   }
 
   /** Networks that the main table sends into the tunnel. */

@@ -100,6 +100,11 @@ export class NatGateway implements Disposable {
     if (program === "nft") warnOfDrops(device, log);
   }
 
+  /** Interfaces by which clients reach other networks, with their families. */
+  get uplinks(): string[] {
+    return this.#uplinks.map(uplinkText);
+  }
+
   /** Puts back at once what others take from the packet filter, until dispose. */
   watchFilter(reactor: Reactor | null): Disposable | null {
     const { log } = this.#o;
@@ -172,7 +177,11 @@ export class NatGateway implements Disposable {
 }
 
 function uplinksText(uplinks: readonly Uplink[]): string {
-  return uplinks.map(({ family, link }) => `${link} (IPv${family})`).join(", ");
+  return uplinks.map(uplinkText).join(", ");
+}
+
+function uplinkText({ family, link }: Uplink): string {
+  return `${link} (IPv${family})`;
 }
 
 /** A packet that one table of nftables accepts may still be dropped by another. */

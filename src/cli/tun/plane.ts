@@ -108,19 +108,19 @@ async function open(
     opened.use(keeper.onAnyChange?.(() => gateway.update()));
     opened.use(gateway.watchFilter(platform.reactor));
   }
-  if (config.nat !== null && modules.nat !== null && platform.libc !== null) {
-    const networks = [...configured.addresses, ...config.peers, ...config.routes];
-    const nat = opened.use(
-      new modules.nat.NatGateway({
-        uplink: config.nat,
-        device: device.name,
-        networks,
-        libc: platform.libc,
-        log,
-      }),
-    );
+  const { libc, reactor } = platform;
+  const nat = config.nat === null || modules.nat === null || libc === null ? null : opened.use(
+    new modules.nat.NatGateway({
+      uplink: config.nat,
+      device: device.name,
+      networks: [...configured.addresses, ...config.peers, ...config.routes],
+      libc,
+      log,
+    }),
+  );
+  if (nat !== null) {
     opened.use(keeper.paths.onChange(() => nat.update()));
-    opened.use(nat.watchFilter(platform.reactor));
+    opened.use(nat.watchFilter(reactor));
   }
   const folder = ownFolder();
   const pushedRoutes = modules.pushed === null || platform.libc === null ? null : opened.use(
@@ -162,6 +162,7 @@ async function open(
     configured,
     keeper,
     gateway,
+    nat,
     pushedRoutes,
     dns,
     warmUp,

@@ -45,6 +45,11 @@ export class PushedRoutes implements Disposable {
     opened.move();
   }
 
+  /** Those that are there now. */
+  get present(): readonly Cidr[] {
+    return this.#present.map(({ to }) => to);
+  }
+
   /** Adds those that a server may push, in place of the present ones. `server`: its IP address. */
   take(routes: readonly Cidr[], server: string | undefined): void {
     this.clear();

@@ -12,7 +12,9 @@ import { streamTargets } from "../forward/stream_targets.ts";
 import { withKeys } from "../plane/server_keys.ts";
 import { connectionsStatus } from "../status/describe.ts";
 import { reservedAddresses } from "./key_settings.ts";
+import { absentClients } from "./absent_clients.ts";
 import { LeaseReports } from "./lease_reports.ts";
+import { networkStatus } from "./network_status.ts";
 import type { ManyClientsConfig, TunConfig, TunStart } from "./plane_config.ts";
 import { deviceStatus, leaveRoot, sessionOptions, type Tunnel } from "./tunnel.ts";
 
@@ -56,12 +58,19 @@ export async function runServer(
   tunnel.warmUp?.watch(() => counters.sentPackets + counters.receivedPackets);
   tunnel.onCounters(() => counterFacts(router));
   let connections = (): ForwardCounters => ({ connections: 0, served: 0 });
-  tunnel.onReport(({ mostStreams }) => ({
-    listen: listeners.map(({ addr }) => formatAddr(addr)),
-    device: deviceStatus(device, tunnel.configured.addresses, counters),
-    ...(rules !== undefined && { connections: connectionsStatus(connections()) }),
-    sessions: tunnel.sessions.describe(mostStreams),
-  }));
+  tunnel.onReport(({ mostStreams, isWhole = false }) => {
+    const sessions = tunnel.sessions.describe(mostStreams);
+    return {
+      listen: listeners.map(({ addr }) => formatAddr(addr)),
+      device: deviceStatus(device, tunnel.configured.addresses, counters),
+      ...(isWhole && networkStatus(config.routes, tunnel)),
+      ...(rules !== undefined && { connections: connectionsStatus(connections()) }),
+      sessions,
+      ...(isWhole && many !== undefined && {
+        absentClients: absentClients(many.pool.kept(), sessions, Date.now()),
+      }),
+    };
+  });
   const keys = end.role === "server" ? end.keys : undefined;
   await withKeys(keys, tunnel, (ring, signal) =>
     runTunServer({

@@ -10,6 +10,7 @@ import type { RunningWarmUp } from "../plane/warm_up.ts";
 import type { DeviceKeeper, Net, OpenedDevice, Platform } from "../platform/platform.ts";
 import { wireSecrets } from "../plane/wire_secrets.ts";
 import type { Gateway } from "./gateway.ts";
+import type { NatGateway } from "./nat.ts";
 import type { DnsSettings } from "./dns_settings.ts";
 import type { PushedRoutes } from "./pushed_routes.ts";
 import type { TunConfig, TunStart } from "./plane_config.ts";
@@ -28,7 +29,9 @@ export interface Tunnel extends Tools {
   readonly configured: Configured;
   readonly keeper: DeviceKeeper;
   /** Null = traffic goes as the routes of the device say. */
-  readonly gateway: Pick<Gateway, "useNameServers"> | null;
+  readonly gateway: Pick<Gateway, "useNameServers" | "status"> | null;
+  /** Null = a server's clients reach what its routes say. */
+  readonly nat: Pick<NatGateway, "uplinks"> | null;
   /** Null = a client takes no routes from its server. */
   readonly pushedRoutes: PushedRoutes | null;
   /** Null = a client leaves its machine's name servers alone. */

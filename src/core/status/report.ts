@@ -13,6 +13,8 @@ export const MOST_LISTED_STREAMS = 1000;
 export interface ReportWishes {
   /** Streams to list; null = none is asked for. */
   readonly mostStreams: number | null;
+  /** The state of the machine is told too, which the kernel is asked for. */
+  readonly isWhole?: boolean;
 }
 
 export interface TrafficStatus {
@@ -31,6 +33,20 @@ export interface EndStatus {
   /** The server of a client. */
   readonly server?: string;
   readonly device?: DeviceStatus;
+  /** Networks that go into the tunnel, without those of the device's addresses. */
+  readonly routes?: readonly RouteStatus[];
+  /** Of a client that all traffic of the machine is to go through. */
+  readonly defaultRoute?: DefaultRouteStatus;
+  /** True while nothing leaves the machine outside the tunnel; absent = that is not asked for. */
+  readonly killSwitch?: boolean;
+  /** Interfaces by which a server's clients reach other networks. */
+  readonly nat?: readonly string[];
+  /** Name servers of the machine; absent while they are not the tunnel's. */
+  readonly dns?: DnsStatus;
+  /** Ports that hop on which a server listens now, those that close first standing first. */
+  readonly hopPorts?: readonly HopPortStatus[];
+  /** Clients that a server keeps addresses for, and that have no session; the last seen first. */
+  readonly absentClients?: readonly AbsentClientStatus[];
   readonly forwards?: readonly ForwardStatus[];
   /** Connections of forwards or of a proxy. */
   readonly connections?: ConnectionsStatus;
@@ -44,6 +60,43 @@ export interface DeviceStatus extends TrafficStatus {
   readonly addresses: readonly string[];
   readonly sentPackets: number;
   readonly receivedPackets: number;
+}
+
+export interface RouteStatus {
+  readonly to: string;
+  /** An option, or what the server of the present session pushes. */
+  readonly by: "option" | "server";
+}
+
+export interface DefaultRouteStatus {
+  /** The device is up and has the route. */
+  readonly isInForce: boolean;
+  /** Number of the routing table; absent where half routes stand in the main one. */
+  readonly table?: number;
+  /** Networks that are kept beside the tunnel. */
+  readonly beside: readonly string[];
+}
+
+export interface DnsStatus {
+  readonly servers: readonly string[];
+  readonly search: readonly string[];
+  /** Keeper of the machine's name servers, such as `systemd-resolved`. */
+  readonly by: string;
+}
+
+export interface HopPortStatus {
+  readonly port: number;
+  readonly state: "asked" | "open" | "taken" | "failed";
+  /** Time when it is closed, in seconds since 1970. */
+  readonly until: number;
+}
+
+export interface AbsentClientStatus {
+  /** Empty if it has not told one. */
+  readonly name: string;
+  readonly addresses: readonly string[];
+  /** Since it was here. */
+  readonly seconds: number;
 }
 
 export interface ForwardStatus {
