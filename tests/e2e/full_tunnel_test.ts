@@ -2,7 +2,7 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { test } from "../check.ts";
 import { gatewayLab, Leaks, reachesWeb, SERVER, stateOf } from "./gateway_lab.ts";
 import { BEFORE, end, OwnEtc } from "./own_etc.ts";
-import { startServer } from "./tunnel.ts";
+import { runTtun, startServer } from "./tunnel.ts";
 
 test("one command at each end: all traffic under the server's address, names inside, nothing beside, all back at the end", async () => {
   await using lab = await gatewayLab();
@@ -29,6 +29,8 @@ test("one command at each end: all traffic under the server's address, names ins
   deepEqual(told.dns, { servers: ["10.1.1.1"], search: [], by: "/etc/resolv.conf" });
   const words = await own.ttun("status");
   match(words, /^ {2}default {6}all traffic goes through the tunnel \(table \d+\), beside it /m);
+  const atServer = await runTtun(server, ["status", `server-${gateway.pid}`, "--json"]);
+  match(JSON.parse(atServer.stdout).nat.join(), /^\S+ \(IPv4\),\S+ \(IPv6\)$/, atServer.stdout);
   await end(ttun);
   await end(gateway);
   equal(await Deno.readTextFile(own.conf), BEFORE);
