@@ -1,7 +1,7 @@
 import { formatAddr, type HostPort } from "../../base/addr.ts";
 import { type ErrorKind, toTtunError, TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import type { Scope } from "../../base/scope.ts";
+import { onAbort, type Scope } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Listener } from "../../contract/dial.ts";
@@ -11,10 +11,9 @@ import { formatPortRange } from "../../core/hop/port_range.ts";
 import type { ListenSchedule, ListenStep } from "../../core/hop/schedule.ts";
 import type { PortList } from "../../core/status/port_list.ts";
 import { acceptLoop } from "../net/accept_loop.ts";
-import { sleep } from "../loop/sleep.ts";
 
 export interface HopperOptions {
-  /** One for each key. A port that several want is opened once. */
+  /** One for each key. A port that several want is opened once. `replace` changes them. */
   readonly schedules: readonly ListenSchedule[];
   /** Has the ports while they are listened on. */
   readonly portList?: PortList | undefined;
@@ -40,6 +39,9 @@ interface OpenPort {
 export class PortHopper {
   readonly #o: HopperOptions;
   readonly #tasks: Scope;
+  #schedules: readonly ListenSchedule[];
+  /** Ends a pause. */
+  #hurry: () => void = () => {};
   readonly #open = new Map<number, OpenPort>();
   /** The last failure's kind, by port; while it lasts, it is logged once. */
   readonly #failing = new Map<number, ErrorKind>();
@@ -51,13 +53,25 @@ export class PortHopper {
   constructor(tasks: Scope, o: HopperOptions) {
     this.#tasks = tasks;
     this.#o = o;
+    this.#schedules = o.schedules;
+  }
+
+  /** Has these schedules alone; ports that none of them wants are closed at once. */
+  replace(schedules: readonly ListenSchedule[]): void {
+    const gone = this.#schedules.filter((one) => !schedules.includes(one));
+    this.#schedules = schedules;
+    for (const [port, { owners }] of [...this.#open]) {
+      for (const one of gone) if (owners.has(one)) this.#close(one, port);
+    }
+    this.#hurry();
   }
 
   /** Runs until the signal aborts. @throws {TtunError} if no port can be opened at the beginning */
   async run(): Promise<never> {
-    const { schedules, clock, wallClock, portList } = this.#o;
-    using _listed = portList?.add(() => schedules.flatMap(({ ports }) => ports));
+    const { wallClock, portList } = this.#o;
+    using _listed = portList?.add(() => this.#schedules.flatMap(({ ports }) => ports));
     for (;;) {
+      const schedules = this.#schedules;
       for (const schedule of schedules) {
         for (const step of schedule.step(wallClock())) this.#do(schedule, step);
       }
@@ -65,8 +79,19 @@ export class PortHopper {
       this.#say();
       const now = wallClock();
       const pause = Math.min(...schedules.map((schedule) => schedule.pause(now)));
-      await sleep(clock, pause, this.#tasks.signal);
+      await this.#rest(pause);
     }
+  }
+
+  /** @throws the signal's reason */
+  async #rest(ms: number): Promise<void> {
+    const { signal } = this.#tasks;
+    signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#hurry = resolve;
+    using _timer = this.#o.clock.after(ms, resolve);
+    using _registration = onAbort(signal, reject);
+    await promise;
   }
 
   /** Ignores a port that is taken: it may be free soon, as may the next one. */
@@ -80,7 +105,7 @@ export class PortHopper {
   }
 
   #say(): void {
-    const { schedules } = this.#o;
+    const schedules = this.#schedules;
     const known = new Set(schedules.flatMap(({ ports }) => ports.map(({ port }) => port)));
     for (const port of this.#failing.keys()) {
       if (!known.has(port)) this.#failing.delete(port);

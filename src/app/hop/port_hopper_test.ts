@@ -44,7 +44,9 @@ class Harbour implements AsyncDisposable {
   readonly tasks = new Scope();
   readonly ended: Promise<unknown>;
   readonly #range: { first: number; last: number };
-  readonly #passwords: readonly string[];
+  readonly #hopper: PortHopper;
+  #passwords: readonly string[];
+  readonly #schedules = new Map<string, ListenSchedule>();
 
   constructor(
     o: {
@@ -57,16 +59,8 @@ class Harbour implements AsyncDisposable {
     this.#passwords = o.passwords ?? ["password"];
     this.log = keptLog(this.clock);
     o.prepare?.(this);
-    const hopper = new PortHopper(this.tasks, {
-      schedules: this.#passwords.map((password) => {
-        const keys = new TtKeys(utf8(password));
-        return new ListenSchedule({
-          minutePort: (minute) => {
-            const { otp, lifetime } = keys.at(minute);
-            return { port: portOf(otp, this.#range), lifetime };
-          },
-        });
-      }),
+    this.#hopper = new PortHopper(this.tasks, {
+      schedules: this.#passwords.map((password) => this.#scheduleOf(password)),
       portList: this.portList,
       range: this.#range,
       host: HOST,
@@ -77,8 +71,28 @@ class Harbour implements AsyncDisposable {
       take: (stream, port) => void this.taken.push([stream, port]),
       evictIdle: () => ++this.madeRoom > 0,
     });
-    this.tasks.spawn(() => hopper.run());
+    this.tasks.spawn(() => this.#hopper.run());
     this.ended = this.tasks.join().then(() => null, (error: unknown) => error);
+  }
+
+  /** Has the ports of these passwords alone open. */
+  replace(passwords: readonly string[]): void {
+    this.#passwords = passwords;
+    this.#hopper.replace(passwords.map((password) => this.#scheduleOf(password)));
+  }
+
+  #scheduleOf(password: string): ListenSchedule {
+    const known = this.#schedules.get(password);
+    if (known !== undefined) return known;
+    const keys = new TtKeys(utf8(password));
+    const schedule = new ListenSchedule({
+      minutePort: (minute) => {
+        const { otp, lifetime } = keys.at(minute);
+        return { port: portOf(otp, this.#range), lifetime };
+      },
+    });
+    this.#schedules.set(password, schedule);
+    return schedule;
   }
 
   get wall(): number {
@@ -355,4 +369,16 @@ Deno.test("the ports that are open are told once at the start, and then to debug
   assert.equal(String(ports).match(/\d+ until \d\d:\d\d UTC/g)?.length, 3);
   const later = harbour.log.records.filter(({ level }) => level === "debug");
   assert.ok(later.length >= 10);
+});
+
+Deno.test("when keys are replaced, their ports are open at once, and those of others closed", async () => {
+  await using harbour = new Harbour({ passwords: ["one", "two"] });
+  await harbour.clock.settle();
+  assert.deepEqual(harbour.openPorts, harbour.wanted);
+  harbour.replace(["two", "three"]);
+  await harbour.clock.settle();
+  assert.deepEqual(harbour.openPorts, harbour.wanted);
+  harbour.replace(["three"]);
+  await harbour.clock.settle();
+  assert.deepEqual(harbour.openPorts, harbour.wanted);
 });

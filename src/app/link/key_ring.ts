@@ -1,6 +1,5 @@
-import { constantTimeEqual } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { NamedKey } from "../../base/named_key.ts";
+import { isSameKey, type NamedKey } from "../../base/named_key.ts";
 import { type Hello, readClientHello } from "../../core/link/v2/hello.ts";
 
 /** Secrets of version 2 that are worked out at the same time: each takes 32 MiB and a core. */
@@ -9,8 +8,6 @@ const AT_ONCE = 2;
 /** A hello, and the key that it is right for. */
 export interface FoundKey {
   readonly hello: Hello;
-  /** Number of the key among the server's. */
-  readonly key: number;
   /** The key's name; "" where there is one key alone. */
   readonly name: string;
   /** Its secret of version 2 (core/link/v2/secrets.ts), borrowed. */
@@ -80,7 +77,9 @@ export class KeyRing {
    */
   replace(keys: readonly NamedKey[]): void {
     const before = this.#entries;
-    this.#entries = keys.map((key) => before.find((old) => isSame(old.key, key)) ?? newEntry(key));
+    this.#entries = keys.map((key) =>
+      before.find((old) => isSameKey(old.key, key)) ?? newEntry(key)
+    );
     const gone = before.filter((entry) => !this.#entries.includes(entry));
     this.#ready = this.#ready.filter((entry) => this.#entries.includes(entry));
     this.#tell();
@@ -98,7 +97,7 @@ export class KeyRing {
           const s = entry.s!;
           const found = readClientHello(s, hello, unixMs);
           if (found === null) continue;
-          return { hello: found, key: this.#entries.indexOf(entry), name, s, revoked };
+          return { hello: found, name, s, revoked };
         }
         const isMissing = this.#running > 0 && this.#ready.length < this.#entries.length;
         if (!isMissing) return null;
@@ -128,8 +127,4 @@ class KeyRevoked extends TtunError {
 
 function newEntry(key: NamedKey): Entry {
   return { key, s: null, isBegun: false, revoked: new AbortController() };
-}
-
-function isSame(a: NamedKey, b: NamedKey): boolean {
-  return a.name === b.name && constantTimeEqual(a.password, b.password);
 }

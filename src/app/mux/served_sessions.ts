@@ -231,7 +231,7 @@ export class ServedSessions implements Disposable {
       held.revocation = onAbort(revoked, (reason) => {
         const error = toTtunError(reason);
         said.warn("session ended", { peer: stream.peer, user: account, why: error.message });
-        this.#end(held, error);
+        this.#end(held, error, true);
       });
     }
     this.#expireLater(held); // the client may be gone before the answer is written
@@ -302,7 +302,8 @@ export class ServedSessions implements Disposable {
     });
   }
 
-  #end(held: Held, error: TtunError): void {
+  /** `tells`: the client hears that it need not come back. */
+  #end(held: Held, error: TtunError, tells = false): void {
     if (this.#sessions.get(held.id) !== held) return;
     this.#sessions.delete(held.id);
     held.place[Symbol.dispose]();
@@ -311,7 +312,16 @@ export class ServedSessions implements Disposable {
     held.session.end(error);
     this.#memory.leave(held.address);
     held.secret.fill(0);
-    for (const { channel } of [...held.session.carriers]) channel.stream.reset();
+    const carriers = [...held.session.carriers];
+    const last = tells ? carriers.pop() : undefined;
+    for (const { channel } of carriers) channel.stream.reset();
+    if (last !== undefined) void this.#turnOut(last, error.message); // never rejects
+  }
+
+  /** Ends a carrier with words for the client, which has a moment to read them. */
+  async #turnOut(carrier: SessionCarrier, words: string): Promise<void> {
+    await carrier.end(CloseCode.notAllowed, words);
+    carrier.channel.stream.reset();
   }
 
   /**

@@ -66,16 +66,16 @@ export class ProxyLinks implements OtherWire<FoundKey> {
     visitor: Visitor,
   ): Promise<OtherClient> {
     const { clock, server } = this.#o;
-    const { key, name, s } = found;
+    const { name, s, revoked } = found;
     // Silent to a hello that is late or came before, as tt is to all that it cannot read.
     const secrets = { ...this.#o.secrets, s, mode: "v2" as const };
     const o = { secrets, clock, replay: this.#replay, onRightHello: () => visitor.recognise() };
     const first = bytes.subarray(0, HELLO_SIZE);
     const padding = await welcome(stream, first, found, o);
-    const all = { hello: first, behind: bytes.subarray(HELLO_SIZE), secrets, key: name };
+    const all = { hello: first, behind: bytes.subarray(HELLO_SIZE), secrets, key: name, revoked };
     const client = await proveClient(stream, all, padding, o, streamOffer());
     return {
-      account: key,
+      account: name,
       serve: async (port, portAt) => {
         using _handshake = client.handshake;
         this.#tuner.tune(stream);

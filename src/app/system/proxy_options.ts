@@ -39,6 +39,8 @@ export interface ProxyLinkUse extends ProxyLink {
 export interface ProxyServerOptions extends ProxyHost {
   readonly wire: WireConfig;
   readonly keys: readonly NamedKey[];
+  /** Calls its argument with other keys than those of the beginning; absent = there are none. */
+  readonly onKeys?: (use: (keys: readonly NamedKey[]) => void) => void;
   /** The host to listen on; "" = all addresses. */
   readonly host: string;
   /** @throws {TtunError} in_use, privilege, usage */

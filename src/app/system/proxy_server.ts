@@ -2,6 +2,7 @@ import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { abortable } from "../../base/scope.ts";
+import type { NamedKey } from "../../base/named_key.ts";
 import type { ForwardTarget } from "../../base/target.ts";
 import type { Outbound } from "../../contract/outbound.ts";
 import { ListenRules } from "../../core/acl/listen_rules.ts";
@@ -38,8 +39,13 @@ export async function serveProxy(o: ProxyServerOptions): Promise<void> {
     const serving = service(bound, relays, quota, outbound);
     const links = o.links === null ? null : openLinks(bound, o.links, serving, outbound, all);
     const server: TransportServer = stack.use(
-      openServer(tasks, { ...o, ...wires(o, links) }, serving),
+      openServer(tasks, { ...o, ...wires(o, links?.wire ?? null) }, serving),
     );
+    o.onKeys?.((keys) => {
+      if (tasks.signal.aborted) return;
+      server.replaceKeys(keys);
+      links?.replaceKeys(keys);
+    });
     o.onCounters?.(() => ({
       connections: quota.count,
       served: quota.taken,
@@ -65,7 +71,7 @@ function openLinks(
   { quota, tell }: StreamService,
   outbound: Outbound<ForwardTarget>,
   scope: RelayScope,
-): OtherWire {
+): { readonly wire: OtherWire; replaceKeys(keys: readonly NamedKey[]): void } {
   const { clock, keys, log, rng } = o;
   const { secrets, secretOf } = links;
   const server = openStreamHost({
@@ -90,9 +96,16 @@ function openLinks(
     log,
     congestion: o.wire.congestion,
   });
-  scope.tasks.spawn((signal) => abortable(ready.run(secretOf), signal));
+  const work = (signal: AbortSignal) => abortable(ready.run(secretOf), signal);
+  scope.tasks.spawn(work);
   scope.tasks.spawn((signal) => wire.run(signal));
-  return wire;
+  return {
+    wire,
+    replaceKeys: (keys) => {
+      ready.replace(keys);
+      scope.tasks.spawn(work);
+    },
+  };
 }
 
 /** Never called: no rule permits a listener. */

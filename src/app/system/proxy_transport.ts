@@ -1,3 +1,4 @@
+import type { NamedKey } from "../../base/named_key.ts";
 import type { Scope } from "../../base/scope.ts";
 import type { Outbound } from "../../contract/outbound.ts";
 import type { StreamService } from "../net/stream_service.ts";
@@ -27,6 +28,8 @@ export interface TransportServer extends Disposable {
   readonly pending: number;
   /** Closes something when descriptors run out; returns false if there is nothing. */
   evictIdle(): boolean;
+  /** Has these keys alone; connections of others end. */
+  replaceKeys(keys: readonly NamedKey[]): void;
   /** Runs until the signal aborts. @throws {TtunError} if it cannot listen */
   run(): Promise<never>;
 }

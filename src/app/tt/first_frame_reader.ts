@@ -83,6 +83,7 @@ function admit(
   { wallClock, isWanted }: FirstFrameOptions,
 ): Admitted {
   const { account, minute, borrowed } = candidate;
+  if (account.revoked.aborted) throw new Stranger("its key has been taken back");
   const verdict = account.nonces.noteReceived(borrowed.keys, random, minuteOf(wallClock()));
   if (verdict !== "new") throw new Stranger(`its first frame is not new (${verdict})`);
   if (!isWanted(text)) {

@@ -36,6 +36,7 @@ class Desk implements Disposable {
       name: password,
       secrets: new MinuteKeyCache(utf8(password), { cipher, makeCipher: this.ciphers.factory }),
       nonces: new NonceMemory(seededRng(i + 1)),
+      revoked: new AbortController().signal,
     }));
     this.candidates = new KeyCandidates({ accounts: this.accounts, range: RANGE });
   }

@@ -12,6 +12,8 @@ export interface Account {
   readonly name: string;
   readonly secrets: MinuteKeyCache;
   readonly nonces: NonceMemory;
+  /** Aborts when the key is taken back. */
+  readonly revoked: AbortSignal;
 }
 
 export interface KeyCandidate extends MinuteCandidate {
@@ -21,7 +23,7 @@ export interface KeyCandidate extends MinuteCandidate {
 
 /** Keys for first frames, shared by all connections of a minute and a port. */
 export class KeyCandidates implements Disposable {
-  readonly #accounts: readonly Account[];
+  #accounts: readonly Account[];
   readonly #range: PortRange;
   #candidates: MinuteCandidates | null = null;
 
@@ -29,6 +31,12 @@ export class KeyCandidates implements Disposable {
   constructor(o: { accounts: readonly Account[]; range: PortRange }) {
     this.#accounts = o.accounts;
     this.#range = o.range;
+  }
+
+  /** Whoever reads a first frame already goes on with the accounts that there were. */
+  replace(accounts: readonly Account[]): void {
+    this[Symbol.dispose]();
+    this.#accounts = accounts;
   }
 
   /** The caller releases the result. */

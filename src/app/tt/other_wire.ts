@@ -26,8 +26,8 @@ export interface OtherWire<Found = unknown> {
 
 /** A client of the other wire that has proved a key. */
 export interface OtherClient {
-  /** Number of its key among the server's. */
-  readonly account: number;
+  /** Name of its key. */
+  readonly account: string;
   /**
    * Serves it to its end, and disposes of what `prove` has made. `port`: by which it came; `portAt`
    * tells the ports of its key. Returns true if a damaged record ended it.

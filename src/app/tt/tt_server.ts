@@ -1,6 +1,6 @@
 import { formatAddr, type HostPort } from "../../base/addr.ts";
-import { ProtocolError, toTtunError } from "../../base/errors.ts";
-import type { Scope } from "../../base/scope.ts";
+import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
+import { onAbort, type Scope } from "../../base/scope.ts";
 import type { Connection, SocketOptions } from "../../contract/connection.ts";
 import type { Listener } from "../../contract/dial.ts";
 import { portOf } from "../../core/hop/port_range.ts";
@@ -15,7 +15,7 @@ import { PathWatch } from "../net/path_watch.ts";
 import type { ProxyHost } from "../net/proxy_host.ts";
 import type { StreamService } from "../net/stream_service.ts";
 import { Stranger } from "../net/stranger.ts";
-import type { NamedKey } from "../../base/named_key.ts";
+import { isSameKey, type NamedKey } from "../../base/named_key.ts";
 import type { TtConfig } from "./config.ts";
 import { type Admitted, type FirstFrameOptions, readFirstFrame } from "./first_frame_reader.ts";
 import { FrameBuffers } from "./frame_buffers.ts";
@@ -49,13 +49,22 @@ export interface TtServerOptions extends ProxyHost {
   readonly takesTt: boolean;
 }
 
+/** A key with what the server keeps of it. */
+interface ServedKey {
+  readonly key: NamedKey;
+  readonly account: Account;
+  readonly schedule: ListenSchedule;
+  readonly revocation: AbortController;
+}
+
 /** Opens the minutes' ports, admits clients that prove a key, and serves what they proxy. */
 export class TtServer implements Disposable {
   readonly #o: TtServerOptions;
   readonly #service: StreamService;
   readonly #owned = new DisposableStack();
   readonly #hopper: PortHopper;
-  readonly #accounts: readonly Account[];
+  readonly #candidates: KeyCandidates;
+  #keys: readonly ServedKey[];
   /** Its known clients are between two proxied connections. */
   readonly #gate: Gatekeeper;
   readonly #reading: FirstFrameOptions;
@@ -70,11 +79,9 @@ export class TtServer implements Disposable {
     const { clock, wallClock, log, wire } = o;
     const { signal } = tasks;
     const buffers = new FrameBuffers();
-    const accounts = o.keys.map(({ name, password }) => ({
-      name,
-      secrets: this.#owned.use(new MinuteKeyCache(password, wire)),
-      nonces: new NonceMemory(o.rng),
-    }));
+    this.#keys = o.keys.map((key) => this.#serveKey(key));
+    this.#owned.defer(() => this.#keys.forEach(({ account }) => account.secrets[Symbol.dispose]()));
+    const accounts = this.#keys.map(({ account }) => account);
     const random = new RandomBlock(o.rng);
     this.#gate = new Gatekeeper({
       clock,
@@ -82,9 +89,9 @@ export class TtServer implements Disposable {
       onRejected: (why, peer) => this.#reject(why, peer),
     });
     const candidates = this.#owned.use(new KeyCandidates({ accounts, range: wire.range }));
+    this.#candidates = candidates;
     const { other, takesTt } = o;
     this.#reading = { candidates, buffers, wallClock, isWanted: isRequest, other, takesTt };
-    this.#accounts = accounts;
     this.#connections = {
       clock,
       wallClock,
@@ -103,20 +110,44 @@ export class TtServer implements Disposable {
     this.#options = connectionOptions(wire);
     this.#hopper = new PortHopper(tasks, {
       ...o,
-      schedules: accounts.map((account) => this.#schedule(account)),
+      schedules: this.#keys.map(({ schedule }) => schedule),
       range: wire.range,
       take: (stream, port) => tasks.spawn(() => this.#serve(stream, port)),
       evictIdle: () => this.evictIdle(),
     });
   }
 
-  #schedule({ secrets }: Account): ListenSchedule {
-    return new ListenSchedule({
+  #serveKey(key: NamedKey): ServedKey {
+    const { rng, wire } = this.#o;
+    const secrets = new MinuteKeyCache(key.password, wire);
+    const revocation = new AbortController();
+    const schedule = new ListenSchedule({
       minutePort: (minute) => {
         const { otp, lifetime } = secrets.keysAt(minute);
-        return { port: portOf(otp, this.#o.wire.range), lifetime };
+        return { port: portOf(otp, wire.range), lifetime };
       },
     });
+    const { signal: revoked } = revocation;
+    const account = { name: key.name, secrets, nonces: new NonceMemory(rng), revoked };
+    return { key, account, schedule, revocation };
+  }
+
+  /**
+   * Has `keys` in place of those that there are, whose names and passwords stay. Connections of keys
+   * that are gone end, and their ports are closed.
+   */
+  replaceKeys(keys: readonly NamedKey[]): void {
+    const before = this.#keys;
+    this.#keys = keys.map((key) =>
+      before.find((one) => isSameKey(one.key, key)) ?? this.#serveKey(key)
+    );
+    this.#candidates.replace(this.#keys.map(({ account }) => account));
+    this.#hopper.replace(this.#keys.map(({ schedule }) => schedule));
+    for (const one of before.filter((one) => !this.#keys.includes(one))) {
+      const { account: { name, secrets }, revocation } = one;
+      revocation.abort(new TtunError("auth", `The key of ${name} has been taken back`));
+      secrets[Symbol.dispose]();
+    }
   }
 
   /** Runs until the signal aborts. @throws {TtunError} if no port can be opened at the beginning */
@@ -143,6 +174,7 @@ export class TtServer implements Disposable {
       if (admitted === null) return;
       if ("serve" in admitted) return await this.#serveOther(stream, port, admitted);
       const { minute, account } = admitted;
+      using _revocation = onAbort(account.revoked, () => stream.reset());
       const host = this.#connections;
       const connection = new TtConnection(host, stream, minute, account.nonces, admitted);
       owned = connection;
@@ -157,9 +189,12 @@ export class TtServer implements Disposable {
   }
 
   async #serveOther(stream: Connection, port: number, client: OtherClient): Promise<void> {
-    const { secrets } = this.#accounts[client.account]!;
     const { range } = this.#o.wire;
-    const portAt = (minute: number) => portOf(secrets.keysAt(minute).otp, range);
+    const portAt = (minute: number) => {
+      const found = this.#keys.find(({ account }) => account.name === client.account);
+      // A key that is gone has no ports, and its client is on its way out.
+      return found === undefined ? port : portOf(found.account.secrets.keysAt(minute).otp, range);
+    };
     if (await client.serve(port, portAt)) await this.#gate.fallSilent(stream);
   }
 

@@ -12,6 +12,7 @@ import type { ProxyConfig, ProxyFacts } from "./plane_config.ts";
 import { chooseIo } from "../platform/open_sockets.ts";
 import { requirePermissions, revokePermissions, socketNeeds } from "../platform/permissions.ts";
 import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
+import { changingKeyFile, followKeys } from "../plane/follow_keys.ts";
 import { followConfig } from "../plane/follow_config.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import { authSecret, resolveAuth } from "./auth.ts";
@@ -74,10 +75,13 @@ async function runHere(
   await using plane = new PlaneHandle<ProxyFacts, null>(config, { libc, context });
   const replaceRules = role === "server" ? plane.replaceRules : null;
   using _follows = followConfig(context, replaceRules);
+  const named = config.end.role === "server" && config.end.keys[0]!.name !== "";
+  const keyFile = changingKeyFile(named ? config.end.keys : undefined, options);
+  using _keys = followKeys(keyFile, context, plane.replaceKeys);
   await plane.run({
     prepare: async () => {
       if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
-      revokePermissions(["net", ...neededLater(options, context)]);
+      revokePermissions(["net", ...neededLater(options, context, keyFile)]);
       await context.background?.ready();
       return null;
     },

@@ -133,7 +133,8 @@ async function runEnd(
     const listen: ProxyServerOptions["listen"] = (at, o) => net.listen(at, o);
     const options = serverOptions(common, end, listen, isOwn, linkServing(config, tools));
     port.onRules((rules) => options.rules.replace(rules));
-    await serveProxy({ ...options, portList: tools.portList });
+    const onKeys: ProxyServerOptions["onKeys"] = (use) => port.onKeys(use);
+    await serveProxy({ ...options, portList: tools.portList, onKeys });
   } else {
     await runProxyClient(clientOptions(common, end, listener!, linkUse(config, tools)));
   }
