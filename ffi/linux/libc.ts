@@ -3,6 +3,7 @@ import { type Library, LINUX_LIBC, openLibrary } from "../library.ts";
 import { cString, NativeError } from "../native.ts";
 import { Errno } from "./errno.ts";
 import { FOLDER_LIBC_TABLE, LIBC_TABLE, type LibcSymbols, RARE_LIBC_TABLE } from "./libc_table.ts";
+import { strings } from "./string_array.ts";
 import { usize } from "../usize.ts";
 
 const IF_NAMESIZE = 16;
@@ -331,6 +332,15 @@ export class Libc implements Disposable {
   /** Fills in two descriptors, i32 each: to read from, and to write to. */
   pipe2(into: Bytes, flags: number): number {
     return this.#rareCall.pipe2(into, flags) < 0 ? -this.#errno[0]! : 0;
+  }
+
+  /**
+   * Puts another program in this one's place, with its descriptors that are not close-on-exec, its
+   * environment and its pid; all threads end. Returns only if that fails. `argv`: its name first.
+   */
+  execv(path: string, argv: readonly Uint8Array[]): number {
+    this.#rareCall.execv(cString(path), strings(argv));
+    return -this.#errno[0]!;
   }
 
   /** Not made again when a signal interrupts it, which only a call that waits would be. */

@@ -2,6 +2,7 @@ import { utf8 } from "../../src/base/bytes.ts";
 import { type Library, LINUX_LIBC, openLibrary } from "../library.ts";
 import { check, cString } from "../native.ts";
 import type { Libc } from "./libc.ts";
+import { POINTER_SIZE, strings } from "./string_array.ts";
 
 /** These return an errno themselves, and leave the variable alone. */
 const SPAWN_TABLE = {
@@ -34,7 +35,6 @@ const PR_CAP_AMBIENT_CLEAR_ALL = 4n;
 /** Bytes: more than sizeof(posix_spawn_file_actions_t), posix_spawnattr_t of glibc and musl. */
 const STRUCT_ROOM = 512;
 const SIGSET_SIZE = 128;
-const POINTER_SIZE = 8;
 
 /** The first descriptor that is none of the standard ones, and the last that may be inherited. */
 const FIRST_OTHER = 3;
@@ -151,21 +151,6 @@ function signalSet(...signals: number[]): Uint8Array<ArrayBuffer> {
   const set = new Uint8Array(SIGSET_SIZE);
   for (const signal of signals) set[(signal - 1) >> 3]! |= 1 << ((signal - 1) & 7);
   return set;
-}
-
-/** Lays out an array of pointers to strings, as argv is, with the strings behind it. */
-function strings(texts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const room = POINTER_SIZE * (texts.length + 1);
-  const all = new Uint8Array(texts.reduce((sum, { length }) => sum + length + 1, room));
-  const start = Deno.UnsafePointer.value(Deno.UnsafePointer.of(all));
-  const values = new BigUint64Array(all.buffer, 0, texts.length);
-  let at = room;
-  for (const [i, bytes] of texts.entries()) {
-    values[i] = start + BigInt(at);
-    all.set(bytes, at);
-    at += bytes.length + 1;
-  }
-  return all;
 }
 
 function pointers(all: readonly Deno.PointerValue[]): Uint8Array<ArrayBuffer> {

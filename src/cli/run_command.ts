@@ -6,11 +6,13 @@ import {
   type Prepared,
   type Runnable,
 } from "./command/command.ts";
+import type { SecretSpot } from "./command/args.ts";
 import type { RunContext } from "./command/context.ts";
 import { environmentLayer } from "./command/environment.ts";
 import { commandHelp, commandUsage } from "./command/help.ts";
 import type { Layer } from "./command/layers.ts";
 import type { ConfigSource } from "./config/options.ts";
+import { printPlain } from "./output/log_writer.ts";
 import { print } from "./output/stdout.ts";
 import { load } from "./plane/load.ts";
 import type { Usr1 } from "./platform/debugger.ts";
@@ -45,15 +47,27 @@ export async function runCommand(
     const secretsHidden = hideArgv(`ttun ${name}`, args, prepared.secrets);
     shown = { hasSecretArguments: prepared.secrets.length > 0, secretsHidden };
     const environment = environmentLayer(command.options, readVariable);
+    completed = await complete(name, prepared, environment, root);
+    if (completed.runnable.leavesRoot) await keepPrivilegesOut(args, prepared.secrets);
     // The clients that ttun up starts read the environment themselves.
     if (name !== "up") hideLinkVariable();
-    completed = await complete(name, prepared, environment, root);
   } catch (error) {
     if (error instanceof TtunError) return refuse(error, commandUsage(name, command));
     throw error;
   }
   const { runnable, ...fromFile } = completed;
   return await supervise(runnable, { ...shown, ...fromFile }, usr1);
+}
+
+/** Does not return if this process starts anew, with the same arguments and environment. */
+async function keepPrivilegesOut(
+  args: readonly string[],
+  secrets: readonly SecretSpot[],
+): Promise<void> {
+  const { renounceNewPrivileges } = await load(() => import("./platform/no_new_privileges.ts"));
+  const failure = renounceNewPrivileges(args, secrets);
+  if (failure === null) return;
+  printPlain(`ttun: --user leaves out no_new_privs, which not all threads would have: ${failure}`);
 }
 
 interface Completed extends Pick<RunContext, "fileSecrets" | "reread"> {

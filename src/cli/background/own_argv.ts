@@ -12,8 +12,8 @@ export function ownArgv(libc: Libc): Uint8Array[] {
   if (argv !== null) return argv;
   throw new TtunError(
     "system",
-    "Cannot go to the background: /proc does not tell how ttun was started; give the key by " +
-      "--key-file, or start ttun with & of the shell",
+    "Cannot start ttun anew: /proc does not tell how it was started; give the key by --key-file, " +
+      "and leave out -d",
   );
 }
 

@@ -58,6 +58,8 @@ export type Prepared =
 export interface Runnable {
   /** Undefined means a command without a log, whose errors are plain lines. */
   readonly logging: LogSettings | undefined;
+  /** It becomes another user: no thread is to gain a privilege any more. */
+  readonly leavesRoot: boolean;
   /** Resolves to the exit code. */
   run(context: RunContext): Promise<number>;
   /** Returns the options that there are with other layers. @throws {TtunError} usage */
@@ -72,6 +74,8 @@ interface CommandSpec<T extends OptionTable> {
   /** True for a command about configurations, which none has a table for. */
   readonly notInFiles?: true;
   readonly logging?: (values: Values<T>) => LogSettings;
+  /** Absent = it never becomes another user. */
+  readonly leavesRoot?: (values: Values<T>) => boolean;
   readonly run: (values: Values<T>, context: RunContext) => Promise<number>;
 }
 
@@ -100,6 +104,7 @@ export function defineCommand<T extends OptionTable>(spec: CommandSpec<T>): Comm
           const values = completeArgs(spec.options, read.given, layers);
           return {
             logging: spec.logging?.(values),
+            leavesRoot: spec.leavesRoot?.(values) ?? false,
             run: (context) => spec.run(values, context),
             withLayers: (layers) => completeArgs(spec.options, read.given, layers),
           };

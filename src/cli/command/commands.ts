@@ -50,6 +50,7 @@ export const COMMANDS = {
     example: "ttun server --key-file /etc/ttun/key",
     options: SERVER_OPTIONS,
     refusals: SERVER_REFUSALS,
+    leavesRoot,
     logging: logSettings,
     run: async (options, context) =>
       await (await load(() => import("../tun/command.ts"))).runTun("server", options, context),
@@ -59,6 +60,7 @@ export const COMMANDS = {
     example: "ttun client -s vpn.example.net:20203 --key-file ~/.ttun-key",
     options: CLIENT_OPTIONS,
     refusals: CLIENT_REFUSALS,
+    leavesRoot,
     // With -W it stands in for another program, whose words the user waits for.
     logging: (options) =>
       logSettings({ ...options, quiet: options.quiet || options.stdio !== undefined }),
@@ -78,6 +80,7 @@ export const COMMANDS = {
         example: "ttun proxy server --key-file /etc/ttun/key",
         options: PROXY_SERVER_OPTIONS,
         refusals: PROXY_SERVER_REFUSALS,
+        leavesRoot,
         logging: logSettings,
         run: async (options, context) =>
           await (await load(() => import("../proxy/command.ts"))).runProxy(
@@ -91,6 +94,7 @@ export const COMMANDS = {
         example: "ttun proxy client -s proxy.example.net --key-file ~/.ttun-key",
         options: PROXY_CLIENT_OPTIONS,
         refusals: PROXY_CLIENT_REFUSALS,
+        leavesRoot,
         logging: logSettings,
         run: async (options, context) =>
           await (await load(() => import("../proxy/command.ts"))).runProxy(
@@ -460,6 +464,10 @@ async function printManPage({ signal }: RunContext): Promise<number> {
   const { manPage } = await load(() => import("./man_page.ts"));
   await print(manPage(COMMANDS), signal);
   return 0;
+}
+
+function leavesRoot({ user }: { readonly user?: string | undefined }): boolean {
+  return user !== undefined;
 }
 
 /** The result is the output: the log has failures alone, unless more is asked for. */
