@@ -43,6 +43,7 @@ export const CAP_NET_ADMIN = 12;
 const CAPABILITY_VERSION_3 = 0x2008_0522;
 const PR_SET_KEEPCAPS = 8;
 const PR_CAP_AMBIENT = 47;
+const PR_CAP_AMBIENT_IS_SET = 1n;
 const PR_CAP_AMBIENT_RAISE = 2n;
 const PR_CAP_AMBIENT_CLEAR_ALL = 4n;
 
@@ -75,11 +76,14 @@ export function becomeUser(
 }
 
 /**
- * Lets programs that this thread starts have a capability of its own, until dispose. A thread of
- * root's, whose programs have all of them anyway, is left as it is, and so is one without it.
+ * Lets programs that this thread starts have a capability of its own, until dispose. A thread whose
+ * programs have it anyway is left as it is: root's, and that of a unit of systemd, whose filter of
+ * system calls lets nobody change capabilities. So is one without it.
  */
 export function passToPrograms(libc: Libc, capability: number): Disposable {
-  if (libc.geteuid() === 0 || !hasCapability(libc, capability)) {
+  const isPassed = libc.geteuid() === 0 ||
+    libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, BigInt(capability)) === 1;
+  if (isPassed || !hasCapability(libc, capability)) {
     return { [Symbol.dispose]: () => {} };
   }
   const words = capabilitySet(capability, { isInheritable: true });

@@ -273,7 +273,8 @@ test({
       mkdir -p ${credentials}
       ${copies.join("\n")}
       chown ${USER} ${credentials}
-      install -d -m 700 -o ${USER} -g ${USER} /run/ttun-office`);
+      install -d -m 700 -o ${USER} -g ${USER} /run/private/ttun-office
+      ln -s private/ttun-office /run/ttun-office`);
     const [start] = values(unit, "ExecStart");
     const [environment] = values(unit, "Environment");
     const [fresh, folder] = environment!.split("=");
@@ -285,6 +286,7 @@ test({
       [fresh!]: folder!,
     });
     await server.waitFor(/ listening /, 30_000);
+    assert.match(await machine.sh("/etc/bin/ttun status office"), /^office: ttun server, process /);
 
     await machine.write("/etc/ttun/keys", `# one is gone\n${keys.split("\n")[0]}\n`);
     await machine.write(CONFIG, config('permit-open = ["127.0.0.0/8", "192.0.2.0/24"]'));

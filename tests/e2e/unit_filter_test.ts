@@ -9,11 +9,37 @@ const TOOL = new URL("../tools/under_filter.ts", import.meta.url).pathname;
 const UNITS = new URL("../../release/systemd/", import.meta.url).pathname;
 const ignore = missing("systemd-analyze", "the executable under the units' filters") !== null;
 
+/** A user without a name, as units have one. */
+const USER = 64_124;
+
 /** The executable under the filter of a unit. */
 async function start(host: Host, unit: string, ...args: string[]): Promise<Process> {
   const { file } = await builtBinary();
   const command = ["run", "-A", TOOL, `${UNITS}${unit}.service`, file, ...args];
   return host.spawn(Deno.execPath(), command, { env: ENV });
+}
+
+/** The executable with the unit's only right too. `folder`: the unit's in /run. */
+async function startAsUser(
+  host: Host,
+  folder: string,
+  unit: string,
+  ...args: string[]
+): Promise<Process> {
+  const { file } = await builtBinary();
+  // The folder that it is built in is its owner's alone.
+  const script = `
+    mount -t tmpfs -o mode=755 tmpfs /run
+    install -d -m 700 -o ${USER} ${folder}
+    install -m 755 "$0" /run/ttun-file
+    mount -t tmpfs -o mode=755 tmpfs /dev/net
+    mknod -m 666 /dev/net/tun c 10 200
+    exec "$@"`;
+  const tool = ["run", "-A", TOOL, "--user", `${USER}`, `${UNITS}${unit}.service`];
+  const words = [Deno.execPath(), ...tool, "/run/ttun-file", ...args];
+  return host.spawn("unshare", ["-m", "sh", "-euc", script, file, ...words], {
+    env: { ...ENV, RUNTIME_DIRECTORY: folder },
+  });
 }
 
 async function expectFiltered(host: Host, process: Process): Promise<void> {
@@ -42,6 +68,31 @@ test({
     assert.match(server.output, /ttun0/, "what --up says");
     await expectEnd(client);
     await expectEnd(server);
+  },
+});
+
+test({
+  name: "units: the user without a name takes back what it has changed",
+  ignore,
+  fn: async () => {
+    await using hosts = await twoHosts();
+    const tables = (host: Host) => host.sh("nft list tables");
+    const folder = "/run/ttun-test";
+    const nat = ["server", "--nat", "veth0", "--no-warm-up"];
+    await hosts.server.sh("sysctl -qw net.ipv4.ip_forward=0");
+    await using server = await startAsUser(hosts.server, folder, "ttun-server", ...nat);
+    await server.waitFor(/listening/);
+    const wish = ["client", "-s", SERVER, "--default-route", "--kill-switch", "--no-warm-up"];
+    await using client = await startAsUser(hosts.client, folder, "ttun-client@", ...wish);
+    await client.waitFor(/authenticated/);
+    for (const [host, process] of [[hosts.server, server], [hosts.client, client]] as const) {
+      await expectFiltered(host, process);
+      assert.match(await tables(host), /ttun/);
+      await expectEnd(process);
+      assert.equal(await tables(host), "", process.output);
+      assert.doesNotMatch(process.output, /Cannot|EPERM/);
+    }
+    assert.equal(await hosts.server.sh("cat /proc/sys/net/ipv4/ip_forward"), "0\n");
   },
 });
 

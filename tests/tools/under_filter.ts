@@ -1,8 +1,11 @@
 /**
  * Runs a program in its place under the system call filter of a systemd unit, as systemd would:
- * `under_filter.ts UNIT PROGRAM ARGS…`. Takes libseccomp.so.2 and systemd-analyze, which knows the
+ * `under_filter.ts [--user UID] UNIT PROGRAM ARGS…`, with a user whose only right is CAP_NET_ADMIN.
+ * Takes libseccomp.so.2 and systemd-analyze, which knows the
  * groups of calls. Linux only.
  */
+import { openLibc } from "../../ffi/linux/libc.ts";
+import { becomeUser, CAP_NET_ADMIN, passToPrograms } from "../../ffi/linux/user.ts";
 import { cString } from "../../ffi/native.ts";
 
 const SCMP_ACT_ALLOW = 0x7fff_0000;
@@ -40,7 +43,8 @@ async function callsOf(word: string): Promise<string[]> {
 }
 
 async function main(): Promise<never> {
-  const [unit, ...command] = Deno.args;
+  const asked = Deno.args[0] === "--user" ? Number(Deno.args[1]) : null;
+  const [unit, ...command] = Deno.args.slice(asked === null ? 0 : 2);
   const calls = await allowedCalls(unit!);
   const seccomp = Deno.dlopen("libseccomp.so.2", {
     seccomp_init: { parameters: ["u32"], result: "pointer" },
@@ -64,6 +68,11 @@ async function main(): Promise<never> {
   const words = command.map(cString);
   const pointers = words.map((word) => Deno.UnsafePointer.value(Deno.UnsafePointer.of(word)));
   const argv = new BigUint64Array([...pointers, 0n]);
+  const user = Deno.build.os === "linux" && asked !== null ? openLibc() : null;
+  if (user !== null && asked !== null) {
+    becomeUser(user, { name: "nobody", uid: asked, gid: asked }, { keep: CAP_NET_ADMIN });
+    passToPrograms(user, CAP_NET_ADMIN); // for good
+  }
   // Sets no_new_privs; holds for this thread, and for what it becomes.
   const code = seccomp.symbols.seccomp_load(filter);
   if (code !== 0) throw new Error(`The filter is not taken: ${code}`);

@@ -20,6 +20,11 @@ export function allFolders(): readonly string[] {
   return isRoot() ? [ROOT_FOLDER, ...unitFolders()] : userFolders();
 }
 
+/** Returns the folder itself for systemd's link to it, as /run/ttun-NAME is one; all others as they are. */
+export function realFolder(folder: string): string {
+  return unitOf(folder) === undefined ? folder : privateFolder(folder)[0] ?? folder;
+}
+
 /** Returns the part of a unit's folder that names the unit; undefined for other folders. */
 export function unitOf(folder: string): string | undefined {
   const begin = `${UNITS}/${UNIT_PREFIX}`;

@@ -18,6 +18,7 @@ import type { Reactor } from "../../io/reactor/reactor.ts";
 import { whyNotOurs } from "../platform/folders.ts";
 import { isGranted } from "../platform/permissions.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
+import { realFolder } from "./folders.ts";
 import { socketPath, type StatusPlace, SUFFIX } from "./place.ts";
 
 /** Milliseconds; a socket that refuses connections is surely left behind when it is older. */
@@ -122,7 +123,7 @@ function prepareFolder(folder: string, uid: number): void {
     refuse("it is not there, and Deno was started without --allow-write for it");
   }
   if (!isThere) Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const info = Deno.lstatSync(folder);
+  const info = Deno.lstatSync(realFolder(folder));
   if (!info.isDirectory) refuse("it is no folder");
   if (info.uid !== uid) refuse(`it belongs to user ${info.uid}`);
   if ((info.mode! & 0o022) !== 0) refuse("others may write to it");
