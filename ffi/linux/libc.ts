@@ -334,6 +334,11 @@ export class Libc implements Disposable {
     return this.#rareCall.pipe2(into, flags) < 0 ? -this.#errno[0]! : 0;
   }
 
+  /** Returns a word that the kernel gave the process at its start (linux/auxvec.h); 0 = it did not. */
+  getauxval(type: bigint): bigint {
+    return this.#rareCall.getauxval(type);
+  }
+
   /**
    * Puts another program in this one's place, with its descriptors that are not close-on-exec, its
    * environment and its pid; all threads end. Returns only if that fails. `argv`: its name first.

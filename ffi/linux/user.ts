@@ -94,6 +94,26 @@ export function passToPrograms(libc: Libc, capability: number): Disposable {
   };
 }
 
+/** Of linux/auxvec.h: the real user at the start of the program. */
+const AT_UID = 11n;
+
+/**
+ * Returns true if this thread may do what the user that has started it may not: by capabilities of
+ * the program's file, or its set-user-ID bit. Those that a service manager gives a unit are ambient.
+ */
+export function exceedsItsUser(libc: Libc): boolean {
+  if (libc.getauxval(AT_UID) === 0n) return false;
+  const words = new Uint32Array(6);
+  check("capget", libc.capget(capabilityHeader(), new Uint8Array(words.buffer)));
+  for (let one = 0; one < 64; one++) {
+    const isEffective = (words[3 * (one >>> 5)]! & (1 << (one & 31))) !== 0;
+    if (isEffective && libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, BigInt(one)) !== 1) {
+      return true;
+    }
+  }
+  return false;
+}
+
 /** struct __user_cap_header_struct: u32 version, i32 pid (0 = this thread). */
 function capabilityHeader(): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new Uint32Array([CAPABILITY_VERSION_3, 0]).buffer);

@@ -48,6 +48,8 @@ export async function runCommand(
     shown = { hasSecretArguments: prepared.secrets.length > 0, secretsHidden };
     const environment = environmentLayer(command.options, readVariable);
     completed = await complete(name, prepared, environment, root);
+    const { running } = completed.runnable;
+    if (running.length > 0) await refuseCommands(running);
     if (completed.runnable.leavesRoot) await keepPrivilegesOut(args, prepared.secrets);
     // The clients that ttun up starts read the environment themselves.
     if (name !== "up") hideLinkVariable();
@@ -57,6 +59,12 @@ export async function runCommand(
   }
   const { runnable, ...fromFile } = completed;
   return await supervise(runnable, { ...shown, ...fromFile }, usr1);
+}
+
+/** @throws {TtunError} privilege */
+async function refuseCommands(options: readonly string[]): Promise<void> {
+  const { refuseUsersCommands } = await load(() => import("./platform/file_capabilities.ts"));
+  refuseUsersCommands(options);
 }
 
 /** Does not return if this process starts anew, with the same arguments and environment. */

@@ -1,34 +1,9 @@
 import assert from "node:assert/strict";
 import { EXIT_CODES } from "../../src/base/errors.ts";
 import { test } from "../check.ts";
-import { type Host, type Process, twoHosts } from "../netns.ts";
-import { readableCopy } from "./readable_copy.ts";
-import { devices, INNER, KEY, NO_WARM_UP, ping, runTtun, SERVER } from "./tunnel.ts";
-
-const NOBODY = 65534;
-
-/** The driver's file is open to all in a mount namespace of the process's own, as udev leaves it. */
-const AS_NOBODY = `mount -t tmpfs none /dev/net && mknod -m 666 /dev/net/tun c 10 200 && exec \
-  setpriv --reuid=${NOBODY} --regid=${NOBODY} --clear-groups --bounding-set=-all --inh-caps=-all "$@"`;
-
-type Copy = Awaited<ReturnType<typeof copyForNobody>>;
-
-/** With a folder in which the user's ttun remembers who it is. */
-async function copyForNobody(folder: string) {
-  const state = `${folder}/state`;
-  const copy = await readableCopy(folder);
-  await Deno.mkdir(state, { mode: 0o700 });
-  await Deno.chown(state, NOBODY, NOBODY);
-  return { ...copy, state };
-}
-
-/** Starts ttun as an ordinary user, who has no capability and no way to one. */
-function startAsNobody(host: Host, copy: Copy, ...args: string[]): Process {
-  const deno = [copy.deno, "run", "-A", "--no-prompt", copy.main, ...args];
-  return host.spawn("unshare", ["-m", "sh", "-ec", AS_NOBODY, "sh", ...deno], {
-    env: { TTUN_KEY: KEY, DENO_DIR: copy.cache, HOME: copy.cache, STATE_DIRECTORY: copy.state },
-  });
-}
+import { type Host, twoHosts } from "../netns.ts";
+import { copyForNobody, startAsNobody } from "./ordinary_user.ts";
+import { devices, INNER, NO_WARM_UP, ping, runTtun, SERVER } from "./tunnel.ts";
 
 async function mustRun(host: Host, ...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await runTtun(host, args);

@@ -58,6 +58,8 @@ export type Prepared =
 export interface Runnable {
   /** Undefined means a command without a log, whose errors are plain lines. */
   readonly logging: LogSettings | undefined;
+  /** Names of given options by which the user has a command run: --up, or a server with exec:. */
+  readonly running: readonly string[];
   /** It becomes another user: no thread is to gain a privilege any more. */
   readonly leavesRoot: boolean;
   /** Resolves to the exit code. */
@@ -104,6 +106,7 @@ export function defineCommand<T extends OptionTable>(spec: CommandSpec<T>): Comm
           const values = completeArgs(spec.options, read.given, layers);
           return {
             logging: spec.logging?.(values),
+            running: runningOptions(spec.options, values),
             leavesRoot: spec.leavesRoot?.(values) ?? false,
             run: (context) => spec.run(values, context),
             withLayers: (layers) => completeArgs(spec.options, read.given, layers),
@@ -112,6 +115,15 @@ export function defineCommand<T extends OptionTable>(spec: CommandSpec<T>): Comm
       };
     },
   };
+}
+
+function runningOptions(table: OptionTable, values: Readonly<Record<string, unknown>>): string[] {
+  return Object.entries(table).flatMap(([key, { names, runs }]) => {
+    const value = values[key];
+    const isCommand = typeof value === "object" && value !== null && "scheme" in value &&
+      value.scheme === "exec";
+    return (runs === true && value !== undefined) || isCommand ? [names[0]] : [];
+  });
 }
 
 /** Returns the commands that a configuration file may have tables for, by all their words. */

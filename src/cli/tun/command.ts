@@ -29,6 +29,7 @@ import { ownFolder } from "../status/folders.ts";
 import { freshPath, keptPath, RESOLV_CONF } from "../../io/netcfg/resolv_conf_file.ts";
 import { DARWIN_PROGRAMS } from "../../io/netcfg/darwin.ts";
 import { WINDOWS_PROGRAMS } from "../../io/netcfg/windows.ts";
+import { load } from "../plane/load.ts";
 import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
 import { changingKeyFile, followKeys } from "../plane/follow_keys.ts";
 import { followConfig } from "../plane/follow_config.ts";
@@ -106,6 +107,12 @@ export async function runTun(
 
 async function runDevice(role: Role, options: TunFlags, context: RunContext): Promise<number> {
   requirePermissions(needs(role, options), permissionSet(role));
+  if (Deno.build.os === "linux" && !isRoot()) {
+    const { keepUsersEnvironmentOut } = await load(() =>
+      import("../platform/file_capabilities.ts")
+    );
+    keepUsersEnvironmentOut(context.log);
+  }
   const found = await resolveKey(options, context);
   const keys = tunnelKeys(options, found, context.log);
   const key = keys === undefined ? found.key : new Uint8Array();
@@ -210,6 +217,10 @@ function stillNeeded(config: TunConfig, hooks: Hooks, facts: TunFacts): Revocabl
   if (!isLinux || hasHooks) keep.push("run");
   if (hasHooks && hookNeedsFile(facts)) keep.push("read", "write", "env", "sys"); // hook_lists.ts
   return keep;
+}
+
+function isRoot(): boolean {
+  return isGranted({ name: "sys", kind: "uid" }) && Deno.uid() === 0;
 }
 
 /** Deno complains of programs in a set that do not exist. */
