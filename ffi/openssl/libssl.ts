@@ -1,0 +1,364 @@
+import { TtunError } from "../../src/base/errors.ts";
+import { type Library, openLibrary } from "../library.ts";
+import { cString } from "../native.ts";
+
+/** These constants are of openssl/ssl.h, tls1.h, x509_vfy.h, x509v3.h and bio.h. */
+const SSL_CTRL_SET_TLSEXT_HOSTNAME = 55;
+const SSL_CTRL_SET_MIN_PROTO_VERSION = 123;
+const TLSEXT_NAMETYPE_HOST_NAME = 0;
+const TLS1_2_VERSION = 0x0303;
+const SSL_OP_NO_COMPRESSION = 1n << 17n;
+const SSL_OP_NO_RENEGOTIATION = 1n << 30n;
+const SSL_FILETYPE_PEM = 1;
+const SSL_VERIFY_NONE = 0;
+const SSL_VERIFY_PEER = 1;
+const SSL_ERROR_WANT_READ = 2;
+const SSL_ERROR_ZERO_RETURN = 6;
+const X509_V_OK = 0;
+const X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS = 0x4;
+
+const MAX_INT = 0x7fff_ffff;
+const DIGEST_SIZE = 32;
+
+/** Functions of libssl 3, and of the libcrypto that it brings along. */
+const TABLE = {
+  TLS_client_method: { parameters: [], result: "pointer" },
+  TLS_server_method: { parameters: [], result: "pointer" },
+  SSL_CTX_new: { parameters: ["pointer"], result: "pointer" },
+  SSL_CTX_free: { parameters: ["pointer"], result: "void" },
+  SSL_CTX_ctrl: { parameters: ["pointer", "i32", "i64", "pointer"], result: "i64" },
+  SSL_CTX_set_options: { parameters: ["pointer", "u64"], result: "u64" },
+  SSL_CTX_set_num_tickets: { parameters: ["pointer", "usize"], result: "i32" },
+  SSL_CTX_set_verify: { parameters: ["pointer", "i32", "pointer"], result: "void" },
+  SSL_CTX_set_default_verify_paths: { parameters: ["pointer"], result: "i32" },
+  SSL_CTX_load_verify_file: { parameters: ["pointer", "buffer"], result: "i32" },
+  SSL_CTX_set_default_passwd_cb_userdata: { parameters: ["pointer", "buffer"], result: "void" },
+  SSL_CTX_use_certificate_chain_file: { parameters: ["pointer", "buffer"], result: "i32" },
+  SSL_CTX_use_PrivateKey_file: { parameters: ["pointer", "buffer", "i32"], result: "i32" },
+  SSL_CTX_check_private_key: { parameters: ["pointer"], result: "i32" },
+  SSL_CTX_get0_certificate: { parameters: ["pointer"], result: "pointer" },
+  SSL_new: { parameters: ["pointer"], result: "pointer" },
+  SSL_free: { parameters: ["pointer"], result: "void" },
+  SSL_ctrl: { parameters: ["pointer", "i32", "i64", "buffer"], result: "i64" },
+  SSL_set1_host: { parameters: ["pointer", "buffer"], result: "i32" },
+  SSL_set_hostflags: { parameters: ["pointer", "u32"], result: "void" },
+  SSL_get0_param: { parameters: ["pointer"], result: "pointer" },
+  X509_VERIFY_PARAM_set1_ip_asc: { parameters: ["pointer", "buffer"], result: "i32" },
+  SSL_set_connect_state: { parameters: ["pointer"], result: "void" },
+  SSL_set_accept_state: { parameters: ["pointer"], result: "void" },
+  SSL_set_bio: { parameters: ["pointer", "pointer", "pointer"], result: "void" },
+  SSL_do_handshake: { parameters: ["pointer"], result: "i32" },
+  SSL_read: { parameters: ["pointer", "buffer", "i32"], result: "i32" },
+  SSL_write: { parameters: ["pointer", "buffer", "i32"], result: "i32" },
+  SSL_shutdown: { parameters: ["pointer"], result: "i32" },
+  SSL_get_error: { parameters: ["pointer", "i32"], result: "i32" },
+  SSL_get_verify_result: { parameters: ["pointer"], result: "i64" },
+  SSL_get1_peer_certificate: { parameters: ["pointer"], result: "pointer" },
+  X509_free: { parameters: ["pointer"], result: "void" },
+  X509_digest: { parameters: ["pointer", "pointer", "buffer", "buffer"], result: "i32" },
+  X509_verify_cert_error_string: { parameters: ["i64"], result: "pointer" },
+  EVP_sha256: { parameters: [], result: "pointer" },
+  BIO_s_mem: { parameters: [], result: "pointer" },
+  BIO_new: { parameters: ["pointer"], result: "pointer" },
+  BIO_read: { parameters: ["pointer", "buffer", "i32"], result: "i32" },
+  BIO_write: { parameters: ["pointer", "buffer", "i32"], result: "i32" },
+  ERR_get_error: { parameters: [], result: "u64" },
+  ERR_clear_error: { parameters: [], result: "void" },
+  ERR_reason_error_string: { parameters: ["u64"], result: "pointer" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** A password for keys, in memory that OpenSSL keeps: without one it would ask on the terminal. */
+const NO_PASSWORD = cString("");
+
+type Symbols = Deno.StaticForeignLibraryInterface<typeof TABLE>;
+
+/** File names; those of macOS and Windows have not been run yet. */
+const NAMES: Readonly<Partial<Record<typeof Deno.build.os, readonly string[]>>> = {
+  darwin: [
+    "libssl.3.dylib",
+    "/opt/homebrew/opt/openssl@3/lib/libssl.3.dylib",
+    "/usr/local/opt/openssl@3/lib/libssl.3.dylib",
+  ],
+  windows: ["libssl-3-x64.dll", "libssl-3-arm64.dll"],
+};
+const UNIX_NAMES = ["libssl.so.3"];
+
+/** TLS failed: why in OpenSSL's words, and the reason if the other end's certificate is refused. */
+export class TlsFailure extends Error {
+  override readonly name = "TlsFailure";
+
+  constructor(readonly why: string, readonly certificate: string | null = null) {
+    super(`TLS: ${certificate ?? why}`);
+  }
+}
+
+/** The server's certificate chain and its key: PEM files. */
+export interface CertificateFiles {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Dispose after all its contexts. */
+export interface Libssl extends Disposable {
+  /** @throws {TtunError} usage, if one of the files cannot be used */
+  serverContext(files: CertificateFiles): TlsContext;
+  /**
+   * `ca`: PEM file of the authorities that are trusted; "" = the system's; null = the certificate
+   * is not verified, and the caller compares its digest.
+   * @throws {TtunError} usage, if the file cannot be used; system, if the system has none
+   */
+  clientContext(ca: string | null): TlsContext;
+}
+
+/** @throws {TtunError} system, if there is no OpenSSL 3 */
+export function openLibssl(): Libssl {
+  const library = openTable();
+  const call = library.symbols;
+  return {
+    serverContext: (files) => serverContext(call, files),
+    clientContext: (ca) => clientContext(call, ca),
+    [Symbol.dispose]: () => library[Symbol.dispose](),
+  };
+}
+
+function openTable(): Library<typeof TABLE> {
+  try {
+    return openLibrary(NAMES[Deno.build.os] ?? UNIX_NAMES, TABLE);
+  } catch (error) {
+    const words = "Cannot use TLS: OpenSSL 3 is missing; install the package libssl3 (Debian, " +
+      "Ubuntu), openssl-libs (Fedora) or openssl";
+    throw new TtunError("system", words, { cause: error });
+  }
+}
+
+function serverContext(call: Symbols, { cert, key }: CertificateFiles): TlsContext {
+  const context = newContext(call, call.TLS_server_method(), true);
+  try {
+    const { pointer } = context;
+    call.SSL_CTX_set_default_passwd_cb_userdata(pointer, NO_PASSWORD);
+    if (call.SSL_CTX_use_certificate_chain_file(pointer, cString(cert)) !== 1) {
+      throw unusable(call, `the certificate ${JSON.stringify(cert)}`);
+    }
+    if (
+      call.SSL_CTX_use_PrivateKey_file(pointer, cString(key), SSL_FILETYPE_PEM) !== 1 ||
+      call.SSL_CTX_check_private_key(pointer) !== 1
+    ) throw unusable(call, `the key ${JSON.stringify(key)} of the certificate`);
+    call.SSL_CTX_set_num_tickets(pointer, 0n); // no session is resumed
+    return context;
+  } catch (error) {
+    context[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function clientContext(call: Symbols, ca: string | null): TlsContext {
+  const context = newContext(call, call.TLS_client_method(), false);
+  try {
+    const { pointer } = context;
+    call.SSL_CTX_set_verify(pointer, ca === null ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, null);
+    if (ca === "" && call.SSL_CTX_set_default_verify_paths(pointer) !== 1) {
+      throw new TtunError("system", "Cannot use TLS: the system has no list of authorities");
+    }
+    if (ca !== null && ca !== "" && call.SSL_CTX_load_verify_file(pointer, cString(ca)) !== 1) {
+      throw unusable(call, `the authorities' file ${JSON.stringify(ca)}`);
+    }
+    return context;
+  } catch (error) {
+    context[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function newContext(call: Symbols, method: Deno.PointerValue, isServer: boolean): TlsContext {
+  const pointer = call.SSL_CTX_new(method);
+  if (pointer === null) throw new TtunError("exhausted", "Cannot use TLS: out of memory");
+  call.SSL_CTX_ctrl(pointer, SSL_CTRL_SET_MIN_PROTO_VERSION, BigInt(TLS1_2_VERSION), null);
+  call.SSL_CTX_set_options(pointer, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+  return new TlsContext(call, pointer, isServer);
+}
+
+function unusable(call: Symbols, what: string): TtunError {
+  return new TtunError("usage", `Cannot use ${what}: ${takeError(call)}`);
+}
+
+/** Returns the oldest error of this thread in OpenSSL's words, and forgets all. */
+function takeError(call: Symbols): string {
+  const code = call.ERR_get_error();
+  const text = call.ERR_reason_error_string(code);
+  call.ERR_clear_error();
+  if (text === null) return `error ${code.toString(16).toUpperCase()}`;
+  return new Deno.UnsafePointerView(text).getCString();
+}
+
+/** How one end presents itself and what it trusts. Dispose after all its sessions. */
+export class TlsContext implements Disposable {
+  readonly #call: Symbols;
+  readonly #isServer: boolean;
+  #pointer: Deno.PointerValue;
+
+  constructor(call: Symbols, pointer: Deno.PointerValue, isServer: boolean) {
+    this.#call = call;
+    this.#pointer = pointer;
+    this.#isServer = isServer;
+  }
+
+  get pointer(): Deno.PointerValue {
+    return this.#pointer;
+  }
+
+  /** SHA-256 of this end's own certificate (DER); null if it has none. */
+  get ownDigest(): Uint8Array | null {
+    const certificate = this.#call.SSL_CTX_get0_certificate(this.#pointer);
+    return certificate === null ? null : digestOf(this.#call, certificate);
+  }
+
+  /**
+   * Begins a session; the caller owns it. `name`: at a client, the host name or IP address that the
+   * certificate must be for; a name is sent to the server (SNI, RFC 6066 section 3) as well.
+   */
+  begin(name: { readonly host: string; readonly isIp: boolean } | null): TlsSession {
+    const call = this.#call;
+    const ssl = call.SSL_new(this.#pointer);
+    if (ssl === null) throw new TtunError("exhausted", "Cannot use TLS: out of memory");
+    const incoming = call.BIO_new(call.BIO_s_mem());
+    const outgoing = call.BIO_new(call.BIO_s_mem());
+    call.SSL_set_bio(ssl, incoming, outgoing); // they are the session's now
+    if (this.#isServer) call.SSL_set_accept_state(ssl);
+    else call.SSL_set_connect_state(ssl);
+    if (name !== null) nameServer(call, ssl, name);
+    return new TlsSession(call, ssl, incoming, outgoing);
+  }
+
+  [Symbol.dispose](): void {
+    this.#call.SSL_CTX_free(this.#pointer); // NULL is a no-op
+    this.#pointer = null;
+  }
+}
+
+function nameServer(
+  call: Symbols,
+  ssl: Deno.PointerValue,
+  { host, isIp }: { readonly host: string; readonly isIp: boolean },
+): void {
+  const text = cString(host);
+  if (isIp) {
+    call.X509_VERIFY_PARAM_set1_ip_asc(call.SSL_get0_param(ssl), text);
+    return;
+  }
+  call.SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, BigInt(TLSEXT_NAMETYPE_HOST_NAME), text);
+  call.SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  call.SSL_set1_host(ssl, text);
+}
+
+function digestOf(call: Symbols, certificate: Deno.PointerValue): Uint8Array {
+  const digest = new Uint8Array(DIGEST_SIZE);
+  const size = new Uint32Array(1);
+  const bytes = new Uint8Array(size.buffer);
+  call.X509_digest(certificate, call.EVP_sha256(), digest, bytes);
+  return digest;
+}
+
+/**
+ * One end of a TLS connection, without a connection: bytes of the peer go in by `give`, bytes for it
+ * come out by `take`. Calls after dispose are mistakes.
+ */
+export class TlsSession implements Disposable {
+  readonly #call: Symbols;
+  readonly #incoming: Deno.PointerValue;
+  readonly #outgoing: Deno.PointerValue;
+  #ssl: Deno.PointerValue;
+
+  constructor(
+    call: Symbols,
+    ssl: Deno.PointerValue,
+    incoming: Deno.PointerValue,
+    outgoing: Deno.PointerValue,
+  ) {
+    this.#call = call;
+    this.#ssl = ssl;
+    this.#incoming = incoming;
+    this.#outgoing = outgoing;
+  }
+
+  get isDisposed(): boolean {
+    return this.#ssl === null;
+  }
+
+  /** Returns true when the handshake is complete, false if it needs more. @throws {TlsFailure} */
+  handshake(): boolean {
+    this.#call.ERR_clear_error();
+    const result = this.#call.SSL_do_handshake(this.#ssl);
+    if (result === 1) return true;
+    if (this.#call.SSL_get_error(this.#ssl, result) === SSL_ERROR_WANT_READ) return false;
+    throw this.#failed();
+  }
+
+  /**
+   * Reads to the front of `into`, which is not empty; null = the peer has ended its direction
+   * (close_notify), undefined = more is needed. @throws {TlsFailure}
+   */
+  read(into: Uint8Array): number | null | undefined {
+    this.#call.ERR_clear_error();
+    const got = this.#call.SSL_read(this.#ssl, into, Math.min(into.length, MAX_INT));
+    if (got > 0) return got;
+    switch (this.#call.SSL_get_error(this.#ssl, got)) {
+      case SSL_ERROR_WANT_READ:
+        return undefined;
+      case SSL_ERROR_ZERO_RETURN:
+        return null;
+      default:
+        throw this.#failed();
+    }
+  }
+
+  /** Encrypts all of `bytes`, which are not empty. @throws {TlsFailure} */
+  write(bytes: Uint8Array): void {
+    this.#call.ERR_clear_error();
+    if (this.#call.SSL_write(this.#ssl, bytes, bytes.length) !== bytes.length) throw this.#failed();
+  }
+
+  /** Ends this end's direction (close_notify); reading goes on. */
+  shutdown(): void {
+    this.#call.ERR_clear_error();
+    this.#call.SSL_shutdown(this.#ssl);
+  }
+
+  /** Takes bytes that came from the peer, which are not empty. */
+  give(bytes: Uint8Array): void {
+    if (this.#call.BIO_write(this.#incoming, bytes, bytes.length) === bytes.length) return;
+    throw new TtunError("exhausted", "Cannot use TLS: out of memory");
+  }
+
+  /** Writes bytes for the peer to the front of `into`, and returns how many; 0 = there are none. */
+  take(into: Uint8Array): number {
+    return Math.max(0, this.#call.BIO_read(this.#outgoing, into, into.length));
+  }
+
+  /** SHA-256 of the peer's certificate (DER); null if it has none. */
+  get peerDigest(): Uint8Array | null {
+    const certificate = this.#call.SSL_get1_peer_certificate(this.#ssl);
+    if (certificate === null) return null;
+    try {
+      return digestOf(this.#call, certificate);
+    } finally {
+      this.#call.X509_free(certificate);
+    }
+  }
+
+  #failed(): TlsFailure {
+    const call = this.#call;
+    const why = takeError(call);
+    const verified = call.SSL_get_verify_result(this.#ssl);
+    if (Number(verified) === X509_V_OK) return new TlsFailure(why);
+    const text = call.X509_verify_cert_error_string(verified);
+    const words = text === null
+      ? `error ${verified}`
+      : new Deno.UnsafePointerView(text).getCString();
+    return new TlsFailure(why, words);
+  }
+
+  [Symbol.dispose](): void {
+    this.#call.SSL_free(this.#ssl); // with what is not read of both directions; NULL is a no-op
+    this.#ssl = null;
+  }
+}

@@ -1,0 +1,22 @@
+import type { HostPort } from "../../base/addr.ts";
+
+/** PEM files of a server: its certificate, with those between it and the authority, and its key. */
+export interface TlsServerEnd {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** What a client asks of the server's certificate. */
+export interface TlsClientEnd {
+  /** PEM file of the authorities that are trusted; null = the system's. */
+  readonly ca: string | null;
+  /** SHA-256 of the certificate, 64 hexadecimal digits: nothing else is verified; null = none. */
+  readonly pin: string | null;
+  /** The name that it must be for, in place of the host that is dialled; null = that host. */
+  readonly name: string | null;
+}
+
+/** An address that is dialled or listened on as for TCP, with TLS on each connection. */
+export interface TlsAddress extends HostPort {
+  readonly tls: TlsServerEnd | TlsClientEnd;
+}

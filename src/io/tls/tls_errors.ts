@@ -1,0 +1,36 @@
+import { TtunError } from "../../base/errors.ts";
+import { TlsFailure } from "../../../ffi/openssl/libssl.ts";
+
+/** OpenSSL's words for bytes that are no TLS record. */
+const NOT_TLS = /wrong version number|packet length too long|unexpected message|http request/;
+
+/** Returns errors of TLS as the user's; others unchanged. `peer`: name of the other end. */
+export function tlsError(thrown: unknown, peer: string): unknown {
+  if (!(thrown instanceof TlsFailure)) return thrown;
+  const { certificate, why } = thrown;
+  if (certificate !== null) {
+    const words =
+      `Cannot trust the certificate of ${peer}: ${certificate}; give its authority by ` +
+      "?ca=FILE, its name by ?name=NAME, or its SHA-256 by ?pin=HEX";
+    return new TtunError("auth", words, { cause: thrown });
+  }
+  if (NOT_TLS.test(why)) {
+    return new TtunError("protocol", `Cannot use TLS with ${peer}: it speaks something else`, {
+      cause: thrown,
+    });
+  }
+  return new TtunError("protocol", `Cannot use TLS with ${peer}: ${why}`, { cause: thrown });
+}
+
+export function wrongPin(peer: string): TtunError {
+  return new TtunError(
+    "auth",
+    `Cannot trust the certificate of ${peer}: it is not the one of ?pin=; the server's log has its ` +
+      "SHA-256 (if that did not change, somebody sits in between)",
+  );
+}
+
+/** The connection has ended, and the peer has not said so: bytes may be missing. */
+export function cutOff(peer: string): TtunError {
+  return new TtunError("lost", `Lost the connection with ${peer}: it was cut off`);
+}
