@@ -1,55 +1,45 @@
 import type { Addr } from "../../base/addr.ts";
 import type { Connection, SocketOptions } from "../../contract/connection.ts";
+import type { Clock } from "../../contract/host.ts";
 import type { ConnectionStats } from "../../contract/stats.ts";
 import type { MaybePromise, OnReady } from "../../contract/stream.ts";
-import type { TlsSession } from "../../../ffi/openssl/libssl.ts";
 import { Lifetime } from "../net/lifetime.ts";
 import { closedHere } from "../net/net_errors.ts";
-import { cutOff, tlsError } from "./tls_errors.ts";
+import { tlsError } from "./tls_errors.ts";
+import { CHUNK, type TlsPipe } from "./tls_pipe.ts";
 
-/** Bytes that are encrypted before they are sent: four records. */
-const CHUNK = 64 * 1024;
-
-/** Scratch of all streams: bytes from and for the peers, encrypted. */
-const INCOMING = new Uint8Array(CHUNK);
-const OUTGOING = new Uint8Array(CHUNK + 4096);
-
-const NOTHING = new Uint8Array(0);
+/** Milliseconds for what waits to be sent when the stream is closed. */
+const LINGER_MS = 500;
 
 export interface TlsStreamOptions {
-  /** Its abort ends the stream, as it ends the connection. */
   readonly signal: AbortSignal;
-  /** Judges the peer when the handshake is complete. Throws if it is not the right one. */
-  readonly judge?: (session: TlsSession) => void;
+  readonly clock: Clock;
+  /** Closes the connection with the signal's reason; absent = it lives under the same signal. */
+  readonly close?: (reason: unknown) => void;
 }
 
-/**
- * TLS over a connection. The handshake goes on as the stream is read or written; its failure is the
- * failure of both. Owns connection and session.
- */
+/** TLS over a connection, whose handshake is complete. Owns connection and session. */
 export class TlsStream implements Connection {
+  readonly #pipe: TlsPipe;
   readonly #inner: Connection;
-  readonly #session: TlsSession;
-  readonly #judge: (session: TlsSession) => void;
+  readonly #clock: Clock;
   readonly #life: Lifetime;
-  #isUp = false;
   #hasEnded = false;
   #failure: { readonly error: unknown } | null = null;
-  /** Encrypted bytes that the connection has not taken yet. */
-  #unsent: Uint8Array = NOTHING;
   #awaitsRoom = false;
-  /** Callbacks that wait for the handshake, or for what the connection cannot tell by itself. */
-  #reader: OnReady | null = null;
   #writer: OnReady | null = null;
   /** An end of writing that waits for room. */
   #ending: PromiseWithResolvers<void> | null = null;
 
-  constructor(inner: Connection, session: TlsSession, o: TlsStreamOptions) {
-    this.#inner = inner;
-    this.#session = session;
-    this.#judge = o.judge ?? (() => {});
-    this.#life = new Lifetime(o.signal, () => this.#release());
-    if (o.signal.aborted) this.#life.end(o.signal.reason);
+  constructor(pipe: TlsPipe, { signal, clock, close = () => {} }: TlsStreamOptions) {
+    this.#pipe = pipe;
+    this.#inner = pipe.inner;
+    this.#clock = clock;
+    this.#life = new Lifetime(signal, () => {
+      if (signal.aborted) close(signal.reason);
+      this.#release();
+    });
+    if (signal.aborted) this.#life.end(signal.reason);
   }
 
   get peer(): string {
@@ -78,52 +68,56 @@ export class TlsStream implements Connection {
   }
 
   readNow(into: Uint8Array): number | null | undefined {
-    return this.#attempt(() => {
-      if (!this.#shake()) return undefined;
+    this.#check();
+    try {
       for (;;) {
-        const got = this.#session.read(into);
+        const got = this.#pipe.session.read(into);
         if (got !== undefined) return got;
         this.#flush(); // answers to new keys
-        if (!this.#pull()) return undefined;
+        if (!this.#pipe.pull()) return undefined;
       }
-    });
+    } catch (thrown) {
+      throw this.#fail(thrown);
+    }
   }
 
   onReadable(run: OnReady): void {
-    if (this.#isOver || this.#isUp) return this.#inner.onReadable(run);
-    this.#reader = run;
-    this.#inner.onReadable(this.#onIncoming);
+    this.#inner.onReadable(run);
   }
 
   writeNow(bytes: Uint8Array): number {
-    return this.#attempt(() => {
-      if (!this.#shake()) return 0;
+    this.#check();
+    if (this.#hasEnded) throw closedHere();
+    try {
       let done = 0;
       while (done < bytes.length && this.#flush()) {
         const chunk = bytes.subarray(done, done + CHUNK);
-        this.#session.write(chunk);
+        this.#pipe.session.write(chunk);
         done += chunk.length;
       }
       this.#flush();
       return done;
-    });
+    } catch (thrown) {
+      throw this.#fail(thrown);
+    }
   }
 
   onWritable(run: OnReady): void {
-    if (this.#isOver) return this.#inner.onWritable(run);
+    this.#life.check();
     this.#writer = run;
-    if (this.#isUp) this.#awaitRoom();
-    else this.#inner.onReadable(this.#onIncoming);
+    this.#awaitRoom();
   }
 
   closeWrite(closes = false): MaybePromise<void> {
-    return this.#attempt(() => {
-      if (!this.#isUp) return this.#inner.closeWrite(closes);
+    this.#check();
+    try {
       this.#sayEnd();
       if (this.#flush()) return this.#inner.closeWrite(closes);
-      this.#ending = Promise.withResolvers();
-      return this.#ending.promise;
-    });
+    } catch (thrown) {
+      throw this.#fail(thrown);
+    }
+    this.#ending ??= Promise.withResolvers();
+    return this.#ending.promise;
   }
 
   reset(): void {
@@ -132,84 +126,40 @@ export class TlsStream implements Connection {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      if (this.#isUp && !this.#isOver) {
-        this.#sayEnd();
-        this.#flush();
-      }
-    } catch {
-      // The connection is closed all the same.
-    }
+    if (!this.#life.isOver && this.#failure === null) await this.#linger();
     await this.#inner[Symbol.asyncDispose]();
     this.#life.end(closedHere());
   }
 
-  get #isOver(): boolean {
-    return this.#life.isOver || this.#failure !== null;
+  /** Has what was written sent, as a kernel does behind a close. */
+  async #linger(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    using _timer = this.#clock.after(LINGER_MS, resolve);
+    try {
+      await Promise.race([this.closeWrite(), promise]);
+    } catch {
+      // The connection is gone.
+    }
   }
 
-  /** Runs a step of the session; its failure is that of all later steps. */
-  #attempt<T>(step: () => T): T {
+  async #closeInner(): Promise<void> {
+    await this.#inner.closeWrite();
+  }
+
+  #check(): void {
     this.#life.check();
     if (this.#failure !== null) throw this.#failure.error;
-    try {
-      return step();
-    } catch (thrown) {
-      throw this.#fail(thrown);
-    }
   }
 
+  /** A failure is that of all later calls too. */
   #fail(thrown: unknown): unknown {
-    const error = tlsError(thrown, this.peer);
-    if (error !== thrown) {
-      try {
-        this.#flush(); // tells the peer why (alert)
-      } catch {
-        // The connection is gone.
-      }
-    }
-    this.#failure ??= { error };
+    this.#failure ??= { error: tlsError(thrown, this.peer) };
+    this.#pipe.flushAlert();
     return this.#failure.error;
   }
 
-  /** Goes on with the handshake; returns true when it is complete. */
-  #shake(): boolean {
-    while (!this.#isUp) {
-      const isDone = this.#session.handshake();
-      this.#flush();
-      if (!isDone) {
-        if (!this.#pull()) return false;
-        continue;
-      }
-      this.#judge(this.#session);
-      this.#isUp = true;
-      // Whoever waits could miss it: what came with the handshake is read already.
-      if (this.#reader !== null || this.#writer !== null) this.#awaitRoom();
-    }
-    return true;
-  }
-
-  /** Reads what has come from the peer; returns false if there is nothing. */
-  #pull(): boolean {
-    const got = this.#inner.readNow(INCOMING);
-    if (got === undefined) return false;
-    if (got === null) throw cutOff(this.peer);
-    this.#session.give(INCOMING.subarray(0, got));
-    return true;
-  }
-
-  /** Sends what there is; returns true if that is all. */
   #flush(): boolean {
-    if (this.#unsent.length > 0) {
-      const done = this.#inner.writeNow(this.#unsent);
-      this.#unsent = this.#unsent.subarray(done);
-    }
-    while (this.#unsent.length === 0) {
-      const size = this.#session.take(OUTGOING);
-      if (size === 0) return true;
-      const done = this.#inner.writeNow(OUTGOING.subarray(0, size));
-      if (done < size) this.#unsent = OUTGOING.slice(done, size);
-    }
+    if (this.#pipe.flush()) return true;
     this.#awaitRoom();
     return false;
   }
@@ -220,53 +170,37 @@ export class TlsStream implements Connection {
     this.#inner.onWritable(this.#onRoom);
   }
 
-  /** A handshake goes on, or there is a failure, which the callbacks' own calls show. */
-  readonly #onIncoming = (): boolean => {
-    try {
-      if (!this.#attempt(() => this.#shake())) {
-        this.#inner.onReadable(this.#onIncoming);
-        return true;
-      }
-    } catch {
-      // Shows in the callbacks' own calls.
-    }
-    return this.#wake();
-  };
-
   readonly #onRoom = (): boolean => {
     this.#awaitsRoom = false;
+    if (this.#life.isOver) return true;
     try {
-      if (!this.#attempt(() => this.#flush())) return true;
-      if (this.#ending !== null) {
-        this.#inner.closeWrite();
-        this.#ending.resolve();
-        this.#ending = null;
-      }
-    } catch (error) {
-      this.#ending?.reject(error);
+      if (this.#failure === null && !this.#flush()) return true;
+      const ending = this.#ending;
+      this.#ending = null;
+      if (ending !== null) this.#closeInner().then(ending.resolve, ending.reject);
+    } catch (thrown) {
+      this.#ending?.reject(this.#fail(thrown));
       this.#ending = null;
     }
     return this.#wake();
   };
 
+  /** Whoever waits for room calls again, and is told there of a failure. */
   #wake(): boolean {
-    const waiting = [this.#reader, this.#writer];
-    this.#reader = this.#writer = null;
-    let isDone = true;
-    for (const run of waiting) if (run !== null && run() !== true) isDone = false;
-    return isDone;
+    const run = this.#writer;
+    this.#writer = null;
+    return run === null || run() === true;
   }
 
   #sayEnd(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.#session.shutdown();
+    this.#pipe.session.shutdown();
   }
 
-  /** The stream is over: OpenSSL's memory goes, and whoever waits hears of it. */
+  /** It is over: OpenSSL's memory goes, and whoever waits hears of it. */
   #release(): void {
-    this.#session[Symbol.dispose]();
-    this.#unsent = NOTHING;
+    this.#pipe.session[Symbol.dispose]();
     this.#ending?.reject(closedHere());
     this.#ending = null;
     queueMicrotask(() => void this.#wake());

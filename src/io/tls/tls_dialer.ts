@@ -1,0 +1,73 @@
+import { type Addr, isIpAddress } from "../../base/addr.ts";
+import { constantTimeEqual } from "../../base/bytes.ts";
+import { noAnswer } from "../../base/dial_timeout.ts";
+import { onAbort } from "../../base/scope.ts";
+import { startClose } from "../../base/start_close.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { Dialer, DialEvents, DialOptions } from "../../contract/dial.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { TlsContext, TlsSession } from "../../../ffi/openssl/libssl.ts";
+import { wrongPin } from "./tls_errors.ts";
+import { runHandshake } from "./tls_handshake.ts";
+import { TlsPipe } from "./tls_pipe.ts";
+import { TlsStream } from "./tls_stream.ts";
+
+/** Milliseconds for a handshake, where the dial has no limit of its own. */
+const HANDSHAKE_MS = 10_000;
+
+export interface TlsDialerOptions {
+  readonly context: TlsContext;
+  readonly clock: Clock;
+  /** Name or IP address that the certificate must be for. */
+  readonly host: string;
+  /** SHA-256 of the certificate; null = the context verifies it. */
+  readonly pin: Uint8Array | null;
+}
+
+/** Connects as `inner` does, and then by TLS. Borrows the context. */
+export class TlsDialer implements Dialer {
+  readonly limitsSegments: boolean;
+  readonly #inner: Dialer;
+  readonly #o: TlsDialerOptions;
+
+  constructor(inner: Dialer, o: TlsDialerOptions) {
+    this.limitsSegments = inner.limitsSegments === true;
+    this.#inner = inner;
+    this.#o = o;
+  }
+
+  start(to: Addr, o: DialOptions, events: DialEvents): boolean | void {
+    return this.#inner.start(to, o, {
+      connected: (stream) => this.#begin(stream, to, o, events),
+      failed: (error) => events.failed(error),
+    });
+  }
+
+  #begin(stream: Connection, to: Addr, o: DialOptions, events: DialEvents): void {
+    const { context, clock, host } = this.#o;
+    const session = context.begin({ host, isIp: isIpAddress(host) });
+    const pipe = new TlsPipe(stream, session);
+    const { timeoutMs = HANDSHAKE_MS, cancel } = o;
+    const waiting = new DisposableStack();
+    const end = (failure: { readonly error: unknown } | null): boolean | void => {
+      if (waiting.disposed) return true;
+      waiting.dispose();
+      if (failure === null) {
+        return events.connected(new TlsStream(pipe, { signal: o.signal, clock }));
+      }
+      session[Symbol.dispose]();
+      startClose(stream);
+      return events.failed(failure.error);
+    };
+    waiting.use(clock.after(timeoutMs, () => end({ error: noAnswer(to, timeoutMs) })));
+    if (cancel !== undefined) waiting.use(onAbort(cancel, (error) => end({ error })));
+    runHandshake(pipe, (done) => this.#judge(done, stream.peer), end);
+  }
+
+  #judge(session: TlsSession, peer: string): void {
+    const { pin } = this.#o;
+    if (pin === null) return;
+    const digest = session.peerDigest;
+    if (digest === null || !constantTimeEqual(digest, pin)) throw wrongPin(peer);
+  }
+}

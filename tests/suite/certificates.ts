@@ -1,0 +1,27 @@
+/** Certificates for tests, made by the program openssl. */
+const DAYS = "2";
+
+export interface Certificate extends Disposable {
+  /** PEM files. */
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Makes a self-signed certificate for these names, such as `DNS:a.test` and `IP:127.0.0.1`. */
+export function selfSigned(...names: string[]): Certificate {
+  const folder = Deno.makeTempDirSync();
+  const at = { cert: `${folder}/cert.pem`, key: `${folder}/key.pem` };
+  openssl([
+    ...["req", "-x509", "-newkey", "ed25519", "-nodes", "-days", DAYS, "-subj", "/CN=ttun test"],
+    ...["-keyout", at.key, "-out", at.cert, "-addext", `subjectAltName=${names.join(",")}`],
+  ]);
+  return { ...at, [Symbol.dispose]: () => Deno.removeSync(folder, { recursive: true }) };
+}
+
+/** Runs it, and returns its standard output. @throws an Error with its words */
+export function openssl(args: string[]): string {
+  const { success, stdout, stderr } = new Deno.Command("openssl", { args }).outputSync();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  if (!success) throw new Error(`openssl ${args[0]}: ${text(stderr)}`);
+  return text(stdout);
+}
