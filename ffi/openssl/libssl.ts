@@ -15,6 +15,8 @@ const SSL_VERIFY_PEER = 1;
 const SSL_ERROR_WANT_READ = 2;
 const SSL_ERROR_ZERO_RETURN = 6;
 const X509_V_OK = 0;
+/** All that there are in OpenSSL 3.5. */
+const VERIFY_RESULTS = 100;
 const X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS = 0x4;
 
 const MAX_INT = 0x7fff_ffff;
@@ -64,7 +66,7 @@ const TABLE = {
   BIO_write: { parameters: ["pointer", "buffer", "i32"], result: "i32" },
   ERR_get_error: { parameters: [], result: "u64" },
   ERR_clear_error: { parameters: [], result: "void" },
-  ERR_reason_error_string: { parameters: ["u64"], result: "pointer" },
+  ERR_error_string_n: { parameters: ["u64", "buffer", "usize"], result: "void" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** A password for keys, in memory that OpenSSL keeps: without one it would ask on the terminal. */
@@ -114,9 +116,10 @@ export interface Libssl extends Disposable {
 export function openLibssl(): Libssl {
   const library = openTable();
   const call = library.symbols;
+  const words = verifyWords(call);
   return {
-    serverContext: (files) => serverContext(call, files),
-    clientContext: (ca) => clientContext(call, ca),
+    serverContext: (files) => serverContext(call, words, files),
+    clientContext: (ca) => clientContext(call, words, ca),
     [Symbol.dispose]: () => library[Symbol.dispose](),
   };
 }
@@ -131,8 +134,12 @@ function openTable(): Library<typeof TABLE> {
   }
 }
 
-function serverContext(call: Symbols, { cert, key }: CertificateFiles): TlsContext {
-  const context = newContext(call, call.TLS_server_method(), true);
+function serverContext(
+  call: Symbols,
+  words: readonly string[],
+  { cert, key }: CertificateFiles,
+): TlsContext {
+  const context = newContext(call, words, true);
   try {
     const { pointer } = context;
     call.SSL_CTX_set_default_passwd_cb_userdata(pointer, NO_PASSWORD);
@@ -151,8 +158,8 @@ function serverContext(call: Symbols, { cert, key }: CertificateFiles): TlsConte
   }
 }
 
-function clientContext(call: Symbols, ca: string | null): TlsContext {
-  const context = newContext(call, call.TLS_client_method(), false);
+function clientContext(call: Symbols, words: readonly string[], ca: string | null): TlsContext {
+  const context = newContext(call, words, false);
   try {
     const { pointer } = context;
     call.SSL_CTX_set_verify(pointer, ca === null ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, null);
@@ -169,35 +176,53 @@ function clientContext(call: Symbols, ca: string | null): TlsContext {
   }
 }
 
-function newContext(call: Symbols, method: Deno.PointerValue, isServer: boolean): TlsContext {
-  const pointer = call.SSL_CTX_new(method);
+function newContext(call: Symbols, words: readonly string[], isServer: boolean): TlsContext {
+  const pointer = call.SSL_CTX_new(isServer ? call.TLS_server_method() : call.TLS_client_method());
   if (pointer === null) throw new TtunError("exhausted", "Cannot use TLS: out of memory");
   call.SSL_CTX_ctrl(pointer, SSL_CTRL_SET_MIN_PROTO_VERSION, BigInt(TLS1_2_VERSION), null);
   call.SSL_CTX_set_options(pointer, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-  return new TlsContext(call, pointer, isServer);
+  return new TlsContext(call, words, pointer, isServer);
 }
 
 function unusable(call: Symbols, what: string): TtunError {
   return new TtunError("usage", `Cannot use ${what}: ${takeError(call)}`);
 }
 
+/** Bytes for an error's text, which has at most so many (ERR_error_string_n(3)). */
+const ERROR_TEXT = new Uint8Array(256);
+
 /** Returns the oldest error of this thread in OpenSSL's words, and forgets all. */
 function takeError(call: Symbols): string {
   const code = call.ERR_get_error();
-  const text = call.ERR_reason_error_string(code);
+  call.ERR_error_string_n(code, ERROR_TEXT, BigInt(ERROR_TEXT.length));
   call.ERR_clear_error();
-  if (text === null) return `error ${code.toString(16).toUpperCase()}`;
-  return new Deno.UnsafePointerView(text).getCString();
+  const text = new TextDecoder().decode(ERROR_TEXT.subarray(0, ERROR_TEXT.indexOf(0)));
+  return text.split(":").at(-1)!; // error:CODE:LIBRARY:FUNCTION:REASON
+}
+
+/** Returns OpenSSL's words for results of verification, to be read while there is a permission. */
+function verifyWords(call: Symbols): string[] {
+  return Array.from({ length: VERIFY_RESULTS }, (_, code) => {
+    const text = call.X509_verify_cert_error_string(BigInt(code));
+    return text === null ? `error ${code}` : new Deno.UnsafePointerView(text).getCString();
+  });
 }
 
 /** How one end presents itself and what it trusts. Dispose after all its sessions. */
 export class TlsContext implements Disposable {
   readonly #call: Symbols;
+  readonly #words: readonly string[];
   readonly #isServer: boolean;
   #pointer: Deno.PointerValue;
 
-  constructor(call: Symbols, pointer: Deno.PointerValue, isServer: boolean) {
+  constructor(
+    call: Symbols,
+    words: readonly string[],
+    pointer: Deno.PointerValue,
+    isServer: boolean,
+  ) {
     this.#call = call;
+    this.#words = words;
     this.#pointer = pointer;
     this.#isServer = isServer;
   }
@@ -226,7 +251,7 @@ export class TlsContext implements Disposable {
     if (this.#isServer) call.SSL_set_accept_state(ssl);
     else call.SSL_set_connect_state(ssl);
     if (name !== null) nameServer(call, ssl, name);
-    return new TlsSession(call, ssl, incoming, outgoing);
+    return new TlsSession(call, this.#words, ssl, incoming, outgoing);
   }
 
   [Symbol.dispose](): void {
@@ -266,15 +291,19 @@ export class TlsSession implements Disposable {
   readonly #call: Symbols;
   readonly #incoming: Deno.PointerValue;
   readonly #outgoing: Deno.PointerValue;
+  /** OpenSSL's words for results of verification, by their code. */
+  readonly #words: readonly string[];
   #ssl: Deno.PointerValue;
 
   constructor(
     call: Symbols,
+    words: readonly string[],
     ssl: Deno.PointerValue,
     incoming: Deno.PointerValue,
     outgoing: Deno.PointerValue,
   ) {
     this.#call = call;
+    this.#words = words;
     this.#ssl = ssl;
     this.#incoming = incoming;
     this.#outgoing = outgoing;
@@ -350,11 +379,7 @@ export class TlsSession implements Disposable {
     const why = takeError(call);
     const verified = call.SSL_get_verify_result(this.#ssl);
     if (Number(verified) === X509_V_OK) return new TlsFailure(why);
-    const text = call.X509_verify_cert_error_string(verified);
-    const words = text === null
-      ? `error ${verified}`
-      : new Deno.UnsafePointerView(text).getCString();
-    return new TlsFailure(why, words);
+    return new TlsFailure(why, this.#words[Number(verified)] ?? `error ${verified}`);
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,7 @@
+import type { HostPort } from "../base/addr.ts";
 import type { Logger } from "../base/log.ts";
 import type { Dialer, Listener } from "../contract/dial.ts";
+import type { Clock } from "../contract/host.ts";
 import type { Reactor } from "./reactor/reactor.ts";
 
 export interface TransportTools {
@@ -14,6 +16,21 @@ export interface DialerTools extends TransportTools {
   readonly opened: AsyncDisposableStack;
 }
 
+export interface LayerTools {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Closes what the layer needs, such as libraries, behind all connections. */
+  readonly opened: AsyncDisposableStack;
+}
+
+/** Stands between TCP and what runs over it, at both ends of a URL with an address. */
+export interface Layer {
+  /** @throws {TtunError} usage, system */
+  dialer(inner: Dialer, at: HostPort, tools: LayerTools): Dialer;
+  /** Owns `inner` when it returns. @throws {TtunError} usage, system */
+  listener(inner: Listener, at: HostPort, tools: LayerTools): Listener;
+}
+
 /**
  * Opens the two ends that a URL without a network address can name; a transport may have only one
  * of them. `at` is what its entry of cli/transport/table.ts has read from the URL.
@@ -23,4 +40,6 @@ export interface Transport {
   dialer?(at: string, tools: DialerTools): Dialer<void>;
   /** @throws {TtunError} in_use, privilege, usage, system */
   listen?(at: string, o: TransportTools & { readonly signal: AbortSignal }): Listener;
+  /** For a URL with an address, which is dialled and listened on as for TCP. */
+  readonly layer?: Layer;
 }

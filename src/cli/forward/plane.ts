@@ -2,7 +2,7 @@ import { runForwardClient } from "../../app/system/forward_client.ts";
 import type { ForwardCounters } from "../../app/system/forwards.ts";
 import { runStreamServer } from "../../app/system/stream_server.ts";
 import type { StdioForward } from "../../app/forward/stdio_forward.ts";
-import { formatAddr, isIpAddress } from "../../base/addr.ts";
+import { isIpAddress } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { ForwardTarget } from "../../base/target.ts";
 import type { Listener } from "../../contract/dial.ts";
@@ -18,10 +18,10 @@ import { openSockets } from "../platform/open_sockets.ts";
 import type { Net, SocketPlatform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
 import { connectionsStatus, forwardsStatus } from "../status/describe.ts";
-import { addressOf, formatEndpoint, hopOf, hostOf } from "../transport/endpoint.ts";
+import { formatEndpoint, hopOf, hostOf } from "../transport/endpoint.ts";
 import { keyedHop } from "../transport/hop_key.ts";
 import { formatHopAddress } from "../transport/hop_url.ts";
-import { openLinkServer, openListener } from "../transport/open.ts";
+import { dialerFor, listenerName, openLinkServer, openListener } from "../transport/open.ts";
 import { openForwards } from "./open_forwards.ts";
 import { prepareListens, streamTargets } from "./stream_targets.ts";
 import type {
@@ -67,10 +67,8 @@ function openServerEnd(
   const listening: { name: string; listener: Listener }[] = [];
   const hops = end.listen.flatMap((endpoint) => hopOf(endpoint) ?? []);
   for (const endpoint of end.listen.filter((endpoint) => hopOf(endpoint) === null)) {
-    const listener = opened.use(openListener(endpoint, { platform, net, log, signal }));
-    const isTcp = addressOf(endpoint) !== null;
-    const name = isTcp ? formatAddr(listener.addr) : formatEndpoint(endpoint);
-    listening.push({ name, listener });
+    const listener = opened.use(openListener(endpoint, { platform, net, log, signal, opened }));
+    listening.push({ name: listenerName(endpoint, listener), listener });
   }
   const listeners = listening.map(({ listener }) => listener);
   const names = [...listening.map(({ name }) => name), ...hops.map(formatHopAddress)];
@@ -105,6 +103,7 @@ function openClientEnd(
   const { resolver, port } = tools;
   const net = openNet(config, tools, "dial");
   const server = openLinkServer(end.server, config, tools);
+  const dialer = dialerFor(end.server, net, tools);
   const forwards = openForwards(end.forwards, { ...tools, net, io: config.io });
   const stdio = end.stdio === undefined ? undefined : openStdio(end.stdio, tools);
   const choice = becomeUser(config, tools, "client");
@@ -124,7 +123,7 @@ function openClientEnd(
         stdio,
         congestion: choice,
         server,
-        dialer: net,
+        dialer,
         resolver,
         retries: end.retries,
         instance: rng(ID_SIZE),

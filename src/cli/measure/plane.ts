@@ -8,7 +8,7 @@ import { openSockets } from "../platform/open_sockets.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
 import { hostOf } from "../transport/endpoint.ts";
-import { openLinkServer } from "../transport/open.ts";
+import { dialerFor, openLinkServer } from "../transport/open.ts";
 import type { MeasureConfig, MeasureStart } from "./plane_config.ts";
 
 /** Milliseconds that a connection may be lost in the middle of a measurement. */
@@ -32,13 +32,15 @@ function open(
   const { platform, ciphers, resolver, port, log, signal } = tools;
   const { io, mptcp, segmentSize } = config;
   const server = openLinkServer(config.server, config, tools);
+  const net = platform.openNet({ io, mptcp, segmentBytes: { dial: segmentSize } }, log);
+  const dialer = dialerFor(config.server, net, tools);
   const congestion = platform.planCongestion(config.congestion).choice;
   return {
     facts: {},
     run: ({ s }) =>
       runProbe({
         server,
-        dialer: platform.openNet({ io, mptcp, segmentBytes: { dial: segmentSize } }, log),
+        dialer,
         resolver,
         secrets: wireSecrets(config, ciphers, s),
         keepMs: KEEP_MS,

@@ -1,7 +1,9 @@
 import { formatAddr, type HostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { HopAddress } from "../../core/hop/hop_address.ts";
+import type { TlsAddress } from "../../io/tls/tls_end.ts";
 import { formatHopAddress } from "./hop_url.ts";
+import { formatTlsAddress } from "./tls_url.ts";
 import {
   DEFAULT_PORT,
   entryOf,
@@ -79,7 +81,10 @@ function schemesOf(end: End): Scheme[] {
 /** Returns how logs and hooks name it: an address alone for TCP, a URL for all others. */
 export function formatEndpoint({ scheme, at }: Endpoint): string {
   if (scheme === "ttun") return "ttun://…"; // it has a key in it
-  if (typeof at !== "string") return "range" in at ? formatHopAddress(at) : formatAddr(at);
+  if (typeof at !== "string") {
+    if ("range" in at) return formatHopAddress(at);
+    return "tls" in at ? formatTlsAddress(at as TlsAddress) : formatAddr(at);
+  }
   const [beginning] = /^[a-z]+:(?:\/\/)?/.exec(entryOf(scheme).form)!;
   return `${beginning}${at}`;
 }

@@ -1,10 +1,10 @@
-import type { HostPort } from "../../base/addr.ts";
+import { formatAddr, type HostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { DirectServer } from "../../app/system/tun_client_options.ts";
-import type { Listener } from "../../contract/dial.ts";
+import type { Dialer, Listener } from "../../contract/dial.ts";
 import type { KeyedHopAddress } from "../../core/hop/hop_address.ts";
-import type { Transport, TransportTools } from "../../io/transport.ts";
+import type { LayerTools, Transport, TransportTools } from "../../io/transport.ts";
 import { load } from "../plane/load.ts";
 import type { Net, SocketPlatform } from "../platform/platform.ts";
 import { addressOf, type Endpoint, formatEndpoint, hopOf } from "./endpoint.ts";
@@ -15,20 +15,19 @@ import { entryOf } from "./table.ts";
 const LONGEST_NAME = 120;
 
 export interface OpenOptions {
-  readonly platform: Pick<SocketPlatform, "reactor">;
+  readonly platform: Pick<SocketPlatform, "clock" | "reactor">;
   /** TCP, for ends that have an address. */
   readonly net: Net;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  /** Owns what the end needs. */
+  readonly opened: AsyncDisposableStack;
 }
 
 /** @throws {TtunError} usage, system, if there is no such end here */
 export function openServer(
   endpoint: Endpoint,
-  o: Pick<OpenOptions, "platform" | "log"> & {
-    /** Owns what the dialer needs. */
-    readonly opened: AsyncDisposableStack;
-  },
+  o: Pick<OpenOptions, "platform" | "log" | "opened">,
 ): HostPort | DirectServer {
   const { at } = endpoint;
   const address = addressOf(endpoint);
@@ -54,10 +53,38 @@ export function openListener(endpoint: Endpoint, o: OpenOptions): Listener {
   const { at } = endpoint;
   const { net, signal } = o;
   const address = addressOf(endpoint);
-  if (address !== null) return net.listen(address, { signal });
+  if (address !== null) {
+    const { layer } = transportOf(endpoint);
+    if (layer === undefined) return net.listen(address, { signal });
+    return layer.listener(net.listen(address, { signal }), address, layerTools(o));
+  }
   const { listen } = transportOf(endpoint);
   if (listen === undefined || typeof at !== "string") throw lacking(endpoint);
   return listen(at, { ...tools(endpoint, o), signal });
+}
+
+/** Returns what dials the server of a client: `net`, or a layer over it. @throws {TtunError} */
+export function dialerFor(
+  endpoint: Endpoint,
+  net: Dialer,
+  o: Pick<OpenOptions, "platform" | "log" | "opened">,
+): Dialer {
+  const address = addressOf(endpoint);
+  const { layer } = transportOf(endpoint);
+  if (address === null || layer === undefined) return net;
+  return layer.dialer(net, address, layerTools(o));
+}
+
+/** Returns how the log names a listener. */
+export function listenerName(endpoint: Endpoint, { addr }: Listener): string {
+  if (addressOf(endpoint) === null) return formatEndpoint(endpoint);
+  return `${endpoint.scheme === "tcp" ? "" : `${endpoint.scheme}://`}${formatAddr(addr)}`;
+}
+
+function layerTools(
+  { platform: { clock }, log, opened }: Pick<OpenOptions, "platform" | "log" | "opened">,
+): LayerTools {
+  return { clock, log, opened };
 }
 
 /** Code of transports by their scheme, once it is loaded. */

@@ -5,6 +5,7 @@ import { isSharedLink } from "../../core/share/shared_link.ts";
 import type { Transport } from "../../io/transport.ts";
 import { readAddress } from "../command/address_args.ts";
 import { readHopListen, readHopServer } from "./hop_url.ts";
+import { readTlsListen, readTlsServer } from "./tls_url.ts";
 
 /** Default port of the existing programs (docs/wire/ttun-v1.md). */
 export const DEFAULT_PORT = 20203;
@@ -48,6 +49,12 @@ export const TRANSPORTS = {
     server: readPath,
     listen: readPath,
     load: async () => (await import("../../io/unix/transport.ts")).UNIX_TRANSPORT,
+  },
+  tls: {
+    form: "tls://HOST:PORT",
+    server: readTlsServer,
+    listen: readTlsListen,
+    load: async () => (await import("../../io/tls/transport.ts")).TLS_TRANSPORT,
   },
   exec: {
     form: "exec:COMMAND",

@@ -32,7 +32,7 @@ export async function runClient(
   addresses: readonly string[],
   start: TunStart,
 ): Promise<void> {
-  const { platform: { clock }, port, log, net, device, configured, keeper } = tunnel;
+  const { platform: { clock }, port, log, dialer, device, configured, keeper } = tunnel;
   const { mssClamp } = config;
   const host = "host" in server ? server.host : undefined;
   const becomeUser = () => {
@@ -107,7 +107,7 @@ export async function runClient(
     paths: keeper.paths,
     server,
     retries,
-    dialer: net,
+    dialer,
     resolver: tunnel.carrierResolver,
     prefersProven: config.gateway !== null,
     addresses,

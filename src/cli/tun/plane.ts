@@ -1,5 +1,5 @@
 import { firstAddresses } from "../../app/net/first_addresses.ts";
-import { formatAddr, formatCidr, isIpAddress } from "../../base/addr.ts";
+import { formatCidr, isIpAddress } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Listener } from "../../contract/dial.ts";
 import { hasJournals } from "../../io/changes/journal_folder.ts";
@@ -18,8 +18,8 @@ import type { Platform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
 import { openWindows } from "../platform/windows.ts";
 import { runClient } from "./client_plane.ts";
-import { addressOf, formatEndpoint } from "../transport/endpoint.ts";
-import { openListener, openServer } from "../transport/open.ts";
+import { addressOf } from "../transport/endpoint.ts";
+import { dialerFor, listenerName, openListener, openServer } from "../transport/open.ts";
 import type { TunConfig, TunFacts, TunStart } from "./plane_config.ts";
 import { manyClients, runServer } from "./server_plane.ts";
 import type { Tools, Tunnel } from "./tunnel.ts";
@@ -65,16 +65,13 @@ async function open(
   const listening: { name: string; listener: Listener }[] = [];
   for (const endpoint of carrier.role === "server" ? carrier.listen : []) {
     const listener = opened.use(openListener(endpoint, { ...tools, net }));
-    const isTcp = addressOf(endpoint) !== null;
-    listening.push({
-      name: isTcp ? formatAddr(listener.addr) : formatEndpoint(endpoint),
-      listener,
-    });
+    listening.push({ name: listenerName(endpoint, listener), listener });
   }
   const forwards = carrier.role === "client" && carrier.forwards !== undefined
     ? openForwards(carrier.forwards, { ...tools, net, io: config.io })
     : null;
   const server = carrier.role === "client" ? openServer(carrier.server, tools) : null;
+  const dialer = carrier.role === "client" ? dialerFor(carrier.server, net, tools) : net;
   const gateway = openGateway(config, tools, modules.gateways);
   if (gateway !== null) opened.use(gateway);
   const addresses = carrier.role === "client" && server !== null && "host" in server
@@ -156,7 +153,7 @@ async function open(
   if (warmUp !== null) opened.use(warmUp);
   const tunnel: Tunnel = {
     ...tools,
-    net,
+    dialer,
     congestion,
     device,
     configured,

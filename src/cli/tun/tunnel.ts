@@ -1,5 +1,6 @@
 import type { KeyRing } from "../../app/link/key_ring.ts";
 import type { CongestionChoice } from "../../contract/connection.ts";
+import type { Dialer } from "../../contract/dial.ts";
 import { deviceTraffic, type PacketCounters } from "../../app/tun/counters.ts";
 import { type Cidr, formatCidr } from "../../base/addr.ts";
 import type { DeviceStatus } from "../../core/status/report.ts";
@@ -7,7 +8,7 @@ import type { Configured } from "../../io/netcfg/linux.ts";
 import type { openForwards } from "../forward/open_forwards.ts";
 import type { PlaneTools } from "../plane/run_plane.ts";
 import type { RunningWarmUp } from "../plane/warm_up.ts";
-import type { DeviceKeeper, Net, OpenedDevice, Platform } from "../platform/platform.ts";
+import type { DeviceKeeper, OpenedDevice, Platform } from "../platform/platform.ts";
 import { wireSecrets } from "../plane/wire_secrets.ts";
 import type { Gateway } from "./gateway.ts";
 import type { NatGateway } from "./nat.ts";
@@ -23,7 +24,8 @@ export interface TunnelWarmUp extends RunningWarmUp {
 }
 
 export interface Tunnel extends Tools {
-  readonly net: Net;
+  /** Connects a client with its server. */
+  readonly dialer: Dialer;
   readonly congestion: CongestionChoice | undefined;
   readonly device: OpenedDevice;
   readonly configured: Configured;

@@ -59,8 +59,7 @@ export class TlsStream implements Connection {
   }
 
   stats(): ConnectionStats {
-    const stats = this.#inner.stats();
-    return { ...stats, protocol: `tls+${stats.protocol}` };
+    return this.#inner.stats();
   }
 
   setOptions(options: SocketOptions): string[] {
