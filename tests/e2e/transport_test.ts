@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import { twoHosts } from "../netns.ts";
+import { selfSigned } from "../suite/certificates.ts";
 import {
   devices,
   ENV,
@@ -31,6 +32,32 @@ test("a tunnel over a unix socket, which two hosts share as they do the file sys
   assert.equal((await server.status).code, 0);
   assert.deepEqual([...Deno.readDirSync(folder.path)], []);
   await client.waitFor(/there is no such socket/);
+});
+
+test("a tunnel over TLS: the certificate is verified, and the server needs its files no more", async () => {
+  await using hosts = await twoHosts();
+  using certificate = selfSigned("IP:192.0.2.1");
+  const { cert, key } = certificate;
+  const listen = ["--user", "nobody", "-l", `tls://:20203?cert=${cert}&key=${key}`];
+  await using server = await startServer(hosts.server, ...listen);
+  assert.match(server.output, /listening\s+address=tls:\/\//);
+  await Deno.remove(key);
+  const pin = /TLS certificate .*sha256=(\w{64})/.exec(server.output)![1]!;
+  for (const trust of [`ca=${cert}`, `pin=${pin}`]) {
+    const url = `tls://${SERVER}?${trust}`;
+    await using client = startTtun(hosts.client, "client", NO_WARM_UP, "-s", url);
+    await client.waitFor(/authenticated/);
+    assert.equal(await ping(hosts.client, INNER.server4), 3);
+    assert.ok(await transfer(hosts, INNER.server4) > 1);
+    client.signal("SIGTERM");
+    assert.equal((await client.status).code, 0);
+  }
+  const url = `tls://${SERVER}`;
+  await using client = startTtun(hosts.client, "client", NO_WARM_UP, "--retries", "0", "-s", url);
+  await client.waitFor(/Cannot trust the certificate of 192\.0\.2\.1:20203: self.signed/);
+  assert.equal((await client.status).code, 3);
+  server.signal("SIGTERM");
+  assert.equal((await server.status).code, 0);
 });
 
 test("clients of one server come by TCP and by a unix socket at the same time", async () => {

@@ -15,7 +15,7 @@ export const KINDS = {
   io: {
     args: ["-A"],
     namespace: false,
-    programs: [],
+    programs: ["openssl"],
     extras: ["zsh", "fish", "groff-base", "shellcheck"],
     split: "halves",
     minutes: 15,

@@ -18,6 +18,11 @@ export function selfSigned(...names: string[]): Certificate {
   return { ...at, [Symbol.dispose]: () => Deno.removeSync(folder, { recursive: true }) };
 }
 
+/** Replaces the certificate by one that ended yesterday. */
+export function expire({ cert, key }: Certificate): void {
+  openssl(["x509", "-in", cert, "-signkey", key, "-days", "-1", "-out", cert]);
+}
+
 /** Runs it, and returns its standard output. @throws an Error with its words */
 export function openssl(args: string[]): string {
   const { success, stdout, stderr } = new Deno.Command("openssl", { args }).outputSync();

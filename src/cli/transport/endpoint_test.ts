@@ -108,6 +108,9 @@ Deno.test("whatever is written is refused with words or read, and what was read 
     "exec:",
     "stdio:",
     "hop://",
+    "tls://",
+    "tls://h?ca=",
+    "tls://:7?key=k&cert=",
     "x://",
   );
   const text = fc.tuple(prefix, fc.oneof(fc.string(), fc.webPath(), fc.domain(), fc.ipV6()))

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { formatEndpoint, parseListen, parseServer } from "./endpoint.ts";
+
+const PIN = "ab".repeat(32);
+
+Deno.test("a server by TLS: its certificate is verified by the system's authorities, or as said", () => {
+  const rows: [string, object][] = [
+    ["tls://example.net", { host: "example.net", port: 443, tls: {} }],
+    ["tls://[::1]:7?ca=/etc/ca.pem", { host: "::1", port: 7, tls: { ca: "/etc/ca.pem" } }],
+    ["TLS://h:7/?name=example.net&ca=a", {
+      host: "h",
+      port: 7,
+      tls: { ca: "a", name: "example.net" },
+    }],
+    ["tls://h:7?ca=a%26b%25c=d e", { host: "h", port: 7, tls: { ca: "a&b%c=d e" } }],
+    [`tls://h:7?pin=${PIN}`, { host: "h", port: 7, tls: { pin: PIN } }],
+    [`tls://h:7?pin=${PIN.toUpperCase()}`, { host: "h", port: 7, tls: { pin: PIN } }],
+    [`tls://h:7?pin=${"AB:".repeat(31)}AB`, { host: "h", port: 7, tls: { pin: PIN } }],
+  ];
+  for (const [text, { tls, ...at }] of rows as [string, { tls: object }][]) {
+    const expected = { ...at, tls: { ca: null, name: null, pin: null, ...tls } };
+    const endpoint = parseServer(text);
+    assert.deepEqual(endpoint, { scheme: "tls", at: expected }, text);
+    assert.deepEqual(parseServer(formatEndpoint(endpoint)), endpoint);
+  }
+});
+
+Deno.test("a listener by TLS has two files", () => {
+  const endpoint = parseListen("tls://:8443?cert=/etc/c.pem&key=/etc/k.pem");
+  const tls = { cert: "/etc/c.pem", key: "/etc/k.pem" };
+  assert.deepEqual(endpoint, { scheme: "tls", at: { host: "", port: 8443, tls } });
+  assert.equal(formatEndpoint(endpoint), "tls://:8443?cert=/etc/c.pem&key=/etc/k.pem");
+});
+
+Deno.test("what cannot be meant is refused, with what to write", () => {
+  const refused: [(text: string) => unknown, string, RegExp][] = [
+    [parseListen, "tls://:7", /the certificate is missing: two PEM files, \?cert=FILE&key=FILE/],
+    [parseListen, "tls://:7?cert=a", /the certificate is missing/],
+    [parseListen, "tls://:7?ca=a", /write tls:\/\/\[HOST\]:PORT\?cert=FILE&key=FILE/],
+    [parseServer, "tls://h?cert=a", /write tls:\/\/HOST\[:PORT\]\[\?ca=FILE\]/],
+    [parseServer, "tls://h?ca=", /write tls/],
+    [parseServer, "tls://h?ca=a&ca=b", /ca= stands there twice/],
+    [parseServer, "tls://h?pin=abc", /64 hexadecimal digits/],
+    [parseServer, `tls://h?pin=${PIN}&ca=a`, /with pin= nothing else/],
+    [parseServer, "tls://h:0", /nothing listens on port 0/],
+    [parseServer, "tls:h", /write tls:\/\/HOST/],
+    [parseServer, "tls://h?ca=%zz", /a % stands for itself as %25/],
+    [parseServer, "tls://h?ca=a%00", /zero byte/],
+    [parseServer, "tls://", /host/],
+  ];
+  for (const [parse, text, message] of refused) {
+    assert.throws(() => parse(text), { kind: "usage", message }, text);
+  }
+});
