@@ -6,7 +6,7 @@ export interface TlsServerEnd {
   readonly key: string;
 }
 
-/** What a client asks of the server's certificate. */
+/** Conditions of a client for the server's certificate. */
 export interface TlsClientEnd {
   /** PEM file of the authorities that are trusted; null = the system's. */
   readonly ca: string | null;
