@@ -1,6 +1,7 @@
 /** A terminal of a test's own, by tmux: what it shows, other sizes, and keys. */
 import assert from "node:assert/strict";
-import { run } from "./e2e/proxy_pair.ts";
+import { type Process, run, spawnHere } from "./e2e/proxy_pair.ts";
+import type { RunResult } from "./netns.ts";
 
 /** Milliseconds until a screen shows something, on a machine that is busy. */
 const WAIT_MS = 30_000;
@@ -20,9 +21,13 @@ export async function whyNoTmux(): Promise<string | null> {
 
 export class Tmux implements AsyncDisposable {
   readonly #socket: string;
+  /** Ends with the test run, as no server in the background would. */
+  readonly #server: Process;
 
-  private constructor(socket: string) {
+  private constructor(socket: string, env: Record<string, string>) {
     this.#socket = socket;
+    const args = ["-D", "-u", "-S", socket, "-f", "/dev/null"];
+    this.#server = spawnHere("tmux", args, { env: { ...env, LC_ALL: LOCALE } });
   }
 
   /** Starts a shell with job control in a window. `folder`: of its socket. */
@@ -30,18 +35,35 @@ export class Tmux implements AsyncDisposable {
     folder: string,
     { columns, rows, env }: { columns: number; rows: number; env: Record<string, string> },
   ): Promise<Tmux> {
-    const tmux = new Tmux(`${folder}/tmux.sock`);
+    await using stack = new AsyncDisposableStack();
+    const tmux = stack.use(new Tmux(`${folder}/tmux.sock`, env));
     const shell = ["env", "PS1=$ ", "HISTFILE=", "bash", "--norc", "--noprofile", "-i"];
     const size = ["-x", String(columns), "-y", String(rows)];
-    await tmux.#call(["-f", "/dev/null", "new-session", "-d", ...size, ...shell], env);
+    await tmux.#begin(["new-session", "-d", ...size, ...shell], env);
+    stack.move();
     return tmux;
   }
 
-  async #call(args: readonly string[], env: Record<string, string> = {}): Promise<string> {
-    const all = ["-u", "-S", this.#socket, ...args];
-    const result = await run("tmux", all, { env: { ...env, LC_ALL: LOCALE } });
-    assert.equal(result.code, 0, `tmux ${args.join(" ")}: ${result.stderr}`);
-    return result.stdout;
+  /** Waits until the server takes the first command. */
+  async #begin(args: readonly string[], env: Record<string, string>): Promise<void> {
+    for (const deadline = performance.now() + WAIT_MS;;) {
+      const { code, stderr } = await this.#run(args, env);
+      if (code === 0) return;
+      assert(performance.now() < deadline, `tmux: ${stderr}${this.#server.output}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  async #call(args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.#run(args, {});
+    assert.equal(code, 0, `tmux ${args.join(" ")}: ${stderr}`);
+    return stdout;
+  }
+
+  /** No other server is started. */
+  #run(args: readonly string[], env: Record<string, string>): Promise<RunResult> {
+    const all = ["-N", "-u", "-S", this.#socket, ...args];
+    return run("tmux", all, { env: { ...env, LC_ALL: LOCALE } });
   }
 
   async type(line: string): Promise<void> {
@@ -74,6 +96,6 @@ export class Tmux implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#call(["kill-server"]);
+    await this.#server[Symbol.asyncDispose]();
   }
 }
