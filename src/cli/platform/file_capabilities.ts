@@ -1,8 +1,9 @@
+import { cleanEnvironment } from "../../../ffi/linux/environment.ts";
 import { openLibc } from "../../../ffi/linux/libc.ts";
 import { exceedsItsUser } from "../../../ffi/linux/user.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import { isGranted, requirePermissions } from "./permissions.ts";
+import { isGranted } from "./permissions.ts";
 
 /** Folders of programs that no user but root may write to. */
 const TRUSTED_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -36,16 +37,14 @@ export function refuseUsersCommands(options: readonly string[]): void {
 /**
  * Takes everything from the environment by which the user would choose what programs do that ttun
  * runs with such a capability, as nft and iptables. Warns of a file that all may run. Does nothing
- * for others.
- * @throws {TtunError} privilege, where Deno does not allow it
+ * for others. @throws {NativeError}
  */
 export function keepUsersEnvironmentOut(log: Logger): void {
   if (!hasMoreThanItsUser()) return;
-  requirePermissions([{ permission: { name: "env" }, purpose: "keep programs safe from it" }]);
-  for (const name of Object.keys(Deno.env.toObject())) {
-    if (!HARMLESS.test(name) && !HARMLESS_NAMES.includes(name)) Deno.env.delete(name);
-  }
-  Deno.env.set("PATH", TRUSTED_PATH);
+  cleanEnvironment({
+    keeps: (name) => HARMLESS.test(name) || HARMLESS_NAMES.includes(name),
+    path: TRUSTED_PATH,
+  });
   const path = Deno.execPath();
   const { mode, uid } = Deno.statSync(path);
   if (uid === 0 && (mode! & TOO_OPEN) === 0) return;
