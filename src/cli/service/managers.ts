@@ -81,7 +81,9 @@ const OPENRC: Manager = {
   isTried: true,
   afterInstall: (ids) => ids.map((id) => ["rc-update", "add", id, "default"]),
   beforeRemoval: (ids) =>
-    ids.flatMap((id) => [["rc-service", "--ifstarted", id, "stop"], ["rc-update", "delete", id]]),
+    ids.flatMap((
+      id,
+    ) => [["rc-service", "--ifstarted", id, "stop"], ["rc-update", "delete", id, "default"]]),
   afterRemoval: [],
   start: (ids) => ids.map((id) => ["rc-service", id, "start"]),
   stop: (ids) => ids.map((id) => ["rc-service", id, "stop"]),
