@@ -107,7 +107,7 @@ Deno.test("each unit has a folder of its own for its status socket, and a tunnel
 
 Deno.test("units of one kind have the same limits", () => {
   const differs =
-    /^(Description|Type|EnvironmentFile|ExecStart|Assert|LoadCredential|SetCredential|StateDirectory=|RuntimeDirectory=)/;
+    /^(Description|Type|EnvironmentFile|ExecStart|Assert|LoadCredential|SetCredential|StateDirectory|RuntimeDirectory=)/;
   const limits = (unit: string) => settings(unit).filter((line) => !differs.test(line));
   assert.deepEqual(limits(TUNNEL[0]!), limits(TUNNEL[1]!));
   assert.deepEqual(limits(PROXY[0]!), limits(PROXY[1]!));

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { test } from "../check.ts";
 import { twoHosts } from "../netns.ts";
 import {
@@ -9,6 +10,7 @@ import {
   spawnTtun,
   startClient,
   ttunCommand,
+  until,
 } from "./forward_pair.ts";
 import { makeFolder } from "./proxy_files.ts";
 import { LOOPBACK, run } from "./proxy_pair.ts";
@@ -160,4 +162,40 @@ test("a key's client has its address and its networks, and other addresses from 
     server.signal("SIGHUP");
     await server.waitFor(/Cannot reload: .*10\.99\.0\.1 of ann is in no --pool/);
   }
+});
+
+test("secrets of keys are worked out once, and those used last come first after a restart", async () => {
+  await using folder = await makeFolder();
+  const file = `${folder.path}/keys`;
+  await keyFile(file);
+  const env = { TTUN_KEY: "", STATE_DIRECTORY: `${folder.path}/state` };
+  const begin = async () => {
+    const args = ["server", "--no-tun", "-l", `${LOOPBACK}:0`, "--key-file", file];
+    const server = spawnTtun(args, { env });
+    await server.waitFor(/ listening /);
+    return server;
+  };
+  const kept = `${folder.path}/state/key-secrets`;
+  const lines = () => Deno.readTextFileSync(kept).trimEnd().split("\n").slice(2);
+  const serve = async (key: string) => {
+    await using server = await begin();
+    const client = await startClient({
+      at: listensAt(server),
+      args: ["-D", "0"],
+      env: { TTUN_KEY: key },
+    });
+    await endWell(client);
+    await endWell(server);
+    return lines().map((line) => line.split(" "));
+  };
+  const first = await begin();
+  await until(() => existsSync(kept) && lines().length === 2, () => first.output, 20_000);
+  await endWell(first);
+  assert.equal(Deno.statSync(kept).mode! & 0o777, 0o600);
+  assert(!Deno.readTextFileSync(kept).includes(BOB));
+  const secrets = lines().map((line) => line.split(" ")[1]).sort();
+  const [anns, bobs] = await serve(ANN);
+  const after = await serve(BOB);
+  assert.deepEqual(after.map(([hash]) => hash), [bobs![0], anns![0]]);
+  assert.deepEqual(after.map(([, secret]) => secret).sort(), secrets);
 });

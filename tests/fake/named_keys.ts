@@ -1,5 +1,6 @@
 import { KeyRing } from "../../src/app/link/key_ring.ts";
 import { utf8 } from "../../src/base/bytes.ts";
+import { FakeClock } from "./clock.ts";
 import { pskKey } from "../../src/core/link/v1/kdf.ts";
 
 /** The secret of version 2 that a key has in tests: a quick hash takes scrypt's place. */
@@ -9,7 +10,8 @@ export function secretOf(psk: string): Uint8Array {
 
 /** A server's keys, whose names are the keys themselves. */
 export function namedKeys(names: readonly string[]): KeyRing {
-  const ring = new KeyRing(names.map((name) => ({ name, password: utf8(name) })));
+  const keys = names.map((name) => ({ name, password: utf8(name) }));
+  const ring = new KeyRing(keys, { clock: new FakeClock() });
   ring.run(({ name }) => Promise.resolve(secretOf(name))).catch(() => {}); // it cannot fail
   return ring;
 }

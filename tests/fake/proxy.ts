@@ -207,6 +207,7 @@ export class ProxyWorld implements AsyncDisposable {
       sessions: this.sessions,
       instance: this.rng()(16),
       bind: sockets.bind,
+      onUsed: () => {},
       datagrams: { sockets, resolver: { resolve: this.#resolve }, idleMs: 60_000 },
     };
   }

@@ -78,7 +78,7 @@ async function findKey(
     const found = readClientHello(s, hello, wallClock());
     return found && { hello: found, name: "", s };
   }
-  const search = keys.search(hello);
+  using search = keys.search(hello);
   const bytes = new Uint8Array(HELLO_BUFFER);
   for (let have = 0;;) {
     const found = search.find(wallClock());
@@ -86,7 +86,7 @@ async function findKey(
     const got = stream.readNow(bytes);
     if (got === null) throw new TtunError("lost", "The connection ended before the handshake did");
     if (got === undefined) {
-      await Promise.race([readable(stream), keys.changed()]);
+      await Promise.race([readable(stream), search.changed()]);
       continue;
     }
     have += got;

@@ -1,6 +1,12 @@
 import { TtunError } from "../../base/errors.ts";
 import { isSameKey, type NamedKey } from "../../base/named_key.ts";
-import { type Hello, readClientHello } from "../../core/link/v2/hello.ts";
+import type { Clock } from "../../contract/host.ts";
+import { type Hello, HelloReader } from "../../core/link/v2/hello.ts";
+import { KeySearch, type KeySearchHost, type ReadyKey } from "./key_search.ts";
+import { StrangerBudget } from "./stranger_budget.ts";
+
+/** Milliseconds between two times that a key's use is told. */
+const TOLD_MS = 60_000;
 
 /** Secrets of version 2 that are worked out at the same time: each takes 32 MiB and a core. */
 const AT_ONCE = 2;
@@ -16,34 +22,62 @@ export interface FoundKey {
   readonly revoked: AbortSignal;
 }
 
-/** The search for one hello's key, which tries each key once. */
-export interface KeySearch {
+/** The search for one hello's key. */
+export interface RingSearch extends Disposable {
   /** Returns null if there is no such key; undefined: it is not known before `changed`. */
   find(unixMs: number): FoundKey | null | undefined;
+  /** Resolves when `find` may know more. */
+  changed(): Promise<void>;
 }
 
-/** A key with the secret that is worked out of it. */
+export interface KeyRingOptions {
+  readonly clock: Clock;
+  /** Called with a key that a client uses, once a minute. */
+  readonly onUsed?: (key: NamedKey) => void;
+}
+
 interface Entry {
   readonly key: NamedKey;
-  /** Null until it is ready. */
-  s: Uint8Array | null;
   isBegun: boolean;
+  /** When its use was told, in milliseconds of the clock. */
+  toldAt: number;
   readonly revoked: AbortController;
+}
+
+/** A key with the secret that was worked out of it. */
+interface ReadyEntry extends ReadyKey {
+  readonly entry: Entry;
+  readonly s: Uint8Array;
 }
 
 /**
  * A server's keys, whose secrets are worked out one after the other, while it serves already. They
- * may be replaced by others.
+ * may be replaced by others. Hellos are tried with the keys used last first; those of strangers, which
+ * cost a try of each key, have a small share of the processor's time.
  */
-export class KeyRing {
+export class KeyRing implements Disposable {
+  readonly #o: KeyRingOptions;
+  readonly #budget: StrangerBudget;
+  readonly #host: KeySearchHost<ReadyEntry>;
   #entries: readonly Entry[];
-  /** Entries whose secrets are ready, in the order in which they were. */
-  #ready: readonly Entry[] = [];
+  /** Those used last, then the others as they became ready. */
+  #ready: readonly ReadyEntry[] = [];
   /** Calls of `run` that have not ended. */
   #running = 0;
   #change = Promise.withResolvers<void>();
 
-  constructor(keys: readonly NamedKey[]) {
+  /** `keys`: in the order in which their secrets are worked out. */
+  constructor(keys: readonly NamedKey[], o: KeyRingOptions) {
+    this.#o = o;
+    const { clock } = o;
+    const budget = this.#budget = new StrangerBudget(clock);
+    this.#host = {
+      clock,
+      budget,
+      ready: () => this.#ready,
+      isIncomplete: () => this.#running > 0 && this.#ready.length < this.#entries.length,
+      changed: () => this.changed(),
+    };
     this.#entries = keys.map(newEntry);
   }
 
@@ -52,9 +86,9 @@ export class KeyRing {
     const work = async () => {
       for (let entry = this.#next(); entry !== undefined; entry = this.#next()) {
         entry.isBegun = true;
-        entry.s = await secretOf(entry.key);
+        const s = await secretOf(entry.key);
         if (!this.#entries.includes(entry)) continue;
-        this.#ready = [...this.#ready, entry];
+        this.#ready = [...this.#ready, { entry, s, reader: new HelloReader(s) }];
         this.#tell();
       }
     };
@@ -81,30 +115,35 @@ export class KeyRing {
       before.find((old) => isSameKey(old.key, key)) ?? newEntry(key)
     );
     const gone = before.filter((entry) => !this.#entries.includes(entry));
-    this.#ready = this.#ready.filter((entry) => this.#entries.includes(entry));
+    this.#ready = this.#ready.filter(({ entry }) => this.#entries.includes(entry));
     this.#tell();
     for (const { key, revoked } of gone) revoked.abort(new KeyRevoked(key.name));
   }
 
   /** Begins to look for the key that a client's hello of version 2, borrowed, is right for. */
-  search(hello: Uint8Array): KeySearch {
-    let tried: ReadonlySet<Entry> = new Set();
+  search(hello: Uint8Array): RingSearch {
+    const search = new KeySearch(this.#host, hello);
     return {
       find: (unixMs) => {
-        for (const entry of this.#ready) {
-          if (tried.has(entry)) continue;
-          const { key: { name }, revoked: { signal: revoked } } = entry;
-          const s = entry.s!;
-          const found = readClientHello(s, hello, unixMs);
-          if (found === null) continue;
-          return { hello: found, name, s, revoked };
-        }
-        const isMissing = this.#running > 0 && this.#ready.length < this.#entries.length;
-        if (!isMissing) return null;
-        tried = new Set(this.#ready);
-        return undefined;
+        const found = search.find(unixMs);
+        return found && this.#use(found.key, found.hello);
       },
+      changed: () => search.changed(),
+      [Symbol.dispose]: () => search[Symbol.dispose](),
     };
+  }
+
+  #use(ready: ReadyEntry, hello: Hello): FoundKey {
+    const { entry, s } = ready;
+    const now = this.#o.clock.now();
+    if (this.#ready[0] !== ready) {
+      this.#ready = [ready, ...this.#ready.filter((one) => one !== ready)];
+    }
+    if (now - entry.toldAt >= TOLD_MS) {
+      entry.toldAt = now;
+      this.#o.onUsed?.(entry.key);
+    }
+    return { hello, name: entry.key.name, s, revoked: entry.revoked.signal };
   }
 
   /** Resolves when another secret is ready, none will be, or there are other keys. */
@@ -116,6 +155,10 @@ export class KeyRing {
     this.#change.resolve();
     this.#change = Promise.withResolvers();
   }
+
+  [Symbol.dispose](): void {
+    this.#budget[Symbol.dispose]();
+  }
 }
 
 /** Why a client whose key is gone loses its session. */
@@ -126,5 +169,5 @@ class KeyRevoked extends TtunError {
 }
 
 function newEntry(key: NamedKey): Entry {
-  return { key, s: null, isBegun: false, revoked: new AbortController() };
+  return { key, isBegun: false, toldAt: -Infinity, revoked: new AbortController() };
 }

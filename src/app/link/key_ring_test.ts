@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { FakeClock } from "../../../tests/fake/clock.ts";
 import { seededRng } from "../../../tests/fake/rng.ts";
 import type { NamedKey } from "../../base/named_key.ts";
+import type { Clock } from "../../contract/host.ts";
 import { clientHello } from "../../core/link/v2/hello.ts";
-import { KeyRing } from "./key_ring.ts";
+import { KeyRing, type KeyRingOptions } from "./key_ring.ts";
 
 const NOW = 1_790_000_000_000;
 const secret = (i: number) => seededRng(i + 1)(32);
@@ -14,9 +16,9 @@ const named = (name: string, password: number): NamedKey => ({
 });
 
 /** A ring of keys whose secrets the test hands out. */
-function slowRing(count: number) {
+function slowRing(count: number, o: Partial<KeyRingOptions> = {}) {
   const keys = Array.from({ length: count }, (_, i) => named(`key ${i}`, i));
-  const ring = new KeyRing(keys);
+  const ring = new KeyRing(keys, { clock: new FakeClock(), ...o });
   const ready = Array.from({ length: count }, () => Promise.withResolvers<Uint8Array>());
   const done = ring.run(({ password: [key] }) => ready[key!]!.promise);
   return { ring, keys, ready, done };
@@ -91,4 +93,56 @@ Deno.test("a secret that is ready after its key is gone is not used", async () =
   ready[1]!.resolve(secret(1));
   await done;
   assert.equal(search.find(NOW), null);
+});
+
+Deno.test("a hello is tried with the keys used last first, and a use is told once a minute", async () => {
+  const clock = new FakeClock();
+  const used: string[] = [];
+  const { ring, ready, done } = slowRing(20, { clock, onUsed: ({ name }) => void used.push(name) });
+  for (const [key, { resolve }] of ready.entries()) resolve(secret(key));
+  await done;
+  const find = (key: number) => ring.search(helloOf(secret(key))).find(NOW)?.name;
+  for (const key of [19, 7, 19]) assert.equal(find(key), `key ${key}`);
+  assert.deepEqual(used, ["key 19", "key 7"]);
+  await clock.advance(60_000);
+  find(19);
+  assert.deepEqual(used, ["key 19", "key 7", "key 19"]);
+});
+
+Deno.test("strangers wait for their turn, in order; clients of keys used last do not", async () => {
+  const clock = new FakeClock();
+  // Each look at the clock takes 10 ms, and so does each search in vain.
+  const slow: Clock = {
+    now: () => clock.now() + (looks += 10),
+    after: (ms, run) => clock.after(ms, run),
+    turn: () => clock.turn(),
+    onTurn: (run) => clock.onTurn(run),
+  };
+  let looks = 0;
+  const { ring, ready, done } = slowRing(20, { clock: slow });
+  for (const [key, { resolve }] of ready.entries()) resolve(secret(key));
+  await done;
+  const search = (key: number) => ring.search(helloOf(secret(key)));
+  assert.equal(search(19).find(NOW)?.name, "key 19");
+  let strangers = 0;
+  for (; search(77).find(NOW) === null; strangers++) assert.ok(strangers < 20);
+  assert.ok(strangers >= 1);
+  assert.equal(search(19).find(NOW)?.name, "key 19", "it has used the server before");
+  using first = search(18);
+  const gone = search(77);
+  using last = search(77);
+  for (const one of [first, gone, last]) assert.equal(one.find(NOW), undefined);
+  gone[Symbol.dispose]();
+  const turns: string[] = [];
+  const follow = async (name: string, one: typeof first) => {
+    await one.changed();
+    turns.push(`${name} ${one.find(NOW)?.name}`);
+  };
+  const both = [follow("first", first), follow("last", last)];
+  for (let i = 0; turns.length < 2 && i < 1000; i++) {
+    await clock.advance(10);
+  }
+  await Promise.all(both);
+  assert.deepEqual(turns, ["first key 18", "last undefined"]);
+  ring[Symbol.dispose]();
 });

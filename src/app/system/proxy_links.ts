@@ -12,7 +12,7 @@ import { streamOffer } from "../mux/limits.ts";
 import type { MuxServer } from "../mux/mux_server.ts";
 import type { Visitor } from "../net/gatekeeper.ts";
 import { Tuner } from "../net/socket_options.ts";
-import type { OtherClient, OtherWire } from "../tt/other_wire.ts";
+import type { OtherClient, OtherJudge, OtherWire } from "../tt/other_wire.ts";
 
 export interface ProxyLinksOptions {
   /** Of all keys, but for the secret that each has. */
@@ -49,14 +49,14 @@ export class ProxyLinks implements OtherWire<FoundKey> {
     return this.#stays.watch(signal);
   }
 
-  recognise(first: Uint8Array): () => FoundKey | null | undefined {
+  recognise(first: Uint8Array): OtherJudge<FoundKey> {
     const { keys, secrets } = this.#o;
     const search = keys.search(first);
-    return () => search.find(secrets.wallClock());
-  }
-
-  changed(): Promise<void> {
-    return this.#o.keys.changed();
+    return {
+      find: () => search.find(secrets.wallClock()),
+      changed: () => search.changed(),
+      [Symbol.dispose]: () => search[Symbol.dispose](),
+    };
   }
 
   async prove(

@@ -27,6 +27,8 @@ export interface ProxyLink {
 
 export interface ProxyLinkServing extends ProxyLink {
   readonly datagrams: Omit<StreamDatagrams, "rules">;
+  /** Called with a key that a client uses, once a minute. */
+  readonly onUsed: (key: NamedKey) => void;
 }
 
 export interface ProxyLinkUse extends ProxyLink {

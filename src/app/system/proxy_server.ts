@@ -87,7 +87,7 @@ function openLinks(
     quota,
     tell,
   }, scope);
-  const ready = new KeyRing(keys);
+  const ready = scope.stack.use(new KeyRing(keys, { clock, onUsed: links.onUsed }));
   const wire = new ProxyLinks({
     secrets,
     keys: ready,

@@ -7,7 +7,7 @@ import { Stranger } from "../net/stranger.ts";
 import type { Account, KeyCandidate, KeyCandidates } from "./key_candidates.ts";
 import type { MinuteKeysLease } from "./minute_keys.ts";
 import type { FrameBuffers } from "./frame_buffers.ts";
-import type { OtherFound, OtherWire } from "./other_wire.ts";
+import type { OtherFound, OtherJudge, OtherWire } from "./other_wire.ts";
 import { readable } from "../loop/stream_io.ts";
 
 export interface Admitted {
@@ -45,11 +45,11 @@ export async function readFirstFrame(
   o: FirstFrameOptions,
 ): Promise<Admitted | OtherFound> {
   const candidates = o.candidates.take(o.wallClock());
+  let judge: OtherJudge | null = null;
   try {
     const finder = new FirstFrameFinder(o.takesTt ? candidates.of(port) : []);
     const { other, buffers: { sealed } } = o;
     let found: unknown = other === null ? null : undefined;
-    let judge: (() => unknown) | null = null;
     for (let kept = EMPTY;;) {
       sealed.set(kept);
       const got = stream.readNow(sealed.subarray(kept.length, MAX_FIRST_FRAME));
@@ -57,7 +57,7 @@ export async function readFirstFrame(
       const have = kept.length + (got ?? 0);
       if (found === undefined && have >= other!.size) {
         judge ??= other!.recognise(sealed.slice(0, other!.size));
-        found = judge();
+        found = judge.find();
         if (found !== null && found !== undefined) return { found, bytes: sealed.slice(0, have) };
       }
       const first = have === 0 ? MORE : finder.find(sealed, 0, have);
@@ -67,9 +67,10 @@ export async function readFirstFrame(
       kept = sealed.slice(0, have);
       if (got !== undefined) continue;
       const more = readable(stream);
-      await (found === null ? more : Promise.race([more, other!.changed()]));
+      await (found === null ? more : judge === null ? more : Promise.race([more, judge.changed()]));
     }
   } finally {
+    judge?.[Symbol.dispose]();
     candidates.release();
   }
 }

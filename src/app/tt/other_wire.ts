@@ -5,13 +5,8 @@ import type { Visitor } from "../net/gatekeeper.ts";
 export interface OtherWire<Found = unknown> {
   /** Bytes that tell it from tt. */
   readonly size: number;
-  /**
-   * Begins to judge a connection's first `size` bytes, which it keeps. The function returns null if
-   * they are not of this wire; undefined: it is not known before `changed`.
-   */
-  recognise(first: Uint8Array): () => Found | null | undefined;
-  /** Resolves when a judge may know more. */
-  changed(): Promise<void>;
+  /** Begins to judge a connection's first `size` bytes, which it keeps. */
+  recognise(first: Uint8Array): OtherJudge<Found>;
   /**
    * Has the client prove its key; `bytes` are all that have come. The connection stays the caller's.
    * Throws as `readFirstFrame`.
@@ -22,6 +17,13 @@ export interface OtherWire<Found = unknown> {
     bytes: Uint8Array,
     visitor: Visitor,
   ): Promise<OtherClient>;
+}
+
+export interface OtherJudge<Found = unknown> extends Disposable {
+  /** Returns null if the bytes are not of this wire; undefined: it is not known before `changed`. */
+  find(): Found | null | undefined;
+  /** Resolves when it may know more. */
+  changed(): Promise<void>;
 }
 
 /** A client of the other wire that has proved a key. */

@@ -82,7 +82,8 @@ export const FILES: readonly (readonly [string, string])[] = [
   ],
   [
     "/var/lib/ttun, ~/.local/state/ttun",
-    "which servers have spoken version 2, so that nobody can talk ttun into less; root's, others'",
+    "which servers have spoken version 2, so that nobody can talk ttun into less, and secrets that " +
+    "a server has worked out of its keys; root's, others'",
   ],
   [
     "/run/ttun/NAME.sock, /run/ttun-UNIT/UNIT.sock",

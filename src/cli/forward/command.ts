@@ -11,6 +11,8 @@ import { PlaneHandle } from "../plane/plane_handle.ts";
 import { chooseIo } from "../platform/open_sockets.ts";
 import { requirePermissions, revokePermissions, socketNeeds } from "../platform/permissions.ts";
 import { resolveKey } from "../secrets/key_source.ts";
+import { SecretStore, STORE_NEEDS } from "../secrets/secret_store.ts";
+import { findUser } from "../../../ffi/linux/user.ts";
 import { tunnelKeys } from "../secrets/tunnel_keys.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
 import { metricsPlace } from "../status/metrics_place.ts";
@@ -42,10 +44,16 @@ export async function runForward(
   const found = await resolveKey(options, context);
   const keys = tunnelKeys(options, found, context.log);
   if (keys !== undefined) refuseSettings(keys);
+  using store = keys === undefined ? null : new SecretStore(context.log);
   const key = keys === undefined ? found.key : new Uint8Array();
   const secret = keys === undefined ? linkSecret(key) : Promise.resolve(new Uint8Array());
   secret.catch(() => {}); // awaited when the data plane is ready, if ever
-  const config = await configOf(options, { key, keys }, io, context.signal);
+  const config = await configOf(
+    options,
+    { key, keys: keys && store!.order(keys) },
+    io,
+    context.signal,
+  );
   // Without a loop that blocks, the data plane needs no wake-up.
   using libc = io === "ffi" ? openControlLibc() : null;
   using atEnd = new DisposableStack();
@@ -53,17 +61,32 @@ export async function runForward(
   const replaceRules = role === "server" ? plane.replaceRules : null;
   using _follows = followConfig(context, replaceRules);
   const keyFile = changingKeyFile(keys, options);
-  using _keys = followKeys(keyFile, context, plane.replaceKeys, refuseSettings);
+  const { user } = options;
+  store?.makeFor(user === undefined || libc === null ? null : findUser(libc, user));
+  using _keys = followKeys(
+    keyFile,
+    context,
+    (now) => plane.replaceKeys(store?.order(now) ?? now),
+    refuseSettings,
+  );
   try {
     await plane.run({
       prepare: async () => {
         if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
         // The data plane resolves names by this thread.
-        revokePermissions(["net", ...neededLater(options, context, keyFile)]);
+        revokePermissions([
+          "net",
+          ...neededLater(options, context, keyFile),
+          ...(store === null ? [] : STORE_NEEDS),
+        ]);
         const s = await secret;
         if (config.end.role === "server") await context.background?.ready();
         return { s };
       },
+      ...(store !== null && {
+        secretOf: (key: Uint8Array) => store.secretOf(key),
+        keyUsed: store.keyUsed,
+      }),
       up: async () => await context.background?.ready(),
     });
   } catch (thrown) {

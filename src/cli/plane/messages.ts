@@ -65,6 +65,8 @@ export type PlaneEvent<Facts = unknown> =
   | { readonly kind: "resolve"; readonly id: number; readonly host: string }
   /** The secret of version 2 is to be worked out from a key. */
   | { readonly kind: "derive"; readonly id: number; readonly key: Uint8Array }
+  /** A client has this key, of several. */
+  | { readonly kind: "keyUsed"; readonly key: Uint8Array }
   /** Addresses of a client's session, whose packets wait until they are `taken`. */
   | { readonly kind: "addresses"; readonly id: number; readonly addresses: readonly string[] }
   | { readonly kind: "live"; readonly sample: LiveSample }

@@ -30,6 +30,8 @@ export interface PlaneLife<Facts, Start> {
   reportV2?(): Promise<void>;
   /** Returns the secret of version 2 of a key, if that is worked out already. */
   secretOf?(key: Uint8Array): Promise<Uint8Array> | null;
+  /** A client has used this key, of several. */
+  keyUsed?(key: Uint8Array): void;
   /** Uses the addresses of a client's session, which waits. An error ends the data plane. */
   addresses?(addresses: readonly string[]): Promise<void>;
   leases?(leases: readonly Lease[]): void;
@@ -183,6 +185,8 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
         return void this.#resolve(event.id, event.host); // a failure goes to the data plane
       case "derive":
         return void this.#derive(event.id, event.key); // a failure goes there as well
+      case "keyUsed":
+        return this.#life.keyUsed?.(event.key);
       case "alive":
         return this.#alive.resolve();
       case "up":

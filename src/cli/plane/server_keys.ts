@@ -1,6 +1,7 @@
 import { KeyRing } from "../../app/link/key_ring.ts";
 import type { NamedKey } from "../../base/named_key.ts";
 import { abortable, scope } from "../../base/scope.ts";
+import type { Clock } from "../../contract/host.ts";
 import type { PlanePort } from "./worker_port.ts";
 
 /**
@@ -10,12 +11,17 @@ import type { PlanePort } from "./worker_port.ts";
  */
 export async function withKeys<Start>(
   keys: readonly NamedKey[] | undefined,
-  { port, signal }: { readonly port: PlanePort<Start>; readonly signal: AbortSignal },
+  { platform: { clock }, port, signal }: {
+    readonly platform: { readonly clock: Clock };
+    readonly port: PlanePort<Start>;
+    readonly signal: AbortSignal;
+  },
   run: (ring: KeyRing | undefined, signal: AbortSignal) => Promise<void>,
   onReplaced: (keys: readonly NamedKey[]) => void = () => {},
 ): Promise<void> {
   if (keys === undefined) return await run(undefined, signal);
-  const ring = new KeyRing(keys);
+  const onUsed = ({ password: key }: NamedKey) => port.report({ kind: "keyUsed", key });
+  using ring = new KeyRing(keys, { clock, onUsed });
   await scope(signal, (tasks) => {
     const secretOf = ({ password }: NamedKey) => port.linkSecret(password, tasks.signal);
     const work = (signal: AbortSignal) => abortable(ring.run(secretOf), signal);

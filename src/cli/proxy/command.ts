@@ -18,6 +18,8 @@ import { PlaneHandle } from "../plane/plane_handle.ts";
 import { authSecret, resolveAuth } from "./auth.ts";
 import { clientKey, looksNamed, serverKeys } from "../secrets/named_keys.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
+import { SecretStore, STORE_NEEDS } from "../secrets/secret_store.ts";
+import { findUser } from "../../../ffi/linux/user.ts";
 import { warnOfSharedKey } from "../secrets/shared_key.ts";
 import type { ProxyClientFlags, ProxyFlags, ProxyServerFlags } from "./options.ts";
 import { metricsPlace } from "../status/metrics_place.ts";
@@ -58,7 +60,7 @@ async function runHere(
   requirePermissions(socketNeeds(io, "listen and connect"), `proxy-${role}`);
   const { pid } = options;
   if (pid !== undefined) mayWritePidFile(pid);
-  const config: ProxyConfig = {
+  const given: ProxyConfig = {
     kind: "proxy",
     end: "server" in options
       ? await clientEnd(options, context)
@@ -68,27 +70,51 @@ async function runHere(
     status: statusPlace(`proxy ${role}`, options),
     metrics: metricsPlace(`proxy ${role}`, options),
   };
-  const first = firstSecret(config);
+  const named = given.end.role === "server" && given.end.keys[0]!.name !== "";
+  using store = named ? new SecretStore(context.log) : null;
+  const config = store === null ? given : likeliestFirst(given, store);
+  const first = store === null ? firstSecret(config) : null;
   // Without a loop that blocks, the data plane needs no wake-up.
   using libc = io === "ffi" ? openControlLibc() : null;
   using atEnd = new DisposableStack();
   await using plane = new PlaneHandle<ProxyFacts, null>(config, { libc, context });
   const replaceRules = role === "server" ? plane.replaceRules : null;
   using _follows = followConfig(context, replaceRules);
-  const named = config.end.role === "server" && config.end.keys[0]!.name !== "";
-  const keyFile = changingKeyFile(named ? config.end.keys : undefined, options);
-  using _keys = followKeys(keyFile, context, plane.replaceKeys);
+  const keys = named && config.end.role === "server" ? config.end.keys : undefined;
+  const keyFile = changingKeyFile(keys, options);
+  const { user } = options;
+  store?.makeFor(user === undefined || libc === null ? null : findUser(libc, user));
+  using _keys = followKeys(
+    keyFile,
+    context,
+    (now) => plane.replaceKeys(store?.order(now) ?? now),
+  );
   await plane.run({
     prepare: async () => {
       if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
-      revokePermissions(["net", ...neededLater(options, context, keyFile)]);
+      revokePermissions([
+        "net",
+        ...neededLater(options, context, keyFile),
+        ...(store === null ? [] : STORE_NEEDS),
+      ]);
       await context.background?.ready();
       return null;
     },
-    secretOf: (key) => first !== null && constantTimeEqual(key, first.key) ? first.secret : null,
+    secretOf: (key) => {
+      if (store !== null) return store.secretOf(key);
+      return first !== null && constantTimeEqual(key, first.key) ? first.secret : null;
+    },
+    ...(store !== null && { keyUsed: store.keyUsed }),
   });
   context.signal.throwIfAborted();
   return 0;
+}
+
+function likeliestFirst(config: ProxyConfig, store: SecretStore): ProxyConfig {
+  const { end } = config;
+  return end.role === "client"
+    ? config
+    : { ...config, end: { ...end, keys: store.order(end.keys) } };
 }
 
 /** Works out the secret of the first key while the data plane starts. */

@@ -94,13 +94,17 @@ export function linkServing(
 ): ProxyLinkServing | null {
   const link = linkOf(config, tools);
   if (link === null) return null;
-  const { platform, resolver } = tools;
+  const { platform, port, resolver } = tools;
   const datagrams = {
     sockets: udpSockets(platform),
     resolver,
     idleMs: DEFAULT_UDP_IDLE * 1000,
   };
-  return { ...link, datagrams };
+  return {
+    ...link,
+    datagrams,
+    onUsed: ({ password: key }) => port.report({ kind: "keyUsed", key }),
+  };
 }
 
 export function clientOptions(

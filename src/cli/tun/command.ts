@@ -11,6 +11,7 @@ import { runEnd } from "../background/in_background.ts";
 import type { RunContext } from "../command/context.ts";
 import { neededLater } from "../background/needed_later.ts";
 import { hookNeedsFile, SHELL } from "./hooks.ts";
+import { SecretStore, STORE_NEEDS } from "../secrets/secret_store.ts";
 import { tunnelKeys } from "../secrets/tunnel_keys.ts";
 import { type KeptIdentity, keptIdentity } from "./client_identity.ts";
 import { isKnown, remember } from "./known_servers.ts";
@@ -116,6 +117,7 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
   const found = await resolveKey(options, context);
   const keys = tunnelKeys(options, found, context.log);
   const key = keys === undefined ? found.key : new Uint8Array();
+  using store = keys === undefined ? null : new SecretStore(context.log);
   const memory = keys === undefined ? rememberingServer(options, key, context) : NO_SECRET;
   memory.start.catch(() => {}); // awaited when the data plane is ready, if ever
   refuseForV1(options);
@@ -130,7 +132,7 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
   const config = await planeConfig(
     options,
     pskKey(key),
-    keys,
+    keys === undefined ? undefined : store!.order(keys),
     many === undefined ? undefined : {
       ...many,
       networks: [...many.networks, ...keyNetworks(keys)],
@@ -165,6 +167,7 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
   const replaceRules = role === "server" ? plane.replaceRules : null;
   using _follows = followConfig(context, replaceRules);
   const keyFile = changingKeyFile(keys, options);
+  store?.makeFor(user === undefined || libc === null ? null : findUser(libc, user));
   const checkKeys = (now: readonly NamedKey[]) => {
     checkKeySettings(now, keyed);
     if (networksText(now) === networksText(keys)) return;
@@ -172,7 +175,12 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
       "networks behind clients have changed: network= counts at the next start only",
     );
   };
-  using _keys = followKeys(keyFile, context, plane.replaceKeys, checkKeys);
+  using _keys = followKeys(
+    keyFile,
+    context,
+    (now) => plane.replaceKeys(store?.order(now) ?? now),
+    checkKeys,
+  );
   await plane.run({
     prepare: async (facts) => {
       if (config.gateway?.killSwitch === true) context.onGuarded?.();
@@ -180,6 +188,7 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
       revokePermissions([
         ...stillNeeded(config, { up, down }, facts),
         ...neededLater(options, context, keyFile),
+        ...(store === null ? [] : STORE_NEEDS),
       ]);
       await hooks.ready(facts);
       const start = await memory.start;
@@ -187,6 +196,10 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
       return start;
     },
     afterwards: () => hooks.ended(),
+    ...(store !== null && {
+      secretOf: (key: Uint8Array) => store.secretOf(key),
+      keyUsed: store.keyUsed,
+    }),
     up: async () => await context.background?.ready(),
     reportV2: memory.remember,
     addresses: (addresses) => hooks.addresses(addresses),

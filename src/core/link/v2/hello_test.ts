@@ -6,6 +6,7 @@ import { concat, readU32, writeU32 } from "../../../base/bytes.ts";
 import {
   clientHello,
   HELLO_SIZE,
+  HelloReader,
   readClientHello,
   readServerHello,
   serverHello,
@@ -119,4 +120,14 @@ Deno.test("hellos of one key and one moment have nothing in common but what was 
     seen.add(readU32(hello, 8));
   }
   assert(seen.size > 1990, "time and padding are masked anew each time");
+});
+
+Deno.test("a reader for many hellos judges each as it is judged alone", () => {
+  const reader = new HelloReader(S);
+  for (let i = 0; i < 50; i++) {
+    const s = i % 2 === 0 ? S : seededRng(500 + i)(32);
+    const hello = clientHello(s, seededRng(i)(8), i, NOW + 4000 * (i - 25));
+    assert.deepEqual(reader.read(hello, NOW), readClientHello(S, hello, NOW));
+    assert.equal(reader.read(hello, NOW) === null, s !== S);
+  }
 });
