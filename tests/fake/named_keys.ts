@@ -11,7 +11,7 @@ export function secretOf(psk: string): Uint8Array {
 /** A server's keys, whose names are the keys themselves. */
 export function namedKeys(names: readonly string[]): KeyRing {
   const keys = names.map((name) => ({ name, password: utf8(name) }));
-  const ring = new KeyRing(keys, { clock: new FakeClock() });
+  const ring = new KeyRing(keys, { clock: new FakeClock(), preciseNow: () => 0 });
   ring.run(({ name }) => Promise.resolve(secretOf(name))).catch(() => {}); // it cannot fail
   return ring;
 }

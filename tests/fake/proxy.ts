@@ -208,6 +208,7 @@ export class ProxyWorld implements AsyncDisposable {
       instance: this.rng()(16),
       bind: sockets.bind,
       onUsed: () => {},
+      preciseNow: () => this.clock.now(),
       datagrams: { sockets, resolver: { resolve: this.#resolve }, idleMs: 60_000 },
     };
   }

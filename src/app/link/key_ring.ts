@@ -32,6 +32,8 @@ export interface RingSearch extends Disposable {
 
 export interface KeyRingOptions {
   readonly clock: Clock;
+  /** Milliseconds at this very moment: a clock may tell the time of its loop's last turn. */
+  readonly preciseNow: () => number;
   /** Called with a key that a client uses, once a minute. */
   readonly onUsed?: (key: NamedKey) => void;
 }
@@ -69,10 +71,10 @@ export class KeyRing implements Disposable {
   /** `keys`: in the order in which their secrets are worked out. */
   constructor(keys: readonly NamedKey[], o: KeyRingOptions) {
     this.#o = o;
-    const { clock } = o;
+    const { clock, preciseNow } = o;
     const budget = this.#budget = new StrangerBudget(clock);
     this.#host = {
-      clock,
+      preciseNow,
       budget,
       ready: () => this.#ready,
       isIncomplete: () => this.#running > 0 && this.#ready.length < this.#entries.length,

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { seededRng } from "../../../tests/fake/rng.ts";
 import type { NamedKey } from "../../base/named_key.ts";
-import type { Clock } from "../../contract/host.ts";
 import { clientHello } from "../../core/link/v2/hello.ts";
 import { KeyRing, type KeyRingOptions } from "./key_ring.ts";
 
@@ -18,7 +17,7 @@ const named = (name: string, password: number): NamedKey => ({
 /** A ring of keys whose secrets the test hands out. */
 function slowRing(count: number, o: Partial<KeyRingOptions> = {}) {
   const keys = Array.from({ length: count }, (_, i) => named(`key ${i}`, i));
-  const ring = new KeyRing(keys, { clock: new FakeClock(), ...o });
+  const ring = new KeyRing(keys, { clock: new FakeClock(), preciseNow: () => 0, ...o });
   const ready = Array.from({ length: count }, () => Promise.withResolvers<Uint8Array>());
   const done = ring.run(({ password: [key] }) => ready[key!]!.promise);
   return { ring, keys, ready, done };
@@ -111,15 +110,9 @@ Deno.test("a hello is tried with the keys used last first, and a use is told onc
 
 Deno.test("strangers wait for their turn, in order; clients of keys used last do not", async () => {
   const clock = new FakeClock();
-  // Each look at the clock takes 10 ms, and so does each search in vain.
-  const slow: Clock = {
-    now: () => clock.now() + (looks += 10),
-    after: (ms, run) => clock.after(ms, run),
-    turn: () => clock.turn(),
-    onTurn: (run) => clock.onTurn(run),
-  };
-  let looks = 0;
-  const { ring, ready, done } = slowRing(20, { clock: slow });
+  let spent = 0;
+  const preciseNow = () => spent += 10;
+  const { ring, ready, done } = slowRing(20, { clock, preciseNow });
   for (const [key, { resolve }] of ready.entries()) resolve(secret(key));
   await done;
   const search = (key: number) => ring.search(helloOf(secret(key)));

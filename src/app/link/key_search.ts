@@ -1,4 +1,3 @@
-import type { Clock } from "../../contract/host.ts";
 import type { Hello, HelloReader } from "../../core/link/v2/hello.ts";
 import type { StrangerBudget } from "./stranger_budget.ts";
 
@@ -11,9 +10,10 @@ export interface ReadyKey {
 }
 
 export interface KeySearchHost<K extends ReadyKey> {
-  readonly clock: Clock;
+  /** Milliseconds at this very moment. */
+  readonly preciseNow: () => number;
   readonly budget: StrangerBudget;
-  /** Those that are ready, those used last first. */
+  /** Those that are ready, those used last first; another list when they have changed. */
   readonly ready: () => readonly K[];
   /** More will be ready. */
   readonly isIncomplete: () => boolean;
@@ -26,6 +26,8 @@ export class KeySearch<K extends ReadyKey> implements Disposable {
   readonly #host: KeySearchHost<K>;
   readonly #hello: Uint8Array;
   readonly #tried = new Set<K>();
+  /** A list all of whose keys were tried. */
+  #allTried: readonly K[] | null = null;
   /** Resolves when it may go on; null = it does not wait for that. */
   #turn: Promise<void> | null = null;
   #waiting: Disposable | null = null;
@@ -39,22 +41,24 @@ export class KeySearch<K extends ReadyKey> implements Disposable {
 
   /** Returns null if there is no such key; undefined: it is not known before `changed`. */
   find(unixMs: number): { readonly key: K; readonly hello: Hello } | null | undefined {
-    const { budget, clock, isIncomplete, ready } = this.#host;
-    const recent = this.#try(ready().slice(0, RECENT), unixMs);
+    const { budget, isIncomplete, preciseNow, ready } = this.#host;
+    const keys = ready();
+    const recent = this.#try(keys, RECENT, unixMs);
     if (recent !== null) return recent;
-    const others = ready().filter((key) => !this.#tried.has(key));
-    if (others.length > 0) {
+    if (keys.length > RECENT && this.#allTried !== keys) {
       if (!this.#mayGoOn()) return undefined;
-      const began = clock.now();
-      const found = this.#try(others, unixMs);
+      const began = preciseNow();
+      const found = this.#try(keys, keys.length, unixMs);
       if (found !== null) return found;
-      budget.charge(clock.now() - began);
+      budget.charge(preciseNow() - began);
+      this.#allTried = keys;
     }
     return isIncomplete() ? undefined : null;
   }
 
-  #try(keys: readonly K[], unixMs: number) {
-    for (const key of keys) {
+  #try(keys: readonly K[], most: number, unixMs: number) {
+    for (let i = 0; i < Math.min(most, keys.length); i++) {
+      const key = keys[i]!;
       if (this.#tried.has(key)) continue;
       this.#tried.add(key);
       const hello = key.reader.read(this.#hello, unixMs);

@@ -27,6 +27,8 @@ export interface ProxyLink {
 
 export interface ProxyLinkServing extends ProxyLink {
   readonly datagrams: Omit<StreamDatagrams, "rules">;
+  /** Milliseconds at this very moment. */
+  readonly preciseNow: () => number;
   /** Called with a key that a client uses, once a minute. */
   readonly onUsed: (key: NamedKey) => void;
 }

@@ -87,7 +87,7 @@ function openLinks(
     quota,
     tell,
   }, scope);
-  const ready = scope.stack.use(new KeyRing(keys, { clock, onUsed: links.onUsed }));
+  const ready = scope.stack.use(new KeyRing(keys, { ...links, clock }));
   const wire = new ProxyLinks({
     secrets,
     keys: ready,

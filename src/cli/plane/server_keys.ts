@@ -21,7 +21,7 @@ export async function withKeys<Start>(
 ): Promise<void> {
   if (keys === undefined) return await run(undefined, signal);
   const onUsed = ({ password: key }: NamedKey) => port.report({ kind: "keyUsed", key });
-  using ring = new KeyRing(keys, { clock, onUsed });
+  using ring = new KeyRing(keys, { clock, preciseNow: () => performance.now(), onUsed });
   await scope(signal, (tasks) => {
     const secretOf = ({ password }: NamedKey) => port.linkSecret(password, tasks.signal);
     const work = (signal: AbortSignal) => abortable(ring.run(secretOf), signal);

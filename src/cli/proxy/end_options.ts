@@ -103,6 +103,7 @@ export function linkServing(
   return {
     ...link,
     datagrams,
+    preciseNow: () => performance.now(),
     onUsed: ({ password: key }) => port.report({ kind: "keyUsed", key }),
   };
 }
