@@ -69,7 +69,7 @@ Deno.test("every unit gives ttun the common key, and before it that of its own",
         "ProtectSystem=strict",
         "MemoryDenyWriteExecute=no",
         "Restart=always",
-        "ExecReload=/bin/kill -HUP $MAINPID",
+        "ExecReload=/bin/sh -c 'kill -HUP $MAINPID'",
       ]
     ) assert(lines.includes(line), `${unit} has no ${line}`);
     const own = OWN_KEYS[unit];

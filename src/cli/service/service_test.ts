@@ -90,7 +90,7 @@ Deno.test("root hands a service all files that its configuration names, at the s
     assert.match(refresh!, new RegExp(`-T /etc/ttun/${name} /run/ttun-fresh/ttun-office/`));
   }
   assert.match(refresh!, /^\+\/bin\/sh -c '.*g=\$\$\(stat -Lc %%g \/run\/ttun-office\)/);
-  assert.equal(hangUp, "/bin/kill -HUP $MAINPID");
+  assert.equal(hangUp, "/bin/sh -c 'kill -HUP $MAINPID'");
   // A key that no option names is the common one.
   assert.deepEqual(lines(unitOf(SAMPLES.gateway), "LoadCredential").slice(1), [
     "ttun-key:/etc/ttun/key",

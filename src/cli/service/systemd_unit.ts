@@ -73,7 +73,7 @@ export function systemdUnit(service: Service, place: UnitPlace): string {
     `ExecStart=${[place.program, ...args].join(" ")}`,
     "# Credentials are as they were at the start: root copies what is there now.",
     `ExecReload=+/bin/sh -c '${escaped(refreshScript(files, fresh, isRoot ? null : id))}'`,
-    "ExecReload=/bin/kill -HUP $MAINPID",
+    "ExecReload=/bin/sh -c 'kill -HUP $MAINPID'",
     `ExecStopPost=+/bin/rm -rf ${fresh}`,
     ...files.map((file) => `LoadCredential=${file.name}:${file.path}`),
     `Environment=${FRESH_VARIABLE}=${fresh}`,

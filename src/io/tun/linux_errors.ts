@@ -2,6 +2,7 @@ import { TtunError } from "../../base/errors.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { linkKind } from "../../../ffi/linux/link_kind.ts";
 import { TUN_PATH } from "../../../ffi/linux/tun.ts";
+import { CAP_NET_ADMIN, hasCapability } from "../../../ffi/linux/user.ts";
 import type { NativeError } from "../../../ffi/native.ts";
 
 /** Tells the commands that fix the failure of opening the device `name`. */
@@ -74,8 +75,9 @@ function notAllowed(error: NativeError, libc: Libc, name: string | undefined): s
     return "Cannot open a TUN device, though this is root: CAP_NET_ADMIN is missing; " +
       "a container needs --cap-add NET_ADMIN";
   }
-  // A user without root who names a device usually has one that an administrator made.
-  if (error.call === "open" && name !== undefined) {
+  // A user without root who names a device usually has one that an administrator made; one with the
+  // capability, as a unit of a service manager has it, lacks the file alone.
+  if (error.call === "open" && (name !== undefined || hasCapability(libc, CAP_NET_ADMIN))) {
     return `Cannot open ${TUN_PATH}: this user has no access to it; give it: ` +
       `sudo chmod 666 ${TUN_PATH}`;
   }
