@@ -6,11 +6,11 @@ import { lingerZero } from "../../../ffi/linux/socket_options.ts";
 import { connectionStats, tcpPathMtu } from "../../../ffi/linux/socket_stats.ts";
 import type { HostPort } from "../../base/addr.ts";
 
-/** Segments that are sent, and milliseconds until they must have arrived. */
+/** Segments that are sent, bytes that they have at most, and milliseconds until they must be there. */
 const SEGMENTS = 4;
+const MOST = 64 * 1024;
 const PATIENCE_MS = 3000;
 const LOOK_MS = 10;
-const MOST = 256 * 1024;
 
 /** Facts of a connection about its path. */
 export interface TcpPath {
