@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepEqual, doesNotMatch, equal, match, ok } from "node:assert/strict";
 import { test } from "../check.ts";
 import type { Host, Process } from "../netns.ts";
 import {
@@ -11,7 +11,7 @@ import {
   stateOf,
   WEB,
 } from "./gateway_lab.ts";
-import { ENV, pingUntil, startServer, ttunCommand } from "./tunnel.ts";
+import { ENV, pause, pingUntil, startServer, ttunCommand } from "./tunnel.ts";
 
 const NAME_SERVER = new URL("../fixture/name_server.ts", import.meta.url).pathname;
 
@@ -81,6 +81,40 @@ test("--kill-switch: ttun asks for the server's name beside the tunnel, and nobo
   for (const line of packets) {
     match(line, /IP 10\.51\.0\.2\.\d+ > 203\.0\.113\.9\.53: .*(A|AAAA)\? vpn\.test/);
   }
+  await Deno.remove(folder, { recursive: true });
+});
+
+test("--kill-switch: a forged answer for the server's name gets no traffic, and the server is found again", async () => {
+  await using lab = await gatewayLab();
+  const answering = async (...forged: string[]) => {
+    const args = ["run", "-A", NAME_SERVER, WEB.v4, "53", ...forged];
+    const names = lab.router.spawn(Deno.execPath(), args);
+    await names.waitFor(/ready/);
+    return names;
+  };
+  const names = await answering();
+  await using server = await startServer(lab.server);
+  const folder = await Deno.makeTempDir();
+  await using client = await startWithNames(lab, folder);
+  await client.waitFor(/authenticated/);
+  names.signal("SIGKILL");
+  await names.status;
+  const forged = "203.0.113.66";
+  await lab.router.sh(`ip address add ${forged}/32 dev lo`);
+  await using _forger = await answering(forged);
+  await using other = lab.router.spawn("nc", ["-lk", forged, "20203"]);
+  await using leaks = await Leaks.watch(lab.client);
+  server.signal("SIGKILL");
+  await client.waitFor(/disconnected/);
+  deepEqual(await reachesWeb(lab.client), [false, false]);
+  await pause(1500); // a few attempts
+  await using _again = await startServer(lab.server);
+  await pingUntil(lab.client, WEB.v4, 20_000);
+  for (const line of await leaks.stop()) {
+    match(line, /IP 10\.51\.0\.2\.\d+ > 203\.0\.113\.9\.53: .*(A|AAAA)\? vpn\.test/);
+  }
+  doesNotMatch(client.output, /authenticated.*203\.0\.113\.66/);
+  other.signal("SIGTERM");
   await Deno.remove(folder, { recursive: true });
 });
 
