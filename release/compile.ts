@@ -20,8 +20,9 @@ function allVariables(): string[] {
   return [...new Set(sets.flatMap(({ env }) => env ?? []))];
 }
 
-/** Programs that set Linux's packet filter and name servers, and that services are started by. */
+/** Programs that set Linux's packet filter, name servers and desktops, and that start services. */
 const LINUX_PROGRAMS = [
+  ...["gsettings", "kreadconfig5", "kreadconfig6", "kwriteconfig5", "kwriteconfig6", "dbus-send"],
   ...["nft", "iptables", "ip6tables", "resolvectl", "resolvconf"],
   ...["systemctl", "journalctl", "rc-service", "rc-update", "tail"],
 ];
@@ -34,8 +35,8 @@ const LINUX_RUNS = LINUX_PROGRAMS.flatMap((name) =>
 /** Programs that a command may run: the hooks' shell, and what configures a device or the machine. */
 const RUNS: Readonly<Record<Target["format"], string>> = {
   ELF: ["/bin/sh", ...LINUX_RUNS].join(","),
-  "Mach-O": "/bin/sh,/sbin/ifconfig,/sbin/route",
-  PE: "cmd.exe,netsh",
+  "Mach-O": "/bin/sh,/sbin/ifconfig,/sbin/route,/usr/sbin/networksetup",
+  PE: "cmd.exe,netsh,reg",
 };
 
 /** A download of Deno's runtime is part of it: not for ever. */

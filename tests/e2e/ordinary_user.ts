@@ -10,7 +10,7 @@ const AS_NOBODY = `mount -t tmpfs none /dev/net && mknod -m 666 /dev/net/tun c 1
   setpriv --reuid=${NOBODY} --regid=${NOBODY} --clear-groups "$@"`;
 
 /** He has no capability, and no way to one. */
-const NO_WAY = ["--bounding-set=-all", "--inh-caps=-all"];
+export const NO_WAY = ["--bounding-set=-all", "--inh-caps=-all"];
 
 export type Copy = Awaited<ReturnType<typeof copyForNobody>>;
 

@@ -34,6 +34,7 @@ export const ENVIRONMENT: readonly (readonly [string, string])[] = [
     "XDG_CONFIG_HOME, HOME, SUDO_USER",
     "whose ttun/key, below ~/.config, is the key where none is given otherwise",
   ],
+  ["XDG_CURRENT_DESKTOP", "tells --system-proxy which desktop this is"],
   ["SUDO_UID", "set by sudo: files of this user count as root's own, key files and others"],
   [
     "NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID",

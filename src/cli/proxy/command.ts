@@ -14,6 +14,7 @@ import { requirePermissions, revokePermissions, socketNeeds } from "../platform/
 import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
 import { changingKeyFile, followKeys } from "../plane/follow_keys.ts";
 import { followConfig } from "../plane/follow_config.ts";
+import { load } from "../plane/load.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import { authSecret, resolveAuth } from "./auth.ts";
 import { clientKey, looksNamed, serverKeys } from "../secrets/named_keys.ts";
@@ -90,11 +91,14 @@ async function runHere(
     (now) => plane.replaceKeys(store?.order(now) ?? now),
   );
   await plane.run({
-    prepare: async () => {
+    prepare: async (facts) => {
       if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
+      const setting = await systemProxy(options, config, facts, context);
+      if (setting !== null) atEnd.use(setting);
       revokePermissions([
         "net",
         ...neededLater(options, context, keyFile),
+        ...(setting === null ? [] : ["read", "write", "run", "sys", "env"] as const),
         ...(store === null ? [] : STORE_NEEDS),
       ]);
       await context.background?.ready();
@@ -115,6 +119,19 @@ function likeliestFirst(config: ProxyConfig, store: SecretStore): ProxyConfig {
   return end.role === "client"
     ? config
     : { ...config, end: { ...end, keys: store.order(end.keys) } };
+}
+
+/** Has the desktop use the proxy, if the options say so; null = they do not. */
+async function systemProxy(
+  options: ProxyFlags,
+  { end }: ProxyConfig,
+  { listen }: ProxyFacts,
+  { log }: RunContext,
+): Promise<Disposable | null> {
+  if (!("systemProxy" in options) || !options.systemProxy || end.role === "server") return null;
+  const { useSystemProxy } = await load(() => import("./system_proxy.ts"));
+  const port = Number(listen.slice(listen.lastIndexOf(":") + 1));
+  return useSystemProxy({ host: end.listen.host, port }, log);
 }
 
 /** Works out the secret of the first key while the data plane starts. */

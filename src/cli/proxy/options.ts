@@ -242,6 +242,17 @@ export const PROXY_CLIENT_OPTIONS = {
     help: "read USER:PASSWORD from FILE, which only its owner may read; without both, " +
       "TTUN_PROXY_AUTH",
   },
+  systemProxy: {
+    names: ["system-proxy"],
+    group: "network",
+    kind: "boolean",
+    default: false,
+    conflicts: ["user"],
+    help:
+      "have this user's desktop (GNOME, KDE; macOS and Windows, not yet tried) use the proxy by " +
+      "its /proxy.pac, and put the former setting back at the end; after a kill, ttun doctor " +
+      "--repair does that",
+  },
   ...LIMIT_OPTIONS,
   ...PROCESS_OPTIONS,
 } as const satisfies OptionTable;

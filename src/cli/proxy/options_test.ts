@@ -87,7 +87,8 @@ Deno.test("the commands refuse by the same table, and hide what is secret", () =
   const prepared = client.prepare(["-s", "a", "-k", "one", "--auth=me:two"]);
   assert.ok(!prepared.help);
   assert.deepEqual(prepared.secrets, [{ index: 3, start: 0 }, { index: 4, start: 7 }]);
-  assert.deepEqual(prepared.complete([]).logging, { level: "info", format: "text" });
+  const logging = { level: "info", format: "text", isLive: true };
+  assert.deepEqual(prepared.complete([]).logging, logging);
 });
 
 Deno.test("hosts have no port, neither the server's own nor the one that is dialled", () => {

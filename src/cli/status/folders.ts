@@ -15,6 +15,11 @@ export function ownFolder(): string | null {
   return systemd?.split(":")[0] ?? userFolders()[0] ?? null;
 }
 
+/** Returns a user's folder that outlives a boot of the machine; null = there is none. */
+export function lastingFolder(): string | null {
+  return homeFolder() ?? null;
+}
+
 /** Returns the folders that this user's programs may have their sockets in. */
 export function allFolders(): readonly string[] {
   return isRoot() ? [ROOT_FOLDER, ...unitFolders()] : userFolders();
@@ -33,11 +38,16 @@ export function unitOf(folder: string): string | undefined {
 
 function userFolders(): string[] {
   const session = variable("XDG_RUNTIME_DIR");
-  const home = variable("HOME");
+  const home = homeFolder();
   return [
     ...(session === undefined ? [] : [`${session}/ttun`]),
-    ...(home === undefined ? [] : [`${home}/.local/state/ttun/run`]),
+    ...(home === undefined ? [] : [home]),
   ];
+}
+
+function homeFolder(): string | undefined {
+  const home = variable("HOME");
+  return home === undefined ? undefined : `${home}/.local/state/ttun/run`;
 }
 
 function unitFolders(): string[] {

@@ -7,7 +7,7 @@ import { keptPath, keptText, readTextFile, RESOLV_CONF } from "../netcfg/resolv_
 import { isWrittenByTtun } from "../netcfg/written_resolv_conf.ts";
 import { isHeldByOther } from "./others.ts";
 import { undoStep } from "./undo.ts";
-import { describeStep, isHarmless, outlivesBoot } from "./undo_step.ts";
+import { describeStep, isHarmless, isOfAnyNetwork, outlivesBoot } from "./undo_step.ts";
 
 /** Stands for a process that nothing is known of. */
 export const NO_PROCESS = 0;
@@ -37,7 +37,10 @@ export function findLeftovers(libc: Libc, folder: string): Leftover[] {
   const found: Leftover[] = [];
   const journals = listJournals(folder);
   const network = ownNetwork(libc);
-  const here = journals.filter(({ text }) => text?.owner.network === network);
+  const here = journals.filter(({ text }) =>
+    text !== null && (text.owner.network === network ||
+      (text.open.length > 0 && text.open.every(({ step }) => isOfAnyNetwork(step))))
+  );
   const living = new Set(
     here.filter(({ text }) => !isDead(libc, text!.owner)).flatMap(({ text }) =>
       text!.open.map(({ step }) => JSON.stringify(step))

@@ -2,6 +2,8 @@ import { parseCidr } from "../../base/addr.ts";
 import { NativeError } from "../../../ffi/native.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { Netlink } from "../../../ffi/linux/netlink.ts";
+import { isSameSetting } from "../desktop/proxy_setting.ts";
+import { storeOf } from "../desktop/proxy_store.ts";
 import { isThere } from "../files/present.ts";
 import { keptPath, putBack, readTextFile } from "../netcfg/resolv_conf_file.ts";
 import { isWrittenByTtun } from "../netcfg/written_resolv_conf.ts";
@@ -51,6 +53,12 @@ const UNDO: { readonly [K in UndoKind]: Undo<K> } = {
       sysctlsOfOthers(libc, others).flat().some((step) => step.path === path);
     if (isShared) return false; // the other one puts it back
     writeSysctl(libc, path, before);
+    return true;
+  },
+  desktopProxy: ({ by, before, after }) => {
+    const store = storeOf(by);
+    if (!isSameSetting(store.read(), after)) return false;
+    store.write(before);
     return true;
   },
 };

@@ -1,3 +1,5 @@
+import type { ProxySetting, StoreProgram } from "../desktop/proxy_setting.ts";
+
 /** RTPROT of no other program (rtnetlink.h): marks routes and rules of ttun. */
 export const TTUN_PROTOCOL = 116;
 
@@ -46,6 +48,13 @@ export type UndoStep =
     readonly path: string;
     readonly before: string;
     readonly after: string;
+  }
+  /** The proxy setting of the user's desktop. It is left alone when it is not `after` any more. */
+  | {
+    readonly kind: "desktopProxy";
+    readonly by: StoreProgram;
+    readonly before: ProxySetting;
+    readonly after: ProxySetting;
   };
 
 export type UndoKind = UndoStep["kind"];
@@ -65,7 +74,12 @@ export function isOneCall({ kind }: UndoStep): boolean {
 
 /** True for a change of a file; all others are gone when the machine has booted. */
 export function outlivesBoot({ kind }: UndoStep): boolean {
-  return kind === "resolvConf";
+  return kind === "resolvConf" || kind === "desktopProxy";
+}
+
+/** True for a change that is the user's, whatever network namespace ttun was in. */
+export function isOfAnyNetwork({ kind }: UndoStep): boolean {
+  return kind === "desktopProxy";
 }
 
 /** Words for the log, as "the routes of table 29812". */
@@ -89,6 +103,8 @@ export function describeStep(step: UndoStep): string {
       return `the name servers of ${step.device} (resolvectl)`;
     case "sysctl":
       return `${sysctlName(step.path)} = ${step.after}`;
+    case "desktopProxy":
+      return `the desktop's proxy setting (${step.by})`;
   }
 }
 

@@ -1,4 +1,5 @@
 import { parseCidr } from "../../base/addr.ts";
+import { type ProxySetting, STORE_PROGRAMS } from "../desktop/proxy_setting.ts";
 import { RESOLV_CONF } from "../netcfg/resolv_conf_file.ts";
 import type { UndoKind, UndoStep } from "./undo_step.ts";
 
@@ -48,6 +49,10 @@ const VALID: { readonly [K in UndoKind]: (it: Members) => StepOf<K> | null } = {
     isLike(path, SYSCTL) && isLike(before, SETTING) && isLike(after, SETTING)
       ? { kind: "sysctl", path, before, after }
       : null,
+  desktopProxy: ({ by, before, after }) =>
+    isOneOf(by, STORE_PROGRAMS) && isSetting(before) && isSetting(after)
+      ? { kind: "desktopProxy", by, before, after }
+      : null,
 };
 
 /**
@@ -95,6 +100,12 @@ function isCidr(value: unknown): value is string {
 
 function isOneOf<T extends string>(value: unknown, words: readonly T[]): value is T {
   return words.some((word) => word === value);
+}
+
+/** Programs would take a value that begins with "-" for an option. */
+function isSetting(value: unknown): value is ProxySetting {
+  return typeof value === "object" && value !== null && !Array.isArray(value) &&
+    Object.entries(value).flat().every((text) => isLike(text, /^(?!-)[^\p{C}]{0,2048}$/u));
 }
 
 function isChains(value: unknown): value is Readonly<Record<string, string>> {

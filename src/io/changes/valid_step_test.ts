@@ -21,6 +21,12 @@ const STEPS: UndoStep[] = [
   { kind: "resolvconf", name: "tun0.ttun" },
   { kind: "resolved", device: "tun0" },
   { kind: "sysctl", path: "/proc/sys/net/ipv6/conf/eth0.100/accept_ra", before: "1", after: "2" },
+  {
+    kind: "desktopProxy",
+    by: "gsettings",
+    before: { mode: "'none'", url: "''" },
+    after: { mode: "'auto'", url: "'http://127.0.0.1:1080/proxy.pac'" },
+  },
 ];
 
 Deno.test("journal: every step of ttun's own is read as it was written", () => {
@@ -30,6 +36,7 @@ Deno.test("journal: every step of ttun's own is read as it was written", () => {
 Deno.test("journal: files, names and numbers of others are refused", () => {
   const sysctl = { kind: "sysctl", path: "/proc/sys/net/ipv4/ip_forward", before: "0", after: "1" };
   const iptables = { kind: "iptables", program: "iptables", table: "nat", chains: {} };
+  const proxy = { kind: "desktopProxy", by: "gsettings", before: {}, after: {} };
   const refused = [
     { ...sysctl, path: "/etc/passwd" },
     { ...sysctl, path: "/proc/sys/net/ipv4/../../kernel/core_pattern" },
@@ -52,6 +59,11 @@ Deno.test("journal: files, names and numbers of others are refused", () => {
     { ...iptables, chains: { OUTPUT: 1 } },
     { ...iptables, program: "/tmp/iptables", chains: {} },
     { kind: "routes", table: -1 },
+    { ...proxy, by: "/tmp/gsettings" },
+    { ...proxy, before: { mode: "--help" } },
+    { ...proxy, after: { mode: "'auto'\n" } },
+    { ...proxy, after: [] },
+    { ...proxy, after: undefined },
     { kind: "rule", family: 5, priority: 1, table: 1 },
     { kind: "toString" },
     {},

@@ -7,7 +7,10 @@ export type CommandLine = readonly string[];
 
 export interface Outcome {
   readonly code: number;
+  /** Standard error and standard output. */
   readonly output: string;
+  /** Standard output alone. */
+  readonly stdout?: string;
 }
 
 /** Blocks until the command ends. @throws {TtunError} if it cannot be started */
@@ -141,8 +144,8 @@ export function runCommand(command: CommandLine): Outcome {
   for (let run = 1;; run++) {
     const { code, signal, stdout, stderr } = runOnce(command);
     if (SHARED_SIGNALS.includes(signal) && run < MOST_RUNS) continue;
-    const text = new TextDecoder();
-    return { code, output: `${text.decode(stderr)}\n${text.decode(stdout)}` };
+    const [said, printed] = [stderr, stdout].map((bytes) => new TextDecoder().decode(bytes));
+    return { code, output: `${said}\n${printed}`, stdout: printed! };
   }
 }
 
