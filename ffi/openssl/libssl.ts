@@ -3,12 +3,15 @@ import { type Library, openLibrary } from "../library.ts";
 import { cString } from "../native.ts";
 
 /** These constants are of openssl/ssl.h, tls1.h, x509_vfy.h, x509v3.h and bio.h. */
+const SSL_CTRL_SET_SESS_CACHE_MODE = 44;
 const SSL_CTRL_SET_TLSEXT_HOSTNAME = 55;
 const SSL_CTRL_SET_MIN_PROTO_VERSION = 123;
 const TLSEXT_NAMETYPE_HOST_NAME = 0;
 const TLS1_2_VERSION = 0x0303;
+const SSL_OP_NO_TICKET = 1n << 14n;
 const SSL_OP_NO_COMPRESSION = 1n << 17n;
 const SSL_OP_NO_RENEGOTIATION = 1n << 30n;
+const SSL_SESS_CACHE_OFF = 0n;
 const SSL_FILETYPE_PEM = 1;
 const SSL_VERIFY_NONE = 0;
 const SSL_VERIFY_PEER = 1;
@@ -69,8 +72,11 @@ const TABLE = {
   ERR_error_string_n: { parameters: ["u64", "buffer", "usize"], result: "void" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** A password for keys, in memory that OpenSSL keeps: without one it would ask on the terminal. */
-const NO_PASSWORD = cString("");
+/**
+ * A password for keys: without one OpenSSL would ask on the terminal. OpenSSL keeps its address, and
+ * V8 moves small arrays that lie in its own heap.
+ */
+const NO_PASSWORD = new Uint8Array(new ArrayBuffer(1));
 
 type Symbols = Deno.StaticForeignLibraryInterface<typeof TABLE>;
 
@@ -150,7 +156,10 @@ function serverContext(
       call.SSL_CTX_use_PrivateKey_file(pointer, cString(key), SSL_FILETYPE_PEM) !== 1 ||
       call.SSL_CTX_check_private_key(pointer) !== 1
     ) throw unusable(call, `the key ${JSON.stringify(key)} of the certificate`);
-    call.SSL_CTX_set_num_tickets(pointer, 0n); // no session is resumed
+    // No session is resumed: nothing of a stranger's stays in memory behind the connection.
+    call.SSL_CTX_set_num_tickets(pointer, 0n);
+    call.SSL_CTX_set_options(pointer, SSL_OP_NO_TICKET);
+    call.SSL_CTX_ctrl(pointer, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, null);
     return context;
   } catch (error) {
     context[Symbol.dispose]();
@@ -159,7 +168,7 @@ function serverContext(
 }
 
 function clientContext(call: Symbols, words: readonly string[], ca: string | null): TlsContext {
-  const context = newContext(call, words, false);
+  const context = newContext(call, ca === null ? null : words, false);
   try {
     const { pointer } = context;
     call.SSL_CTX_set_verify(pointer, ca === null ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, null);
@@ -176,7 +185,7 @@ function clientContext(call: Symbols, words: readonly string[], ca: string | nul
   }
 }
 
-function newContext(call: Symbols, words: readonly string[], isServer: boolean): TlsContext {
+function newContext(call: Symbols, words: VerifyWords, isServer: boolean): TlsContext {
   const pointer = call.SSL_CTX_new(isServer ? call.TLS_server_method() : call.TLS_client_method());
   if (pointer === null) throw new TtunError("exhausted", "Cannot use TLS: out of memory");
   call.SSL_CTX_ctrl(pointer, SSL_CTRL_SET_MIN_PROTO_VERSION, BigInt(TLS1_2_VERSION), null);
@@ -208,16 +217,19 @@ function verifyWords(call: Symbols): string[] {
   });
 }
 
+/** OpenSSL's words for results of verification, by their code; null = nothing is verified. */
+type VerifyWords = readonly string[] | null;
+
 /** How one end presents itself and what it trusts. Dispose after all its sessions. */
 export class TlsContext implements Disposable {
   readonly #call: Symbols;
-  readonly #words: readonly string[];
+  readonly #words: VerifyWords;
   readonly #isServer: boolean;
   #pointer: Deno.PointerValue;
 
   constructor(
     call: Symbols,
-    words: readonly string[],
+    words: VerifyWords,
     pointer: Deno.PointerValue,
     isServer: boolean,
   ) {
@@ -240,6 +252,7 @@ export class TlsContext implements Disposable {
   /**
    * Begins a session; the caller owns it. `name`: at a client, the host name or IP address that the
    * certificate must be for; a name is sent to the server (SNI, RFC 6066 section 3) as well.
+   * @throws {TtunError} usage, if no certificate can be for it
    */
   begin(name: { readonly host: string; readonly isIp: boolean } | null): TlsSession {
     const call = this.#call;
@@ -250,8 +263,14 @@ export class TlsContext implements Disposable {
     call.SSL_set_bio(ssl, incoming, outgoing); // they are the session's now
     if (this.#isServer) call.SSL_set_accept_state(ssl);
     else call.SSL_set_connect_state(ssl);
-    if (name !== null) nameServer(call, ssl, name);
-    return new TlsSession(call, this.#words, ssl, incoming, outgoing);
+    const session = new TlsSession(call, this.#words, ssl, incoming, outgoing);
+    try {
+      if (name !== null) nameServer(call, ssl, name);
+      return session;
+    } catch (error) {
+      session[Symbol.dispose]();
+      throw error;
+    }
   }
 
   [Symbol.dispose](): void {
@@ -267,12 +286,19 @@ function nameServer(
 ): void {
   const text = cString(host);
   if (isIp) {
-    call.X509_VERIFY_PARAM_set1_ip_asc(call.SSL_get0_param(ssl), text);
-    return;
+    if (call.X509_VERIFY_PARAM_set1_ip_asc(call.SSL_get0_param(ssl), text) === 1) return;
+    throw unusableName(call, host);
   }
   call.SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, BigInt(TLSEXT_NAMETYPE_HOST_NAME), text);
   call.SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-  call.SSL_set1_host(ssl, text);
+  // OpenSSL takes an empty name for none, and would verify none.
+  if (host === "" || call.SSL_set1_host(ssl, text) !== 1) throw unusableName(call, host);
+}
+
+/** Without a name OpenSSL would trust any certificate of the authorities. */
+function unusableName(call: Symbols, host: string): TtunError {
+  call.ERR_clear_error();
+  return new TtunError("usage", `Cannot use TLS: no certificate is for ${JSON.stringify(host)}`);
 }
 
 function digestOf(call: Symbols, certificate: Deno.PointerValue): Uint8Array {
@@ -285,19 +311,18 @@ function digestOf(call: Symbols, certificate: Deno.PointerValue): Uint8Array {
 
 /**
  * One end of a TLS connection, without a connection: bytes of the peer go in by `give`, bytes for it
- * come out by `take`. Calls after dispose are mistakes.
+ * come out by `take`. Calls after dispose throw `internal`.
  */
 export class TlsSession implements Disposable {
   readonly #call: Symbols;
   readonly #incoming: Deno.PointerValue;
   readonly #outgoing: Deno.PointerValue;
-  /** OpenSSL's words for results of verification, by their code. */
-  readonly #words: readonly string[];
+  readonly #words: VerifyWords;
   #ssl: Deno.PointerValue;
 
   constructor(
     call: Symbols,
-    words: readonly string[],
+    words: VerifyWords,
     ssl: Deno.PointerValue,
     incoming: Deno.PointerValue,
     outgoing: Deno.PointerValue,
@@ -315,10 +340,11 @@ export class TlsSession implements Disposable {
 
   /** Returns true when the handshake is complete, false if it needs more. @throws {TlsFailure} */
   handshake(): boolean {
+    const ssl = this.#living();
     this.#call.ERR_clear_error();
-    const result = this.#call.SSL_do_handshake(this.#ssl);
+    const result = this.#call.SSL_do_handshake(ssl);
     if (result === 1) return true;
-    if (this.#call.SSL_get_error(this.#ssl, result) === SSL_ERROR_WANT_READ) return false;
+    if (this.#call.SSL_get_error(ssl, result) === SSL_ERROR_WANT_READ) return false;
     throw this.#failed();
   }
 
@@ -327,10 +353,11 @@ export class TlsSession implements Disposable {
    * (close_notify), undefined = more is needed. @throws {TlsFailure}
    */
   read(into: Uint8Array): number | null | undefined {
+    const ssl = this.#living();
     this.#call.ERR_clear_error();
-    const got = this.#call.SSL_read(this.#ssl, into, Math.min(into.length, MAX_INT));
+    const got = this.#call.SSL_read(ssl, into, Math.min(into.length, MAX_INT));
     if (got > 0) return got;
-    switch (this.#call.SSL_get_error(this.#ssl, got)) {
+    switch (this.#call.SSL_get_error(ssl, got)) {
       case SSL_ERROR_WANT_READ:
         return undefined;
       case SSL_ERROR_ZERO_RETURN:
@@ -342,30 +369,34 @@ export class TlsSession implements Disposable {
 
   /** Encrypts all of `bytes`, which are not empty. @throws {TlsFailure} */
   write(bytes: Uint8Array): void {
+    const ssl = this.#living();
     this.#call.ERR_clear_error();
-    if (this.#call.SSL_write(this.#ssl, bytes, bytes.length) !== bytes.length) throw this.#failed();
+    if (this.#call.SSL_write(ssl, bytes, bytes.length) !== bytes.length) throw this.#failed();
   }
 
   /** Ends this end's direction (close_notify); reading goes on. */
   shutdown(): void {
+    const ssl = this.#living();
     this.#call.ERR_clear_error();
-    this.#call.SSL_shutdown(this.#ssl);
+    this.#call.SSL_shutdown(ssl);
   }
 
   /** Takes bytes that came from the peer, which are not empty. */
   give(bytes: Uint8Array): void {
+    this.#living();
     if (this.#call.BIO_write(this.#incoming, bytes, bytes.length) === bytes.length) return;
     throw new TtunError("exhausted", "Cannot use TLS: out of memory");
   }
 
   /** Writes bytes for the peer to the front of `into`, and returns how many; 0 = there are none. */
   take(into: Uint8Array): number {
+    this.#living();
     return Math.max(0, this.#call.BIO_read(this.#outgoing, into, into.length));
   }
 
   /** SHA-256 of the peer's certificate (DER); null if it has none. */
   get peerDigest(): Uint8Array | null {
-    const certificate = this.#call.SSL_get1_peer_certificate(this.#ssl);
+    const certificate = this.#call.SSL_get1_peer_certificate(this.#living());
     if (certificate === null) return null;
     try {
       return digestOf(this.#call, certificate);
@@ -377,9 +408,17 @@ export class TlsSession implements Disposable {
   #failed(): TlsFailure {
     const call = this.#call;
     const why = takeError(call);
+    const words = this.#words;
+    if (words === null) return new TlsFailure(why);
     const verified = call.SSL_get_verify_result(this.#ssl);
     if (Number(verified) === X509_V_OK) return new TlsFailure(why);
-    return new TlsFailure(why, this.#words[Number(verified)] ?? `error ${verified}`);
+    return new TlsFailure(why, words[Number(verified)] ?? `error ${verified}`);
+  }
+
+  /** OpenSSL does not check its pointers: it would read freed memory. */
+  #living(): Deno.PointerValue {
+    if (this.#ssl !== null) return this.#ssl;
+    throw new TtunError("internal", "Cannot use a TLS session after its end");
   }
 
   [Symbol.dispose](): void {

@@ -3,6 +3,7 @@ import { constantTimeEqual } from "../../base/bytes.ts";
 import { noAnswer } from "../../base/dial_timeout.ts";
 import { onAbort } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
+import { withoutZone } from "../../base/zone.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Dialer, DialEvents, DialOptions } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
@@ -44,10 +45,17 @@ export class TlsDialer implements Dialer {
   }
 
   #begin(stream: Connection, to: Addr, o: DialOptions, events: DialEvents): void {
-    const { context, clock, host } = this.#o;
-    const session = context.begin({ host, isIp: isIpAddress(host) });
-    const pipe = new TlsPipe(stream, session);
+    const { clock } = this.#o;
     const { timeoutMs = HANDSHAKE_MS, cancel } = o;
+    let session: TlsSession;
+    try {
+      cancel?.throwIfAborted(); // since the connection is there
+      session = this.#session();
+    } catch (error) {
+      startClose(stream);
+      return void events.failed(error);
+    }
+    const pipe = new TlsPipe(stream, session);
     const waiting = new DisposableStack();
     const end = (failure: { readonly error: unknown } | null): boolean | void => {
       if (waiting.disposed) return true;
@@ -62,6 +70,13 @@ export class TlsDialer implements Dialer {
     waiting.use(clock.after(timeoutMs, () => end({ error: noAnswer(to, timeoutMs) })));
     if (cancel !== undefined) waiting.use(onAbort(cancel, (error) => end({ error })));
     runHandshake(pipe, (done) => this.#judge(done, stream.peer), end);
+  }
+
+  /** A zone (fe80::1%eth0) is this machine's affair: no certificate has it. */
+  #session(): TlsSession {
+    const { context, host } = this.#o;
+    const isIp = isIpAddress(host);
+    return context.begin({ host: isIp ? withoutZone(host) : host, isIp });
   }
 
   #judge(session: TlsSession, peer: string): void {

@@ -34,3 +34,11 @@ export function wrongPin(peer: string): TtunError {
 export function cutOff(peer: string): TtunError {
   return new TtunError("lost", `Lost the connection with ${peer}: it was cut off`);
 }
+
+/** Such a peer would keep this end busy for nothing. */
+export function noText(peer: string): TtunError {
+  return new TtunError(
+    "protocol",
+    `Ended the connection with ${peer}: it sends TLS records without end that carry nothing`,
+  );
+}

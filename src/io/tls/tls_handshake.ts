@@ -22,7 +22,7 @@ export function runHandshake(
           return true;
         }
         if (isDone) break;
-        if (pipe.pull()) continue;
+        if (pipe.pull() > 0) continue;
         inner.onReadable(step);
         return true;
       }

@@ -1,5 +1,5 @@
 import type { Addr } from "../../base/addr.ts";
-import { toTtunError } from "../../base/errors.ts";
+import { toTtunError, TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { startClose } from "../../base/start_close.ts";
@@ -117,7 +117,7 @@ export class TlsListener implements Listener {
           return this.#o.clock.onTurn(this.#onIncoming);
         }
         const life = new AbortController();
-        const stream = this.#inner.acceptNow({ signal: life.signal });
+        const stream = this.#acceptNow(life.signal);
         if (stream === null) return;
         this.#begin(stream, life);
       }
@@ -126,9 +126,28 @@ export class TlsListener implements Listener {
     }
   }
 
+  /** Without a descriptor the oldest handshake, most likely a stranger's, ends for a newer one. */
+  #acceptNow(signal: AbortSignal): Connection | null {
+    try {
+      return this.#inner.acceptNow({ signal });
+    } catch (error) {
+      const isExhausted = error instanceof TtunError && error.kind === "exhausted";
+      if (!isExhausted || !this.#endOldest()) throw error;
+      return this.#inner.acceptNow({ signal });
+    }
+  }
+
+  #endOldest(): boolean {
+    for (const end of this.#handshakes) {
+      end();
+      return true;
+    }
+    return false;
+  }
+
   #begin(stream: Connection, life: AbortController): void {
     const { clock, context } = this.#o;
-    if (this.#handshakes.size >= MOST_HANDSHAKES) [...this.#handshakes][0]!();
+    if (this.#handshakes.size >= MOST_HANDSHAKES) this.#endOldest();
     const pipe = new TlsPipe(stream, context.begin(null));
     const give = () => {
       timer[Symbol.dispose]();

@@ -23,13 +23,13 @@ export class TlsPipe {
     this.session = session;
   }
 
-  /** Reads what has come; false if there is nothing now. @throws {TtunError} lost, at an end */
-  pull(): boolean {
+  /** Reads what has come, and returns how many bytes. @throws {TtunError} lost, at an end */
+  pull(): number {
     const got = this.inner.readNow(INCOMING);
-    if (got === undefined) return false;
+    if (got === undefined) return 0;
     if (got === null) throw cutOff(this.inner.peer);
     this.session.give(INCOMING.subarray(0, got));
-    return true;
+    return got;
   }
 
   /** Sends what there is; returns true if that was all, else the connection has no room. */

@@ -5,11 +5,17 @@ import type { ConnectionStats } from "../../contract/stats.ts";
 import type { MaybePromise, OnReady } from "../../contract/stream.ts";
 import { Lifetime } from "../net/lifetime.ts";
 import { closedHere } from "../net/net_errors.ts";
-import { tlsError } from "./tls_errors.ts";
+import { noText, tlsError } from "./tls_errors.ts";
 import { CHUNK, type TlsPipe } from "./tls_pipe.ts";
 
 /** Milliseconds for what waits to be sent when the stream is closed. */
 const LINGER_MS = 500;
+
+/**
+ * Encrypted bytes in a row without a byte of text. A record has 16 KiB; more are new keys and the
+ * like without end, each of which costs much more than it did to send.
+ */
+const MOST_WITHOUT_TEXT = 32 * 1024;
 
 export interface TlsStreamOptions {
   readonly signal: AbortSignal;
@@ -25,6 +31,8 @@ export class TlsStream implements Connection {
   readonly #clock: Clock;
   readonly #life: Lifetime;
   #hasEnded = false;
+  /** Encrypted bytes since the last text. */
+  #withoutText = 0;
   #failure: { readonly error: unknown } | null = null;
   #awaitsRoom = false;
   #writer: OnReady | null = null;
@@ -71,9 +79,15 @@ export class TlsStream implements Connection {
     try {
       for (;;) {
         const got = this.#pipe.session.read(into);
-        if (got !== undefined) return got;
+        if (got !== undefined) {
+          this.#withoutText = 0;
+          return got;
+        }
         this.#flush(); // answers to new keys
-        if (!this.#pipe.pull()) return undefined;
+        if (this.#withoutText > MOST_WITHOUT_TEXT) throw noText(this.peer);
+        const pulled = this.#pipe.pull();
+        if (pulled === 0) return undefined;
+        this.#withoutText += pulled;
       }
     } catch (thrown) {
       throw this.#fail(thrown);

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { test } from "../../tests/check.ts";
+import { selfSigned } from "../../tests/suite/certificates.ts";
+import { openLibssl, TlsFailure, type TlsSession } from "./libssl.ts";
+
+const NAME = { host: "server.test", isIp: false };
+
+/** Carries what one session has for the other. */
+function carry(from: TlsSession, to: TlsSession): void {
+  const bytes = new Uint8Array(64 * 1024);
+  for (let size = from.take(bytes); size > 0; size = from.take(bytes)) {
+    to.give(bytes.subarray(0, size));
+  }
+}
+
+function shakeHands(client: TlsSession, server: TlsSession): void {
+  client.handshake();
+  carry(client, server);
+  server.handshake();
+  carry(server, client);
+  assert.equal(client.handshake(), true);
+  carry(client, server);
+  assert.equal(server.handshake(), true);
+}
+
+test("a session throws after its end, as OpenSSL would use freed memory", () => {
+  using certificate = selfSigned("DNS:server.test");
+  using libssl = openLibssl();
+  using server = libssl.serverContext(certificate);
+  using client = libssl.clientContext(certificate.cert);
+  const bytes = new Uint8Array(100);
+  const sessions = [server.begin(null), client.begin(NAME)];
+  shakeHands(sessions[1]!, sessions[0]!);
+  for (const session of sessions) {
+    session[Symbol.dispose]();
+    session[Symbol.dispose]();
+    const calls = [
+      () => session.handshake(),
+      () => session.read(bytes),
+      () => session.write(bytes),
+      () => session.shutdown(),
+      () => session.give(bytes),
+      () => session.take(bytes),
+      () => session.peerDigest,
+    ];
+    for (const call of calls) assert.throws(call, { kind: "internal" });
+  }
+});
+
+test("a name that no certificate has is refused, and not left unverified", () => {
+  using certificate = selfSigned("DNS:server.test");
+  using libssl = openLibssl();
+  using context = libssl.clientContext(certificate.cert);
+  const refuses = (host: string, isIp: boolean) =>
+    assert.throws(() => context.begin({ host, isIp }), { kind: "usage" }, host);
+  refuses("fe80::1%eth0", true);
+  refuses("1.2.3", true);
+  refuses("", false);
+});
+
+test("bytes that are damaged are no fault of a certificate that is not verified", () => {
+  using certificate = selfSigned("DNS:server.test");
+  using libssl = openLibssl();
+  using server = libssl.serverContext(certificate);
+  using client = libssl.clientContext(null); // its digest is compared
+  using served = server.begin(null);
+  using session = client.begin(NAME);
+  shakeHands(session, served);
+  session.give(new Uint8Array([23, 3, 3, 0, 32, ...new Uint8Array(32)]));
+  assert.throws(
+    () => session.read(new Uint8Array(10)),
+    (thrown) => thrown instanceof TlsFailure && thrown.certificate === null,
+  );
+});
+
+test("sessions leave no memory behind, in whatever state they end", () => {
+  using certificate = selfSigned("DNS:server.test");
+  using libssl = openLibssl();
+  using server = libssl.serverContext(certificate);
+  using client = libssl.clientContext(certificate.cert);
+  const text = new Uint8Array(10_000);
+  const makeSome = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      using served = server.begin(null);
+      using session = client.begin(NAME);
+      if (i % 8 === 0) shakeHands(session, served);
+      else session.handshake();
+      if (i % 16 === 0) session.write(text);
+    }
+  };
+  makeSome(400);
+  const before = Deno.memoryUsage().rss;
+  makeSome(4_000); // 8,000 sessions of some 50 KiB
+  const grown = Deno.memoryUsage().rss - before;
+  assert(grown < 96 * 1024 * 1024, `grew by ${grown} bytes`);
+});
