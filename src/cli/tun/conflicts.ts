@@ -3,6 +3,7 @@ import { TtunError } from "../../base/errors.ts";
 import { checkClientNetworks } from "../../core/ip/client_networks.ts";
 import { clientsIn, firstHost } from "../../core/ip/address_pool.ts";
 import { MOST_NAME_SERVERS, MOST_ROUTES, type PushedSettings } from "../../core/link/v2/pushed.ts";
+import { addressOf } from "../transport/endpoint.ts";
 import { entryOf } from "../transport/table.ts";
 import type { TunClientFlags, TunFlags, TunServerFlags } from "./options.ts";
 import type { DnsConfig, GatewayConfig } from "./plane_config.ts";
@@ -151,7 +152,9 @@ export function gatewayOf(
   };
   if (system !== "linux") refuse("here: it is for Linux only so far");
   if (io === "deno") refuse("with --io deno, whose sockets cannot be told from others");
-  if (entryOf(server.scheme).load !== undefined && exclude.length === 0) {
+  // An address is dialled by this program, whose sockets have a mark.
+  const isOthers = entryOf(server.scheme).load !== undefined && addressOf(server) === null;
+  if (isOthers && exclude.length === 0) {
     refuse(
       `with ${server.scheme}:, whose program would be sent into the tunnel as well; keep the ` +
         "address that it connects to beside the tunnel, with --exclude",

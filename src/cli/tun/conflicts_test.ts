@@ -123,6 +123,8 @@ Deno.test("all traffic and the kill switch are for Linux, native sockets, and wh
   });
   const ssh = ["-s", "exec:ssh host ttun server -l stdio:", "--default-route"];
   assert.equal(gateway(...ssh, "--exclude", "192.0.2.9/32")("linux")?.exclude.length, 1);
+  const tls = gateway("-s", "tls://host", "--default-route", "--kill-switch");
+  assert.deepEqual(tls("linux"), { defaultRoute: true, killSwitch: true, exclude: [] });
   for (
     const [args, system, message] of [
       [["host", "--exclude", "10.0.0.0/8"], "linux", /--exclude without --default-route/],
