@@ -215,6 +215,9 @@ test({
       "/etc/own",
     );
 
+    await machine.write("/etc/ttun/a;b", "vbYTtPqk3wU4yhDZ1s0dLQ\n");
+    await machine.write(CONFIG, `${CLIENT}key-file = "/etc/ttun/a;b"\n`);
+    await refused(/with key-file "\/etc\/ttun\/a;b": its path may have letters/);
     await machine.write(CONFIG, `${CLIENT}log-file = "/var/log/a"\n`);
     await refused(/with log-file: the log goes to the journal/);
     await machine.write(CONFIG, '[[client]]\nserver = "a"\nsever = "b"\n');

@@ -115,6 +115,24 @@ for (const loop of LOOPS) {
     await askLater();
   });
 
+  test(`a watchdog hears nothing from a plane that hangs: ${loop}`, async () => {
+    const until = new SharedArrayBuffer(4);
+    const { said, error } = await world({ loop, play: "abort", until }, (stop, said, alive) => ({
+      prepare: async () => {
+        const answer = alive().then(() => said.push("alive"));
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        said.push("silent");
+        Atomics.store(new Int32Array(until), 0, 1);
+        Atomics.notify(new Int32Array(until), 0);
+        await answer;
+        setTimeout(stop);
+        return "north";
+      },
+    }));
+    assert.equal(error, null);
+    assert.deepEqual(said, ["silent", "alive", "afterwards"]);
+  });
+
   test(`a session waits until its addresses are taken: ${loop}`, async () => {
     const { said, error } = await world({ loop, play: "addresses" }, (_, said) => ({
       addresses: (addresses) => {

@@ -22,6 +22,8 @@ export interface Script {
     | "deaf"
     | "crash"
     | "end";
+  /** Blocks its thread when it is ready, until the first number there is 1. */
+  readonly until?: SharedArrayBuffer;
 }
 
 export const FACTS = { listen: "192.0.2.1:1" };
@@ -30,7 +32,7 @@ serveWorker(play);
 
 /** @throws the failure that the script wants */
 async function play(
-  { loop, play }: Script,
+  { loop, play, until }: Script,
   { port: messages, stop: { signal }, stop }: PlaneHost,
 ): Promise<void> {
   using libc = loop === "blocking" ? openLibc() : null;
@@ -39,6 +41,7 @@ async function play(
   void port.stop.then(() => stop.abort()); // `stop` never rejects
   if (play === "refuse") throw new TtunError("in_use", "The port is taken");
   port.report({ kind: "ready", facts: FACTS });
+  if (until !== undefined) Atomics.wait(new Int32Array(until), 0, 0);
   const start = await Promise.race([port.start, port.stop]);
   switch (play) {
     case "serve":

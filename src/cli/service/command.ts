@@ -164,12 +164,15 @@ function planned(text: string, manager: Manager, commands: FileCommands): Servic
     );
   }
   const services = servicesOf({ name, config, entries: soundHere(config, commands) }, commands);
-  for (const { files, refused } of services) {
-    const [first] = refused;
-    if (manager.hasOwnUser && first !== undefined) throw new TtunError("usage", first);
-    for (const file of files.slice(1)) safeFile(file.path, file.name, mend);
-  }
-  return services;
+  const [refused] = services.flatMap((one) => one.refused);
+  if (manager.hasOwnUser && refused !== undefined) throw new TtunError("usage", refused);
+  return services.map((service) => ({
+    ...service,
+    files: service.files.map((file) => ({
+      ...file,
+      path: file.path === config ? config : safeFile(file.path, file.name, mend),
+    })),
+  }));
 }
 
 /** The environment does not count: a service has another one. @throws {TtunError} usage */
