@@ -24,7 +24,7 @@ const MAY_IMPORT: Record<Layer, { layers: Layer[]; types?: Layer[]; packages: Re
 
 /**
  * Rooms of src/app: what each may import besides itself. Services (tun, proxy, forward) and transports (hop,
- * tt) never import each other: they meet in `system`, which may import all. A room of src/core that
+ * punch, tt) never import each other: they meet in `system`, which may import all. A room of src/core that
  * is named as a transport is that one's.
  */
 const ROOM_MAY_IMPORT: Record<string, readonly string[]> = {
@@ -33,12 +33,13 @@ const ROOM_MAY_IMPORT: Record<string, readonly string[]> = {
   link: ["loop", "net"],
   mux: ["loop", "net", "link"],
   hop: ["loop", "net", "link"],
+  punch: ["loop", "net"],
   tt: ["loop", "net", "link", "hop"],
   tun: ["loop", "net"],
   proxy: ["loop", "net"],
   forward: ["loop", "net"],
   status: ["loop", "net"],
-  system: ["loop", "net", "link", "mux", "hop", "tt", "tun", "proxy", "forward", "status"],
+  system: ["loop", "net", "link", "mux", "hop", "punch", "tt", "tun", "proxy", "forward", "status"],
 };
 
 /** Layers that run the same anywhere: no runtime, no clock, no chance. */

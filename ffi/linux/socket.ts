@@ -23,6 +23,7 @@ export const AF_UNIX = 1;
 export const IPPROTO_IPV6 = 41;
 const SO_REUSEADDR = 2;
 const SO_ERROR = 4;
+const SO_REUSEPORT = 15;
 export const IPV6_V6ONLY = 26;
 const SHUT_WR = 1;
 const FIONBIO = 0x5421n;
@@ -116,6 +117,42 @@ export function startConnect(libc: Libc, to: HostPort, kind: SocketKind): number
   if (result === 0 || result === -Errno.EINPROGRESS || result === -Errno.EINTR) return fd;
   libc.close(fd);
   throw new NativeError("connect", -result);
+}
+
+/**
+ * Connects from a port that a listener of `listenShared` may have at the same time, as hole punching
+ * needs it. Returns as `startConnect`. @throws {NativeError} EADDRINUSE, …
+ */
+export function startConnectFrom(libc: Libc, to: HostPort, port: number): number {
+  const any = to.host.includes(":") ? "::" : "0.0.0.0";
+  const fd = openShared(libc, { host: any, port });
+  return guarded(libc, fd, () => {
+    const { size } = writeSockaddr(to, name, libc);
+    const result = libc.connect(fd, name, size);
+    if (result === 0 || result === -Errno.EINPROGRESS || result === -Errno.EINTR) return fd;
+    throw new NativeError("connect", -result);
+  });
+}
+
+/** Listens on a port from which connections may be made at the same time. @throws {NativeError} */
+export function listenShared(libc: Libc, at: HostPort): number {
+  const fd = openShared(libc, at);
+  return guarded(libc, fd, () => {
+    check("listen", libc.listen(fd, BACKLOG));
+    return fd;
+  });
+}
+
+function openShared(libc: Libc, at: HostPort): number {
+  const { family, size } = writeSockaddr(at, name, libc);
+  const fd = openSocket(libc, family, { mptcp: false });
+  return guarded(libc, fd, () => {
+    setOption(libc, fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    setOption(libc, fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (family === AF_INET6) setOption(libc, fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    check("bind", libc.bind(fd, name, size));
+    return fd;
+  });
 }
 
 /**

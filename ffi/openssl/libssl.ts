@@ -2,7 +2,7 @@ import { TtunError } from "../../src/base/errors.ts";
 import { type Library, openLibrary } from "../library.ts";
 import { cString } from "../native.ts";
 
-/** These constants are of openssl/ssl.h, tls1.h, x509_vfy.h, x509v3.h and bio.h. */
+/** These constants are of openssl/ssl.h, tls1.h, x509.h, x509_vfy.h, x509v3.h, asn1.h and obj_mac.h. */
 const SSL_CTRL_SET_SESS_CACHE_MODE = 44;
 const SSL_CTRL_SET_TLSEXT_HOSTNAME = 55;
 const SSL_CTRL_SET_MIN_PROTO_VERSION = 123;
@@ -22,7 +22,13 @@ const X509_V_OK = 0;
 const VERIFY_RESULTS = 100;
 const X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS = 0x4;
 
+const MBSTRING_ASC = 0x1001;
+const NID_SUBJECT_ALT_NAME = 85;
+const NID_EXT_KEY_USAGE = 126;
+const X509_VERSION_3 = 2n;
+
 const MAX_INT = 0x7fff_ffff;
+const DAY_SECONDS = 86_400;
 const DIGEST_SIZE = 32;
 
 /** Functions of libssl 3, and of the libcrypto that it brings along. */
@@ -63,6 +69,34 @@ const TABLE = {
   X509_digest: { parameters: ["pointer", "pointer", "buffer", "buffer"], result: "i32" },
   X509_verify_cert_error_string: { parameters: ["i64"], result: "pointer" },
   EVP_sha256: { parameters: [], result: "pointer" },
+  EVP_PKEY_CTX_new_from_name: { parameters: ["pointer", "buffer", "pointer"], result: "pointer" },
+  EVP_PKEY_CTX_free: { parameters: ["pointer"], result: "void" },
+  EVP_PKEY_keygen_init: { parameters: ["pointer"], result: "i32" },
+  EVP_PKEY_generate: { parameters: ["pointer", "buffer"], result: "i32" },
+  EVP_PKEY_free: { parameters: ["pointer"], result: "void" },
+  X509_new: { parameters: [], result: "pointer" },
+  X509_set_version: { parameters: ["pointer", "i64"], result: "i32" },
+  X509_get_serialNumber: { parameters: ["pointer"], result: "pointer" },
+  ASN1_INTEGER_set_uint64: { parameters: ["pointer", "u64"], result: "i32" },
+  X509_getm_notBefore: { parameters: ["pointer"], result: "pointer" },
+  X509_getm_notAfter: { parameters: ["pointer"], result: "pointer" },
+  X509_gmtime_adj: { parameters: ["pointer", "i64"], result: "pointer" },
+  X509_get_subject_name: { parameters: ["pointer"], result: "pointer" },
+  X509_NAME_add_entry_by_txt: {
+    parameters: ["pointer", "buffer", "i32", "buffer", "i32", "i32", "i32"],
+    result: "i32",
+  },
+  X509_set_issuer_name: { parameters: ["pointer", "pointer"], result: "i32" },
+  X509_set_pubkey: { parameters: ["pointer", "pointer"], result: "i32" },
+  X509V3_EXT_conf_nid: {
+    parameters: ["pointer", "pointer", "i32", "buffer"],
+    result: "pointer",
+  },
+  X509_add_ext: { parameters: ["pointer", "pointer", "i32"], result: "i32" },
+  X509_EXTENSION_free: { parameters: ["pointer"], result: "void" },
+  X509_sign: { parameters: ["pointer", "pointer", "pointer"], result: "i32" },
+  SSL_CTX_use_certificate: { parameters: ["pointer", "pointer"], result: "i32" },
+  SSL_CTX_use_PrivateKey: { parameters: ["pointer", "pointer"], result: "i32" },
   BIO_s_mem: { parameters: [], result: "pointer" },
   BIO_new: { parameters: ["pointer"], result: "pointer" },
   BIO_read: { parameters: ["pointer", "buffer", "i32"], result: "i32" },
@@ -108,6 +142,11 @@ export interface CertificateFiles {
 
 /** Dispose after all its contexts. */
 export interface Libssl extends Disposable {
+  /**
+   * A server's context with a certificate of its own, made for this run: Ed25519, self-signed, for
+   * the name `name`, a week long.
+   */
+  ownContext(name: string): TlsContext;
   /** @throws {TtunError} usage, if one of the files cannot be used */
   serverContext(files: CertificateFiles): TlsContext;
   /**
@@ -124,6 +163,7 @@ export function openLibssl(): Libssl {
   const call = library.symbols;
   const words = verifyWords(call);
   return {
+    ownContext: (name) => ownContext(call, words, name),
     serverContext: (files) => serverContext(call, words, files),
     clientContext: (ca) => clientContext(call, words, ca),
     [Symbol.dispose]: () => library[Symbol.dispose](),
@@ -160,6 +200,59 @@ function serverContext(
     call.SSL_CTX_set_num_tickets(pointer, 0n);
     call.SSL_CTX_set_options(pointer, SSL_OP_NO_TICKET);
     call.SSL_CTX_ctrl(pointer, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, null);
+    return context;
+  } catch (error) {
+    context[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function ownContext(call: Symbols, words: readonly string[], name: string): TlsContext {
+  using owned = new DisposableStack();
+  const fail = () => {
+    throw new TtunError("system", `Cannot make a certificate: ${takeError(call)}`);
+  };
+  const must = (result: number) => result > 0 || fail();
+  const have = (pointer: Deno.PointerValue, free: (pointer: Deno.PointerValue) => void) =>
+    owned.adopt(pointer ?? fail(), free);
+  const maker = have(
+    call.EVP_PKEY_CTX_new_from_name(null, cString("ED25519"), null),
+    call.EVP_PKEY_CTX_free,
+  );
+  must(call.EVP_PKEY_keygen_init(maker));
+  const made = new BigUint64Array(1);
+  must(call.EVP_PKEY_generate(maker, new Uint8Array(made.buffer)));
+  const key = have(Deno.UnsafePointer.create(made[0]!), call.EVP_PKEY_free);
+  const certificate = have(call.X509_new(), call.X509_free);
+  must(call.X509_set_version(certificate, X509_VERSION_3));
+  const serial = crypto.getRandomValues(new BigUint64Array(1))[0]! >> 1n;
+  must(call.ASN1_INTEGER_set_uint64(call.X509_get_serialNumber(certificate), serial));
+  const day = BigInt(DAY_SECONDS);
+  call.X509_gmtime_adj(call.X509_getm_notBefore(certificate), -day); // clocks differ
+  call.X509_gmtime_adj(call.X509_getm_notAfter(certificate), 7n * day);
+  const subject = call.X509_get_subject_name(certificate);
+  const text = cString(name);
+  must(call.X509_NAME_add_entry_by_txt(subject, cString("O"), MBSTRING_ASC, text, -1, -1, 0));
+  must(call.X509_set_issuer_name(certificate, subject));
+  must(call.X509_set_pubkey(certificate, key));
+  for (
+    const [nid, value] of [
+      [NID_SUBJECT_ALT_NAME, `DNS:${name}`],
+      [NID_EXT_KEY_USAGE, "serverAuth"],
+    ] as const
+  ) {
+    const extension = have(
+      call.X509V3_EXT_conf_nid(null, null, nid, cString(value)),
+      call.X509_EXTENSION_free,
+    );
+    must(call.X509_add_ext(certificate, extension, -1)); // a copy
+  }
+  must(call.X509_sign(certificate, key, null));
+  const context = newContext(call, words, true);
+  try {
+    must(call.SSL_CTX_use_certificate(context.pointer, certificate)); // both are counted
+    must(call.SSL_CTX_use_PrivateKey(context.pointer, key));
+    call.SSL_CTX_set_num_tickets(context.pointer, 0n);
     return context;
   } catch (error) {
     context[Symbol.dispose]();

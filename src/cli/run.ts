@@ -40,7 +40,7 @@ export async function run(
   usr1: Usr1 | null = null,
 ): Promise<number> {
   const isAlias = Object.values(commands).some((found) =>
-    isGroup(found) && program !== null && found.aliases.includes(program)
+    program !== null && found.aliases.includes(program)
   );
   try {
     const all = isAlias ? [program!, ...args] : args;
@@ -137,7 +137,7 @@ interface NamedCommand {
 function find(word: string, { words, commands }: Level): NamedCommand | Level | undefined {
   const [name, found] =
     Object.entries(commands).find(([name, found]) =>
-      name === word || (isGroup(found) && found.aliases.includes(word))
+      name === word || found.aliases.includes(word)
     ) ?? [];
   if (name === undefined || found === undefined) return undefined;
   if (isGroup(found)) return groupLevel(name, found);

@@ -10,6 +10,8 @@ export interface Command {
   /** A complete command line, for help. */
   readonly example: string;
   readonly options: OptionTable;
+  /** A program of such a name behaves like the command (program_name.ts). */
+  readonly aliases: readonly string[];
   /** A configuration file may have tables for it. */
   readonly isConfigurable: boolean;
   /** Reads a command line. @throws {TtunError} usage */
@@ -72,6 +74,7 @@ interface CommandSpec<T extends OptionTable> {
   readonly summary: string;
   readonly example: string;
   readonly options: T;
+  readonly aliases?: readonly string[];
   readonly refusals?: Refusals;
   /** True for a command about configurations, which none has a table for. */
   readonly notInFiles?: true;
@@ -89,6 +92,7 @@ export function defineCommand<T extends OptionTable>(spec: CommandSpec<T>): Comm
   return {
     summary: spec.summary,
     example: spec.example,
+    aliases: spec.aliases ?? [],
     options,
     isConfigurable,
     prepare(args) {

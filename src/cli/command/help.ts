@@ -85,6 +85,7 @@ export function commandHelp(name: string, command: Command): string {
     ...groupedOptions(options),
     ...(options.length === 0 ? [] : [wrap(OPTION_RULES.join(" "))]),
     ["Example:", ...indented([command.example])],
+    ...command.aliases.map((alias) => wrap(`ttun ${alias} is the same as ttun ${name}.`)),
   ]);
 }
 

@@ -52,10 +52,10 @@ export function helpWordsOf(commands: Commands): string[] {
   return [...Object.keys(commands), ...Object.keys(TOPICS)];
 }
 
-/** Returns program names that stand for a group (program_name.ts). */
+/** Returns program names that stand for a group or a command (program_name.ts). */
 export function programsOf(commands: Commands): { program: string; group: string }[] {
   return Object.entries(commands).flatMap(([group, found]) =>
-    isGroup(found) ? found.aliases.map((program) => ({ program, group })) : []
+    found.aliases.map((program) => ({ program, group }))
   );
 }
 

@@ -1,5 +1,6 @@
 import type { ForwardConfig } from "../forward/plane_config.ts";
 import type { MeasureConfig } from "../measure/plane_config.ts";
+import type { PeerConfig } from "../peer/plane_config.ts";
 import type { ProxyConfig } from "../proxy/plane_config.ts";
 import type { TunConfig } from "../tun/plane_config.ts";
 import type { PlaneHost } from "./messages.ts";
@@ -10,6 +11,7 @@ export interface PlaneConfigs {
   proxy: ProxyConfig;
   forward: ForwardConfig;
   measure: MeasureConfig;
+  peer: PeerConfig;
 }
 
 export type PlaneConfig = PlaneConfigs[keyof PlaneConfigs];
@@ -27,4 +29,5 @@ export const PLANES: {
   proxy: () => import("../proxy/plane.ts"),
   forward: () => import("../forward/plane.ts"),
   measure: () => import("../measure/plane.ts"),
+  peer: () => import("../peer/plane.ts"),
 };

@@ -1,17 +1,13 @@
 import { type Addr, isIpAddress } from "../../base/addr.ts";
 import { constantTimeEqual } from "../../base/bytes.ts";
 import { noAnswer } from "../../base/dial_timeout.ts";
-import { onAbort } from "../../base/scope.ts";
-import { startClose } from "../../base/start_close.ts";
 import { withoutZone } from "../../base/zone.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Dialer, DialEvents, DialOptions } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { TlsContext, TlsSession } from "../../../ffi/openssl/libssl.ts";
 import { wrongPin } from "./tls_errors.ts";
-import { runHandshake } from "./tls_handshake.ts";
-import { TlsPipe } from "./tls_pipe.ts";
-import { TlsStream } from "./tls_stream.ts";
+import { openTls } from "./open_tls.ts";
 
 /** Milliseconds for a handshake, where the dial has no limit of its own. */
 const HANDSHAKE_MS = 10_000;
@@ -46,30 +42,15 @@ export class TlsDialer implements Dialer {
 
   #begin(stream: Connection, to: Addr, o: DialOptions, events: DialEvents): void {
     const { clock } = this.#o;
-    const { timeoutMs = HANDSHAKE_MS, cancel } = o;
-    let session: TlsSession;
-    try {
-      cancel?.throwIfAborted(); // since the connection is there
-      session = this.#session();
-    } catch (error) {
-      startClose(stream);
-      return void events.failed(error);
-    }
-    const pipe = new TlsPipe(stream, session);
-    const waiting = new DisposableStack();
-    const end = (failure: { readonly error: unknown } | null): boolean | void => {
-      if (waiting.disposed) return true;
-      waiting.dispose();
-      if (failure === null) {
-        return events.connected(new TlsStream(pipe, { signal: o.signal, clock }));
-      }
-      session[Symbol.dispose]();
-      startClose(stream);
-      return events.failed(failure.error);
-    };
-    waiting.use(clock.after(timeoutMs, () => end({ error: noAnswer(to, timeoutMs) })));
-    if (cancel !== undefined) waiting.use(onAbort(cancel, (error) => end({ error })));
-    runHandshake(pipe, (done) => this.#judge(done, stream.peer), end);
+    const { timeoutMs = HANDSHAKE_MS, cancel, signal } = o;
+    openTls(stream, () => this.#session(), {
+      clock,
+      signal,
+      cancel,
+      timeoutMs,
+      late: () => noAnswer(to, timeoutMs),
+      judge: (session) => this.#judge(session, stream.peer),
+    }, events);
   }
 
   /** A zone (fe80::1%eth0) is this machine's affair: no certificate has it. */

@@ -1,0 +1,25 @@
+import type { Connection } from "../../contract/connection.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { Stream } from "../../contract/stream.ts";
+import { whenDelivered } from "../net/delivered.ts";
+import { relayScope } from "../net/relay_scope.ts";
+
+const CHUNK = 64 * 1024;
+
+/**
+ * Carries bytes between a program's standard input and output and a peer until both ways have ended
+ * and the last ones are delivered. @throws {TtunError} lost; the signal's reason
+ */
+export async function runPipe(
+  stdio: Stream,
+  peer: Connection,
+  { clock, signal }: { clock: Clock; signal: AbortSignal },
+): Promise<void> {
+  const limits = { idleMs: Infinity, halfClosedMs: Infinity };
+  await relayScope({ clock, signal, limits, chunk: CHUNK }, ({ tasks, relays }) => {
+    tasks.spawn(async () => {
+      await relays.run(stdio, peer);
+      await new Promise<void>((resolve) => whenDelivered(peer, clock, resolve));
+    });
+  });
+}

@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { test } from "../check.ts";
+import { type NatKind, natLab, PUBLIC } from "../nat_lab.ts";
+import type { Host, Process } from "../netns.ts";
+import { selfSigned } from "../suite/certificates.ts";
+import { ENV, pause, ttunCommand } from "./tunnel.ts";
+
+const TETE = new URL("../fixture/tete.py", import.meta.url).pathname;
+
+/** Starts the end with the public address of that number; files are its standard input and output. */
+function startPeer(
+  host: Host,
+  number: 0 | 1,
+  files: { input: string; output: string },
+  ...args: string[]
+): Process {
+  const [command, rest] = ttunCommand(
+    ...["peer", "-v", "-myip", PUBLIC[number], "-peerip", PUBLIC[1 - number]!, ...args],
+  );
+  const script = `exec "$@" <${files.input} >${files.output}`;
+  return host.spawn("sh", ["-euc", script, "sh", command, ...rest], { env: ENV });
+}
+
+interface Files extends AsyncDisposable {
+  readonly path: string;
+  /** Files with so many random bytes, to be sent by the ends. */
+  readonly sent: readonly [string, string];
+  readonly got: readonly [string, string];
+  expectSame(): Promise<void>;
+}
+
+async function makeFiles(...bytes: [number, number]): Promise<Files> {
+  const path = await Deno.makeTempDir();
+  const sent = bytes.map((_, i) => `${path}/sent${i}`) as [string, string];
+  const got = bytes.map((_, i) => `${path}/got${i}`) as [string, string];
+  for (const [i, count] of bytes.entries()) {
+    const file = await Deno.open(sent[i]!, { write: true, create: true });
+    const writer = file.writable.getWriter();
+    for (let left = count; left > 0; left -= 65_536) {
+      await writer.write(crypto.getRandomValues(new Uint8Array(Math.min(left, 65_536))));
+    }
+    await writer.close();
+  }
+  return {
+    path,
+    sent,
+    got,
+    async expectSame() {
+      for (const [i, file] of sent.entries()) {
+        const [a, b] = await Promise.all([file, got[1 - i]!].map((name) => Deno.readFile(name)));
+        assert.equal(a!.length, b!.length);
+        assert.deepEqual(await sha256(a!), await sha256(b!));
+      }
+    },
+    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
+  };
+}
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+}
+
+const filesOf = (files: Files, i: 0 | 1) => ({ input: files.sent[i], output: files.got[i] });
+
+const wordsOf = ({ output }: Process) => /words=(\S+)/.exec(output)?.[1];
+
+const ROWS: [NatKind, NatKind][] = [
+  ["open", "open"],
+  ["firewall", "port-restricted"],
+  ["port-restricted", "port-restricted"],
+];
+
+for (const kinds of ROWS) {
+  test(`peer: ${kinds.join(" and ")}: bytes both ways, ends behind them, the same words`, async () => {
+    await using lab = await natLab(...kinds);
+    await using files = await makeFiles(30_000_000, 2_000_000);
+    await using first = startPeer(lab.hosts[0], 0, filesOf(files, 0));
+    await first.waitFor(/connecting/);
+    await pause(700);
+    await using second = startPeer(lab.hosts[1], 1, filesOf(files, 1), "-k");
+    assert.equal((await first.status).code, 0, first.output);
+    assert.equal((await second.status).code, 0, second.output);
+    await files.expectSame();
+    assert.match(wordsOf(first) ?? "", /^([a-z]+-){5}[a-z]+$/);
+    assert.equal(wordsOf(first), wordsOf(second));
+    assert.match(first.output, /warn .*compare the words of both ends by another way/);
+  });
+}
+
+test("peer: where both NATs change ports there is no way, and it says so within the deadline", async () => {
+  await using lab = await natLab("remapping", "remapping");
+  await using files = await makeFiles(10, 10);
+  const ends = [0, 1].map((i) =>
+    startPeer(lab.hosts[i]!, i as 0 | 1, filesOf(files, i as 0 | 1), "--deadline", "3")
+  );
+  for (const end of ends) {
+    await using _end = end;
+    assert.equal((await end.status).code, 4, end.output);
+    assert.match(end.output, /Cannot reach 198\.51\.100\.\d within 3 s: nothing has come from it/);
+    assert.match(end.output, /a NAT that changes ports at both ends cannot be passed/);
+  }
+});
+
+test("peer: where one NAT changes its port, the open end says from which port it comes", async () => {
+  await using lab = await natLab("open", "remapping");
+  await using files = await makeFiles(10, 10);
+  const deadline = ["--deadline", "4"];
+  await using open = startPeer(lab.hosts[0], 0, filesOf(files, 0), ...deadline);
+  await using _other = startPeer(lab.hosts[1], 1, filesOf(files, 1), ...deadline);
+  assert.equal((await open.status).code, 4, open.output);
+  assert.match(open.output, /it comes from port \d+.* instead of 54312, so its NAT changes ports/);
+});
+
+for (const [what, number] of [["server", 1], ["client", 0]] as const) {
+  // tete ends all when our standard input does, as it knows no half-close: ours ends behind its bytes.
+  test(`peer: the program tete at the other end, which is the TLS ${what}`, async () => {
+    await using lab = await natLab("port-restricted", "port-restricted");
+    await using files = await makeFiles(3_000_000, 1_000_000);
+    using certificate = selfSigned("DNS:tete");
+    // The greater address is the client's: tete has the lesser one, or the greater one.
+    const tete = 1 - number as 0 | 1;
+    const args = [PUBLIC[tete], PUBLIC[number], "7001", "7000", certificate.cert, certificate.key];
+    const { input, output } = filesOf(files, tete);
+    const script = `exec python3 ${TETE} "$@" <${input} >${output}`;
+    await using other = lab.hosts[tete].spawn("sh", ["-euc", script, "sh", ...args]);
+    const ports = ["-lport", "7000", "-rport", "7001"];
+    const command = ttunCommand(
+      ...["tete", "-myip", PUBLIC[number], "-peerip", PUBLIC[tete], ...ports],
+    );
+    const own = `(cat ${files.sent[number]}; sleep 4) | "$@" >${files.got[number]}`;
+    await using peer = lab.hosts[number].spawn(
+      "sh",
+      ["-euc", own, "sh", command[0], ...command[1]],
+      { env: ENV },
+    );
+    await peer.waitFor(/Connected to peer!/, 20_000);
+    await other.waitFor(/Connected to peer!/);
+    await other.waitFor(/Peer closed connection/, 20_000);
+    await peer.waitFor(/Peer closed connection/);
+    await files.expectSame();
+  });
+}
+
+test("peer: foreign connections count for nothing; a wrong fingerprint ends it with words", async () => {
+  await using lab = await natLab("open", "open");
+  await using files = await makeFiles(10, 10);
+  const [a, b] = lab.hosts;
+  await using first = startPeer(a, 0, filesOf(files, 0), "--fingerprint", "00".repeat(32));
+  await first.waitFor(/connecting/);
+  for (let i = 0; i < 12; i++) await b.sh(`nc -z -w 1 ${PUBLIC[0]} 54312`);
+  await using second = startPeer(b, 1, filesOf(files, 1));
+  assert.equal((await first.status).code, 3, first.output);
+  assert.match(
+    first.output,
+    /Cannot trust the other end: the certificate has the SHA-256 [0-9a-f]{64}/,
+  );
+  assert.notEqual((await second.status).code, 0, second.output);
+});
+
+test("peer: an end that is killed in the middle is a loss for the other, and no success", async () => {
+  await using lab = await natLab("open", "open");
+  await using files = await makeFiles(10, 10);
+  const endless = { input: "/dev/zero", output: "/dev/null" };
+  await using first = startPeer(lab.hosts[0], 0, endless);
+  await using second = startPeer(lab.hosts[1], 1, { input: "/dev/zero", output: files.got[1] });
+  await Promise.all([first, second].map((end) => end.waitFor(/Connected to peer!/)));
+  await pause(200);
+  first.signal("SIGKILL");
+  assert.equal((await second.status).code, 9, second.output);
+  assert.match(second.output, /Lost the connection/);
+});
+
+test("peer: Ctrl-C ends it within a second, before there is a connection too; the other hears a loss", async () => {
+  await using lab = await natLab("open", "open");
+  const endless = { input: "/dev/zero", output: "/dev/null" };
+  for (const isConnected of [false, true]) {
+    await using first = startPeer(lab.hosts[0], 0, endless);
+    await first.waitFor(/connecting/);
+    if (!isConnected) {
+      first.signal("SIGINT");
+      assert.equal((await first.status).code, 0, first.output);
+      continue;
+    }
+    await using second = startPeer(lab.hosts[1], 1, endless);
+    await Promise.all([first, second].map((end) => end.waitFor(/Connected to peer!/)));
+    first.signal("SIGTERM");
+    assert.equal((await first.status).code, 0, first.output);
+    assert.equal((await second.status).code, 9, second.output);
+  }
+});
