@@ -196,15 +196,19 @@ function serverContext(
       call.SSL_CTX_use_PrivateKey_file(pointer, cString(key), SSL_FILETYPE_PEM) !== 1 ||
       call.SSL_CTX_check_private_key(pointer) !== 1
     ) throw unusable(call, `the key ${JSON.stringify(key)} of the certificate`);
-    // No session is resumed: nothing of a stranger's stays in memory behind the connection.
-    call.SSL_CTX_set_num_tickets(pointer, 0n);
-    call.SSL_CTX_set_options(pointer, SSL_OP_NO_TICKET);
-    call.SSL_CTX_ctrl(pointer, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, null);
+    resumeNothing(call, pointer);
     return context;
   } catch (error) {
     context[Symbol.dispose]();
     throw error;
   }
+}
+
+/** Nothing of a stranger's stays in memory behind the connection. */
+function resumeNothing(call: Symbols, pointer: Deno.PointerValue): void {
+  call.SSL_CTX_set_num_tickets(pointer, 0n);
+  call.SSL_CTX_set_options(pointer, SSL_OP_NO_TICKET);
+  call.SSL_CTX_ctrl(pointer, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, null);
 }
 
 function ownContext(call: Symbols, words: readonly string[], name: string): TlsContext {
@@ -252,7 +256,7 @@ function ownContext(call: Symbols, words: readonly string[], name: string): TlsC
   try {
     must(call.SSL_CTX_use_certificate(context.pointer, certificate)); // both are counted
     must(call.SSL_CTX_use_PrivateKey(context.pointer, key));
-    call.SSL_CTX_set_num_tickets(context.pointer, 0n);
+    resumeNothing(call, context.pointer);
     return context;
   } catch (error) {
     context[Symbol.dispose]();

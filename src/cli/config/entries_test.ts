@@ -41,6 +41,7 @@ function goodText(option: Option): string {
 }
 
 const GOOD = [
+  "ab".repeat(32),
   "192.0.2.7",
   "192.0.2.0/24",
   "8080",

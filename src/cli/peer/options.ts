@@ -10,6 +10,7 @@ const PORT = 54_312;
 export const PEER_OPTIONS = {
   myIp: {
     names: ["my-ip", "myip"],
+    group: "basic",
     kind: "string",
     metavar: "IP",
     required: true,
@@ -18,6 +19,7 @@ export const PEER_OPTIONS = {
   },
   peerIp: {
     names: ["peer-ip", "peerip"],
+    group: "basic",
     kind: "string",
     metavar: "IP",
     required: true,
@@ -26,6 +28,7 @@ export const PEER_OPTIONS = {
   },
   localPort: {
     names: ["local-port", "lport"],
+    group: "basic",
     kind: "integer",
     metavar: "PORT",
     min: 1,
@@ -35,6 +38,7 @@ export const PEER_OPTIONS = {
   },
   remotePort: {
     names: ["remote-port", "rport"],
+    group: "basic",
     kind: "integer",
     metavar: "PORT",
     min: 1,
@@ -44,6 +48,7 @@ export const PEER_OPTIONS = {
   },
   keepAlive: {
     names: ["keep-alive", "k"],
+    group: "basic",
     kind: "boolean",
     default: false,
     help:
@@ -51,6 +56,7 @@ export const PEER_OPTIONS = {
   },
   deadline: {
     names: ["deadline"],
+    group: "basic",
     kind: "integer",
     metavar: "SECONDS",
     min: 1,

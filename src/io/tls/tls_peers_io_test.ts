@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { openLibc } from "../../../ffi/linux/libc.ts";
-import { openLibssl } from "../../../ffi/openssl/libssl.ts";
+import { openLibssl, type TlsSession } from "../../../ffi/openssl/libssl.ts";
 import { test } from "../../../tests/check.ts";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { keptLog } from "../../../tests/fake/log.ts";
@@ -217,4 +217,29 @@ test("strangers end no listener: garbage, silence, and more of them than there m
   } finally {
     for (const conn of conns) conn.close();
   }
+});
+
+/** Carries what one end has for the other. */
+function pass(from: TlsSession, to: TlsSession): void {
+  const bytes = new Uint8Array(65_536);
+  for (let got; (got = from.take(bytes)) > 0;) to.give(bytes.subarray(0, got));
+}
+
+test("a certificate that is made for a run is another one each time, and both ends see the same", () => {
+  using libssl = openLibssl();
+  using first = libssl.ownContext("tete");
+  using second = libssl.ownContext("tete");
+  assert.notDeepEqual(first.ownDigest, second.ownDigest);
+  using trusting = libssl.clientContext(null);
+  using server = first.begin(null);
+  using client = trusting.begin(null);
+  const isUp = [false, false];
+  for (let turn = 0; turn < 5; turn++) {
+    isUp[0] ||= client.handshake();
+    pass(client, server);
+    isUp[1] ||= server.handshake();
+    pass(server, client);
+  }
+  assert.deepEqual(isUp, [true, true]);
+  assert.deepEqual(client.peerDigest, first.ownDigest);
 });
