@@ -5,7 +5,7 @@ import { hostBehind } from "./networks.ts";
 /** `open`: no NAT, no firewall, the host itself has the public address. */
 export type NatKind = "open" | "firewall" | "port-restricted" | "remapping";
 
-/** What each kind is for iptables; `wan` is the public side. */
+/** Rules of iptables for each kind; `wan` is the public side. */
 const RULES: Readonly<Record<Exclude<NatKind, "open">, string>> = {
   firewall: "",
   "port-restricted": "iptables -t nat -A POSTROUTING -o wan -j MASQUERADE",
