@@ -82,7 +82,8 @@ function textValue(value: string): string {
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 const ALL_INVISIBLE = new RegExp(INVISIBLE.source, "gu");
 
-function escapeControls(text: string): string {
+/** Returns the text with such characters, ends of lines among them, as `\\u001b`. */
+export function escapeControls(text: string): string {
   return text.replace(ALL_INVISIBLE, (character) =>
     Array.from(
       { length: character.length },

@@ -3,7 +3,7 @@ import { abortable } from "../../base/scope.ts";
 import { type RatedReport, withRates } from "../../core/status/rates.ts";
 import type { StatusReport } from "../../core/status/report.ts";
 import type { RunContext } from "../command/context.ts";
-import { printPlain } from "../output/log_writer.ts";
+import { escapeControls, printPlain } from "../output/log_writer.ts";
 import { print } from "../output/stdout.ts";
 import { statusDump } from "./dump.ts";
 import { ask, findSockets } from "./query.ts";
@@ -81,7 +81,7 @@ function outputOf(
   { json, dump, streams }: { json: boolean; dump: boolean; streams: boolean },
 ): string {
   if (dump) return reports.map(statusDump).join("");
-  if (json) return reports.map((report) => `${JSON.stringify(report)}\n`).join("");
+  if (json) return reports.map((report) => `${escapeControls(JSON.stringify(report))}\n`).join("");
   if (reports.length === 1 || streams) return reports.map(statusText).join("\n");
   return reports.map((report) => `${statusLine(report)}\n`).join("");
 }

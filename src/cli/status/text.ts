@@ -8,6 +8,7 @@ import type {
   StreamStatus,
   TrafficStatus,
 } from "../../core/status/report.ts";
+import { escapeControls } from "../output/log_writer.ts";
 
 /** Width of the names in front of facts. */
 const LABEL = 13;
@@ -42,7 +43,8 @@ export function statusText(report: RatedReport): string {
   if (sessions?.length === 0) fact("sessions", "none");
   for (const session of sessions ?? []) lines.push(...sessionLines(session));
   for (const client of report.absentClients ?? []) fact("absent", absentText(client));
-  return `${lines.join("\n")}\n`;
+  // Targets of streams, which the other end names, could steer the terminal.
+  return `${lines.map(escapeControls).join("\n")}\n`;
 }
 
 /** The machine's network, and ports that hop. */

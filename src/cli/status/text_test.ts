@@ -49,6 +49,16 @@ Deno.test("a client's status has its forwards, sessions, carriers, rates and rou
   );
 });
 
+Deno.test("what the other end names steers no terminal, and makes no line", () => {
+  const rest = { sentBytes: 0, receivedBytes: 0, seconds: 1, idleSeconds: 1 };
+  const target = "\x1b]0;owned\x07\n\u009b2J\u202e:80";
+  const streamList = [{ id: 1, kind: "connect", isOwn: false, target, ...rest }] as const;
+  const [session] = CLIENT.sessions!;
+  const text = statusText({ ...CLIENT, sessions: [{ ...session!, streamList }] });
+  assert.doesNotMatch(text.replaceAll("\n", ""), /[\p{Cc}\p{Cf}]/u);
+  assert.equal(text.split("\n").length, statusText(CLIENT).split("\n").length + 1);
+});
+
 Deno.test("streams are told one by one where the report has them, and the rest is counted", () => {
   const stream = { sentBytes: 12, receivedBytes: 1_500_000, seconds: 306, idleSeconds: 7.9 };
   const [session] = CLIENT.sessions!;
