@@ -1,4 +1,5 @@
 import { KeyRing } from "../../src/app/link/key_ring.ts";
+import { StrangerBudget } from "../../src/app/link/stranger_budget.ts";
 import { utf8 } from "../../src/base/bytes.ts";
 import { FakeClock } from "./clock.ts";
 import { pskKey } from "../../src/core/link/v1/kdf.ts";
@@ -11,7 +12,9 @@ export function secretOf(psk: string): Uint8Array {
 /** A server's keys, whose names are the keys themselves. */
 export function namedKeys(names: readonly string[]): KeyRing {
   const keys = names.map((name) => ({ name, password: utf8(name) }));
-  const ring = new KeyRing(keys, { clock: new FakeClock(), preciseNow: () => 0 });
+  const clock = new FakeClock();
+  const budget = new StrangerBudget({ clock, preciseNow: () => 0 });
+  const ring = new KeyRing(keys, { clock, budget });
   ring.run(({ name }) => Promise.resolve(secretOf(name))).catch(() => {}); // it cannot fail
   return ring;
 }

@@ -155,6 +155,7 @@ export class ProxyWorld implements AsyncDisposable {
     return this.#run(o, SERVER_HOST, (common, streams) => {
       const listen = o.listen?.(streams) ?? streams.listen.bind(streams);
       return serveProxy({
+        preciseNow: () => this.clock.now(),
         ...common,
         keys: o.keys ?? [{ name: "", password }],
         host: "",
@@ -208,7 +209,6 @@ export class ProxyWorld implements AsyncDisposable {
       instance: this.rng()(16),
       bind: sockets.bind,
       onUsed: () => {},
-      preciseNow: () => this.clock.now(),
       datagrams: { sockets, resolver: { resolve: this.#resolve }, idleMs: 60_000 },
     };
   }

@@ -12,6 +12,7 @@ import { clientHello } from "../../core/link/v2/hello.ts";
 import { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
 import { acceptHello, acceptLink, welcome } from "./accept.ts";
 import { connectLink } from "./connect.ts";
+import { StrangerBudget } from "./stranger_budget.ts";
 import { KeyRing } from "./key_ring.ts";
 
 const GONE = new TtunError("lost", "the client has reset");
@@ -90,7 +91,7 @@ function waiting(world: TunWorld) {
   const { secrets, clock } = partiesOf(world, "v2")();
   const keys = new KeyRing([{ name: "alice", password: new Uint8Array() }], {
     clock,
-    preciseNow: () => 0,
+    budget: new StrangerBudget({ clock, preciseNow: () => 0 }),
   });
   const ready = Promise.withResolvers<Uint8Array>();
   const done = keys.run(() => ready.promise);

@@ -3,7 +3,7 @@ import { isSameKey, type NamedKey } from "../../base/named_key.ts";
 import type { Clock } from "../../contract/host.ts";
 import { type Hello, HelloReader } from "../../core/link/v2/hello.ts";
 import { KeySearch, type KeySearchHost, type ReadyKey } from "./key_search.ts";
-import { StrangerBudget } from "./stranger_budget.ts";
+import type { StrangerBudget } from "./stranger_budget.ts";
 
 /** Milliseconds between two times that a key's use is told. */
 const TOLD_MS = 60_000;
@@ -32,8 +32,8 @@ export interface RingSearch extends Disposable {
 
 export interface KeyRingOptions {
   readonly clock: Clock;
-  /** Milliseconds at this very moment: a clock may tell the time of its loop's last turn. */
-  readonly preciseNow: () => number;
+  /** Borrowed. */
+  readonly budget: StrangerBudget;
   /** Called with a key that a client uses, once a minute. */
   readonly onUsed?: (key: NamedKey) => void;
 }
@@ -57,9 +57,8 @@ interface ReadyEntry extends ReadyKey {
  * may be replaced by others. Hellos are tried with the keys used last first; those of strangers, which
  * cost a try of each key, have a small share of the processor's time.
  */
-export class KeyRing implements Disposable {
+export class KeyRing {
   readonly #o: KeyRingOptions;
-  readonly #budget: StrangerBudget;
   readonly #host: KeySearchHost<ReadyEntry>;
   #entries: readonly Entry[];
   /** Those used last, then the others as they became ready. */
@@ -71,11 +70,8 @@ export class KeyRing implements Disposable {
   /** `keys`: in the order in which their secrets are worked out. */
   constructor(keys: readonly NamedKey[], o: KeyRingOptions) {
     this.#o = o;
-    const { clock, preciseNow } = o;
-    const budget = this.#budget = new StrangerBudget(clock);
     this.#host = {
-      preciseNow,
-      budget,
+      budget: o.budget,
       ready: () => this.#ready,
       isIncomplete: () => this.#running > 0 && this.#ready.length < this.#entries.length,
       changed: () => this.changed(),
@@ -156,10 +152,6 @@ export class KeyRing implements Disposable {
   #tell(): void {
     this.#change.resolve();
     this.#change = Promise.withResolvers();
-  }
-
-  [Symbol.dispose](): void {
-    this.#budget[Symbol.dispose]();
   }
 }
 

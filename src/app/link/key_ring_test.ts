@@ -3,6 +3,7 @@ import { FakeClock } from "../../../tests/fake/clock.ts";
 import { seededRng } from "../../../tests/fake/rng.ts";
 import type { NamedKey } from "../../base/named_key.ts";
 import { clientHello } from "../../core/link/v2/hello.ts";
+import { StrangerBudget, type StrangerBudgetOptions } from "./stranger_budget.ts";
 import { KeyRing, type KeyRingOptions } from "./key_ring.ts";
 
 const NOW = 1_790_000_000_000;
@@ -15,12 +16,17 @@ const named = (name: string, password: number): NamedKey => ({
 });
 
 /** A ring of keys whose secrets the test hands out. */
-function slowRing(count: number, o: Partial<KeyRingOptions> = {}) {
+function slowRing(
+  count: number,
+  o: Partial<StrangerBudgetOptions> & Pick<KeyRingOptions, "onUsed"> = {},
+) {
   const keys = Array.from({ length: count }, (_, i) => named(`key ${i}`, i));
-  const ring = new KeyRing(keys, { clock: new FakeClock(), preciseNow: () => 0, ...o });
+  const { clock = new FakeClock(), preciseNow = () => 0, onUsed = () => {} } = o;
+  const budget = new StrangerBudget({ clock, preciseNow });
+  const ring = new KeyRing(keys, { clock, budget, onUsed });
   const ready = Array.from({ length: count }, () => Promise.withResolvers<Uint8Array>());
   const done = ring.run(({ password: [key] }) => ready[key!]!.promise);
-  return { ring, keys, ready, done };
+  return { ring, budget, keys, ready, done };
 }
 
 Deno.test("a hello's key is found as soon as its secret is ready, and none when all are", async () => {
@@ -112,7 +118,7 @@ Deno.test("strangers wait for their turn, in order; clients of keys used last do
   const clock = new FakeClock();
   let spent = 0;
   const preciseNow = () => spent += 10;
-  const { ring, ready, done } = slowRing(20, { clock, preciseNow });
+  const { ring, budget, ready, done } = slowRing(20, { clock, preciseNow });
   for (const [key, { resolve }] of ready.entries()) resolve(secret(key));
   await done;
   const search = (key: number) => ring.search(helloOf(secret(key)));
@@ -137,5 +143,5 @@ Deno.test("strangers wait for their turn, in order; clients of keys used last do
   }
   await Promise.all(both);
   assert.deepEqual(turns, ["first key 18", "last undefined"]);
-  ring[Symbol.dispose]();
+  budget[Symbol.dispose]();
 });

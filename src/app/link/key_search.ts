@@ -1,5 +1,5 @@
 import type { Hello, HelloReader } from "../../core/link/v2/hello.ts";
-import type { StrangerBudget } from "./stranger_budget.ts";
+import { type StrangerBudget, StrangerTurn } from "./stranger_budget.ts";
 
 /** Keys, those used last, that each hello is tried with at once, whatever strangers cost. */
 const RECENT = 8;
@@ -10,8 +10,6 @@ export interface ReadyKey {
 }
 
 export interface KeySearchHost<K extends ReadyKey> {
-  /** Milliseconds at this very moment. */
-  readonly preciseNow: () => number;
   readonly budget: StrangerBudget;
   /** Those that are ready, those used last first; another list when they have changed. */
   readonly ready: () => readonly K[];
@@ -28,29 +26,26 @@ export class KeySearch<K extends ReadyKey> implements Disposable {
   readonly #tried = new Set<K>();
   /** A list all of whose keys were tried. */
   #allTried: readonly K[] | null = null;
-  /** Resolves when it may go on; null = it does not wait for that. */
-  #turn: Promise<void> | null = null;
-  #waiting: Disposable | null = null;
-  #hadTurn = false;
+  readonly #turn: StrangerTurn;
 
   /** The hello is borrowed. */
   constructor(host: KeySearchHost<K>, hello: Uint8Array) {
     this.#host = host;
     this.#hello = hello;
+    this.#turn = new StrangerTurn(host.budget);
   }
 
   /** Returns null if there is no such key; undefined: it is not known before `changed`. */
   find(unixMs: number): { readonly key: K; readonly hello: Hello } | null | undefined {
-    const { budget, isIncomplete, preciseNow, ready } = this.#host;
+    const { budget, isIncomplete, ready } = this.#host;
     const keys = ready();
     const recent = this.#try(keys, RECENT, unixMs);
     if (recent !== null) return recent;
     if (keys.length > RECENT && this.#allTried !== keys) {
-      if (!this.#mayGoOn()) return undefined;
-      const began = preciseNow();
-      const found = this.#try(keys, keys.length, unixMs);
+      if (!this.#turn.mayGoOn()) return undefined;
+      const all = () => this.#try(keys, keys.length, unixMs);
+      const found = budget.run(all, (found) => found === null);
       if (found !== null) return found;
-      budget.charge(preciseNow() - began);
       this.#allTried = keys;
     }
     return isIncomplete() ? undefined : null;
@@ -67,27 +62,12 @@ export class KeySearch<K extends ReadyKey> implements Disposable {
     return null;
   }
 
-  #mayGoOn(): boolean {
-    const { budget } = this.#host;
-    if (this.#hadTurn) return true;
-    if (this.#turn !== null) return false;
-    if (budget.mayBegin()) return this.#hadTurn = true;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#turn = promise;
-    this.#waiting = budget.wait(() => {
-      this.#hadTurn = true;
-      this.#turn = null;
-      resolve();
-    });
-    return false;
-  }
-
   /** Resolves when `find` may know more. */
   changed(): Promise<void> {
-    return this.#turn ?? this.#host.changed();
+    return this.#turn.coming ?? this.#host.changed();
   }
 
   [Symbol.dispose](): void {
-    this.#waiting?.[Symbol.dispose]();
+    this.#turn[Symbol.dispose]();
   }
 }

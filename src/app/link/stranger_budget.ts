@@ -4,9 +4,16 @@ import type { Clock } from "../../contract/host.ts";
 const SHARE = 0.05;
 const MOST_AT_ONCE_MS = 25;
 
-/** Limits the time that hellos cost which are right for no key: others wait for their turn. */
+export interface StrangerBudgetOptions {
+  readonly clock: Clock;
+  /** Milliseconds at this very moment: a clock may tell the time of its loop's last turn. */
+  readonly preciseNow: () => number;
+}
+
+/** Limits the time that first bytes cost which are right for no key: others wait for their turn. */
 export class StrangerBudget implements Disposable {
   readonly #clock: Clock;
+  readonly #preciseNow: () => number;
   /** Milliseconds that may be spent, at a time of the clock; negative = somebody has overdrawn it. */
   #left = MOST_AT_ONCE_MS;
   #at: number;
@@ -14,8 +21,9 @@ export class StrangerBudget implements Disposable {
   readonly #waiting = new Set<() => void>();
   #timer: Disposable | null = null;
 
-  constructor(clock: Clock) {
+  constructor({ clock, preciseNow }: StrangerBudgetOptions) {
     this.#clock = clock;
+    this.#preciseNow = preciseNow;
     this.#at = clock.now();
   }
 
@@ -32,10 +40,15 @@ export class StrangerBudget implements Disposable {
     return { [Symbol.dispose]: () => void this.#waiting.delete(run) };
   }
 
-  /** Counts the milliseconds of a search that was in vain. */
-  charge(ms: number): void {
-    this.#refill();
-    this.#left -= ms;
+  /** Runs a search, and counts its time if it was in vain. */
+  run<T>(search: () => T, isInVain: (found: T) => boolean): T {
+    const began = this.#preciseNow();
+    const found = search();
+    if (isInVain(found)) {
+      this.#refill();
+      this.#left -= this.#preciseNow() - began;
+    }
+    return found;
   }
 
   #refill(): void {
@@ -65,5 +78,42 @@ export class StrangerBudget implements Disposable {
     this.#timer?.[Symbol.dispose]();
     this.#timer = null;
     this.#waiting.clear();
+  }
+}
+
+/** The turn of one search. */
+export class StrangerTurn implements Disposable {
+  readonly #budget: StrangerBudget;
+  #coming: Promise<void> | null = null;
+  #waiting: Disposable | null = null;
+  #isHere = false;
+
+  constructor(budget: StrangerBudget) {
+    this.#budget = budget;
+  }
+
+  /** Returns false if the search has to wait for `coming`. */
+  mayGoOn(): boolean {
+    if (this.#isHere) return true;
+    if (this.#coming !== null) return false;
+    if (this.#budget.mayBegin()) return this.#isHere = true;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#coming = promise;
+    this.#waiting = this.#budget.wait(() => {
+      this.#isHere = true;
+      this.#coming = null;
+      resolve();
+    });
+    return false;
+  }
+
+  /** Resolves when the turn is here; null = nobody waits for it. */
+  get coming(): Promise<void> | null {
+    return this.#coming;
+  }
+
+  /** The search is over, or nobody waits for it any more. */
+  [Symbol.dispose](): void {
+    this.#waiting?.[Symbol.dispose]();
   }
 }

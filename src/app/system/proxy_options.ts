@@ -27,8 +27,6 @@ export interface ProxyLink {
 
 export interface ProxyLinkServing extends ProxyLink {
   readonly datagrams: Omit<StreamDatagrams, "rules">;
-  /** Milliseconds at this very moment. */
-  readonly preciseNow: () => number;
   /** Called with a key that a client uses, once a minute. */
   readonly onUsed: (key: NamedKey) => void;
 }
@@ -51,6 +49,8 @@ export interface ProxyServerOptions extends ProxyHost {
   readonly listen: (at: HostPort, o: { signal: AbortSignal }) => Listener;
   /** Has the ports while they are listened on. */
   readonly portList?: PortList | undefined;
+  /** Milliseconds at this very moment: a clock may tell the time of its loop's last turn. */
+  readonly preciseNow: () => number;
   readonly rules: Acl;
   readonly limits: ProxyLimits;
   /** Null = tt alone is spoken. */

@@ -16,6 +16,7 @@ import type { StreamService } from "../net/stream_service.ts";
 import { serveInbound } from "../proxy/inbound.ts";
 import type { OtherWire } from "../tt/other_wire.ts";
 import { KeyRing } from "../link/key_ring.ts";
+import { StrangerBudget } from "../link/stranger_budget.ts";
 import { ProxyLinks } from "./proxy_links.ts";
 import type { ProxyLinkServing, ProxyServerOptions } from "./proxy_options.ts";
 import {
@@ -37,9 +38,12 @@ export async function serveProxy(o: ProxyServerOptions): Promise<void> {
     const bound = { ...o, signal: tasks.signal };
     const outbound = outboundOf(bound, () => server.evictIdle());
     const serving = service(bound, relays, quota, outbound);
-    const links = o.links === null ? null : openLinks(bound, o.links, serving, outbound, all);
+    const budget = stack.use(new StrangerBudget(o));
+    const links = o.links === null
+      ? null
+      : openLinks({ ...bound, budget }, o.links, serving, outbound, all);
     const server: TransportServer = stack.use(
-      openServer(tasks, { ...o, ...wires(o, links?.wire ?? null) }, serving),
+      openServer(tasks, { ...o, ...wires(o, links?.wire ?? null), budget }, serving),
     );
     o.onKeys?.((keys) => {
       if (tasks.signal.aborted) return;
@@ -66,7 +70,7 @@ function outboundOf(o: ProxyServerOptions, evictIdle: () => boolean): Outbound<F
 
 /** Serves version 2 of the link beside tt. */
 function openLinks(
-  o: ProxyServerOptions,
+  o: ProxyServerOptions & { readonly budget: StrangerBudget },
   links: ProxyLinkServing,
   { quota, tell }: StreamService,
   outbound: Outbound<ForwardTarget>,
@@ -87,7 +91,7 @@ function openLinks(
     quota,
     tell,
   }, scope);
-  const ready = scope.stack.use(new KeyRing(keys, { ...links, clock }));
+  const ready = new KeyRing(keys, { clock, budget: o.budget, onUsed: links.onUsed });
   const wire = new ProxyLinks({
     secrets,
     keys: ready,

@@ -1,10 +1,12 @@
 import type { Connection } from "../../contract/connection.ts";
 import { TtunError } from "../../base/errors.ts";
-import { type FirstFrame, FirstFrameFinder, MAX_FIRST_FRAME } from "../../core/tt/first_frame.ts";
+import { type FirstFrame, MAX_FIRST_FRAME } from "../../core/tt/first_frame.ts";
 import { minuteOf } from "../../core/hop/minute.ts";
 import type { PeerKind } from "../../core/tt/mark.ts";
 import { Stranger } from "../net/stranger.ts";
-import type { Account, KeyCandidate, KeyCandidates } from "./key_candidates.ts";
+import type { StrangerBudget } from "../link/stranger_budget.ts";
+import { FrameSearch } from "./frame_search.ts";
+import type { Account, KeyCandidate, KeyCandidates, PortCandidates } from "./key_candidates.ts";
 import type { MinuteKeysLease } from "./minute_keys.ts";
 import type { FrameBuffers } from "./frame_buffers.ts";
 import type { OtherFound, OtherJudge, OtherWire } from "./other_wire.ts";
@@ -21,6 +23,7 @@ export interface Admitted {
 }
 
 export interface FirstFrameOptions {
+  readonly budget: StrangerBudget;
   readonly candidates: KeyCandidates;
   readonly buffers: FrameBuffers;
   readonly wallClock: () => number;
@@ -31,6 +34,8 @@ export interface FirstFrameOptions {
   /** False: nothing but the other wire is spoken. */
   readonly takesTt: boolean;
 }
+
+const NOBODY: PortCandidates = { fitting: [], others: [] };
 
 const EMPTY = new Uint8Array();
 
@@ -47,7 +52,7 @@ export async function readFirstFrame(
   const candidates = o.candidates.take(o.wallClock());
   let judge: OtherJudge | null = null;
   try {
-    const finder = new FirstFrameFinder(o.takesTt ? candidates.of(port) : []);
+    using search = new FrameSearch(o.takesTt ? candidates.of(port) : NOBODY, o.budget);
     const { other, buffers: { sealed } } = o;
     let found: unknown = other === null ? null : undefined;
     for (let kept = EMPTY;;) {
@@ -60,14 +65,17 @@ export async function readFirstFrame(
         found = judge.find();
         if (found !== null && found !== undefined) return { found, bytes: sealed.slice(0, have) };
       }
-      const first = have === 0 ? MORE : finder.find(sealed, 0, have);
+      const first = have === 0 ? MORE : search.find(sealed, have);
       if (first.kind === "frame") return admit(first, sealed.subarray(0, have), o);
       if (found === null && first.kind === "none") throw new Stranger("another key, or a stranger");
+      // Also of a key whose port is another and whose turn has not come, as no room is left for more.
       if (have >= MAX_FIRST_FRAME) throw new Stranger("no frame");
       kept = sealed.slice(0, have);
       if (got !== undefined) continue;
-      const more = readable(stream);
-      await (found === null ? more : judge === null ? more : Promise.race([more, judge.changed()]));
+      const waits = [readable(stream)];
+      if (found === undefined && judge !== null) waits.push(judge.changed());
+      if (search.turn.coming !== null) waits.push(search.turn.coming);
+      await Promise.race(waits);
     }
   } finally {
     judge?.[Symbol.dispose]();
@@ -75,7 +83,7 @@ export async function readFirstFrame(
   }
 }
 
-const MORE = { kind: "more" } as const;
+const MORE: ReturnType<FrameSearch["find"]> = { kind: "more" };
 
 /** Judges a first frame that a key opens; `all` are the connection's bytes so far, borrowed. */
 function admit(

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import { CountedCiphers } from "../../../tests/fake/ciphers.ts";
+import { FakeClock } from "../../../tests/fake/clock.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import { seededRng } from "../../../tests/fake/rng.ts";
 import { pattern } from "../../../tests/fake/tt_ends.ts";
@@ -9,8 +10,10 @@ import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { CipherName } from "../../contract/cipher.ts";
 import type { Connection } from "../../contract/connection.ts";
+import { MAX_FIRST_FRAME } from "../../core/tt/first_frame.ts";
 import { Marker } from "../../core/tt/mark.ts";
 import { NonceMemory } from "../../core/tt/nonce_filter.ts";
+import { StrangerBudget } from "../link/stranger_budget.ts";
 import { Stranger } from "../net/stranger.ts";
 import { type Admitted, readFirstFrame } from "./first_frame_reader.ts";
 import { type Account, KeyCandidates } from "./key_candidates.ts";
@@ -29,9 +32,17 @@ class Desk implements Disposable {
   readonly accounts: Account[];
   readonly candidates: KeyCandidates;
   readonly buffers = new FrameBuffers();
+  readonly budget: StrangerBudget;
   #now = NOW;
 
-  constructor(passwords: string[] = ["password"], cipher: CipherName = CIPHER) {
+  /** `preciseNow`: a search in vain takes the difference of two calls. */
+  constructor(
+    passwords: string[] = ["password"],
+    cipher: CipherName = CIPHER,
+    readonly clock = new FakeClock(),
+    preciseNow = () => 0,
+  ) {
+    this.budget = new StrangerBudget({ clock, preciseNow });
     this.accounts = passwords.map((password, i) => ({
       name: password,
       secrets: new MinuteKeyCache(utf8(password), { cipher, makeCipher: this.ciphers.factory }),
@@ -47,8 +58,9 @@ class Desk implements Disposable {
 
   async read(stream: Connection, port = PORT): Promise<Admitted> {
     const wallClock = () => 60_000 * this.#now + 30_000;
-    const { candidates, buffers } = this;
-    const o = { candidates, buffers, wallClock, isWanted: () => true, other: null, takesTt: true };
+    const { budget, candidates, buffers } = this;
+    const isWanted = () => true;
+    const o = { budget, candidates, buffers, wallClock, isWanted, other: null, takesTt: true };
     const first = await readFirstFrame(stream, port, o);
     assert.ok("account" in first);
     return first;
@@ -63,6 +75,7 @@ class Desk implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.budget[Symbol.dispose]();
     this.candidates[Symbol.dispose]();
     for (const { secrets } of this.accounts) secrets[Symbol.dispose]();
     assert.equal(this.ciphers.live, 0, "ciphers that were not given back");
@@ -278,4 +291,26 @@ Deno.test("who says little costs little, and who ends or goes says why", async (
   far.reset();
   await assert.rejects(reading, { kind: "lost" });
   await assert.rejects(desk.readBytes(new Uint8Array()), { kind: "lost" });
+});
+
+Deno.test("when strangers have cost enough, those wait whose key the port is not of", async () => {
+  const clock = new FakeClock();
+  let spent = 0;
+  using desk = new Desk(["password", "another"], CIPHER, clock, () => spent += 10);
+  const stranger = () => assert.rejects(desk.readBytes(draw(MAX_FIRST_FRAME)), Stranger);
+  for (let i = 0; i < 3; i++) await stranger();
+  const nameOf = ({ account: { name }, minute }: Admitted) => {
+    minute[Symbol.dispose]();
+    return name;
+  };
+  assert.equal(nameOf(await desk.readBytes(frame(NOW, GREETING))), "password");
+  let found: string | null = null;
+  const [near, far] = memoryPair();
+  write(far, frame(NOW, GREETING, { password: "another" }));
+  const other = desk.read(near).then((admitted) => void (found = nameOf(admitted)));
+  await clock.settle();
+  assert.equal(found, null);
+  for (let i = 0; found === null && i < 100; i++) await clock.advance(50);
+  await other;
+  assert.equal(found, "another");
 });

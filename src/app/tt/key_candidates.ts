@@ -55,12 +55,19 @@ export class KeyCandidates implements Disposable {
   }
 }
 
+/** Keys for first frames that come by one port. */
+export interface PortCandidates {
+  /** Those whose port it is: a client takes port and key of the same minute. */
+  readonly fitting: readonly KeyCandidate[];
+  readonly others: readonly KeyCandidate[];
+}
+
 /** The candidates of one minute; the last user gives their keys back. */
 class MinuteCandidates {
   readonly minute: number;
   readonly #range: PortRange;
   readonly #all: readonly KeyCandidate[];
-  readonly #byPort = new Map<number, readonly KeyCandidate[]>();
+  readonly #byPort = new Map<number, PortCandidates>();
   #users = 1;
 
   constructor(now: number, accounts: readonly Account[], range: PortRange) {
@@ -74,13 +81,12 @@ class MinuteCandidates {
     );
   }
 
-  /** The likeliest first: a client takes port and key of the same minute. */
-  of(port: number): readonly KeyCandidate[] {
+  of(port: number): PortCandidates {
     const known = this.#byPort.get(port);
     if (known !== undefined) return known;
     const fits = ({ borrowed }: KeyCandidate) => portOf(borrowed.keys.otp, this.#range) === port;
     const all = this.#all;
-    const found = [...all.filter(fits), ...all.filter((one) => !fits(one))];
+    const found = { fitting: all.filter(fits), others: all.filter((one) => !fits(one)) };
     this.#byPort.set(port, found); // few: only ports that are listened on
     return found;
   }

@@ -11,6 +11,7 @@ import { RandomBlock } from "../../core/tt/random_pool.ts";
 import { PortHopper } from "../hop/port_hopper.ts";
 import { Gatekeeper, type Visitor } from "../net/gatekeeper.ts";
 import { addressGroup } from "../net/address_group.ts";
+import type { StrangerBudget } from "../link/stranger_budget.ts";
 import { PathWatch } from "../net/path_watch.ts";
 import type { ProxyHost } from "../net/proxy_host.ts";
 import type { StreamService } from "../net/stream_service.ts";
@@ -43,6 +44,8 @@ export interface TtServerOptions extends ProxyHost {
   readonly listen: (at: HostPort, o: { signal: AbortSignal }) => Listener;
   /** Has the ports while they are listened on. */
   readonly portList?: PortList | undefined;
+  /** For first bytes that are right for no key. Borrowed. */
+  readonly budget: StrangerBudget;
   /** Spoken on the same ports; null = none. */
   readonly other: OtherWire | null;
   /** False: nothing but the other wire is spoken. */
@@ -90,8 +93,16 @@ export class TtServer implements Disposable {
     });
     const candidates = this.#owned.use(new KeyCandidates({ accounts, range: wire.range }));
     this.#candidates = candidates;
-    const { other, takesTt } = o;
-    this.#reading = { candidates, buffers, wallClock, isWanted: isRequest, other, takesTt };
+    const { budget, other, takesTt } = o;
+    this.#reading = {
+      budget,
+      candidates,
+      buffers,
+      wallClock,
+      isWanted: isRequest,
+      other,
+      takesTt,
+    };
     this.#connections = {
       clock,
       wallClock,

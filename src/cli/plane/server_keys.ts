@@ -1,4 +1,5 @@
 import { KeyRing } from "../../app/link/key_ring.ts";
+import { StrangerBudget } from "../../app/link/stranger_budget.ts";
 import type { NamedKey } from "../../base/named_key.ts";
 import { abortable, scope } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
@@ -21,7 +22,8 @@ export async function withKeys<Start>(
 ): Promise<void> {
   if (keys === undefined) return await run(undefined, signal);
   const onUsed = ({ password: key }: NamedKey) => port.report({ kind: "keyUsed", key });
-  using ring = new KeyRing(keys, { clock, preciseNow: () => performance.now(), onUsed });
+  using budget = new StrangerBudget({ clock, preciseNow: () => performance.now() });
+  const ring = new KeyRing(keys, { clock, budget, onUsed });
   await scope(signal, (tasks) => {
     const secretOf = ({ password }: NamedKey) => port.linkSecret(password, tasks.signal);
     const work = (signal: AbortSignal) => abortable(ring.run(secretOf), signal);

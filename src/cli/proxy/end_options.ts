@@ -103,7 +103,6 @@ export function linkServing(
   return {
     ...link,
     datagrams,
-    preciseNow: () => performance.now(),
     onUsed: ({ password: key }) => port.report({ kind: "keyUsed", key }),
   };
 }
@@ -134,5 +133,7 @@ export function serverOptions(
   isOwn: (ip: Uint8Array) => boolean,
   links: ProxyLinkServing | null,
 ): ProxyServerOptions {
-  return { ...common, links, keys, host, listen, rules: new Acl({ allow, deny, isOwn }) };
+  const preciseNow = () => performance.now();
+  const rules = new Acl({ allow, deny, isOwn });
+  return { ...common, links, keys, host, listen, preciseNow, rules };
 }
