@@ -45,6 +45,7 @@ serveCases(async (name) => {
       ...{ direct: new BypassRules([]), checksServer: true, isEager: true, auth: null, link: null },
     }),
     server: (signal) => ({
+      preciseNow: () => performance.now(),
       ...{ ...common, signal, keys: [{ name: "", password }], host: "", links: null },
       onCounters: (given) => counters.push(given),
       listen: (at, o) => net.listen(at, o),
