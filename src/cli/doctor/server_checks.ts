@@ -19,6 +19,14 @@ const GREETING_BYTES = 64;
 /** Milliseconds that a name may take. */
 const SLOW_NAME_MS = 1_000;
 
+/** A server with TLS would take what asks for its clock for a stranger's. */
+const THROUGH_TLS: Finding = {
+  check: "server-clock",
+  level: "skip",
+  says: "a server with TLS is not asked for its time, nor for its certificate",
+  mend: "try both ends: ttun ping -s tls://HOST --key-file FILE",
+};
+
 export interface ServerTools {
   readonly libc: Libc;
   readonly found: DoctorKey;
@@ -41,7 +49,7 @@ export async function* serverChecks(
     if (open === null || !isFirst) continue;
     isFirst = false;
     yield await pathMtuCheck(tools.libc, open, tools.signal);
-    yield await clockOf(open, tools);
+    yield server.scheme === "tls" ? THROUGH_TLS : await clockOf(open, tools);
   }
 }
 
