@@ -12,18 +12,18 @@ import { mayKeepState, readState, stateDirectory, writeState } from "./state_fil
 const FILE = "cipher-speeds";
 const MOST_BYTES = 16 * 1024;
 
-/** Milliseconds after the start: the first handshake is over, and waits for nothing. */
+/** Milliseconds after the first handshake has begun: it waits for nothing. */
 const MEASURE_MS = 5_000;
 
 /** Costs of this machine's ciphers for `--cipher auto`. */
 export interface KnownCosts extends Disposable {
-  /** Undefined until they are known. */
+  /** For a handshake, after the first of which they are measured. Undefined until they are known. */
   readonly costs: () => CipherCosts | undefined;
 }
 
 /**
- * Takes the costs from the state directory, or measures them once, after a while. They are kept by
- * processor, implementation and versions.
+ * Takes the costs from the state directory, or measures them once, a while after a handshake first
+ * asks for them. They are kept by processor, implementation and versions.
  */
 export function knownCosts(ciphers: ChosenCiphers, clock: Clock): KnownCosts {
   const found = stateDirectory();
@@ -33,10 +33,12 @@ export function knownCosts(ciphers: ChosenCiphers, clock: Clock): KnownCosts {
   const text = directory === null ? "" : readState(directory, FILE, MOST_BYTES);
   let costs = parseCosts(text, label);
   const owned = new DisposableStack();
-  if (costs === undefined) {
-    // It is opened now: permissions and privileges are given up before there is something to write.
-    const file = directory === null ? null : openFile(directory, text);
-    if (file !== null) owned.defer(() => file.close());
+  let isMeasured = costs !== undefined;
+  // It is opened now: permissions and privileges are given up before there is something to write.
+  const file = isMeasured || directory === null ? null : openFile(directory, text);
+  if (file !== null) owned.defer(() => file.close());
+  const measureLater = () => {
+    isMeasured = true;
     owned.use(clock.after(MEASURE_MS, () => {
       const measured = CIPHER_NAMES.map((name) => {
         return [name, measureCipher(ciphers.factory, name, () => performance.now())] as const;
@@ -44,8 +46,14 @@ export function knownCosts(ciphers: ChosenCiphers, clock: Clock): KnownCosts {
       costs = Object.fromEntries(measured) as Record<CipherName, number>;
       if (file !== null) keepLine(file, [label, ...measured.map(([, cost]) => cost)].join("\t"));
     }));
-  }
-  return { costs: () => costs, [Symbol.dispose]: () => owned.dispose() };
+  };
+  return {
+    costs: () => {
+      if (!isMeasured && !owned.disposed) measureLater();
+      return costs;
+    },
+    [Symbol.dispose]: () => owned.dispose(),
+  };
 }
 
 /** Returns null where nothing can be kept: the costs are measured again then. */
