@@ -188,3 +188,57 @@ test("peer: Ctrl-C ends it within a second, before there is a connection too; th
     assert.equal((await second.status).code, 9, second.output);
   }
 });
+
+/** The server is on the host with the second public address. */
+async function withStun(kind: NatKind) {
+  await using stack = new AsyncDisposableStack();
+  const lab = stack.use(await natLab(kind, "open"));
+  const [command, args] = ttunCommand("stun-server", "-l", `${PUBLIC[1]}:3478`);
+  const server = stack.use(lab.hosts[1].spawn(command, args, { env: ENV }));
+  await server.waitFor(/the firewall must let it in .*tcp dport 3478 accept/);
+  const owned = stack.move();
+  return { ...lab, server, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+for (const [kind, keeps] of [["port-restricted", true], ["remapping", false]] as const) {
+  test(`peer --stun: the public address of a host behind a NAT, ${kind}`, async () => {
+    await using lab = await withStun(kind);
+    const [command, args] = ttunCommand("peer", "--stun", PUBLIC[1]);
+    const { code, stdout, stderr } = await lab.hosts[0].run(command, args, { env: ENV });
+    assert.deepEqual([code, stdout], [0, `${PUBLIC[0]}\n`], stderr);
+    assert.match(stderr, new RegExp(`public address .*nat_keeps_port=${keeps}`));
+    assert.equal(/warn .*the NAT changes ports/.test(stderr), !keeps);
+    lab.server.signal("SIGINT");
+    assert.equal((await lab.server.status).code, 0);
+  });
+}
+
+test("peer --stun: it stands for -myip", async () => {
+  await using lab = await withStun("port-restricted");
+  await using files = await makeFiles(100_000, 100_000);
+  const [command, args] = ttunCommand("peer", "--stun", PUBLIC[1], "-peerip", PUBLIC[1]);
+  const script = `exec "$@" <${files.sent[0]} >${files.got[0]}`;
+  const all = ["-euc", script, "sh", command, ...args];
+  await using first = lab.hosts[0].spawn("sh", all, { env: ENV });
+  await using second = startPeer(lab.hosts[1], 1, filesOf(files, 1));
+  assert.equal((await first.status).code, 0, first.output);
+  assert.equal((await second.status).code, 0, second.output);
+  await files.expectSame();
+});
+
+test("peer: what is missing or cannot be is said at once", async () => {
+  await using lab = await natLab("open", "open");
+  const rows: [string[], RegExp][] = [
+    [["-myip", "198.51.100.1"], /give the peer's public address by -peerip/],
+    [["-peerip", "198.51.100.1"], /this machine's public address by -myip, or a STUN server/],
+    [["-myip", "::1", "-peerip", "198.51.100.1"], /one address is IPv4 and the other IPv6/],
+    [["-myip", "192.0.2.1", "-peerip", "192.0.2.1"], /both ends have the same address/],
+    [["-myip", "192.0.2.1", "-peerip", "192.0.2.2", "-k", "secret"], /unexpected|Cannot|Unknown/i],
+  ];
+  for (const [args, words] of rows) {
+    const [command, rest] = ttunCommand("peer", ...args);
+    const { code, stderr } = await lab.hosts[0].run(command, rest, { env: ENV });
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, words);
+  }
+});

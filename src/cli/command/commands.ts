@@ -21,7 +21,7 @@ import { KEY_ADD_OPTIONS, KEY_CHANGE_OPTIONS, KEY_LIST_OPTIONS } from "../keys/o
 import { DEVICE_ADD_OPTIONS, DEVICE_REMOVE_OPTIONS } from "../device/options.ts";
 import { DOCTOR_OPTIONS } from "../doctor/options.ts";
 import { PING_OPTIONS, SPEEDTEST_OPTIONS } from "../measure/options.ts";
-import { PEER_OPTIONS } from "../peer/options.ts";
+import { PEER_OPTIONS, STUN_SERVER_OPTIONS } from "../peer/options.ts";
 import {
   FORWARD_ADD_OPTIONS,
   FORWARD_LIST_OPTIONS,
@@ -108,12 +108,20 @@ export const COMMANDS = {
   },
   peer: defineCommand({
     summary: "connect two machines behind NATs, and carry standard input and output between them",
-    example: "ttun peer -myip 198.51.100.1 -peerip 203.0.113.7 < file",
+    example: "ttun peer --stun stun.example.net -peerip 203.0.113.7 < file",
     aliases: ["tete"],
     options: PEER_OPTIONS,
     logging: logSettings,
     run: async (options, context) =>
       await (await load(() => import("../peer/command.ts"))).runPeer(options, context),
+  }),
+  "stun-server": defineCommand({
+    summary: "tell other machines their public addresses (STUN over TCP), for ttun peer --stun",
+    example: "ttun stun-server",
+    options: STUN_SERVER_OPTIONS,
+    logging: logSettings,
+    run: async (options, context) =>
+      await (await load(() => import("../peer/command.ts"))).runStun(options, context),
   }),
   ping: defineCommand({
     summary: "measure how long a server takes to answer, through the encrypted link",

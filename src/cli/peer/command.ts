@@ -1,52 +1,71 @@
-import { TtunError } from "../../base/errors.ts";
 import { formatIp, parseIp } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import type { RunContext } from "../command/context.ts";
+import { print } from "../output/stdout.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import { chooseIo } from "../platform/open_sockets.ts";
 import { requirePermissions, socketNeeds } from "../platform/permissions.ts";
-import type { PeerFlags } from "./options.ts";
+import type { PeerFlags, StunServerFlags } from "./options.ts";
+import { addressesRefusal } from "./addresses.ts";
 import type { PeerConfig } from "./plane_config.ts";
 
-/** Connects with the peer, and carries standard input and output. @throws {TtunError} */
+/**
+ * Connects with the peer, and carries standard input and output; without a peer's address it prints
+ * this machine's public one. @throws {TtunError}
+ */
 export async function runPeer(options: PeerFlags, context: RunContext): Promise<number> {
-  const [myIp, peerIp] = [options.myIp, options.peerIp].map((ip) => formatIp(parseIp(ip)!));
-  refuse(myIp!, peerIp!);
-  const io = chooseIo("auto");
-  if (io !== "ffi") {
-    throw new TtunError(
-      "system",
-      "Cannot punch holes here: it takes native sockets (Linux so far)",
-    );
+  const { localPort, remotePort, stun, keepAlive, fingerprint } = options;
+  const [myIp, peerIp] = [options.myIp, options.peerIp].map((ip) =>
+    ip === undefined ? undefined : formatIp(parseIp(ip)!)
+  );
+  const deadlineMs = options.deadline * 1000;
+  if (peerIp === undefined && stun === undefined) {
+    throw new TtunError("usage", "Cannot connect: give the peer's public address by -peerip");
   }
-  requirePermissions(socketNeeds(io, "connect"), "client");
-  const config: PeerConfig = {
-    kind: "peer",
-    myIp: myIp!,
-    peerIp: peerIp!,
-    localPort: options.localPort,
-    remotePort: options.remotePort,
-    keepAlive: options.keepAlive,
-    deadlineMs: options.deadline * 1000,
-    fingerprint: options.fingerprint,
-    aead: "auto",
-    io,
-    user: undefined,
-    status: null,
-    metrics: null,
-  };
-  using libc = openControlLibc();
-  await using plane = new PlaneHandle<object, object>(config, { libc, context });
-  await plane.run({ prepare: () => Promise.resolve({}) });
+  if (myIp === undefined && stun === undefined) {
+    const words =
+      "Cannot connect: give this machine's public address by -myip, or a STUN server by " +
+      "--stun, which tells it";
+    throw new TtunError("usage", words);
+  }
+  if (myIp !== undefined && peerIp !== undefined) {
+    const refusal = addressesRefusal(myIp, peerIp);
+    if (refusal !== null) throw refusal;
+  }
+  await runTask({
+    kind: "pipe",
+    ...{ myIp, peerIp, localPort, remotePort, stun, keepAlive, deadlineMs, fingerprint },
+  }, context);
   return 0;
 }
 
-function refuse(myIp: string, peerIp: string): void {
-  const same =
-    "Cannot connect: both ends have the same address; the two public addresses differ, " +
-    "or the machines are in one network, where -myip and -peerip are their addresses in it";
-  if (myIp === peerIp) throw new TtunError("usage", same);
-  if (myIp.includes(":") === peerIp.includes(":")) return;
-  const words = "Cannot connect: one address is IPv4 and the other IPv6; give both of one kind";
-  throw new TtunError("usage", words);
+/** Tells others their public addresses. @throws {TtunError} */
+export async function runStun({ listen }: StunServerFlags, context: RunContext): Promise<number> {
+  await runTask({ kind: "stun", listen }, context);
+  return 0;
+}
+
+async function runTask(task: PeerConfig["task"], context: RunContext): Promise<void> {
+  const io = chooseIo("auto");
+  if (io !== "ffi") {
+    const words =
+      "Cannot punch holes here: it takes native sockets, which are there on Linux so far";
+    throw new TtunError("system", words);
+  }
+  requirePermissions(socketNeeds(io, "connect"), "client");
+  const common = { aead: "auto", io, user: undefined, status: null, metrics: null } as const;
+  using libc = openControlLibc();
+  let printing = Promise.resolve();
+  await using plane = new PlaneHandle<object, object>({ kind: "peer", task, ...common }, {
+    libc,
+    context,
+  });
+  await plane.run({
+    prepare: () => Promise.resolve({}),
+    print: (text) => {
+      printing = printing.then(() => print(`${text}\n`, context.signal));
+    },
+  });
+  await printing;
 }

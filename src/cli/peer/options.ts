@@ -1,11 +1,15 @@
-import { parseIp } from "../../base/addr.ts";
+import { type HostPort, parseIp } from "../../base/addr.ts";
 import { fromHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
+import { readAddress } from "../command/address_args.ts";
 import { LOG_OPTIONS } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 
 /** Default port of the program tete. */
 const PORT = 54_312;
+
+/** RFC 8489 section 8.1. */
+export const STUN_PORT = 3478;
 
 export const PEER_OPTIONS = {
   myIp: {
@@ -13,8 +17,8 @@ export const PEER_OPTIONS = {
     group: "basic",
     kind: "string",
     metavar: "IP",
-    required: true,
     parse: readIp,
+    defaultText: "what --stun finds",
     help: "this machine's public address, as the other end sees it",
   },
   peerIp: {
@@ -22,9 +26,8 @@ export const PEER_OPTIONS = {
     group: "basic",
     kind: "string",
     metavar: "IP",
-    required: true,
     parse: readIp,
-    help: "the other machine's public address",
+    help: "the other machine's public address; without it --stun tells this one's, and that is all",
   },
   localPort: {
     names: ["local-port", "lport"],
@@ -45,6 +48,15 @@ export const PEER_OPTIONS = {
     max: 65_535,
     default: PORT,
     help: "port of the other end",
+  },
+  stun: {
+    names: ["stun"],
+    group: "basic",
+    kind: "string",
+    metavar: "HOST[:PORT]",
+    parse: readStun,
+    help:
+      "ask this STUN server, over TCP, for the public address and whether the NAT keeps the port",
   },
   keepAlive: {
     names: ["keep-alive", "k"],
@@ -77,11 +89,30 @@ export const PEER_OPTIONS = {
   ...LOG_OPTIONS,
 } as const satisfies OptionTable;
 
+export const STUN_SERVER_OPTIONS = {
+  listen: {
+    names: ["listen", "l"],
+    group: "basic",
+    kind: "string",
+    metavar: "[ADDR:]PORT",
+    parse: (text: string) => readAddress(text, { host: "", port: STUN_PORT }),
+    default: { host: "", port: STUN_PORT },
+    defaultText: `all addresses, port ${STUN_PORT}`,
+    help: "address and port to listen on",
+  },
+  ...LOG_OPTIONS,
+} as const satisfies OptionTable;
+
+export type StunServerFlags = Values<typeof STUN_SERVER_OPTIONS>;
 export type PeerFlags = Values<typeof PEER_OPTIONS>;
 
 function readIp(text: string): string {
   if (parseIp(text) !== null) return text;
   throw new TtunError("usage", `Cannot use ${JSON.stringify(text)}: write an IP address`);
+}
+
+function readStun(text: string): HostPort {
+  return readAddress(text, { port: STUN_PORT });
 }
 
 function readFingerprint(text: string): Uint8Array {

@@ -1,10 +1,14 @@
+import { dialAny } from "../../app/net/dial_host.ts";
+import { askStun } from "../../app/net/stun.ts";
 import { runPipe } from "../../app/system/peer_pipe.ts";
+import { runStunServer } from "../../app/system/stun_server.ts";
 import { punch } from "../../app/punch/punch.ts";
 import { promised } from "../../app/net/dial_events.ts";
-import { parseIp } from "../../base/addr.ts";
+import { formatAddr, isIpAddress, parseIp } from "../../base/addr.ts";
 import { constantTimeEqual, toHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
+import type { Dialer } from "../../contract/dial.ts";
 import { isTlsClient } from "../../core/punch/punch.ts";
 import { openLibssl, type TlsContext, type TlsSession } from "../../../ffi/openssl/libssl.ts";
 import { openPunchNet } from "../../io/punch/punch_net.ts";
@@ -15,47 +19,72 @@ import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.
 import { openSockets } from "../platform/open_sockets.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
+import { addressesRefusal } from "./addresses.ts";
 import { fingerprintWords } from "./fingerprint_words.ts";
-import type { PeerConfig } from "./plane_config.ts";
+import type { PeerConfig, PipeTask, StunTask } from "./plane_config.ts";
 
 /** The name in the certificates of the program tete. */
 const TETE = "tete";
 
 const HANDSHAKE_MS = 10_000;
+const STUN_MS = 10_000;
 const KEEP_ALIVE_SECONDS = 15;
 
 type Tools = PlaneTools<SocketPlatform, object>;
 
 /** @throws the reason of `host.stop`, or the failure that ended it */
 export async function run(config: PeerConfig, host: PlaneHost): Promise<void> {
+  const { task } = config;
   await runPlane(config, host, {
-    mayMeetNames: false,
+    mayMeetNames: task.kind === "pipe" && task.stun !== undefined && !isIpAddress(task.stun.host),
     openPlatform: () => openSockets("ffi"),
-    open: (tools: Tools) => open(config, tools),
+    open: (tools: Tools) => task.kind === "pipe" ? openPipe(task, tools) : openStun(task, tools),
   });
 }
 
+function openStun({ listen }: StunTask, { platform, opened, log, signal }: Tools) {
+  const net = platform.openNet({ io: "ffi", mptcp: false, segmentBytes: {} }, log);
+  const listener = opened.use(net.listen(listen, { signal }));
+  const address = formatAddr(listener.addr);
+  log.info("listening", { address });
+  log.info("the firewall must let it in", {
+    rule: `nft add rule inet filter input tcp dport ${listen.port} accept`,
+  });
+  const { clock } = platform;
+  return { facts: {}, run: () => runStunServer({ listener, clock, log, signal }) };
+}
+
 /** All that takes permissions is opened here. */
-function open(config: PeerConfig, { platform, opened, log, signal }: Tools): OpenedPlane<object> {
+function openPipe(task: PipeTask, tools: Tools): OpenedPlane<object> {
+  const { platform, opened, log, port, signal } = tools;
   const { clock } = platform;
   const reactor = platform.reactor!;
-  const isClient = isTlsClient(parseIp(config.myIp)!, parseIp(config.peerIp)!);
+  const { deadlineMs, peerIp } = task;
   const libssl = opened.use(openLibssl());
-  const context = opened.use(isClient ? libssl.clientContext(null) : libssl.ownContext(TETE));
-  const any = config.peerIp.includes(":") ? "::" : "0.0.0.0";
-  const net = openPunchNet(reactor, { host: any, port: config.localPort });
+  const asClient = opened.use(libssl.clientContext(null));
+  const asServer = opened.use(libssl.ownContext(TETE));
+  const isIpv6 = (peerIp ?? task.myIp ?? "").includes(":");
+  const net = openPunchNet(reactor, { host: isIpv6 ? "::" : "0.0.0.0", port: task.localPort });
   const listener = opened.use(net.listen({ signal }));
-  const stdio = opened.use(new StdioStream({ reactor, signal }));
-  const peer = { host: config.peerIp, port: config.remotePort };
+  const stdio = peerIp === undefined ? null : opened.use(new StdioStream({ reactor, signal }));
   return {
     facts: {},
     run: async () => {
-      log.info("connecting", { peer: `${peer.host} ${peer.port}`, from: config.localPort });
-      const { deadlineMs } = config;
-      const tools = { peer, deadlineMs, dialer: net.dialer, listener, clock, rng, signal };
-      const stream = await punch(tools);
-      if (config.keepAlive) stream.setOptions({ keepAliveSeconds: KEEP_ALIVE_SECONDS });
-      await using secure = await secured(stream, context, config, { clock, log, signal });
+      const { myIp, server } = await ownAddress(task, net.dialer, isIpv6, tools);
+      await using _kept = server; // the NAT keeps the port open
+      if (peerIp === undefined || stdio === null) {
+        return port.report({ kind: "print", line: myIp, isProgress: false });
+      }
+      const refusal = addressesRefusal(myIp, peerIp);
+      if (refusal !== null) throw refusal;
+      const peer = { host: peerIp, port: task.remotePort };
+      log.info("connecting", { peer: formatAddr(peer), from: task.localPort });
+      const stream = await punch({
+        ...{ peer, deadlineMs, dialer: net.dialer, listener, clock, rng, signal },
+      });
+      if (task.keepAlive) stream.setOptions({ keepAliveSeconds: KEEP_ALIVE_SECONDS });
+      const context = isTlsClient(parseIp(myIp)!, parseIp(peerIp)!) ? asClient : asServer;
+      await using secure = await secured(stream, context, task, { clock, log, signal });
       log.info("Connected to peer!", { peer: stream.peer });
       await runPipe(stdio, secure, { clock, signal });
       log.info("Peer closed connection");
@@ -63,11 +92,45 @@ function open(config: PeerConfig, { platform, opened, log, signal }: Tools): Ope
   };
 }
 
+/** Returns this machine's public address, and the connection to the STUN server that told it. */
+async function ownAddress(
+  { myIp, localPort, stun }: PipeTask,
+  dialer: Dialer,
+  isIpv6: boolean,
+  { platform: { clock }, log, resolver, signal }: Tools,
+): Promise<{ myIp: string; server: Connection | null }> {
+  if (stun === undefined) return { myIp: myIp!, server: null };
+  const server = await dialAny({
+    ...{ to: stun, dialer, resolver, clock, signal, timeoutMs: STUN_MS },
+    choose: (all) => {
+      const usable = all.filter((one) => one.includes(":") === isIpv6);
+      if (usable.length > 0) return usable;
+      throw new TtunError("name", `The STUN server has no ${isIpv6 ? "IPv6" : "IPv4"} address`);
+    },
+  });
+  using _late = clock.after(STUN_MS, () => server.reset());
+  const found = await askStun(server, rng);
+  const keepsPort = found.port === localPort;
+  log.info("public address", { ip: found.host, port: found.port, nat_keeps_port: `${keepsPort}` });
+  if (!keepsPort) {
+    log.warn(
+      "the NAT changes ports: the other end may need another -rport, if it gets through at all",
+      {
+        port: found.port,
+      },
+    );
+  }
+  if (myIp !== undefined && myIp !== found.host) {
+    log.warn("-myip is another address than the STUN server sees", { myip: myIp, ip: found.host });
+  }
+  return { myIp: myIp ?? found.host, server };
+}
+
 /** Runs the TLS handshake in the role that the addresses give. */
 function secured(
   stream: Connection,
   context: TlsContext,
-  { fingerprint }: PeerConfig,
+  { fingerprint }: PipeTask,
   { clock, log, signal }: Pick<Tools, "log" | "signal"> & Pick<SocketPlatform, "clock">,
 ): Promise<Connection> {
   const judge = (session: TlsSession) => {

@@ -1,0 +1,14 @@
+import { TtunError } from "../../base/errors.ts";
+
+/** Says why two ends with these public addresses cannot connect; null = they can. */
+export function addressesRefusal(myIp: string, peerIp: string): TtunError | null {
+  if (myIp === peerIp) {
+    const words =
+      "Cannot connect: both ends have the same address; the two public addresses differ, " +
+      "or the machines are in one network, where -myip and -peerip are their addresses in it";
+    return new TtunError("usage", words);
+  }
+  if (myIp.includes(":") === peerIp.includes(":")) return null;
+  const words = "Cannot connect: one address is IPv4 and the other IPv6; give both of one kind";
+  return new TtunError("usage", words);
+}
