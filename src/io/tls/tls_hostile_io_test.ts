@@ -166,6 +166,18 @@ test("handshakes that stall give their descriptors to those who come later", asy
   assert.equal(inner.open, 5);
 });
 
+test("of many clients that come at once few have their handshakes before other work goes on", async () => {
+  using certificate = selfSigned("DNS:a.test");
+  using libssl = openLibssl();
+  using context = libssl.serverContext(certificate);
+  const clock = new FakeClock();
+  const inner = new Exhausted(100, 20);
+  await using _listener = new TlsListener(inner, { context, clock, log: keptLog(clock).log });
+  assert.equal(inner.clients.length, 2);
+  await clock.settle();
+  assert.equal(inner.clients.length, 20);
+});
+
 test("without a descriptor and without a handshake the accept says so, and goes on later", async () => {
   using certificate = selfSigned("DNS:a.test");
   using libssl = openLibssl();

@@ -18,8 +18,11 @@ const MOST_HANDSHAKES = 256;
 /** Milliseconds in which a client completes its handshake. */
 const HANDSHAKE_MS = 10_000;
 
-/** Connections in a row after which other tasks get a turn. */
-const TAKEN_A_TURN = 32;
+/**
+ * Connections in a row after which other tasks get a turn: each may have its hello there already, and
+ * cost a signature, milliseconds with some keys.
+ */
+const TAKEN_A_TURN = 2;
 
 export interface TlsListenerOptions {
   readonly context: TlsContext;
