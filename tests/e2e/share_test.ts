@@ -29,6 +29,7 @@ test("a link is all that a client needs, from a file, from standard input, and a
   await using folder = await makeFolder();
   await using stack = new AsyncDisposableStack();
   const server = stack.adopt(await startServer({ args: PERMIT }), endWell);
+  await server.waitFor(/ ttun share HOST prints a link /);
   const file = `${folder.path}/link`;
   const [command, args] = ttunCommand("share", listensAt(server), "--out", file);
   const shared = await run(command, args, { env: ENV });
@@ -98,7 +99,12 @@ test("programs that ttun starts do not get the link of TTUN_SERVER, nor does its
   const started = await run(client, args, { env });
   assert.equal(started.code, 0, started.stderr);
   assert.match(started.stderr, / authenticated /);
+  for (const way of [[], ["--dump"]]) {
+    const { stdout } = await run(...ttunCommand("status", name, ...way));
+    assert(stdout.includes(listensAt(server)) && !stdout.includes(KEY), stdout);
+  }
   const found = await run(...ttunCommand("status", name, "--json"));
+  assert(!found.stdout.includes(KEY) && !started.stderr.includes(KEY), found.stdout);
   const { pid } = JSON.parse(found.stdout) as { pid: number };
   stack.defer(() => Deno.kill(pid, "SIGTERM"));
   const inherited = Deno.readTextFileSync(`/proc/${pid}/environ`);

@@ -5,7 +5,7 @@ import { builtBinary } from "./binary.ts";
 import { ENV, LOOPBACK, spawnHere, ttunCommand, until } from "./forward_pair.ts";
 import { isThere } from "./orphan.ts";
 import { KEY, run } from "./proxy_pair.ts";
-import { serveWeb } from "./proxy_web.ts";
+import { hashOfBulk, serveWeb } from "./proxy_web.ts";
 
 interface World extends AsyncDisposable {
   readonly name: string;
@@ -115,6 +115,38 @@ test("up: all of a file is up when it returns; a second time is refused; down en
   const twice = await ttun("down", name);
   assert.equal(twice.code, 4);
   assert.match(twice.stderr, /is not up$/m);
+});
+
+test("reload: drops nothing of transfers that are under way, nor new connections meanwhile", async () => {
+  await using web = serveWeb();
+  await using world = await makeWorld();
+  const { name, file, folder, ttun } = world;
+  const [port, local] = [freePort(), freePort()];
+  await world.write(pair(port, local, web.at));
+  const up = await ttun("up", file);
+  assert.equal(up.code, 0, up.stderr);
+  const size = 4 << 20;
+  const url = `http://${LOOPBACK}:${local}`;
+  const load = `curl -sS --limit-rate 1M ${url}/bulk/${size} | sha256sum`;
+  let isLoading = true;
+  const loads = Promise.all(Array.from({ length: 8 }, () => run("sh", ["-c", load])))
+    .finally(() => isLoading = false);
+  let reloads = 0;
+  for (; isLoading; reloads++) {
+    // Rules that are other ones each time.
+    const more = `permit-listen = "127.0.0.1:${20_000 + reloads}"`;
+    await world.write(pair(port, local, web.at).replace("permit-open", `${more}\npermit-open`));
+    const { code, stderr } = await ttun("reload", name);
+    assert.equal(code, 0, stderr);
+    const hello = await run("curl", ["-sS", "--max-time", "20", `${url}/hello`]);
+    assert.equal(hello.stdout, "hello\n", hello.stderr);
+  }
+  assert(reloads >= 2, `${reloads} reloads`);
+  const hash = hashOfBulk(size);
+  for (const { stdout, stderr } of await loads) assert.equal(stdout, `${hash}  -\n`, stderr);
+  const log = Deno.readTextFileSync(`${folder}/${name}.server.log`);
+  assert.equal(log.match(/ authenticated /g)?.length, 1, log);
+  assert.match(log, / rules .*permit_listen=1/);
 });
 
 test("up and down: the executable, whose runtime may be an older one", async () => {

@@ -20,6 +20,7 @@ import { statusPlace } from "../status/place.ts";
 import { hopKeyFor } from "../transport/hop_key.ts";
 import { resolveListen } from "../transport/resolve_listen.ts";
 import { LONGEST_REKEY } from "../command/session_options.ts";
+import { tellOfLinks } from "../share/tell_of_links.ts";
 import type { TunFlags } from "../tun/options.ts";
 import type { ForwardConfig, ForwardFacts, ForwardStart } from "./plane_config.ts";
 import { clientForwards, streamRules } from "./stream_rules.ts";
@@ -80,7 +81,10 @@ export async function runForward(
           ...(store === null ? [] : STORE_NEEDS),
         ]);
         const s = await secret;
-        if (config.end.role === "server") await context.background?.ready();
+        if ("listen" in options) {
+          tellOfLinks(options.listen, context.log);
+          await context.background?.ready();
+        }
         return { s };
       },
       ...(store !== null && {

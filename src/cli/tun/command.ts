@@ -46,6 +46,7 @@ import { firstHost } from "../../core/ip/address_pool.ts";
 import { toClientName } from "../../core/link/v2/client_name.ts";
 import { clientId } from "../../core/link/v2/identity.ts";
 import { sharedLinkSecrets, takeLink } from "../share/take_link.ts";
+import { tellOfLinks } from "../share/tell_of_links.ts";
 import { metricsPlace } from "../status/metrics_place.ts";
 import {
   dnsOf,
@@ -192,7 +193,10 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
       ]);
       await hooks.ready(facts);
       const start = await memory.start;
-      if (role === "server") await context.background?.ready();
+      if ("listen" in options) {
+        tellOfLinks(options.listen, context.log);
+        await context.background?.ready();
+      }
       return start;
     },
     afterwards: () => hooks.ended(),
