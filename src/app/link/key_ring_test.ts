@@ -25,8 +25,12 @@ function slowRing(
   const budget = new StrangerBudget({ clock, preciseNow });
   const ring = new KeyRing(keys, { clock, budget, onUsed });
   const ready = Array.from({ length: count }, () => Promise.withResolvers<Uint8Array>());
-  const done = ring.run(({ password: [key] }) => ready[key!]!.promise);
-  return { ring, budget, keys, ready, done };
+  const begun: number[] = [];
+  const done = ring.run(({ password: [key] }) => {
+    begun.push(key!);
+    return ready[key!]!.promise;
+  });
+  return { ring, budget, keys, ready, begun, done };
 }
 
 Deno.test("a hello's key is found as soon as its secret is ready, and none when all are", async () => {
@@ -45,6 +49,19 @@ Deno.test("a hello's key is found as soon as its secret is ready, and none when 
   const found = ours.find(NOW);
   assert.deepEqual([found?.name, found?.s], ["key 1", secret(1)]);
   assert.equal(stranger.find(NOW), null);
+});
+
+Deno.test("secrets are worked out two at a time, in the order of the keys", async () => {
+  const { ring, ready, begun, done } = slowRing(4);
+  assert.deepEqual(begun, [0, 1]);
+  for (const [key, then] of [[1, [0, 1, 2]], [2, [0, 1, 2, 3]], [0, [0, 1, 2, 3]]] as const) {
+    const changed = ring.changed();
+    ready[key]!.resolve(secret(key));
+    await changed;
+    assert.deepEqual(begun, then);
+  }
+  ready[3]!.resolve(secret(3));
+  await done;
 });
 
 Deno.test("each key is tried once for a hello", async () => {
