@@ -70,7 +70,7 @@ test("a group without a command, or with an unknown one, is told its usage line"
   assertUsage(await runTtun("proxy", "server", "--no-proxy"), /TUN mode over tt is not there yet/);
 });
 
-test("under a name that stands for a group ttun is the group, under others all of it", async () => {
+test("under a name that stands for a group or a command ttun is that, under others all of it", async () => {
   await using script = await writeScript(`
     import { COMMANDS } from "cli/command/commands.ts";
     import { run } from "cli/run.ts";
@@ -83,6 +83,10 @@ test("under a name that stands for a group ttun is the group, under others all o
     assert.deepEqual(await runAs("tt", ...args), await runTtun("proxy", ...args), args.join(" "));
   }
   assert.deepEqual(await runAs("proxy", "--help"), await runTtun("--help"));
+  for (const args of [["--help"], ["-nonsense"]]) {
+    assert.deepEqual(await runAs("tete", ...args), await runTtun("peer", ...args), args.join(" "));
+  }
+  assert.deepEqual(await runAs("tete", "--version"), await runTtun("--version"));
 });
 
 test("the exit codes are a page of help, from everywhere", async () => {

@@ -39,17 +39,28 @@ export async function run(
   program: string | null = programName(),
   usr1: Usr1 | null = null,
 ): Promise<number> {
-  const isAlias = Object.values(commands).some((found) =>
-    program !== null && found.aliases.includes(program)
-  );
   try {
-    const all = isAlias ? [program!, ...args] : args;
+    const all = wordsAs(program, args, commands);
     return await dispatch(all, rootLevel(commands), { usr1, root: commands });
   } catch (error) {
     return reportPlain(error);
   } finally {
     await standardError.flush(FLUSH);
   }
+}
+
+/** Returns the words of ttun that a program of such a name stands for. */
+function wordsAs(
+  program: string | null,
+  args: readonly string[],
+  commands: Commands,
+): readonly string[] {
+  if (program === null) return args;
+  const found = Object.values(commands).find(({ aliases }) => aliases.includes(program));
+  if (found === undefined) return args;
+  // A command has no version of its own.
+  const asksForVersion = args.some((word) => VERSION_WORDS.includes(word));
+  return !isGroup(found) && asksForVersion ? args : [program, ...args];
 }
 
 /** Where the next word is looked up: all of ttun, or a group. */
