@@ -1,4 +1,4 @@
-import { deepEqual, doesNotMatch, equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match } from "node:assert/strict";
 import { test } from "../check.ts";
 import type { Host, Process } from "../netns.ts";
 import {
@@ -9,11 +9,8 @@ import {
   reachesWeb,
   startGateway,
   stateOf,
-  WEB,
 } from "./gateway_lab.ts";
-import { ENV, pause, pingUntil, startServer, ttunCommand } from "./tunnel.ts";
-
-const NAME_SERVER = new URL("../fixture/name_server.ts", import.meta.url).pathname;
+import { ENV, startServer, ttunCommand } from "./tunnel.ts";
 
 const ALL = ["--default-route", "--kill-switch"];
 
@@ -40,82 +37,6 @@ test("--kill-switch: a client that fails leaves it in force; --user keeps it in 
   client.signal("SIGTERM");
   equal((await client.status).code, 0);
   equal(await stateOf(lab.client), before);
-});
-
-/** A client that sees these files in place of the machine's own, and has the server by its name. */
-async function startWithNames(lab: Lab, folder: string) {
-  const [command, args] = ttunCommand("client", "-v", "--no-warm-up", "-s", "vpn.test", ...ALL);
-  await Deno.writeTextFile(`${folder}/resolv.conf`, `nameserver ${WEB.v4}\n`);
-  // The C library's modules would ask without the mark, and wait in vain.
-  await Deno.writeTextFile(`${folder}/nsswitch.conf`, "hosts: mymodule [!UNAVAIL=return] dns\n");
-  const mounts = ["resolv.conf", "nsswitch.conf"].map((name) =>
-    `touch /etc/${name}; mount --bind ${folder}/${name} /etc/${name}`
-  );
-  const script = `${mounts.join("\n")}\nexec "$@"`;
-  return lab.client.spawn("unshare", ["-m", "sh", "-euc", script, "sh", command, ...args], {
-    env: { ...ENV, DENO_NO_UPDATE_CHECK: "1" }, // Deno itself asks for a newer one
-  });
-}
-
-test("--kill-switch: ttun asks for the server's name beside the tunnel, and nobody else asks there", async () => {
-  await using lab = await gatewayLab();
-  await using names = lab.router.spawn(Deno.execPath(), ["run", "-A", NAME_SERVER, WEB.v4, "53"]);
-  await names.waitFor(/ready/);
-  await using server = await startServer(lab.server);
-  const folder = await Deno.makeTempDir();
-  await using leaks = await Leaks.watch(lab.client);
-  await using client = await startWithNames(lab, folder);
-  await client.waitFor(/authenticated/);
-  const ask = "import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('', 5353)); " +
-    `s.sendto(b'x' * 40, ('${WEB.v4}', 53))`;
-  await lab.client.run("python3", ["-c", ask]);
-  // Without a name server, and before one answers, the last address is as good as ever.
-  names.signal("SIGKILL");
-  server.signal("SIGKILL");
-  await client.waitFor(/disconnected/);
-  await lab.client.run("python3", ["-c", ask]);
-  await using _again = await startServer(lab.server);
-  await pingUntil(lab.client, WEB.v4, 10_000);
-  const packets = await leaks.stop();
-  ok(packets.length > 0);
-  for (const line of packets) {
-    match(line, /IP 10\.51\.0\.2\.\d+ > 203\.0\.113\.9\.53: .*(A|AAAA)\? vpn\.test/);
-  }
-  await Deno.remove(folder, { recursive: true });
-});
-
-test("--kill-switch: a forged answer for the server's name gets no traffic, and the server is found again", async () => {
-  await using lab = await gatewayLab();
-  const answering = async (...forged: string[]) => {
-    const args = ["run", "-A", NAME_SERVER, WEB.v4, "53", ...forged];
-    const names = lab.router.spawn(Deno.execPath(), args);
-    await names.waitFor(/ready/);
-    return names;
-  };
-  const names = await answering();
-  await using server = await startServer(lab.server);
-  const folder = await Deno.makeTempDir();
-  await using client = await startWithNames(lab, folder);
-  await client.waitFor(/authenticated/);
-  names.signal("SIGKILL");
-  await names.status;
-  const forged = "203.0.113.66";
-  await lab.router.sh(`ip address add ${forged}/32 dev lo`);
-  await using _forger = await answering(forged);
-  await using other = lab.router.spawn("nc", ["-lk", forged, "20203"]);
-  await using leaks = await Leaks.watch(lab.client);
-  server.signal("SIGKILL");
-  await client.waitFor(/disconnected/);
-  deepEqual(await reachesWeb(lab.client), [false, false]);
-  await pause(1500); // a few attempts
-  await using _again = await startServer(lab.server);
-  await pingUntil(lab.client, WEB.v4, 20_000);
-  for (const line of await leaks.stop()) {
-    match(line, /IP 10\.51\.0\.2\.\d+ > 203\.0\.113\.9\.53: .*(A|AAAA)\? vpn\.test/);
-  }
-  doesNotMatch(client.output, /authenticated.*203\.0\.113\.66/);
-  other.signal("SIGTERM");
-  await Deno.remove(folder, { recursive: true });
 });
 
 /** A folder with the programs of iptables, but without nft. */
