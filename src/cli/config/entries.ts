@@ -1,4 +1,5 @@
 import { TtunError } from "../../base/errors.ts";
+import { isSharedLink, parseSharedLink } from "../../core/share/shared_link.ts";
 import { completeArgs } from "../command/args.ts";
 import type { Command } from "../command/command.ts";
 import type { Layer, LayerText } from "../command/layers.ts";
@@ -168,6 +169,8 @@ function kindWords(option: Option): string {
 function whyNot(option: Option, name: string, text: string): string | null {
   try {
     readText(option, name, text);
+    // Elsewhere it is read when the client starts; here its faults have a line.
+    if (option.isSecret !== undefined && isSharedLink(text)) parseSharedLink(text);
     return null;
   } catch (error) {
     if (error instanceof TtunError) return error.message;

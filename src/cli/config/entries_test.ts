@@ -198,6 +198,15 @@ Deno.test("a fault is told with its line, and the nearest name", () => {
       '6: route takes texts in quotes, as ["CIDR"]',
     ],
   );
+  assert.deepEqual(
+    ["ttun://n0body@example.net:1", "ttun://n0body@example.net:1?wire=v3", "ttun://n0body"]
+      .flatMap((link) => problems("[[client]]", "once = true", `server = "${link}"`)),
+    [
+      "3: Cannot read the link: there is a setting in it that this ttun does not know; update it; " +
+      "ttun share prints one",
+      "3: Cannot read the link: it has another form; ttun share prints one",
+    ],
+  );
   assert.match(problems("[[client]]", "mtu = ")[0]!, /^2: this is no TOML: /);
   assert.match(problems("[[client]]", "config = 'x'")[0]!, /^2: there is no setting "config"/);
   assert.deepEqual(problems(`a = ${"[".repeat(100_000)}`).length, 1);
