@@ -2,7 +2,7 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { test } from "../check.ts";
 import { gatewayLab, Leaks, reachesWeb, SERVER, stateOf } from "./gateway_lab.ts";
 import { BEFORE, end, OwnEtc } from "./own_etc.ts";
-import { runTtun, startServer } from "./tunnel.ts";
+import { ping, runTtun, startServer } from "./tunnel.ts";
 
 test("one command at each end: all traffic under the server's address, names inside, nothing beside, all back at the end", async () => {
   await using lab = await gatewayLab();
@@ -35,4 +35,29 @@ test("one command at each end: all traffic under the server's address, names ins
   await end(gateway);
   equal(await Deno.readTextFile(own.conf), BEFORE);
   deepEqual(await Promise.all([stateOf(client), stateOf(server)]), before);
+});
+
+test("a link is all that a laptop needs, as docs/operate.md has it: places and addresses of a pool, and a way out", async () => {
+  await using lab = await gatewayLab();
+  const { client, router, server } = lab;
+  await router.sh("ip route del 10.1.1.0/24; ip -6 route del fc11::/64");
+  const before = await Promise.all([stateOf(client), stateOf(server)]);
+  const pools = ["--pool", "10.77.0.0/24", "--pool", "fd77::/64"];
+  const gateway = await startServer(server, "--clients", "20", ...pools, "--nat", "auto");
+  const folder = await Deno.makeTempDir();
+  const link = `${folder}/laptop.link`;
+  const shared = await runTtun(server, ["share", SERVER.v4, "--out", link]);
+  equal(shared.code, 0, shared.stderr);
+  await using own = await OwnEtc.make(client);
+  const all = ["--default-route", "--kill-switch", "--dns", "10.77.0.1"];
+  const ttun = await own.client("-s", `link:${link}`, ...all);
+  await using leaks = await Leaks.watch(client);
+  deepEqual(await reachesWeb(client), [true, true]);
+  equal(await ping(client, "10.77.0.1"), 3);
+  deepEqual(await leaks.stop(), []);
+  await end(ttun);
+  await end(gateway);
+  equal(await Deno.readTextFile(own.conf), BEFORE);
+  deepEqual(await Promise.all([stateOf(client), stateOf(server)]), before);
+  await Deno.remove(folder, { recursive: true });
 });
