@@ -2,7 +2,6 @@ import { cleanEnvironment } from "../../../ffi/linux/environment.ts";
 import { openLibc } from "../../../ffi/linux/libc.ts";
 import { exceedsItsUser } from "../../../ffi/linux/user.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { Logger } from "../../base/log.ts";
 import { isGranted } from "./permissions.ts";
 
 /** Folders of programs that no user but root may write to. */
@@ -36,10 +35,10 @@ export function refuseUsersCommands(options: readonly string[]): void {
 
 /**
  * Takes everything from the environment by which the user would choose what programs do that ttun
- * runs with such a capability, as nft and iptables. Warns of a file that all may run. Does nothing
- * for others. @throws {NativeError}
+ * runs with such a capability, as nft and iptables. Does nothing where ttun has no more than its
+ * user. @throws {TtunError} privilege, if all may run the file; {NativeError}
  */
-export function keepUsersEnvironmentOut(log: Logger): void {
+export function keepUsersEnvironmentOut(): void {
   if (!hasMoreThanItsUser()) return;
   cleanEnvironment({
     keeps: (name) => HARMLESS.test(name) || HARMLESS_NAMES.includes(name),
@@ -48,10 +47,11 @@ export function keepUsersEnvironmentOut(log: Logger): void {
   const path = Deno.execPath();
   const { mode, uid } = Deno.statSync(path);
   if (uid === 0 && (mode! & TOO_OPEN) === 0) return;
-  log.warn(
-    `every user of this machine may change its network by ${path}, whose file has capabilities; ` +
-      `to keep that to the group ttun, run: sudo chown root:ttun ${path} && sudo chmod 0750 ${path}` +
-      `, and setcap again`,
+  throw new TtunError(
+    "privilege",
+    `Cannot start: every user of this machine could change its network by ${path}, whose file has ` +
+      `capabilities; keep them to the group ttun: sudo chown root:ttun ${path} && sudo chmod 0750 ` +
+      `${path}, and setcap again`,
   );
 }
 

@@ -113,7 +113,7 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
     const { keepUsersEnvironmentOut } = await load(() =>
       import("../platform/file_capabilities.ts")
     );
-    keepUsersEnvironmentOut(context.log);
+    keepUsersEnvironmentOut();
   }
   const found = await resolveKey(options, context);
   const keys = tunnelKeys(options, found, context.log);
