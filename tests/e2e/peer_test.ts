@@ -7,6 +7,17 @@ import { ENV, pause, ttunCommand } from "./tunnel.ts";
 
 const TETE = new URL("../fixture/tete.py", import.meta.url).pathname;
 
+/** Connects from the port of an end, and closes at once. */
+const CONNECT_AND_CLOSE = `
+import socket, sys
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+s.bind(("0.0.0.0", 54312))
+s.connect((sys.argv[1], 54312))
+s.close()
+`;
+
 /** Starts the end with the public address of that number; files are its standard input and output. */
 function startPeer(
   host: Host,
@@ -155,6 +166,19 @@ test("peer: foreign connections count for nothing; a wrong fingerprint ends it w
     /Cannot trust the other end: the certificate has the SHA-256 [0-9a-f]{64}/,
   );
   assert.notEqual((await second.status).code, 0, second.output);
+});
+
+test("peer: a connection that the other end gives up at once is tried anew; then the port is free", async () => {
+  await using lab = await natLab("open", "open");
+  const [a, b] = lab.hosts;
+  const endless = { input: "/dev/zero", output: "/dev/null" };
+  await using first = startPeer(a, 0, endless);
+  await first.waitFor(/connecting/);
+  assert.equal((await b.run("python3", ["-c", CONNECT_AND_CLOSE, PUBLIC[0]])).code, 0);
+  await first.waitFor(/warn .*the connection broke at once: trying again/);
+  await using second = startPeer(b, 1, endless);
+  await Promise.all([first, second].map((end) => end.waitFor(/Connected to peer!/)));
+  assert.notEqual((await b.run("nc", ["-z", "-w", "2", PUBLIC[0], "54312"])).code, 0);
 });
 
 test("peer: an end that is killed in the middle is a loss for the other, and no success", async () => {

@@ -1,11 +1,13 @@
 import type { HostPort } from "../../base/addr.ts";
 import { TtunError, UnreachableError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
 import { onAbort } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Dialer, Listener } from "../../contract/dial.ts";
 import type { Clock, Rng } from "../../contract/host.ts";
 import { CONNECT_MS, Punch, punchFailureWords, type PunchStep } from "../../core/punch/punch.ts";
+import { acceptLoop } from "../net/accept_loop.ts";
 
 export interface PunchTools {
   readonly peer: HostPort;
@@ -15,6 +17,7 @@ export interface PunchTools {
   readonly listener: Listener;
   readonly clock: Clock;
   readonly rng: Rng;
+  readonly log: Logger;
   /** The connection lives under it. */
   readonly signal: AbortSignal;
 }
@@ -99,31 +102,33 @@ class Punching {
       connected: (stream: Connection) => this.#perform(this.#machine.connected(), stream),
       failed: (error: unknown) => {
         if (attempt.signal.aborted || this.#isOver) return;
-        const isSilent = error instanceof TtunError && error.kind === "timeout";
-        this.#machine.connectFailed(isSilent ? "unanswered" : "refused", clock.now());
+        this.#machine.connectFailed(howFailed(error), clock.now());
         this.#schedule();
       },
     };
     dialer.start(peer, { signal, cancel: attempt.signal, timeoutMs: CONNECT_MS }, events);
   }
 
-  readonly #accept = (): void => {
-    if (this.#isOver) return;
-    const { listener, signal } = this.#o;
-    try {
-      for (;;) {
-        const stream = listener.acceptNow({ signal });
-        if (stream === null) break;
-        const { remote } = stream;
-        const from = "host" in remote ? remote : { host: "", port: 0 };
-        this.#perform(this.#machine.accepted(from), stream);
-        if (this.#isOver) return;
-      }
-      listener.onAcceptable(this.#accept);
-    } catch (error) {
-      this.#end(() => this.#settle.reject(error));
-    }
-  };
+  /** A flood of foreign connections leaves the schedule its turns, and a lack of descriptors passes. */
+  #accept(): void {
+    const { listener, signal, clock, log } = this.#o;
+    const over = new AbortController();
+    this.#stack.defer(() => over.abort(new TtunError("lost", "Cannot accept: the punch is over")));
+    const source: Listener = {
+      addr: listener.addr,
+      acceptNow: () => this.#isOver ? null : listener.acceptNow({ signal }),
+      onAcceptable: (run) => listener.onAcceptable(run),
+      [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose](),
+    };
+    const take = (stream: Connection) => {
+      const { remote } = stream;
+      const from = "host" in remote ? remote : { host: "", port: 0 };
+      this.#perform(this.#machine.accepted(from), stream);
+    };
+    const evictIdle = () => false;
+    acceptLoop({ listener: source, clock, log, signal: over.signal, take, evictIdle })
+      .catch((error) => this.#end(() => this.#settle.reject(error)));
+  }
 
   #end(settle: () => void): void {
     if (this.#isOver) return;
@@ -132,4 +137,10 @@ class Punching {
     this.#attempt?.abort(new TtunError("lost", "Gave up: the connection came the other way"));
     settle();
   }
+}
+
+function howFailed(error: unknown): "refused" | "unanswered" | "unsent" {
+  if (error instanceof TtunError && error.kind === "timeout") return "unanswered";
+  const wasSent = error instanceof UnreachableError && error.reason !== "network";
+  return wasSent ? "refused" : "unsent";
 }

@@ -2,7 +2,7 @@ import { dialAny } from "../../app/net/dial_host.ts";
 import { askStun } from "../../app/net/stun.ts";
 import { runPipe } from "../../app/system/peer_pipe.ts";
 import { runStunServer } from "../../app/system/stun_server.ts";
-import { punch } from "../../app/punch/punch.ts";
+import { punchThrough } from "../../app/punch/punch_through.ts";
 import { promised } from "../../app/net/dial_events.ts";
 import { formatAddr, isIpAddress, parseIp } from "../../base/addr.ts";
 import { constantTimeEqual, toHex } from "../../base/bytes.ts";
@@ -79,13 +79,16 @@ function openPipe(task: PipeTask, tools: Tools): OpenedPlane<object> {
       if (refusal !== null) throw refusal;
       const peer = { host: peerIp, port: task.remotePort };
       log.info("connecting", { peer: formatAddr(peer), from: task.localPort });
-      const stream = await punch({
-        ...{ peer, deadlineMs, dialer: net.dialer, listener, clock, rng, signal },
+      const isClient = isTlsClient(parseIp(myIp)!, parseIp(peerIp)!);
+      const { dialer } = net;
+      const how = { peer, deadlineMs, dialer, listener, clock, rng, log, signal };
+      await using secure = await punchThrough(how, async (stream) => {
+        if (task.keepAlive) stream.setOptions({ keepAliveSeconds: KEEP_ALIVE_SECONDS });
+        return await secured(stream, isClient ? asClient : asServer, task, { clock, log, signal });
       });
-      if (task.keepAlive) stream.setOptions({ keepAliveSeconds: KEEP_ALIVE_SECONDS });
-      const context = isTlsClient(parseIp(myIp)!, parseIp(peerIp)!) ? asClient : asServer;
-      await using secure = await secured(stream, context, task, { clock, log, signal });
-      log.info("Connected to peer!", { peer: stream.peer });
+      // Another program that shares the port is to get its connections.
+      await listener[Symbol.asyncDispose]();
+      log.info("Connected to peer!", { peer: secure.peer });
       await runPipe(stdio, secure, { clock, signal });
       log.info("Peer closed connection");
     },

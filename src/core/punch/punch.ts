@@ -24,6 +24,8 @@ export type PunchStep =
 export interface PunchFailure {
   readonly refused: number;
   readonly unanswered: number;
+  /** Attempts that this machine has not sent at all. */
+  readonly unsent: number;
   /** Ports of the peer's address, other than the one it was to have, from which it came. */
   readonly otherPorts: readonly number[];
 }
@@ -48,6 +50,7 @@ export class Punch {
   #nextAt = Infinity;
   #refused = 0;
   #unanswered = 0;
+  #unsent = 0;
   readonly #otherPorts = new Set<number>();
   #isOver = false;
 
@@ -69,8 +72,8 @@ export class Punch {
     if (this.#isOver) return [];
     if (now >= this.#deadline) {
       this.#isOver = true;
-      const { refused, unanswered } = { refused: this.#refused, unanswered: this.#unanswered };
-      const why = { refused, unanswered, otherPorts: [...this.#otherPorts] };
+      const [refused, unanswered, unsent] = [this.#refused, this.#unanswered, this.#unsent];
+      const why = { refused, unanswered, unsent, otherPorts: [...this.#otherPorts] };
       return [{ kind: "failed", why }];
     }
     if (now < this.#nextAt) return [];
@@ -79,14 +82,16 @@ export class Punch {
   }
 
   /** The connect under way has ended without a connection. */
-  connectFailed(how: "refused" | "unanswered", now: number): void {
+  connectFailed(how: "refused" | "unanswered" | "unsent", now: number): void {
     if (how === "unanswered") {
       this.#unanswered++;
       this.#nextAt = now;
       return;
     }
-    this.#refused++;
-    const { least, most } = this.#refused <= QUICK_ATTEMPTS ? QUICK_PAUSE : SLOW_PAUSE;
+    if (how === "refused") this.#refused++;
+    else this.#unsent++;
+    const isEarly = this.#refused + this.#unsent <= QUICK_ATTEMPTS;
+    const { least, most } = isEarly ? QUICK_PAUSE : SLOW_PAUSE;
     this.#nextAt = now + least + (most - least) * this.#o.chance();
   }
 
@@ -112,7 +117,7 @@ export class Punch {
 /** Says why there is no connection, and what would help. */
 export function punchFailureWords(
   { peer, deadlineMs }: Pick<PunchOptions, "peer" | "deadlineMs">,
-  { refused, unanswered, otherPorts }: PunchFailure,
+  { refused, unanswered, unsent, otherPorts }: PunchFailure,
 ): string {
   const begin = `Cannot reach ${peer.host} within ${Math.round(deadlineMs / 1000)} s: `;
   if (otherPorts.length > 0) {
@@ -121,6 +126,10 @@ export function punchFailureWords(
     } instead of ${peer.port}, so its NAT ` +
       "changes ports; give that port by -rport if it stays the same, else one of the two ends needs " +
       "a public address";
+  }
+  if (unsent > 0 && refused === 0 && unanswered === 0) {
+    return `${begin}this machine has no route to it, or keeps the port for a connection that has ` +
+      "ended, for a minute; see ip route get, or try again then";
   }
   if (refused > 0 && unanswered === 0) {
     return `${begin}its port ${peer.port} refuses; is ttun peer running there, with this machine's ` +

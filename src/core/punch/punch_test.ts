@@ -55,6 +55,10 @@ Deno.test("at the deadline it says what it has seen, and what would help", () =>
   assert.match(words(() => {}), /within 10 s: nothing has come from it/);
   assert.match(words((punch) => punch.connectFailed("refused", 1)), /its port 7000 refuses/);
   assert.match(
+    words((punch) => punch.connectFailed("unsent", 1)),
+    /this machine has no route to it, or keeps the port/,
+  );
+  assert.match(
     words((punch) => void punch.accepted({ ...PEER, port: 61_000 })),
     /comes from port 61000 instead of 7000, so its NAT changes ports/,
   );
