@@ -237,6 +237,17 @@ for (const [kind, keeps] of [["port-restricted", true], ["remapping", false]] as
   });
 }
 
+test("peer --stun: a server of either family tells the address, without a peer's", async () => {
+  await using lab = await natLab("open", "open");
+  const host = lab.hosts[0];
+  const [server, own] = ttunCommand("stun-server");
+  await using running = host.spawn(server, own, { env: ENV });
+  await running.waitFor(/listening/);
+  const [command, args] = ttunCommand("peer", "--stun", "[::1]");
+  const { code, stdout, stderr } = await host.run(command, args, { env: ENV });
+  assert.deepEqual([code, stdout], [0, "::1\n"], stderr);
+});
+
 test("peer --stun: it stands for -myip", async () => {
   await using lab = await withStun("port-restricted");
   await using files = await makeFiles(100_000, 100_000);
@@ -257,6 +268,8 @@ test("peer: what is missing or cannot be is said at once", async () => {
     [["-peerip", "198.51.100.1"], /this machine's public address by -myip, or a STUN server/],
     [["-myip", "::1", "-peerip", "198.51.100.1"], /one address is IPv4 and the other IPv6/],
     [["-myip", "192.0.2.1", "-peerip", "192.0.2.1"], /both ends have the same address/],
+    [["-myip", "::ffff:192.0.2.1", "-peerip", "192.0.2.1"], /both ends have the same address/],
+    [["-myip", "192.0.2.1", "-peerip", PUBLIC[0]], /is an address of this machine itself/],
     [["-myip", "192.0.2.1", "-peerip", "192.0.2.2", "-k", "secret"], /unexpected|Cannot|Unknown/i],
   ];
   for (const [args, words] of rows) {

@@ -1,6 +1,6 @@
 import type { HostPort } from "../../base/addr.ts";
-import { ProtocolError } from "../../base/errors.ts";
-import type { Rng } from "../../contract/host.ts";
+import { ProtocolError, TtunError } from "../../base/errors.ts";
+import type { Clock, Rng } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import {
   packBindingRequest,
@@ -11,12 +11,36 @@ import {
 } from "../../core/stun/message.ts";
 import { read, write } from "../loop/stream_io.ts";
 
-/** Asks a server where the stream comes from. @throws {TtunError} protocol, lost */
-export async function askStun(stream: Stream, rng: Rng): Promise<HostPort> {
+export interface StunQuestion {
+  readonly rng: Rng;
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+}
+
+/**
+ * Asks a server where the stream comes from. A server that does not answer in time has its stream
+ * reset. @throws {TtunError} protocol, lost, timeout
+ */
+export async function askStun(
+  stream: Stream,
+  { rng, clock, timeoutMs }: StunQuestion,
+): Promise<HostPort> {
   const transaction = rng(STUN_TRANSACTION);
-  await write(stream, packBindingRequest(transaction));
-  const answer = await readStunMessage(stream);
-  if (answer !== null) return readBindingResponse(answer, transaction);
+  let isLate = false;
+  using _timer = clock.after(timeoutMs, () => {
+    isLate = true;
+    stream.reset();
+  });
+  try {
+    await write(stream, packBindingRequest(transaction));
+    const answer = await readStunMessage(stream);
+    if (answer !== null) return readBindingResponse(answer, transaction);
+  } catch (error) {
+    if (!isLate) throw error;
+    const words = "Cannot learn the public address: no answer from the STUN server within " +
+      `${timeoutMs / 1000} s; is it one that speaks TCP?`;
+    throw new TtunError("timeout", words);
+  }
   throw new ProtocolError("Cannot learn the public address: the STUN server has not answered");
 }
 

@@ -24,7 +24,10 @@ Deno.test("a client learns where it comes from, whatever else comes, and as ofte
   await write(garbage, new Uint8Array(40));
   await using stream = await dial(net.dialer(), AT, { signal });
   for (let i = 0; i < 3; i++) {
-    assert.deepEqual(await askStun(stream, seededRng(i)), stream.local);
+    assert.deepEqual(
+      await askStun(stream, { rng: seededRng(i), clock, timeoutMs: 1000 }),
+      stream.local,
+    );
   }
   // A message in pieces of one byte.
   for (const byte of packBindingRequest(new Uint8Array(12))) {
@@ -41,4 +44,19 @@ Deno.test("a client learns where it comes from, whatever else comes, and as ofte
   assert.equal(left(), null);
   stop.abort(new Error("over"));
   await ended;
+});
+
+Deno.test("a server that says nothing is told from one that breaks", async () => {
+  const clock = new FakeClock();
+  const net = new MemoryNet();
+  const { signal } = new AbortController();
+  await using _listener = net.listen(AT, { signal });
+  await using stream = await dial(net.dialer(), AT, { signal });
+  const asked = assert.rejects(
+    askStun(stream, { rng: seededRng(1), clock, timeoutMs: 10_000 }),
+    { kind: "timeout", message: /no answer from the STUN server within 10 s/ },
+  );
+  await clock.advance(10_000);
+  await asked;
+  assert.equal(clock.pending, 0);
 });

@@ -12,3 +12,10 @@ export function addressesRefusal(myIp: string, peerIp: string): TtunError | null
   const words = "Cannot connect: one address is IPv4 and the other IPv6; give both of one kind";
   return new TtunError("usage", words);
 }
+
+/** The connection came back to this machine. */
+export function isOwnAddress(peerIp: string): TtunError {
+  const words = `Cannot connect: -peerip ${peerIp} is an address of this machine itself; ` +
+    "is it exchanged with -myip?";
+  return new TtunError("usage", words);
+}

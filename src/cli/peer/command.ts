@@ -1,4 +1,4 @@
-import { formatIp, parseIp } from "../../base/addr.ts";
+import { plainHost } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import type { RunContext } from "../command/context.ts";
@@ -17,7 +17,7 @@ import type { PeerConfig } from "./plane_config.ts";
 export async function runPeer(options: PeerFlags, context: RunContext): Promise<number> {
   const { localPort, remotePort, stun, keepAlive, fingerprint } = options;
   const [myIp, peerIp] = [options.myIp, options.peerIp].map((ip) =>
-    ip === undefined ? undefined : formatIp(parseIp(ip)!)
+    ip === undefined ? undefined : plainHost(ip)
   );
   const deadlineMs = options.deadline * 1000;
   if (peerIp === undefined && stun === undefined) {

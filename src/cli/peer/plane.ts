@@ -7,6 +7,7 @@ import { promised } from "../../app/net/dial_events.ts";
 import { formatAddr, isIpAddress, parseIp } from "../../base/addr.ts";
 import { constantTimeEqual, toHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
+import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import { isTlsClient } from "../../core/punch/punch.ts";
@@ -19,7 +20,7 @@ import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.
 import { openSockets } from "../platform/open_sockets.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
-import { addressesRefusal } from "./addresses.ts";
+import { addressesRefusal, isOwnAddress } from "./addresses.ts";
 import { fingerprintWords } from "./fingerprint_words.ts";
 import type { PeerConfig, PipeTask, StunTask } from "./plane_config.ts";
 
@@ -38,7 +39,13 @@ export async function run(config: PeerConfig, host: PlaneHost): Promise<void> {
   await runPlane(config, host, {
     mayMeetNames: task.kind === "pipe" && task.stun !== undefined && !isIpAddress(task.stun.host),
     openPlatform: () => openSockets("ffi"),
-    open: (tools: Tools) => task.kind === "pipe" ? openPipe(task, tools) : openStun(task, tools),
+    open: (tools: Tools) => {
+      if (task.kind === "stun") return openStun(task, tools);
+      const { peerIp } = task;
+      return peerIp === undefined
+        ? openQuestion(task, tools)
+        : openPipe({ ...task, peerIp }, tools);
+    },
   });
 }
 
@@ -54,27 +61,47 @@ function openStun({ listen }: StunTask, { platform, opened, log, signal }: Tools
   return { facts: {}, run: () => runStunServer({ listener, clock, log, signal }) };
 }
 
-/** All that takes permissions is opened here. */
-function openPipe(task: PipeTask, tools: Tools): OpenedPlane<object> {
-  const { platform, opened, log, port, signal } = tools;
-  const { clock } = platform;
-  const reactor = platform.reactor!;
-  const { deadlineMs, peerIp } = task;
-  const libssl = opened.use(openLibssl());
-  const asClient = opened.use(libssl.clientContext(null));
-  const asServer = opened.use(libssl.ownContext(TETE));
-  const isIpv6 = (peerIp ?? task.myIp ?? "").includes(":");
-  const net = openPunchNet(reactor, { host: isIpv6 ? "::" : "0.0.0.0", port: task.localPort });
-  const listener = opened.use(net.listen({ signal }));
-  const stdio = peerIp === undefined ? null : opened.use(new StdioStream({ reactor, signal }));
+/** Prints this machine's public address. */
+function openQuestion(task: PipeTask, tools: Tools): OpenedPlane<object> {
+  const { platform, port } = tools;
+  const { dialer } = openPunchNet(platform.reactor!, { host: "", port: task.localPort });
   return {
     facts: {},
     run: async () => {
-      const { myIp, server } = await ownAddress(task, net.dialer, isIpv6, tools);
+      const family = task.myIp === undefined ? null : familyOf(task.myIp);
+      const { myIp, server } = await ownAddress(task, dialer, family, tools);
+      await using _server = server;
+      port.report({ kind: "print", line: myIp, isProgress: false });
+    },
+  };
+}
+
+function familyOf(ip: string): "IPv4" | "IPv6" {
+  return ip.includes(":") ? "IPv6" : "IPv4";
+}
+
+/** All that takes permissions is opened here. */
+function openPipe(
+  task: PipeTask & { readonly peerIp: string },
+  tools: Tools,
+): OpenedPlane<object> {
+  const { platform, opened, log, signal } = tools;
+  const { clock } = platform;
+  const reactor = platform.reactor!;
+  const { deadlineMs, localPort, peerIp } = task;
+  const libssl = opened.use(openLibssl());
+  const asClient = opened.use(libssl.clientContext(null));
+  const asServer = opened.use(libssl.ownContext(TETE));
+  const family = familyOf(peerIp);
+  const any = family === "IPv6" ? "::" : "0.0.0.0";
+  const net = openPunchNet(reactor, { host: any, port: localPort });
+  const listener = opened.use(net.listen({ signal }));
+  const stdio = opened.use(new StdioStream({ reactor, signal }));
+  return {
+    facts: {},
+    run: async () => {
+      const { myIp, server } = await ownAddress(task, net.dialer, family, tools);
       await using _kept = server; // the NAT keeps the port open
-      if (peerIp === undefined || stdio === null) {
-        return port.report({ kind: "print", line: myIp, isProgress: false });
-      }
       const refusal = addressesRefusal(myIp, peerIp);
       if (refusal !== null) throw refusal;
       const peer = { host: peerIp, port: task.remotePort };
@@ -83,6 +110,10 @@ function openPipe(task: PipeTask, tools: Tools): OpenedPlane<object> {
       const { dialer } = net;
       const how = { peer, deadlineMs, dialer, listener, clock, rng, log, signal };
       await using secure = await punchThrough(how, async (stream) => {
+        if ("host" in stream.local && stream.local.host === peerIp) {
+          startClose(stream);
+          throw isOwnAddress(peerIp);
+        }
         if (task.keepAlive) stream.setOptions({ keepAliveSeconds: KEEP_ALIVE_SECONDS });
         return await secured(stream, isClient ? asClient : asServer, task, { clock, log, signal });
       });
@@ -95,24 +126,26 @@ function openPipe(task: PipeTask, tools: Tools): OpenedPlane<object> {
   };
 }
 
-/** Returns this machine's public address, and the connection to the STUN server that told it. */
+/**
+ * Returns this machine's public address, and the connection to the STUN server that told it.
+ * `family`: of that server; null = any.
+ */
 async function ownAddress(
   { myIp, localPort, stun }: PipeTask,
   dialer: Dialer,
-  isIpv6: boolean,
+  family: "IPv4" | "IPv6" | null,
   { platform: { clock }, log, resolver, signal }: Tools,
 ): Promise<{ myIp: string; server: Connection | null }> {
   if (stun === undefined) return { myIp: myIp!, server: null };
   const server = await dialAny({
     ...{ to: stun, dialer, resolver, clock, signal, timeoutMs: STUN_MS },
     choose: (all) => {
-      const usable = all.filter((one) => one.includes(":") === isIpv6);
+      const usable = family === null ? all : all.filter((one) => familyOf(one) === family);
       if (usable.length > 0) return usable;
-      throw new TtunError("name", `The STUN server has no ${isIpv6 ? "IPv6" : "IPv4"} address`);
+      throw new TtunError("name", `The STUN server has no ${family} address`);
     },
   });
-  using _late = clock.after(STUN_MS, () => server.reset());
-  const found = await askStun(server, rng);
+  const found = await askStun(server, { rng, clock, timeoutMs: STUN_MS });
   const keepsPort = found.port === localPort;
   log.info("public address", { ip: found.host, port: found.port, nat_keeps_port: `${keepsPort}` });
   if (!keepsPort) {
