@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepEqual, doesNotMatch, equal, match, ok } from "node:assert/strict";
 import { test } from "../check.ts";
 import {
   expectWeb,
@@ -56,6 +56,7 @@ test("--default-route: all traffic goes through the tunnel, and is back as befor
     ip address del 2001:db8:99::77/64 dev eth0`);
   client.signal("SIGTERM");
   equal((await client.status).code, 0);
+  doesNotMatch(client.output, /Cannot follow a change/);
   equal(await stateOf(lab.client), before);
 });
 

@@ -137,12 +137,7 @@ export class Gateway implements Disposable {
   get #routeStatus(): DefaultRouteStatus {
     const table = this.#route?.table;
     const known = { ...(table !== undefined && { table }) };
-    try {
-      return { isInForce: this.#networks.isUp, ...known, beside: this.#networks.beside };
-    } catch (thrown) {
-      if (!(thrown instanceof NativeError)) throw thrown;
-      return { isInForce: false, ...known, beside: [] }; // the device is gone
-    }
+    return { isInForce: this.#networks.isUp, ...known, beside: this.#networks.beside };
   }
 
   /** To be called when links, addresses or routes have changed. */

@@ -2,6 +2,7 @@ import { type Cidr, formatCidr } from "../../base/addr.ts";
 import type { KeptNetwork } from "../../core/net/kill_switch_rules.ts";
 import { isLinkLocal } from "../../core/net/local_networks.ts";
 import { keptNetworks, type TableEntry, tunnelTable } from "../../core/net/tunnel_table.ts";
+import { NativeError } from "../../../ffi/native.ts";
 import type { Netlink } from "../../../ffi/linux/netlink.ts";
 
 /** The networks of the machine's links as they are now, seen from the tunnel. */
@@ -27,7 +28,7 @@ export class GatewayNetworks {
 
   /** False also if the device is gone, or was not there yet. @throws {NativeError} ENODEV */
   get isUp(): boolean {
-    return this.#tunnel !== null && this.#netlink.link(this.#tunnel).up;
+    return this.#tunnel !== null && this.#linkOf(this.#tunnel)?.up === true;
   }
 
   /** Names of links that have an address. */
@@ -75,13 +76,22 @@ export class GatewayNetworks {
   /** The networks of other links' addresses. */
   #connected(): KeptNetwork[] {
     const names = new Map<number, string>();
-    const nameOf = (index: number) => {
-      const name = names.get(index) ?? this.#netlink.link(index).name;
-      names.set(index, name);
-      return name;
-    };
-    return this.#netlink.allAddresses()
-      .filter(({ index }) => index !== this.#tunnel)
-      .map(({ index, local, peer }) => ({ link: nameOf(index), network: peer ?? local }));
+    return this.#netlink.allAddresses().filter(({ index }) => index !== this.#tunnel)
+      .flatMap(({ index, local, peer }) => {
+        const link = names.get(index) ?? this.#linkOf(index)?.name;
+        if (link === undefined) return [];
+        names.set(index, link);
+        return { link, network: peer ?? local };
+      });
+  }
+
+  /** Null if it is gone. */
+  #linkOf(index: number): ReturnType<Netlink["link"]> | null {
+    try {
+      return this.#netlink.link(index);
+    } catch (error) {
+      if (error instanceof NativeError && error.is("ENODEV")) return null;
+      throw error;
+    }
   }
 }

@@ -1,5 +1,6 @@
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { Netlink } from "../../../ffi/linux/netlink.ts";
+import { NativeError } from "../../../ffi/native.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Change, Journal } from "../changes/journal.ts";
 import { isHeldByOther } from "../changes/others.ts";
@@ -92,7 +93,9 @@ export class NameServers {
   /** Returns false if another program has changed them meanwhile. @throws the system's refusal */
   takeBack(): boolean {
     const { step, forget } = this.#change;
-    const isOurs = undoStep(step, this.#libc);
+    // systemd-resolved forgets an interface's name servers with the interface.
+    const isGone = step.kind === "resolved" && !hasLink(this.#libc, step.device);
+    const isOurs = isGone || undoStep(step, this.#libc);
     forget();
     return isOurs;
   }
@@ -108,6 +111,16 @@ function takeBackOld(step: UndoStep, path: string, { libc, folder }: NameServerT
     );
   }
   if (!undoStep(step, libc)) setKeptAside(path);
+}
+
+function hasLink(libc: Libc, device: string): boolean {
+  try {
+    indexOf(libc, device);
+    return true;
+  } catch (error) {
+    if (error instanceof NativeError && error.is("ENODEV")) return false;
+    throw error;
+  }
 }
 
 function indexOf(libc: Libc, device: string): number {
