@@ -181,6 +181,21 @@ test("peer: a connection that the other end gives up at once is tried anew; then
   assert.notEqual((await b.run("nc", ["-z", "-w", "2", PUBLIC[0], "54312"])).code, 0);
 });
 
+test("peer: a wrong -myip, by which both ends are the TLS client, is told as that", async () => {
+  await using lab = await natLab("open", "open");
+  const endless = { input: "/dev/zero", output: "/dev/null" };
+  const ends = [
+    startPeer(lab.hosts[0], 0, endless, "-myip", "198.51.100.9", "--deadline", "5"),
+    startPeer(lab.hosts[1], 1, endless, "--deadline", "5"),
+  ];
+  for (const end of ends) {
+    await using _end = end;
+    assert.notEqual((await end.status).code, 0, end.output);
+  }
+  const hint = /it speaks something else; .*is each end's -myip the address/;
+  assert(ends.some(({ output }) => hint.test(output)), ends.map(({ output }) => output).join(""));
+});
+
 test("peer: an end that is killed in the middle is a loss for the other, and no success", async () => {
   await using lab = await natLab("open", "open");
   await using files = await makeFiles(10, 10);

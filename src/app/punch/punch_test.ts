@@ -152,3 +152,18 @@ Deno.test("a connection that breaks under its handshake is tried anew; another f
   late.come(PEER);
   await broken;
 });
+
+Deno.test("a connection that breaks long after is one that the peer has ended: no other is made", async () => {
+  const world = new World();
+  const ended = assert.rejects(
+    punchThrough(world.tools(), async () => {
+      await new Promise<void>((resolve) => world.clock.after(10_000, resolve));
+      throw new TtunError("lost", "broke");
+    }),
+    { kind: "lost" },
+  );
+  world.come(PEER);
+  await world.clock.advance(10_000);
+  await ended;
+  assert.equal(world.clock.pending, 0);
+});

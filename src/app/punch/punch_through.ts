@@ -3,7 +3,10 @@ import type { Connection } from "../../contract/connection.ts";
 import { sleep } from "../loop/sleep.ts";
 import { punch, type PunchTools } from "./punch.ts";
 
-/** Milliseconds after a connection that broke at once. */
+/** Milliseconds in which such a connection breaks; later the peer has ended it for a reason. */
+const AT_ONCE_MS = 5000;
+
+/** Milliseconds from there to the next attempt. */
 const PAUSE_MS = 300;
 
 /**
@@ -20,11 +23,13 @@ export async function punchThrough<T>(
   const end = clock.now() + deadlineMs;
   for (let left = deadlineMs;; left = end - clock.now()) {
     const stream = await punch({ ...o, deadlineMs: left });
+    const since = clock.now();
     try {
       return await secure(stream);
     } catch (error) {
       const isBroken = error instanceof TtunError && error.kind === "lost" && !signal.aborted;
-      if (!isBroken || clock.now() + PAUSE_MS >= end) throw error;
+      const isLate = clock.now() - since > AT_ONCE_MS || clock.now() + PAUSE_MS >= end;
+      if (!isBroken || isLate) throw error;
       log.warn("the connection broke at once: trying again", { why: error.message });
     }
     await sleep(clock, PAUSE_MS, signal);

@@ -162,8 +162,12 @@ async function ownAddress(
   return { myIp: myIp ?? found.host, server };
 }
 
+/** The roles follow the addresses: with a wrong one both ends are servers, or both clients. */
+const ROLES_HINT =
+  "is ttun peer there, and is each end's -myip the address that the other has as -peerip?";
+
 /** Runs the TLS handshake in the role that the addresses give. */
-function secured(
+async function secured(
   stream: Connection,
   context: TlsContext,
   { fingerprint }: PipeTask,
@@ -177,15 +181,15 @@ function secured(
     if (fingerprint !== undefined) return;
     log.warn("nothing tells who the other end is: compare the words of both ends by another way");
   };
-  const late = () => new TtunError("timeout", `Cannot use TLS with ${stream.peer}: no answer`);
-  return promised((events) =>
-    openTls(
-      stream,
-      () => context.begin(null),
-      { clock, signal, timeoutMs: HANDSHAKE_MS, late, judge },
-      events,
-    )
-  );
+  const late = () =>
+    new TtunError("timeout", `Cannot use TLS with ${stream.peer}: no answer; ${ROLES_HINT}`);
+  const how = { clock, signal, timeoutMs: HANDSHAKE_MS, late, judge };
+  try {
+    return await promised((events) => openTls(stream, () => context.begin(null), how, events));
+  } catch (error) {
+    if (!(error instanceof TtunError) || error.kind !== "protocol") throw error;
+    throw new TtunError("protocol", `${error.message}; ${ROLES_HINT}`, { cause: error });
+  }
 }
 
 function wrong(digest: Uint8Array): TtunError {
