@@ -32,6 +32,15 @@ function startPeer(
   return host.spawn("sh", ["-euc", script, "sh", command, ...rest], { env: ENV });
 }
 
+/** An end that is to be refused. */
+async function tryPeer(host: Host, number: 0 | 1, ...args: string[]) {
+  const addresses = ["-myip", PUBLIC[number], "-peerip", PUBLIC[1 - number]!];
+  const [command, rest] = ttunCommand("peer", ...addresses, ...args);
+  const result = await host.run(command, rest, { env: ENV });
+  assert.equal(result.code, 2, result.stderr);
+  return result;
+}
+
 interface Files extends AsyncDisposable {
   readonly path: string;
   /** Files with so many random bytes, to be sent by the ends. */
@@ -156,16 +165,31 @@ test("peer: foreign connections count for nothing; a wrong fingerprint ends it w
   await using lab = await natLab("open", "open");
   await using files = await makeFiles(10, 10);
   const [a, b] = lab.hosts;
-  await using first = startPeer(a, 0, filesOf(files, 0), "--fingerprint", "00".repeat(32));
-  await first.waitFor(/connecting/);
-  for (let i = 0; i < 12; i++) await b.sh(`nc -z -w 1 ${PUBLIC[0]} 54312`);
-  await using second = startPeer(b, 1, filesOf(files, 1));
-  assert.equal((await first.status).code, 3, first.output);
+  const { stderr } = await tryPeer(a, 0, "--fingerprint", "00".repeat(32));
+  assert.match(stderr, /give what it logs to the other end, and --fingerprint there/);
+  await using second = startPeer(b, 1, filesOf(files, 1), "--fingerprint", "00".repeat(32));
+  await second.waitFor(/connecting/);
+  for (let i = 0; i < 12; i++) await a.sh(`nc -z -w 1 ${PUBLIC[1]} 54312`);
+  await using first = startPeer(a, 0, filesOf(files, 0));
+  assert.equal((await second.status).code, 3, second.output);
   assert.match(
-    first.output,
+    second.output,
     /Cannot trust the other end: the certificate has the SHA-256 [0-9a-f]{64}/,
   );
-  assert.notEqual((await second.status).code, 0, second.output);
+  assert.notEqual((await first.status).code, 0, first.output);
+});
+
+test("peer: the end that makes the certificate tells its fingerprint before there is a connection", async () => {
+  await using lab = await natLab("open", "open");
+  await using files = await makeFiles(1000, 1000);
+  await using first = startPeer(lab.hosts[0], 0, filesOf(files, 0));
+  await first.waitFor(/connecting/);
+  const [, sha256] = /may pin by --fingerprint +sha256=([0-9a-f]{64})/.exec(first.output)!;
+  await using second = startPeer(lab.hosts[1], 1, filesOf(files, 1), "--fingerprint", sha256!);
+  assert.equal((await second.status).code, 0, second.output);
+  assert.equal((await first.status).code, 0, first.output);
+  assert.doesNotMatch(second.output, /nothing tells who the other end is/);
+  await files.expectSame();
 });
 
 test("peer: a connection that the other end gives up at once is tried anew; then the port is free", async () => {

@@ -19,3 +19,10 @@ export function isOwnAddress(peerIp: string): TtunError {
     "is it exchanged with -myip?";
   return new TtunError("usage", words);
 }
+
+/** This end makes the certificate anew in each run: nobody can know its digest before. */
+export function nothingToPin(): TtunError {
+  const words = "Cannot use --fingerprint here: this end has the lesser address and makes the " +
+    "certificate itself; give what it logs to the other end, and --fingerprint there";
+  return new TtunError("usage", words);
+}

@@ -83,8 +83,9 @@ export const PEER_OPTIONS = {
     metavar: "SHA256",
     parse: readFingerprint,
     help:
-      "fail unless the connection's certificate has this SHA-256; without it nothing tells who " +
-      "the other end is but the words that both ends log",
+      "fail unless the connection's certificate has this SHA-256, which the end with the lesser " +
+      "address logs at its start; without it nothing tells who the other end is but the words " +
+      "that both ends log",
   },
   ...LOG_OPTIONS,
 } as const satisfies OptionTable;

@@ -20,7 +20,7 @@ import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.
 import { openSockets } from "../platform/open_sockets.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
-import { addressesRefusal, isOwnAddress } from "./addresses.ts";
+import { addressesRefusal, isOwnAddress, nothingToPin } from "./addresses.ts";
 import { fingerprintWords } from "./fingerprint_words.ts";
 import type { PeerConfig, PipeTask, StunTask } from "./plane_config.ts";
 
@@ -104,9 +104,15 @@ function openPipe(
       await using _kept = server; // the NAT keeps the port open
       const refusal = addressesRefusal(myIp, peerIp);
       if (refusal !== null) throw refusal;
+      const isClient = isTlsClient(parseIp(myIp)!, parseIp(peerIp)!);
+      if (!isClient) {
+        if (task.fingerprint !== undefined) throw nothingToPin();
+        log.info("certificate of this end, which the other may pin by --fingerprint", {
+          sha256: toHex(asServer.ownDigest!),
+        });
+      }
       const peer = { host: peerIp, port: task.remotePort };
       log.info("connecting", { peer: formatAddr(peer), from: task.localPort });
-      const isClient = isTlsClient(parseIp(myIp)!, parseIp(peerIp)!);
       const { dialer } = net;
       const how = { peer, deadlineMs, dialer, listener, clock, rng, log, signal };
       await using secure = await punchThrough(how, async (stream) => {
