@@ -19,7 +19,14 @@ export async function runPipe(
   await relayScope({ clock, signal, limits, chunk: CHUNK }, ({ tasks, relays }) => {
     tasks.spawn(async () => {
       await relays.run(stdio, peer);
-      await new Promise<void>((resolve) => whenDelivered(peer, clock, resolve));
+      await untilDelivered(peer, clock);
     });
   });
+}
+
+/** Without a limit, as the other end may rest: systems end a connection that nobody owns any more. */
+async function untilDelivered(peer: Connection, clock: Clock): Promise<void> {
+  do {
+    await new Promise<void>((resolve) => whenDelivered(peer, clock, resolve));
+  } while (peer.stats().isDelivered === false);
 }
