@@ -200,3 +200,13 @@ Deno.test("the places of all secrets are told, also of those that do not count",
     { index: 5, start: 3 },
   ]);
 });
+
+Deno.test("a wrong value of an option that is on or off is not repeated: it may be a key", () => {
+  const table = {
+    quiet: { names: ["quiet", "k"], kind: "boolean", default: false, help: "" },
+  } as const;
+  assert.throws(() => parseArgs(table, ["-k=s3cret"]), (error: Error) => {
+    assert.equal(error.message, "Cannot read the value of -k: write -k or -k=false");
+    return true;
+  });
+});

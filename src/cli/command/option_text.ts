@@ -1,6 +1,6 @@
 import { TtunError } from "../../base/errors.ts";
 import { isSharedLink } from "../../core/share/shared_link.ts";
-import { hideUser, withoutUser } from "./hidden_user.ts";
+import { hideUser } from "./hidden_user.ts";
 import { nearest } from "./nearest.ts";
 import type { Option } from "./option_table.ts";
 
@@ -41,13 +41,16 @@ function readKind(option: Option, spelled: string, text: string): unknown {
   }
 }
 
-/** Reads the spellings of Go's strconv.ParseBool. `on`: how it is switched on there. */
+/**
+ * Reads the spellings of Go's strconv.ParseBool. `on`: how it is switched on there. A wrong text is not
+ * repeated: where -k is no key, some write one.
+ */
 export function readBoolean(spelled: string, text: string, on: string): boolean {
   if (["1", "t", "T", "TRUE", "true", "True"].includes(text)) return true;
   if (["0", "f", "F", "FALSE", "false", "False"].includes(text)) return false;
   throw new TtunError(
     "usage",
-    `Cannot read ${spelled}=${JSON.stringify(withoutUser(text))}: write ${on} or ${spelled}=false`,
+    `Cannot read the value of ${spelled}: write ${on} or ${spelled}=false`,
   );
 }
 
