@@ -1,7 +1,7 @@
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { writeNew } from "../../io/files/new_file.ts";
-import { lookAt, removeIfThere } from "../../io/files/present.ts";
+import { isThere, lookAt, removeIfThere } from "../../io/files/present.ts";
 import { fileFailure } from "../platform/file_failure.ts";
 import type { Manager } from "./managers.ts";
 import { markIn } from "./service.ts";
@@ -20,7 +20,7 @@ export interface Installed {
 export function installedServices(manager: Manager): Installed[] {
   const { folder } = manager;
   const names = attempt("read", folder, () => {
-    if (lookAt(folder) === null) return [];
+    if (!isThere(folder)) return [];
     return Array.from(Deno.readDirSync(folder), ({ name }) => name).toSorted();
   });
   return names.flatMap((file) => {
@@ -49,11 +49,11 @@ export function refuseForeign(manager: Manager, id: string, config: string): voi
     new TtunError("in_use", `Cannot install ${id}: ${why}; give the configuration another name`);
   const mark = readMark(path);
   if (mark !== null && mark.config !== config) throw refuse(`${path} is for ${mark.config}`);
-  const isForeign = mark === null && attempt("read", path, () => lookAt(path)) !== null;
+  const isForeign = mark === null && attempt("read", path, () => isThere(path));
   if (isForeign) throw refuse(`${path} is there, and not of ttun service install`);
   const base = path.slice(manager.folder.length);
   const other = manager.otherFolders.map((folder) => `${folder}${base}`)
-    .find((one) => lookAt(one) !== null);
+    .find(isThere);
   if (other !== undefined) throw refuse(`a package has ${other}`);
 }
 

@@ -5,6 +5,8 @@ import {
   launchdPlist,
   openrcLog,
   openrcScript,
+  WINDOWS_FOLDER,
+  windowsLog,
   windowsScript,
 } from "./other_managers.ts";
 import type { Service } from "./service.ts";
@@ -31,7 +33,7 @@ export interface Manager {
   readonly otherFolders: readonly string[];
   /** Its user is not root: it sees no home, and some options are not for it. */
   readonly hasOwnUser: boolean;
-  /** Programs that it is told by. False: they have not been tried, and are printed. */
+  /** False: the programs that it is told by have not been tried, and are printed. */
   readonly isTried: boolean;
   afterInstall(ids: readonly string[]): CommandLine[];
   beforeRemoval(ids: readonly string[]): CommandLine[];
@@ -110,7 +112,7 @@ const LAUNCHD: Manager = {
 
 const WINDOWS: Manager = {
   name: "the Windows task scheduler",
-  ...place("C:\\Program Files\\ttun\\services\\", ".cmd"),
+  ...place(WINDOWS_FOLDER, ".cmd"),
   mode: 0o644,
   text: windowsScript,
   otherFolders: [],
@@ -126,7 +128,7 @@ const WINDOWS: Manager = {
     ids.map((id) => [
       "powershell",
       "-Command",
-      `"Get-Content -Tail ${lines} 'C:\\Program Files\\ttun\\services\\${id}.log'"`,
+      `"Get-Content -Tail ${lines} '${windowsLog(id)}'"`,
     ]),
 };
 

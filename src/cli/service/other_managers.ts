@@ -1,5 +1,8 @@
 import { type Service, serviceArgs, serviceMark } from "./service.ts";
 
+/** Folder of services' scripts and logs, to which administrators alone may write. */
+export const WINDOWS_FOLDER = "C:\\Program Files\\ttun\\services\\";
+
 /** The arguments of a service that reads its files where they are. */
 function plainArgs(service: Service): string[] {
   return serviceArgs(service, (file) => file.path, service.statusName);
@@ -81,8 +84,7 @@ export function launchdLog(id: string): string {
  * Windows service would have to answer the Service Control Manager, which ttun does not.
  */
 export function windowsScript(service: Service, program: string): string {
-  const log = `C:\\Program Files\\ttun\\services\\${service.id}.log`;
-  const args = [program, ...plainArgs(service), "--log-file", log];
+  const args = [program, ...plainArgs(service), "--log-file", windowsLog(service.id)];
   const words = args.map(quotedWord).join(" ");
   return [
     "@echo off",
@@ -90,6 +92,10 @@ export function windowsScript(service: Service, program: string): string {
     `schtasks /Create /F /TN "${service.id}" /SC ONSTART /RU SYSTEM /RL HIGHEST /TR "${words}"`,
     "",
   ].join("\r\n");
+}
+
+export function windowsLog(id: string): string {
+  return `${WINDOWS_FOLDER}${id}.log`;
 }
 
 /** Inside the quotes of /TR. */
