@@ -6,7 +6,7 @@ export const CONNECT_MS = 5_000;
 /** @throws Deno.errors.*, a TimeoutError; the reason of `signal` */
 export function connectTo({ host, port }: HostPort, signal: AbortSignal): Promise<Deno.TcpConn> {
   const life = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]);
-  return Deno.connect({ hostname: host, port, signal: life } as Deno.ConnectOptions);
+  return Deno.connect({ hostname: host, port, signal: life });
 }
 
 /** Reads up to `size` bytes; fewer if no more come in time. */

@@ -10,7 +10,10 @@ export function keyNames(text: string): string[] {
   return parseNamedKeys(text).map(({ name }) => name);
 }
 
-/** Returns the file's text with another key, which its settings may follow. `text`: null = there is no file yet. @throws {TtunError} usage */
+/**
+ * Returns the file's text with another key, which its settings may follow. `text`: null = there is
+ * no file yet. @throws {TtunError} usage
+ */
 export function withKey(text: string | null, name: string, key: string): string {
   if (!isKeyName(name)) {
     throw new TtunError(

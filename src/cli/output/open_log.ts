@@ -8,8 +8,8 @@ import { isGranted } from "../platform/permissions.ts";
 const MODE = 0o640;
 
 /**
- * Opens a file to append to, or makes it. Where files have owners and Deno permits to look, nothing is written
- * that another user has put there or redirected meanwhile, and a pipe is not waited for.
+ * Opens a file to append to, or makes it. Where files have owners and Deno permits to look, nothing
+ * is written that another user has put there or redirected meanwhile, and a pipe is not waited for.
  * @throws {TtunError} usage, privilege
  */
 export function openLog(path: string): Deno.FsFile {

@@ -2,8 +2,8 @@ import type { DefaultRouteStatus, SessionStatus, StatusReport } from "../../core
 
 /**
  * Lines for scripts, as `wg show dump` prints them: fields that a tab separates, a field that there
- * is none of as `-`. A line `end` for the program, `port` for each port that hops, `session` for each session, and `absent`
- * for each client that is away.
+ * is none of as `-`. A line `end` for the program, `port` for each port that hops, `session` for
+ * each session, and `absent` for each client that is away.
  */
 export function statusDump(report: StatusReport): string {
   const { name, command, pid, seconds, server, listen, device, connections, sessions } = report;
