@@ -1,6 +1,7 @@
 import { utf8 } from "../../src/base/bytes.ts";
 import { type Library, LINUX_LIBC, openLibrary } from "../library.ts";
 import { check, cString } from "../native.ts";
+import { PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL } from "./capabilities.ts";
 import type { Libc } from "./libc.ts";
 import { POINTER_SIZE, strings } from "./string_array.ts";
 
@@ -22,15 +23,13 @@ const SPAWN_TABLE = {
   environ: { type: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** Constants of spawn.h, signal.h, linux/close_range.h, sys/ioctl.h and linux/prctl.h. */
+/** Constants of spawn.h, signal.h, linux/close_range.h and sys/ioctl.h. */
 const POSIX_SPAWN_SETSIGDEF = 0x04;
 const POSIX_SPAWN_SETSIGMASK = 0x08;
 const POSIX_SPAWN_SETSID = 0x80;
 const SIGPIPE = 13;
 const CLOSE_RANGE_CLOEXEC = 4;
 const FIOCLEX = 0x5451n;
-const PR_CAP_AMBIENT = 47;
-const PR_CAP_AMBIENT_CLEAR_ALL = 4n;
 
 /** Bytes: more than sizeof(posix_spawn_file_actions_t), posix_spawnattr_t of glibc and musl. */
 const STRUCT_ROOM = 512;

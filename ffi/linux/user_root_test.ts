@@ -2,7 +2,8 @@ import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import { test } from "../../tests/check.ts";
 import { Process } from "../../tests/process.ts";
 import { openLibc } from "./libc.ts";
-import { CAP_NET_ADMIN, findUser } from "./user.ts";
+import { CAP_NET_ADMIN } from "./capabilities.ts";
+import { findUser } from "./user.ts";
 
 const FIXTURE = new URL("../../tests/fixture/user.ts", import.meta.url).pathname;
 

@@ -5,7 +5,8 @@
  * groups of calls. Linux only.
  */
 import { openLibc } from "../../ffi/linux/libc.ts";
-import { becomeUser, CAP_NET_ADMIN, passToPrograms } from "../../ffi/linux/user.ts";
+import { CAP_NET_ADMIN, passToPrograms } from "../../ffi/linux/capabilities.ts";
+import { becomeUser } from "../../ffi/linux/user.ts";
 import { cString } from "../../ffi/native.ts";
 
 const SCMP_ACT_ALLOW = 0x7fff_0000;

@@ -1,10 +1,8 @@
 import type { Finding } from "../../core/doctor/finding.ts";
+import { CAP_NET_ADMIN, hasCapability } from "../../../ffi/linux/capabilities.ts";
 import { Errno } from "../../../ffi/linux/errno.ts";
 import { readFile } from "../../../ffi/linux/file.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
-
-/** Bit of CAP_NET_ADMIN (linux/capability.h). */
-const CAP_NET_ADMIN = 12n;
 
 /** Descriptors below which thousands of connections have no room. */
 const FEW_DESCRIPTORS = 4096;
@@ -30,7 +28,7 @@ export function systemChecks(libc: Libc): Finding[] {
     return bytes === null ? null : new TextDecoder().decode(bytes).trim();
   };
   return [
-    privileges(readLine),
+    privileges(libc),
     device(libc),
     ipv6(readLine),
     forwarding(readLine),
@@ -43,11 +41,9 @@ export function systemChecks(libc: Libc): Finding[] {
   ];
 }
 
-function privileges(readLine: ReadLine): Finding {
+function privileges(libc: Libc): Finding {
   const check = "privileges";
-  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readLine("/proc/self/status") ?? "")?.[1];
-  if (effective === undefined) return { check, level: "skip", says: "they cannot be seen here" };
-  if ((BigInt(`0x${effective}`) >> CAP_NET_ADMIN & 1n) === 1n) {
+  if (hasCapability(libc, CAP_NET_ADMIN)) {
     return { check, level: "ok", says: "it may make devices (CAP_NET_ADMIN)" };
   }
   return {

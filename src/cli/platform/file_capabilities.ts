@@ -1,6 +1,6 @@
 import { cleanEnvironment } from "../../../ffi/linux/environment.ts";
 import { openLibc } from "../../../ffi/linux/libc.ts";
-import { exceedsItsUser } from "../../../ffi/linux/user.ts";
+import { exceedsItsUser } from "../../../ffi/linux/capabilities.ts";
 import { TtunError } from "../../base/errors.ts";
 import { isGranted } from "./permissions.ts";
 

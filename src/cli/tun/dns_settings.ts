@@ -2,7 +2,7 @@ import { toTtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { DnsStatus } from "../../core/status/report.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
-import { CAP_NET_ADMIN, passToPrograms } from "../../../ffi/linux/user.ts";
+import { CAP_NET_ADMIN, passToPrograms } from "../../../ffi/linux/capabilities.ts";
 import { Journal } from "../../io/changes/journal.ts";
 import { NameServers } from "../../io/netcfg/name_servers.ts";
 import { keptText, RESOLV_CONF } from "../../io/netcfg/resolv_conf_file.ts";

@@ -5,7 +5,7 @@ import type { KillSwitchWishes } from "../../core/net/kill_switch_rules.ts";
 import type { DefaultRouteStatus, EndStatus } from "../../core/status/report.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { Netlink } from "../../../ffi/linux/netlink.ts";
-import { CAP_NET_ADMIN, passToPrograms } from "../../../ffi/linux/user.ts";
+import { CAP_NET_ADMIN, passToPrograms } from "../../../ffi/linux/capabilities.ts";
 import { NativeError } from "../../../ffi/native.ts";
 import { Journal } from "../../io/changes/journal.ts";
 import { ownIdentity } from "../../io/changes/process_identity.ts";

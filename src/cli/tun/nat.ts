@@ -11,7 +11,7 @@ import {
 } from "../../core/net/nat_rules.ts";
 import { NativeError } from "../../../ffi/native.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
-import { CAP_NET_ADMIN, passToPrograms } from "../../../ffi/linux/user.ts";
+import { CAP_NET_ADMIN, passToPrograms } from "../../../ffi/linux/capabilities.ts";
 import { Netlink } from "../../../ffi/linux/netlink.ts";
 import { RTPROT_RA } from "../../../ffi/linux/netlink_route.ts";
 import { Journal } from "../../io/changes/journal.ts";
@@ -195,7 +195,10 @@ function warnOfDrops(device: string, log: Logger): void {
   );
 }
 
-/** Returns the rules of --nat. `families`: of the kernel. `token`: letters, digits and underscores that no other process has. */
+/**
+ * Returns the rules of --nat. `families`: of the kernel. `token`: letters, digits and underscores that
+ * no other process has.
+ */
 function natRules(
   program: FilterProgram,
   families: readonly (4 | 6)[],

@@ -1,5 +1,5 @@
 import type { Logger } from "../../base/log.ts";
-import { CAP_NET_ADMIN, passToPrograms } from "../../../ffi/linux/user.ts";
+import { CAP_NET_ADMIN, passToPrograms } from "../../../ffi/linux/capabilities.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { findLeftovers, type Leftover, repair } from "../../io/changes/repair.ts";
 

@@ -1,6 +1,6 @@
 import { TtunError } from "../../base/errors.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
-import { CAP_NET_ADMIN, hasCapability } from "../../../ffi/linux/user.ts";
+import { CAP_NET_ADMIN, hasCapability } from "../../../ffi/linux/capabilities.ts";
 import type { Change, Journal } from "../changes/journal.ts";
 import { canRun, mustRun } from "../changes/run_program.ts";
 import { runCommand } from "./command_steps.ts";

@@ -2,7 +2,7 @@ import { TtunError } from "../../base/errors.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { linkKind } from "../../../ffi/linux/link_kind.ts";
 import { TUN_PATH } from "../../../ffi/linux/tun.ts";
-import { CAP_NET_ADMIN, hasCapability } from "../../../ffi/linux/user.ts";
+import { CAP_NET_ADMIN, hasCapability } from "../../../ffi/linux/capabilities.ts";
 import type { NativeError } from "../../../ffi/native.ts";
 
 /** Tells the commands that fix the failure of opening the device `name`. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Errno } from "../../../ffi/linux/errno.ts";
-import { CAP_NET_ADMIN } from "../../../ffi/linux/user.ts";
+import { CAP_NET_ADMIN } from "../../../ffi/linux/capabilities.ts";
 import { NativeError } from "../../../ffi/native.ts";
 import { test } from "../../../tests/check.ts";
 import { fakeLibc } from "../../../tests/fake/libc.ts";
