@@ -2,14 +2,11 @@ import { TtunError } from "../../src/base/errors.ts";
 import { type Library, LINUX_LIBC, openLibrary } from "../library.ts";
 import { cString, NativeError } from "../native.ts";
 import { Errno } from "./errno.ts";
-import { FOLDER_LIBC_TABLE, LIBC_TABLE, type LibcSymbols, RARE_LIBC_TABLE } from "./libc_table.ts";
+import { LIBC_TABLE, type LibcSymbols, RARE_LIBC_TABLE } from "./libc_table.ts";
 import { strings } from "./string_array.ts";
 import { usize } from "../usize.ts";
 
 const IF_NAMESIZE = 16;
-
-/** Offset in bytes, of struct dirent of 64-bit systems (readdir(3)). */
-const D_NAME = 19;
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -27,7 +24,6 @@ export class Libc implements Disposable {
   readonly #call: LibcSymbols;
   readonly #errno: Int32Array;
   #rareLibrary: Library<typeof RARE_LIBC_TABLE> | null = null;
-  #folderLibrary: Library<typeof FOLDER_LIBC_TABLE> | null = null;
 
   constructor(library: Library<typeof LIBC_TABLE>) {
     this.#library = library;
@@ -359,34 +355,7 @@ export class Libc implements Disposable {
     return found < 0 ? -this.#errno[0]! : found;
   }
 
-  get #folderCall() {
-    this.#folderLibrary ??= openLibrary(LINUX_LIBC, FOLDER_LIBC_TABLE);
-    return this.#folderLibrary.symbols;
-  }
-
-  /** Returns null if the folder cannot be read. */
-  opendir(path: string): Deno.PointerValue {
-    return this.#folderCall.opendir(cString(path));
-  }
-
-  /** Returns the next name in a folder; null after the last one. */
-  readdir(folder: Deno.PointerValue): string | null {
-    const entry = this.#folderCall.readdir(folder);
-    return entry === null ? null : new Deno.UnsafePointerView(entry).getCString(D_NAME);
-  }
-
-  closedir(folder: Deno.PointerValue): void {
-    this.#folderCall.closedir(folder);
-  }
-
-  /** Returns the size of what it has filled in. */
-  readlink(path: string, into: Bytes): number {
-    const size = this.#folderCall.readlink(cString(path), into, usize(into.length));
-    return size < 0 ? -this.#errno[0]! : size;
-  }
-
   [Symbol.dispose](): void {
-    this.#folderLibrary?.[Symbol.dispose]();
     this.#rareLibrary?.[Symbol.dispose]();
     this.#library[Symbol.dispose]();
   }

@@ -75,11 +75,3 @@ export const RARE_LIBC_TABLE = {
   getauxval: { parameters: ["u64"], result: "u64" },
   execv: { parameters: ["buffer", "buffer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
-
-/** Calls of ttun doctor alone. */
-export const FOLDER_LIBC_TABLE = {
-  opendir: { parameters: ["buffer"], result: "pointer" },
-  readdir: { parameters: ["pointer"], result: "pointer" },
-  closedir: { parameters: ["pointer"], result: "i32" },
-  readlink: { parameters: ["buffer", "buffer", "usize"], result: "i32" },
-} as const satisfies Deno.ForeignLibraryInterface;

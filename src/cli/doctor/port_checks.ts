@@ -1,7 +1,7 @@
 import type { HostPort } from "../../base/addr.ts";
 import type { Finding } from "../../core/doctor/finding.ts";
 import { readListeners } from "../../core/doctor/listeners.ts";
-import { readFolder, readLinkTarget } from "../../../ffi/linux/directory.ts";
+import { DirectoryReader } from "../../../ffi/linux/directory.ts";
 import { readFile } from "../../../ffi/linux/file.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 
@@ -49,10 +49,11 @@ export function portCheck(libc: Libc, { port }: HostPort): Finding {
 
 /** Finds the processes of this user's, and all of them for root, that have one of the sockets open. */
 function ownersOf(libc: Libc, sockets: ReadonlySet<string>): Owner[] {
-  const pids = (readFolder(libc, "/proc") ?? []).filter((name) => /^\d+$/.test(name));
+  using directories = new DirectoryReader();
+  const pids = (directories.names("/proc") ?? []).filter((name) => /^\d+$/.test(name));
   return pids.filter((pid) =>
-    (readFolder(libc, `/proc/${pid}/fd`) ?? []).some((fd) =>
-      sockets.has(readLinkTarget(libc, `/proc/${pid}/fd/${fd}`) ?? "")
+    (directories.names(`/proc/${pid}/fd`) ?? []).some((fd) =>
+      sockets.has(directories.linkTarget(`/proc/${pid}/fd/${fd}`) ?? "")
     )
   ).map((pid) => ({ pid, name: textOf(libc, `/proc/${pid}/comm`, LONGEST_NAME) || "a program" }));
 }
