@@ -13,7 +13,7 @@ import { Program } from "../../../ffi/linux/spawn.ts";
 import { NativeError } from "../../../ffi/native.ts";
 import { TtunError } from "../../base/errors.ts";
 import { type Handover, packHandover, type Secrets } from "./handover.ts";
-import { ownArgv } from "./own_argv.ts";
+import { ownArgv } from "../platform/own_argv.ts";
 
 /** Milliseconds between two looks: the main thread must hear signals meanwhile. */
 const LOOK_MS = 10;

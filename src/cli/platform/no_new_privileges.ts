@@ -2,7 +2,7 @@ import { type Libc, openLibc } from "../../../ffi/linux/libc.ts";
 import { check, NativeError } from "../../../ffi/native.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import { ownArgv } from "../background/own_argv.ts";
+import { ownArgv } from "./own_argv.ts";
 import type { SecretSpot } from "../command/args.ts";
 import { isGranted } from "./permissions.ts";
 

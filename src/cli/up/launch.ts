@@ -4,7 +4,7 @@ import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { startOf } from "../../io/changes/process_identity.ts";
 import type { Secrets } from "../background/handover.ts";
-import { programArgv } from "../background/own_argv.ts";
+import { programArgv } from "../platform/own_argv.ts";
 import { reap, startProgram } from "../background/parent.ts";
 import { readVariable } from "../platform/variables.ts";
 import { authSecretOf } from "../proxy/auth.ts";
