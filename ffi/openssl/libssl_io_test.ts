@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "../../tests/check.ts";
 import { selfSigned } from "../../tests/suite/certificates.ts";
-import { openLibssl, TlsFailure, type TlsSession } from "./libssl.ts";
+import { openLibssl } from "./libssl.ts";
+import { TlsFailure } from "./tls_failure.ts";
+import type { TlsSession } from "./tls_session.ts";
 
 const NAME = { host: "server.test", isIp: false };
 

@@ -3,7 +3,7 @@ import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { DialEvents } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { TlsSession } from "../../../ffi/openssl/libssl.ts";
+import type { TlsSession } from "../../../ffi/openssl/tls_session.ts";
 import { runHandshake } from "./tls_handshake.ts";
 import { TlsPipe } from "./tls_pipe.ts";
 import { TlsStream } from "./tls_stream.ts";

@@ -5,7 +5,8 @@ import { withoutZone } from "../../base/zone.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Dialer, DialEvents, DialOptions } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { TlsContext, TlsSession } from "../../../ffi/openssl/libssl.ts";
+import type { TlsContext } from "../../../ffi/openssl/tls_context.ts";
+import type { TlsSession } from "../../../ffi/openssl/tls_session.ts";
 import { wrongPin } from "./tls_errors.ts";
 import { openTls } from "./open_tls.ts";
 

@@ -1,5 +1,5 @@
 import { TtunError } from "../../base/errors.ts";
-import { TlsFailure } from "../../../ffi/openssl/libssl.ts";
+import { TlsFailure } from "../../../ffi/openssl/tls_failure.ts";
 
 /** OpenSSL's words for bytes that are no TLS record. */
 const NOT_TLS = /wrong version number|packet length too long|unexpected message|http request/;

@@ -1,4 +1,4 @@
-import type { TlsSession } from "../../../ffi/openssl/libssl.ts";
+import type { TlsSession } from "../../../ffi/openssl/tls_session.ts";
 import { tlsError } from "./tls_errors.ts";
 import type { TlsPipe } from "./tls_pipe.ts";
 

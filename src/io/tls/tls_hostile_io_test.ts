@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { openLibssl, type TlsContext, type TlsSession } from "../../../ffi/openssl/libssl.ts";
+import { openLibssl } from "../../../ffi/openssl/libssl.ts";
+import type { TlsContext } from "../../../ffi/openssl/tls_context.ts";
+import type { TlsSession } from "../../../ffi/openssl/tls_session.ts";
 import { test } from "../../../tests/check.ts";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { keptLog } from "../../../tests/fake/log.ts";

@@ -7,7 +7,7 @@ import type { Connection } from "../../contract/connection.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { OnReady } from "../../contract/stream.ts";
-import type { TlsContext } from "../../../ffi/openssl/libssl.ts";
+import type { TlsContext } from "../../../ffi/openssl/tls_context.ts";
 import { runHandshake } from "./tls_handshake.ts";
 import { TlsPipe } from "./tls_pipe.ts";
 import { TlsStream } from "./tls_stream.ts";

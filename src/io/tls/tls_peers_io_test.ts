@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { openLibc } from "../../../ffi/linux/libc.ts";
-import { openLibssl, type TlsSession } from "../../../ffi/openssl/libssl.ts";
+import { openLibssl } from "../../../ffi/openssl/libssl.ts";
+import type { TlsSession } from "../../../ffi/openssl/tls_session.ts";
 import { test } from "../../../tests/check.ts";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { keptLog } from "../../../tests/fake/log.ts";

@@ -1,5 +1,5 @@
 import type { Connection } from "../../contract/connection.ts";
-import type { TlsSession } from "../../../ffi/openssl/libssl.ts";
+import type { TlsSession } from "../../../ffi/openssl/tls_session.ts";
 import { cutOff } from "./tls_errors.ts";
 
 /** Bytes that are encrypted before they are sent: four records. */

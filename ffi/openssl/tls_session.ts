@@ -1,0 +1,129 @@
+import { TtunError } from "../../src/base/errors.ts";
+import { digestOf } from "./certificate.ts";
+import type { LibsslSymbols } from "./libssl_table.ts";
+import { takeError, TlsFailure, type VerifyWords } from "./tls_failure.ts";
+
+/** These constants are of openssl/ssl.h and x509_vfy.h. */
+const SSL_ERROR_WANT_READ = 2;
+const SSL_ERROR_ZERO_RETURN = 6;
+const X509_V_OK = 0;
+
+const MAX_INT = 0x7fff_ffff;
+
+/**
+ * One end of a TLS connection, without a connection: bytes of the peer go in by `give`, bytes for it
+ * come out by `take`. Calls after dispose throw `internal`.
+ */
+export class TlsSession implements Disposable {
+  readonly #call: LibsslSymbols;
+  readonly #incoming: Deno.PointerValue;
+  readonly #outgoing: Deno.PointerValue;
+  readonly #words: VerifyWords;
+  #ssl: Deno.PointerValue;
+
+  constructor(
+    call: LibsslSymbols,
+    words: VerifyWords,
+    ssl: Deno.PointerValue,
+    incoming: Deno.PointerValue,
+    outgoing: Deno.PointerValue,
+  ) {
+    this.#call = call;
+    this.#words = words;
+    this.#ssl = ssl;
+    this.#incoming = incoming;
+    this.#outgoing = outgoing;
+  }
+
+  get isDisposed(): boolean {
+    return this.#ssl === null;
+  }
+
+  /** Returns true when the handshake is complete, false if it needs more. @throws {TlsFailure} */
+  handshake(): boolean {
+    const ssl = this.#living();
+    this.#call.ERR_clear_error();
+    const result = this.#call.SSL_do_handshake(ssl);
+    if (result === 1) return true;
+    if (this.#call.SSL_get_error(ssl, result) === SSL_ERROR_WANT_READ) return false;
+    throw this.#failed();
+  }
+
+  /**
+   * Reads to the front of `into`, which is not empty; null = the peer has ended its direction
+   * (close_notify), undefined = more is needed. @throws {TlsFailure}
+   */
+  read(into: Uint8Array): number | null | undefined {
+    const ssl = this.#living();
+    this.#call.ERR_clear_error();
+    const got = this.#call.SSL_read(ssl, into, Math.min(into.length, MAX_INT));
+    if (got > 0) return got;
+    switch (this.#call.SSL_get_error(ssl, got)) {
+      case SSL_ERROR_WANT_READ:
+        return undefined;
+      case SSL_ERROR_ZERO_RETURN:
+        return null;
+      default:
+        throw this.#failed();
+    }
+  }
+
+  /** Encrypts all of `bytes`, which are not empty. @throws {TlsFailure} */
+  write(bytes: Uint8Array): void {
+    const ssl = this.#living();
+    this.#call.ERR_clear_error();
+    if (this.#call.SSL_write(ssl, bytes, bytes.length) !== bytes.length) throw this.#failed();
+  }
+
+  /** Ends this end's direction (close_notify); reading goes on. */
+  shutdown(): void {
+    const ssl = this.#living();
+    this.#call.ERR_clear_error();
+    this.#call.SSL_shutdown(ssl);
+  }
+
+  /** Takes bytes that came from the peer, which are not empty. */
+  give(bytes: Uint8Array): void {
+    this.#living();
+    if (this.#call.BIO_write(this.#incoming, bytes, bytes.length) === bytes.length) return;
+    throw new TtunError("exhausted", "Cannot use TLS: out of memory");
+  }
+
+  /** Writes bytes for the peer to the front of `into`, and returns how many; 0 = there are none. */
+  take(into: Uint8Array): number {
+    this.#living();
+    return Math.max(0, this.#call.BIO_read(this.#outgoing, into, into.length));
+  }
+
+  /** SHA-256 of the peer's certificate (DER); null if it has none. */
+  get peerDigest(): Uint8Array | null {
+    const certificate = this.#call.SSL_get1_peer_certificate(this.#living());
+    if (certificate === null) return null;
+    try {
+      return digestOf(this.#call, certificate);
+    } finally {
+      this.#call.X509_free(certificate);
+    }
+  }
+
+  #failed(): TlsFailure {
+    const call = this.#call;
+    const why = takeError(call);
+    const words = this.#words;
+    if (words === null) return new TlsFailure(why);
+    const verified = call.SSL_get_verify_result(this.#ssl);
+    if (Number(verified) === X509_V_OK) return new TlsFailure(why);
+    return new TlsFailure(why, words[Number(verified)] ?? `error ${verified}`);
+  }
+
+  /** OpenSSL does not check its pointers: it would read freed memory. */
+  #living(): Deno.PointerValue {
+    if (this.#ssl !== null) return this.#ssl;
+    throw new TtunError("internal", "Cannot use a TLS session after its end");
+  }
+
+  [Symbol.dispose](): void {
+    this.#call.SSL_free(this.#ssl); // with what is not read of both directions; NULL is a no-op
+    this.#ssl = null;
+  }
+}
