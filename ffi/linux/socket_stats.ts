@@ -60,6 +60,7 @@ export function connectionStats(libc: Libc, fd: number): ConnectionStats {
     info.rttMs = tcp.getUint32(TCPI_RTT_US, true) / 1000;
     info.peerClosed = !STATES_BEFORE_FIN.includes(tcp.getUint8(TCPI_STATE));
     info.isGone = tcp.getUint8(TCPI_STATE) === TCP_CLOSE;
+    if (info.isGone) info.wasReset = (pollEvents(libc, fd) & POLLERR) !== 0;
     if (tcp.byteLength >= TCP_INFO_NOTSENT_SIZE) {
       // A closed connection has no data in flight, whatever its counters say.
       info.isDelivered = info.isGone ||
@@ -81,6 +82,7 @@ export function connectionStats(libc: Libc, fd: number): ConnectionStats {
   }
   info.peerClosed = hasHungUp(libc, fd);
   delete info.isGone;
+  delete info.wasReset;
   return info;
 }
 
@@ -131,9 +133,14 @@ function getStruct(
 
 /** Returns true if the peer's FIN or a reset has arrived, read or not. */
 export function hasHungUp(libc: Libc, fd: number): boolean {
+  return (pollEvents(libc, fd) & (POLLRDHUP | POLLERR | POLLHUP)) !== 0;
+}
+
+/** Leaves an error of the socket where it is, as SO_ERROR does not. */
+function pollEvents(libc: Libc, fd: number): number {
   const entry = new DataView(new ArrayBuffer(8)); // struct pollfd: i32 fd, i16 events, i16 revents
   entry.setInt32(0, fd, true);
   entry.setInt16(4, POLLRDHUP, true);
   libc.poll(new Uint8Array(entry.buffer), 0);
-  return (entry.getInt16(6, true) & (POLLRDHUP | POLLERR | POLLHUP)) !== 0;
+  return entry.getInt16(6, true);
 }

@@ -15,6 +15,8 @@ export interface ConnectionStats {
   peerClosed?: boolean;
   /** There is no connection any more, as after a reset: not even FIN can come or go. */
   isGone?: boolean;
+  /** It ended by a reset, or for want of answers, and not by both ends' FIN. */
+  wasReset?: boolean;
 }
 
 /** Facts about sending. Segments count since the beginning, except `sacked`. */

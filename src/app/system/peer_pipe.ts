@@ -1,3 +1,4 @@
+import { TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
@@ -29,4 +30,9 @@ async function untilDelivered(peer: Connection, clock: Clock): Promise<void> {
   do {
     await new Promise<void>((resolve) => whenDelivered(peer, clock, resolve));
   } while (peer.stats().isDelivered === false);
+  if (peer.stats().wasReset !== true) return;
+  throw new TtunError(
+    "lost",
+    `Lost the connection with ${peer.peer} at its end: the last bytes may be missing there`,
+  );
 }
