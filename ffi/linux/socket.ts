@@ -124,8 +124,8 @@ export function startConnect(libc: Libc, to: HostPort, kind: SocketKind): number
  * needs it. Returns as `startConnect`. @throws {NativeError} EADDRINUSE, …
  */
 export function startConnectFrom(libc: Libc, to: HostPort, port: number): number {
-  const any = to.host.includes(":") ? "::" : "0.0.0.0";
-  const fd = openShared(libc, { host: any, port });
+  const wildcard = to.host.includes(":") ? "::" : "0.0.0.0";
+  const fd = openShared(libc, { host: wildcard, port });
   return guarded(libc, fd, () => {
     const { size } = writeSockaddr(to, name, libc);
     const result = libc.connect(fd, name, size);

@@ -104,6 +104,7 @@ for (const kinds of ROWS) {
     assert.match(wordsOf(first) ?? "", /^([a-z]+-){5}[a-z]+$/);
     assert.equal(wordsOf(first), wordsOf(second));
     assert.match(first.output, /warn .*compare the words of both ends by another way/);
+    assert.match(first.output, /warning: TTUN_KEY is not used: ttun peer takes no key/);
   });
 }
 

@@ -59,13 +59,23 @@ test("--kill-switch: ttun asks for the server's name beside the tunnel, and nobo
   await Deno.remove(folder, { recursive: true });
 });
 
-test("--kill-switch: a forged answer for the server's name gets no traffic, and the server is found again", async () => {
-  await using lab = await gatewayLab();
-  const names = await answering(lab, SERVER.v4);
-  await using server = await startServer(lab.server);
+/** A client that has found its server by the name. */
+async function connectByName() {
+  await using stack = new AsyncDisposableStack();
+  const lab = stack.use(await gatewayLab());
+  const names = stack.use(await answering(lab, SERVER.v4));
+  const server = stack.use(await startServer(lab.server));
   const folder = await Deno.makeTempDir();
-  await using client = await startWithNames(lab, folder);
+  stack.defer(() => Deno.remove(folder, { recursive: true }));
+  const client = stack.use(await startWithNames(lab, folder));
   await client.waitFor(/authenticated/);
+  const owned = stack.move();
+  return { lab, names, server, client, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+test("--kill-switch: a forged answer for the server's name gets no traffic, and the server is found again", async () => {
+  await using known = await connectByName();
+  const { lab, names, server, client } = known;
   names.signal("SIGKILL");
   await names.status;
   const forged = "203.0.113.66";
@@ -87,16 +97,11 @@ test("--kill-switch: a forged answer for the server's name gets no traffic, and 
   }
   doesNotMatch(client.output, /authenticated.*203\.0\.113\.66/);
   other.signal("SIGTERM");
-  await Deno.remove(folder, { recursive: true });
 });
 
 test("--kill-switch: a server that moves is found by its name's other address", async () => {
-  await using lab = await gatewayLab();
-  const names = await answering(lab, SERVER.v4);
-  await using server = await startServer(lab.server);
-  const folder = await Deno.makeTempDir();
-  await using client = await startWithNames(lab, folder);
-  await client.waitFor(/authenticated/);
+  await using known = await connectByName();
+  const { lab, names, server, client } = known;
   names.signal("SIGKILL");
   server.signal("SIGKILL");
   await Promise.all([names.status, server.status]);
@@ -110,5 +115,4 @@ test("--kill-switch: a server that moves is found by its name's other address", 
   await using _server = await startServer(lab.server);
   await client.waitFor(/authenticated[^]*authenticated/, 30_000);
   await pingUntil(lab.client, WEB.v4, 10_000);
-  await Deno.remove(folder, { recursive: true });
 });

@@ -5,10 +5,14 @@ import type { RunContext } from "../command/context.ts";
 import { print } from "../output/stdout.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import { chooseIo } from "../platform/open_sockets.ts";
+import { readVariable } from "../platform/variables.ts";
 import { requirePermissions, socketNeeds } from "../platform/permissions.ts";
 import type { PeerFlags, StunServerFlags } from "./options.ts";
 import { addressesRefusal } from "./addresses.ts";
 import type { PeerConfig } from "./plane_config.ts";
+
+/** Variables of a key, which a user may expect to protect the pipe. */
+const KEY_VARIABLES = ["TTUN_KEY", "TTUN_KEY_FILE"];
 
 /**
  * Connects with the peer, and carries standard input and output; without a peer's address it prints
@@ -32,6 +36,15 @@ export async function runPeer(options: PeerFlags, context: RunContext): Promise<
   if (myIp !== undefined && peerIp !== undefined) {
     const refusal = addressesRefusal(myIp, peerIp);
     if (refusal !== null) throw refusal;
+  }
+  const given = KEY_VARIABLES.filter((name) => readVariable(name) !== undefined);
+  if (given.length > 0) {
+    context.log.warn(
+      `${
+        given.join(" and ")
+      } is not used: ttun peer takes no key, and nothing tells who the other ` +
+        "end is but the certificate; compare its words, or use --fingerprint",
+    );
   }
   await runTask({
     kind: "pipe",

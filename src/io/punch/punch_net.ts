@@ -18,13 +18,13 @@ export interface PunchNet {
   listen(o: { signal: AbortSignal }): Listener;
 }
 
-/** `any`: the wildcard address of the peer's family. */
-export function openPunchNet(reactor: Reactor, { host: any, port }: HostPort): PunchNet {
+/** `at.host`: the wildcard address of the peer's family. */
+export function openPunchNet(reactor: Reactor, { host: wildcard, port }: HostPort): PunchNet {
   const calls = makeSocketCalls({
     connect: (libc, to) => startConnectFrom(libc, to, port),
     listen: (libc, at) => listenShared(libc, at),
     ...{ accept, acceptedAddr, localAddr },
   });
   const net = new PosixNet(reactor, { mptcp: { dial: false, listen: false }, calls });
-  return { dialer: net, listen: (o) => net.listen({ host: any, port }, o) };
+  return { dialer: net, listen: (o) => net.listen({ host: wildcard, port }, o) };
 }

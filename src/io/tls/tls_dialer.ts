@@ -9,9 +9,7 @@ import type { TlsContext } from "../../../ffi/openssl/tls_context.ts";
 import type { TlsSession } from "../../../ffi/openssl/tls_session.ts";
 import { wrongPin } from "./tls_errors.ts";
 import { openTls } from "./open_tls.ts";
-
-/** Milliseconds for a handshake, where the dial has no limit of its own. */
-const HANDSHAKE_MS = 10_000;
+import { HANDSHAKE_MS } from "./tls_handshake.ts";
 
 export interface TlsDialerOptions {
   readonly context: TlsContext;

@@ -2,6 +2,9 @@ import type { TlsSession } from "../../../ffi/openssl/tls_session.ts";
 import { tlsError } from "./tls_errors.ts";
 import type { TlsPipe } from "./tls_pipe.ts";
 
+/** Milliseconds for a handshake, where there is no other limit. */
+export const HANDSHAKE_MS = 10_000;
+
 /**
  * Runs a handshake to its end, of which `over` is told once: with null, or with what failed.
  * `judge` judges the peer, and throws if it is not the right one.

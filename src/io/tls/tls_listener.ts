@@ -8,15 +8,12 @@ import type { Listener } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { OnReady } from "../../contract/stream.ts";
 import type { TlsContext } from "../../../ffi/openssl/tls_context.ts";
-import { runHandshake } from "./tls_handshake.ts";
+import { HANDSHAKE_MS, runHandshake } from "./tls_handshake.ts";
 import { TlsPipe } from "./tls_pipe.ts";
 import { TlsStream } from "./tls_stream.ts";
 
 /** Handshakes at once: one more ends the oldest. */
 const MOST_HANDSHAKES = 256;
-
-/** Milliseconds in which a client completes its handshake. */
-const HANDSHAKE_MS = 10_000;
 
 /**
  * Connections in a row after which other tasks get a turn: each may have its hello there already, and

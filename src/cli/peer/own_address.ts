@@ -1,0 +1,71 @@
+import { dialAny } from "../../app/net/dial_host.ts";
+import { askStun } from "../../app/net/stun.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { Dialer } from "../../contract/dial.ts";
+import { openPunchNet } from "../../io/punch/punch_net.ts";
+import type { OpenedPlane, PlaneTools } from "../plane/run_plane.ts";
+import type { SocketPlatform } from "../platform/platform.ts";
+import { rng } from "../platform/rng.ts";
+import type { PipeTask } from "./plane_config.ts";
+
+const STUN_MS = 10_000;
+
+export type PeerTools = PlaneTools<SocketPlatform, object>;
+
+type Family = "IPv4" | "IPv6";
+
+/** Prints this machine's public address. */
+export function openQuestion(task: PipeTask, tools: PeerTools): OpenedPlane<object> {
+  const { platform, port } = tools;
+  const { dialer } = openPunchNet(platform.reactor!, { host: "", port: task.localPort });
+  return {
+    facts: {},
+    run: async () => {
+      const family = task.myIp === undefined ? null : familyOf(task.myIp);
+      const { myIp, server } = await ownAddress(task, dialer, family, tools);
+      await using _server = server;
+      port.report({ kind: "print", line: myIp, isProgress: false });
+    },
+  };
+}
+
+export function familyOf(ip: string): Family {
+  return ip.includes(":") ? "IPv6" : "IPv4";
+}
+
+/**
+ * Returns this machine's public address, and the connection to the STUN server that told it.
+ * `family`: of that server; null = any.
+ */
+export async function ownAddress(
+  { myIp, localPort, stun }: PipeTask,
+  dialer: Dialer,
+  family: Family | null,
+  { platform: { clock }, log, resolver, signal }: PeerTools,
+): Promise<{ myIp: string; server: Connection | null }> {
+  if (stun === undefined) return { myIp: myIp!, server: null };
+  const server = await dialAny({
+    ...{ to: stun, dialer, resolver, clock, signal, timeoutMs: STUN_MS },
+    choose: (all) => {
+      const usable = family === null ? all : all.filter((one) => familyOf(one) === family);
+      if (usable.length > 0) return usable;
+      throw new TtunError("name", `The STUN server has no ${family} address`);
+    },
+  });
+  const found = await askStun(server, { rng, clock, timeoutMs: STUN_MS });
+  const keepsPort = found.port === localPort;
+  log.info("public address", { ip: found.host, port: found.port, nat_keeps_port: `${keepsPort}` });
+  if (!keepsPort) {
+    log.warn(
+      "the NAT changes ports: the other end may need another -rport, if it gets through at all",
+      {
+        port: found.port,
+      },
+    );
+  }
+  if (myIp !== undefined && myIp !== found.host) {
+    log.warn("-myip is another address than the STUN server sees", { myip: myIp, ip: found.host });
+  }
+  return { myIp: myIp ?? found.host, server };
+}
