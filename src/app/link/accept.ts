@@ -73,12 +73,12 @@ async function findKey(
   hello: Uint8Array,
   { keys, s, wallClock }: WireSecrets,
   more: (bytes: Uint8Array) => void,
-): Promise<(Pick<FoundKey, "hello" | "name" | "s"> & { readonly revoked?: AbortSignal }) | null> {
+): Promise<(Pick<FoundKey, "hello" | "name" | "s"> & Partial<FoundKey>) | null> {
   if (keys === undefined) {
     const found = readClientHello(s, hello, wallClock());
     return found && { hello: found, name: "", s };
   }
-  using search = keys.search(hello);
+  using search = keys.search(hello, addressGroup(stream.remote));
   const bytes = new Uint8Array(HELLO_BUFFER);
   for (let have = 0;;) {
     const found = search.find(wallClock());
@@ -99,13 +99,14 @@ async function findKey(
 export async function welcome(
   stream: Connection,
   hello: Uint8Array,
-  { hello: found, name }: Pick<FoundKey, "hello" | "name">,
+  { hello: found, name, use }: Pick<FoundKey, "hello" | "name"> & Partial<FoundKey>,
   { secrets, replay, onRightHello }: Pick<AdmissionOptions, "secrets" | "replay" | "onRightHello">,
 ): Promise<number> {
   const { mode, s, rng, wallClock } = secrets;
   const isNew = !found.isStale &&
     replay.isNew(hello.subarray(0, 8), wallClock(), addressGroup(stream.remote), name);
   if (isNew) {
+    use?.();
     onRightHello();
     return found.padding;
   }

@@ -20,6 +20,8 @@ export interface FoundKey {
   readonly s: Uint8Array;
   /** Aborts when the key is taken back. */
   readonly revoked: AbortSignal;
+  /** Called when the hello is new: a replayed one is a stranger's. */
+  use(): void;
 }
 
 /** The search for one hello's key. */
@@ -118,21 +120,32 @@ export class KeyRing {
     for (const { key, revoked } of gone) revoked.abort(new KeyRevoked(key.name));
   }
 
-  /** Begins to look for the key that a client's hello of version 2, borrowed, is right for. */
-  search(hello: Uint8Array): RingSearch {
-    const search = new KeySearch(this.#host, hello);
+  /**
+   * Begins to look for the key that a client's hello of version 2, borrowed, is right for. `group`: the
+   * address group that it comes from.
+   */
+  search(hello: Uint8Array, group: string): RingSearch {
+    const search = new KeySearch(this.#host, hello, group);
     return {
       find: (unixMs) => {
         const found = search.find(unixMs);
-        return found && this.#use(found.key, found.hello);
+        if (found === null || found === undefined) return found;
+        const { key: ready, hello } = found;
+        const { key: { name }, revoked: { signal: revoked } } = ready.entry;
+        const use = () => {
+          search.giveBack();
+          this.#use(ready);
+        };
+        return { hello, name, s: ready.s, revoked, use };
       },
       changed: () => search.changed(),
       [Symbol.dispose]: () => search[Symbol.dispose](),
     };
   }
 
-  #use(ready: ReadyEntry, hello: Hello): FoundKey {
-    const { entry, s } = ready;
+  #use(ready: ReadyEntry): void {
+    const { entry } = ready;
+    if (!this.#entries.includes(entry)) return;
     const now = this.#o.clock.now();
     if (this.#ready[0] !== ready) {
       this.#ready = [ready, ...this.#ready.filter((one) => one !== ready)];
@@ -141,7 +154,6 @@ export class KeyRing {
       entry.toldAt = now;
       this.#o.onUsed?.(entry.key);
     }
-    return { hello, name: entry.key.name, s, revoked: entry.revoked.signal };
   }
 
   /** Resolves when another secret is ready, none will be, or there are other keys. */

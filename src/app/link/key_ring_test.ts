@@ -35,8 +35,8 @@ function slowRing(
 
 Deno.test("a hello's key is found as soon as its secret is ready, and none when all are", async () => {
   const { ring, ready, done } = slowRing(3);
-  const ours = ring.search(helloOf(secret(1)));
-  const stranger = ring.search(helloOf(secret(7)));
+  const ours = ring.search(helloOf(secret(1)), "host");
+  const stranger = ring.search(helloOf(secret(7)), "host");
   assert.equal(ours.find(NOW), undefined);
   for (const key of [0, 1, 2]) {
     const changed = ring.changed();
@@ -66,7 +66,7 @@ Deno.test("secrets are worked out two at a time, in the order of the keys", asyn
 
 Deno.test("each key is tried once for a hello", async () => {
   const { ring, ready, done } = slowRing(2);
-  const search = ring.search(helloOf(secret(5)));
+  const search = ring.search(helloOf(secret(5)), "host");
   const first = secret(0);
   ready[0]!.resolve(first);
   await ring.changed();
@@ -80,7 +80,7 @@ Deno.test("each key is tried once for a hello", async () => {
 
 Deno.test("nobody waits for secrets that will not be worked out", async () => {
   const { ring, ready, done } = slowRing(3);
-  const search = ring.search(helloOf(secret(2)));
+  const search = ring.search(helloOf(secret(2)), "host");
   assert.equal(search.find(NOW), undefined);
   const changed = ring.changed();
   ready[0]!.reject(new Error("no memory"));
@@ -93,7 +93,7 @@ Deno.test("keys that are replaced are found no more, their clients hear of it, o
   const { ring, keys, ready, done } = slowRing(3);
   for (const [key, { resolve }] of ready.entries()) resolve(secret(key));
   await done;
-  const find = (key: number) => ring.search(helloOf(secret(key))).find(NOW);
+  const find = (key: number) => ring.search(helloOf(secret(key)), "host").find(NOW);
   const before = [0, 1, 2].map((key) => find(key)!);
   // The first stays, the second's password is another one, the third is gone, and there is a new one.
   ring.replace([named("new", 5), keys[0]!, named("key 1", 4)]);
@@ -109,7 +109,7 @@ Deno.test("a secret that is ready after its key is gone is not used", async () =
   const { ring, keys, ready, done } = slowRing(2);
   ready[0]!.resolve(secret(0));
   await ring.changed();
-  const search = ring.search(helloOf(secret(1)));
+  const search = ring.search(helloOf(secret(1)), "host");
   assert.equal(search.find(NOW), undefined);
   ring.replace([keys[0]!]);
   ready[1]!.resolve(secret(1));
@@ -123,7 +123,11 @@ Deno.test("a hello is tried with the keys used last first, and a use is told onc
   const { ring, ready, done } = slowRing(20, { clock, onUsed: ({ name }) => void used.push(name) });
   for (const [key, { resolve }] of ready.entries()) resolve(secret(key));
   await done;
-  const find = (key: number) => ring.search(helloOf(secret(key))).find(NOW)?.name;
+  const find = (key: number) => {
+    const found = ring.search(helloOf(secret(key)), "host").find(NOW);
+    found?.use();
+    return found?.name;
+  };
   for (const key of [19, 7, 19]) assert.equal(find(key), `key ${key}`);
   assert.deepEqual(used, ["key 19", "key 7"]);
   await clock.advance(60_000);
@@ -138,8 +142,10 @@ Deno.test("strangers wait for their turn, in order; clients of keys used last do
   const { ring, budget, ready, done } = slowRing(20, { clock, preciseNow });
   for (const [key, { resolve }] of ready.entries()) resolve(secret(key));
   await done;
-  const search = (key: number) => ring.search(helloOf(secret(key)));
-  assert.equal(search(19).find(NOW)?.name, "key 19");
+  const search = (key: number) => ring.search(helloOf(secret(key)), "host");
+  const client = search(19).find(NOW);
+  client?.use();
+  assert.equal(client?.name, "key 19");
   let strangers = 0;
   for (; search(77).find(NOW) === null; strangers++) assert.ok(strangers < 20);
   assert.ok(strangers >= 1);
@@ -160,5 +166,68 @@ Deno.test("strangers wait for their turn, in order; clients of keys used last do
   }
   await Promise.all(both);
   assert.deepEqual(turns, ["first key 18", "last undefined"]);
+  budget[Symbol.dispose]();
+});
+
+Deno.test("when strangers have cost enough, a hello is tried at once with the key used last alone", async () => {
+  const clock = new FakeClock();
+  let spent = 0;
+  const { ring, budget, ready, done } = slowRing(3, { clock, preciseNow: () => spent += 15 });
+  for (const [key, { resolve }] of ready.entries()) resolve(secret(key));
+  await done;
+  const search = (key: number, group = "host") => ring.search(helloOf(secret(key)), group);
+  for (const key of [1, 2]) search(key).find(NOW)?.use();
+  for (let i = 0; i < 2; i++) assert.equal(search(77).find(NOW), null);
+  assert.equal(search(77).find(NOW), undefined);
+  assert.equal(search(1).find(NOW), undefined);
+  assert.equal(search(2).find(NOW)?.name, "key 2");
+  budget[Symbol.dispose]();
+});
+
+Deno.test("a hello that is replayed costs as a stranger's, and its key is none used last", async () => {
+  const clock = new FakeClock();
+  let spent = 0;
+  const used: string[] = [];
+  const onUsed = ({ name }: NamedKey) => void used.push(name);
+  const { ring, budget, ready, done } = slowRing(9, {
+    ...{ clock, onUsed, preciseNow: () => spent += 10 },
+  });
+  for (const [key, { resolve }] of ready.entries()) resolve(secret(key));
+  await done;
+  const find = () => ring.search(helloOf(secret(8)), "host").find(NOW);
+  for (let i = 0; i < 3; i++) assert.equal(find()?.name, "key 8");
+  assert.equal(find(), undefined);
+  assert.deepEqual(used, []);
+  budget[Symbol.dispose]();
+});
+
+Deno.test("however many hellos an address sends, a client of any key gets in from another one", async () => {
+  const clock = new FakeClock();
+  let spent = 0;
+  const { ring, budget, ready, done } = slowRing(64, { clock, preciseNow: () => spent += 0.5 });
+  for (const [key, { resolve }] of ready.entries()) resolve(secret(key));
+  await done;
+  const flood: Disposable[] = [];
+  const come = () => {
+    const search = ring.search(helloOf(secret(777)), "flood");
+    flood.push(search);
+    const look = (): unknown => search.find(NOW) === undefined && search.changed().then(look);
+    look();
+    if (flood.length > 512) flood.shift()![Symbol.dispose]();
+  };
+  for (let ms = 0; ms < 300; ms += 10) {
+    for (let i = 0; i < 30; i++) come();
+    await clock.advance(10);
+  }
+  using client = ring.search(helloOf(secret(63)), "elsewhere");
+  assert.equal(client.find(NOW), undefined);
+  let name: string | undefined;
+  const looking = client.changed().then(() => name = client.find(NOW)?.name);
+  for (let ms = 0; ms < 100; ms += 10) {
+    for (let i = 0; i < 30; i++) come();
+    await clock.advance(10);
+  }
+  await looking;
+  assert.equal(name, "key 63");
   budget[Symbol.dispose]();
 });

@@ -1,9 +1,6 @@
 import type { Hello, HelloReader } from "../../core/link/v2/hello.ts";
 import { type StrangerBudget, StrangerTurn } from "./stranger_budget.ts";
 
-/** Keys, those used last, that each hello is tried with at once, whatever strangers cost. */
-const RECENT = 8;
-
 /** A key whose secret is ready. */
 export interface ReadyKey {
   readonly reader: HelloReader;
@@ -19,7 +16,16 @@ export interface KeySearchHost<K extends ReadyKey> {
   readonly changed: () => Promise<void>;
 }
 
-/** The search for the key that one hello is right for, which tries each key once. */
+/** A key that a hello is right for. */
+interface Match<K> {
+  readonly key: K;
+  readonly hello: Hello;
+}
+
+/**
+ * The search for the key that one hello is right for, which tries each key once: the one used last at
+ * once, whatever strangers cost, all others in its turn.
+ */
 export class KeySearch<K extends ReadyKey> implements Disposable {
   readonly #host: KeySearchHost<K>;
   readonly #hello: Uint8Array;
@@ -28,38 +34,44 @@ export class KeySearch<K extends ReadyKey> implements Disposable {
   #allTried: readonly K[] | null = null;
   readonly #turn: StrangerTurn;
 
-  /** The hello is borrowed. */
-  constructor(host: KeySearchHost<K>, hello: Uint8Array) {
+  /** The hello is borrowed. `group`: the address group that it comes from. */
+  constructor(host: KeySearchHost<K>, hello: Uint8Array, group: string) {
     this.#host = host;
     this.#hello = hello;
-    this.#turn = new StrangerTurn(host.budget);
+    this.#turn = new StrangerTurn(host.budget, group);
   }
 
   /** Returns null if there is no such key; undefined: it is not known before `changed`. */
-  find(unixMs: number): { readonly key: K; readonly hello: Hello } | null | undefined {
-    const { budget, isIncomplete, ready } = this.#host;
+  find(unixMs: number): Match<K> | null | undefined {
+    if (this.#turn.coming !== null) return undefined;
+    const { isIncomplete, ready } = this.#host;
     const keys = ready();
-    const recent = this.#try(keys, RECENT, unixMs);
-    if (recent !== null) return recent;
-    if (keys.length > RECENT && this.#allTried !== keys) {
-      if (!this.#turn.mayGoOn()) return undefined;
-      const all = () => this.#try(keys, keys.length, unixMs);
-      const found = budget.run(all, (found) => found === null);
+    if (this.#allTried !== keys) {
+      let found = this.#tried.size === 0 ? this.#try(keys.slice(0, 1), unixMs) : null;
+      if (found !== null) return found;
+      const left = keys.filter((key) => !this.#tried.has(key));
+      const tryAll = () => {
+        found = this.#try(left, unixMs);
+      };
+      if (left.length > 0 && !this.#turn.run(tryAll)) return undefined;
       if (found !== null) return found;
       this.#allTried = keys;
     }
     return isIncomplete() ? undefined : null;
   }
 
-  #try(keys: readonly K[], most: number, unixMs: number) {
-    for (let i = 0; i < Math.min(most, keys.length); i++) {
-      const key = keys[i]!;
-      if (this.#tried.has(key)) continue;
+  #try(keys: readonly K[], unixMs: number): Match<K> | null {
+    for (const key of keys) {
       this.#tried.add(key);
       const hello = key.reader.read(this.#hello, unixMs);
       if (hello !== null) return { key, hello };
     }
     return null;
+  }
+
+  /** The hello is right and new: its search is not charged to strangers. */
+  giveBack(): void {
+    this.#turn.giveBack();
   }
 
   /** Resolves when `find` may know more. */

@@ -10,15 +10,19 @@ export interface StrangerBudgetOptions {
   readonly preciseNow: () => number;
 }
 
-/** Limits the time that first bytes cost which are right for no key: others wait for their turn. */
+/**
+ * Limits the time that searches for the key of first bytes cost. Each is charged until it has led to
+ * a client. When too much is spent, those that come wait, and address groups take turns: a flood from
+ * one of them delays others by one search.
+ */
 export class StrangerBudget implements Disposable {
   readonly #clock: Clock;
   readonly #preciseNow: () => number;
   /** Milliseconds that may be spent, at a time of the clock; negative = somebody has overdrawn it. */
   #left = MOST_AT_ONCE_MS;
   #at: number;
-  /** Called in their order; each is told once. */
-  readonly #waiting = new Set<() => void>();
+  /** Callbacks by address group: the group whose turn is next comes first, of each the oldest. */
+  readonly #waiting = new Map<string, Set<() => void>>();
   #timer: Disposable | null = null;
 
   constructor({ clock, preciseNow }: StrangerBudgetOptions) {
@@ -33,28 +37,39 @@ export class StrangerBudget implements Disposable {
     return this.#left > 0 && this.#waiting.size === 0;
   }
 
-  /** Calls `run` when it is its turn to search, unless it is disposed of before. */
-  wait(run: () => void): Disposable {
-    this.#waiting.add(run);
+  /** Calls `run` once, when it is the group's turn to search, unless it is disposed of before. */
+  wait(group: string, run: () => void): Disposable {
+    const members = this.#waiting.get(group) ?? new Set();
+    this.#waiting.set(group, members.add(run));
     this.#wakeLater();
-    return { [Symbol.dispose]: () => void this.#waiting.delete(run) };
+    return { [Symbol.dispose]: () => this.#remove(group, members, run) };
   }
 
-  /** Runs a search, and counts its time if it was in vain. */
-  run<T>(search: () => T, isInVain: (found: T) => boolean): T {
+  /** Charges the time of a search; returns it in milliseconds, for `giveBack`. */
+  run(search: () => void): number {
     const began = this.#preciseNow();
-    const found = search();
-    if (isInVain(found)) {
-      this.#refill();
-      this.#left -= this.#preciseNow() - began;
-    }
-    return found;
+    search();
+    this.#refill();
+    const spent = this.#preciseNow() - began;
+    this.#left -= spent;
+    return spent;
+  }
+
+  /** A search has led to a client: it was no stranger's. */
+  giveBack(spent: number): void {
+    this.#left += spent;
+    this.#refill();
   }
 
   #refill(): void {
     const now = this.#clock.now();
     this.#left = Math.min(MOST_AT_ONCE_MS, this.#left + (now - this.#at) * SHARE);
     this.#at = now;
+  }
+
+  #remove(group: string, members: Set<() => void>, run: () => void): void {
+    members.delete(run);
+    if (members.size === 0 && this.#waiting.get(group) === members) this.#waiting.delete(group);
   }
 
   #wakeLater(): void {
@@ -64,15 +79,20 @@ export class StrangerBudget implements Disposable {
   readonly #wake = (): void => {
     this.#timer = null;
     this.#refill();
-    if (this.#left > 0) {
-      for (const run of this.#waiting) {
-        this.#waiting.delete(run);
-        run();
-        break;
-      }
-    }
+    if (this.#left > 0) this.#wakeNext();
     if (this.#waiting.size > 0) this.#wakeLater();
   };
+
+  #wakeNext(): void {
+    for (const [group, members] of this.#waiting) {
+      this.#waiting.delete(group);
+      for (const run of members) {
+        members.delete(run);
+        if (members.size > 0) this.#waiting.set(group, members); // behind all others
+        return run();
+      }
+    }
+  }
 
   [Symbol.dispose](): void {
     this.#timer?.[Symbol.dispose]();
@@ -81,25 +101,36 @@ export class StrangerBudget implements Disposable {
   }
 }
 
-/** The turn of one search. */
+/** The turns of one connection, each of which is good for one search. */
 export class StrangerTurn implements Disposable {
   readonly #budget: StrangerBudget;
+  readonly #group: string;
   #coming: Promise<void> | null = null;
   #waiting: Disposable | null = null;
   #isHere = false;
+  /** Milliseconds that its searches were charged. */
+  #spent = 0;
 
-  constructor(budget: StrangerBudget) {
+  constructor(budget: StrangerBudget, group: string) {
     this.#budget = budget;
+    this.#group = group;
   }
 
-  /** Returns false if the search has to wait for `coming`. */
-  mayGoOn(): boolean {
+  /** Returns false if the search has to wait for `coming`, and has not been run. */
+  run(search: () => void): boolean {
+    if (!this.#mayRun()) return false;
+    this.#isHere = false;
+    this.#spent += this.#budget.run(search);
+    return true;
+  }
+
+  #mayRun(): boolean {
     if (this.#isHere) return true;
     if (this.#coming !== null) return false;
-    if (this.#budget.mayBegin()) return this.#isHere = true;
+    if (this.#budget.mayBegin()) return true;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#coming = promise;
-    this.#waiting = this.#budget.wait(() => {
+    this.#waiting = this.#budget.wait(this.#group, () => {
       this.#isHere = true;
       this.#coming = null;
       resolve();
@@ -110,6 +141,12 @@ export class StrangerTurn implements Disposable {
   /** Resolves when the turn is here; null = nobody waits for it. */
   get coming(): Promise<void> | null {
     return this.#coming;
+  }
+
+  /** The connection is a client's: its searches cost strangers nothing. */
+  giveBack(): void {
+    this.#budget.giveBack(this.#spent);
+    this.#spent = 0;
   }
 
   /** The search is over, or nobody waits for it any more. */

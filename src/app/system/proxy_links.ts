@@ -49,9 +49,9 @@ export class ProxyLinks implements OtherWire<FoundKey> {
     return this.#stays.watch(signal);
   }
 
-  recognise(first: Uint8Array): OtherJudge<FoundKey> {
+  recognise(first: Uint8Array, group: string): OtherJudge<FoundKey> {
     const { keys, secrets } = this.#o;
-    const search = keys.search(first);
+    const search = keys.search(first, group);
     return {
       find: () => search.find(secrets.wallClock()),
       changed: () => search.changed(),

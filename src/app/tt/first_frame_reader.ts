@@ -3,6 +3,7 @@ import { TtunError } from "../../base/errors.ts";
 import { type FirstFrame, MAX_FIRST_FRAME } from "../../core/tt/first_frame.ts";
 import { minuteOf } from "../../core/hop/minute.ts";
 import type { PeerKind } from "../../core/tt/mark.ts";
+import { addressGroup } from "../net/address_group.ts";
 import { Stranger } from "../net/stranger.ts";
 import type { StrangerBudget } from "../link/stranger_budget.ts";
 import { FrameSearch } from "./frame_search.ts";
@@ -35,7 +36,7 @@ export interface FirstFrameOptions {
   readonly takesTt: boolean;
 }
 
-const NOBODY: PortCandidates = { fitting: [], others: [] };
+const NOBODY: PortCandidates = { first: [], others: [] };
 
 const EMPTY = new Uint8Array();
 
@@ -52,7 +53,8 @@ export async function readFirstFrame(
   const candidates = o.candidates.take(o.wallClock());
   let judge: OtherJudge | null = null;
   try {
-    using search = new FrameSearch(o.takesTt ? candidates.of(port) : NOBODY, o.budget);
+    const group = addressGroup(stream.remote);
+    using search = new FrameSearch(o.takesTt ? candidates.of(port) : NOBODY, o.budget, group);
     const { other, buffers: { sealed } } = o;
     let found: unknown = other === null ? null : undefined;
     for (let kept = EMPTY;;) {
@@ -61,12 +63,16 @@ export async function readFirstFrame(
       if (got === null) throw new TtunError("lost", "The connection ended before its first frame");
       const have = kept.length + (got ?? 0);
       if (found === undefined && have >= other!.size) {
-        judge ??= other!.recognise(sealed.slice(0, other!.size));
+        judge ??= other!.recognise(sealed.slice(0, other!.size), group);
         found = judge.find();
         if (found !== null && found !== undefined) return { found, bytes: sealed.slice(0, have) };
       }
       const first = have === 0 ? MORE : search.find(sealed, have);
-      if (first.kind === "frame") return admit(first, sealed.subarray(0, have), o);
+      if (first.kind === "frame") {
+        const admitted = admit(first, sealed.subarray(0, have), o);
+        search.turn.giveBack();
+        return admitted;
+      }
       if (found === null && first.kind === "none") throw new Stranger("another key, or a stranger");
       // Also of a key whose port is another and whose turn has not come, as no room is left for more.
       if (have >= MAX_FIRST_FRAME) throw new Stranger("no frame");

@@ -314,3 +314,30 @@ Deno.test("when strangers have cost enough, those wait whose key the port is not
   await other;
   assert.equal(found, "another");
 });
+
+Deno.test("bytes that come one by one cost as many looks, and those of others are not for free", async () => {
+  const clock = new FakeClock();
+  let spent = 0;
+  using desk = new Desk(["password", "another"], CIPHER, clock, () => spent += 1);
+  const [near, far] = memoryPair();
+  const reading = desk.read(near);
+  reading.catch(() => {});
+  const bytes = draw(300);
+  for (let i = 0; i < bytes.length; i++) {
+    write(far, bytes.subarray(i, i + 1));
+    await setImmediate();
+  }
+  assert.ok(spent <= 2 * 26, `${spent}`);
+  far.reset();
+  await assert.rejects(reading, { kind: "lost" });
+});
+
+Deno.test("a first frame that is replayed costs as a stranger's", async () => {
+  const clock = new FakeClock();
+  let spent = 0;
+  using desk = new Desk(["password", "another"], CIPHER, clock, () => spent += 10);
+  const recorded = frame(NOW, GREETING, { password: "another" });
+  (await desk.readBytes(recorded)).minute[Symbol.dispose]();
+  for (let i = 0; i < 3; i++) await assert.rejects(desk.readBytes(recorded), isStranger(/not new/));
+  assert.equal(desk.budget.mayBegin(), false);
+});

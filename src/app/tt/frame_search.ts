@@ -6,34 +6,38 @@ import type { KeyCandidate, PortCandidates } from "./key_candidates.ts";
 type Found = FirstBytes<KeyCandidate> | { readonly kind: "later" };
 
 /**
- * The search for the key of a connection's first frame: those whose port it is are tried at once, all
- * others, of which strangers cost a try each, in their turn.
+ * The search for the key of a connection's first frame: one of those whose port it is is tried at
+ * once, all others, of which strangers cost a try each, in their turn. Each look at more bytes takes
+ * a turn, as sending them one by one would cost many.
  */
 export class FrameSearch implements Disposable {
   readonly turn: StrangerTurn;
-  readonly #budget: StrangerBudget;
-  readonly #fitting: FirstFrameFinder<KeyCandidate>;
-  /** Null = there are none. */
-  readonly #others: FirstFrameFinder<KeyCandidate> | null;
+  readonly #first: FirstFrameFinder<KeyCandidate>;
+  readonly #others: FirstFrameFinder<KeyCandidate>;
+  /** The answer of the others to so many bytes. */
+  #answer: FirstBytes<KeyCandidate>;
+  #answered = 0;
 
-  constructor({ fitting, others }: PortCandidates, budget: StrangerBudget) {
-    this.#budget = budget;
-    this.turn = new StrangerTurn(budget);
-    this.#fitting = new FirstFrameFinder(fitting);
-    this.#others = others.length === 0 ? null : new FirstFrameFinder(others);
+  /** `group`: the address group that the connection comes from. */
+  constructor({ first, others }: PortCandidates, budget: StrangerBudget, group: string) {
+    this.turn = new StrangerTurn(budget, group);
+    this.#first = new FirstFrameFinder(first);
+    this.#others = new FirstFrameFinder(others);
+    this.#answer = { kind: others.length === 0 ? "none" : "more" };
   }
 
   /** `bytes`: all of the connection so far, as `FirstFrameFinder.find` has them. */
   find(bytes: Uint8Array, have: number): Found {
-    const first = this.#fitting.find(bytes, 0, have);
-    const others = this.#others;
-    if (first.kind === "frame" || others === null) return first;
-    if (!this.turn.mayGoOn()) return { kind: "later" };
-    const second = this.#budget.run(
-      () => others.find(bytes, 0, have),
-      ({ kind }) => kind !== "frame",
-    );
-    return second.kind === "none" ? first : second;
+    const first = this.#first.find(bytes, 0, have);
+    if (first.kind === "frame") return first;
+    if (this.#answer.kind !== "none" && this.#answered < have) {
+      const look = () => {
+        this.#answer = this.#others.find(bytes, 0, have);
+      };
+      if (!this.turn.run(look)) return { kind: "later" };
+      this.#answered = have;
+    }
+    return this.#answer.kind === "none" ? first : this.#answer;
   }
 
   [Symbol.dispose](): void {

@@ -57,8 +57,9 @@ export class KeyCandidates implements Disposable {
 
 /** Keys for first frames that come by one port. */
 export interface PortCandidates {
-  /** Those whose port it is: a client takes port and key of the same minute. */
-  readonly fitting: readonly KeyCandidate[];
+  /** One whose port it is, if any: a client takes port and key of the same minute. */
+  readonly first: readonly KeyCandidate[];
+  /** All others, those whose port it is before those whose it is not. */
   readonly others: readonly KeyCandidate[];
 }
 
@@ -85,8 +86,9 @@ class MinuteCandidates {
     const known = this.#byPort.get(port);
     if (known !== undefined) return known;
     const fits = ({ borrowed }: KeyCandidate) => portOf(borrowed.keys.otp, this.#range) === port;
-    const all = this.#all;
-    const found = { fitting: all.filter(fits), others: all.filter((one) => !fits(one)) };
+    const fitting = this.#all.filter(fits);
+    const rest = this.#all.filter((one) => !fits(one));
+    const found = { first: fitting.slice(0, 1), others: [...fitting.slice(1), ...rest] };
     this.#byPort.set(port, found); // few: only ports that are listened on
     return found;
   }

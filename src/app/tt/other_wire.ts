@@ -5,8 +5,8 @@ import type { Visitor } from "../net/gatekeeper.ts";
 export interface OtherWire<Found = unknown> {
   /** Bytes that tell it from tt. */
   readonly size: number;
-  /** Begins to judge a connection's first `size` bytes, which it keeps. */
-  recognise(first: Uint8Array): OtherJudge<Found>;
+  /** Begins to judge the first `size` bytes, which it keeps, of a connection from an address group. */
+  recognise(first: Uint8Array, group: string): OtherJudge<Found>;
   /**
    * Has the client prove its key; `bytes` are all that have come. The connection stays the caller's.
    * Throws as `readFirstFrame`.
