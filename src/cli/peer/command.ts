@@ -39,11 +39,10 @@ export async function runPeer(options: PeerFlags, context: RunContext): Promise<
   }
   const given = KEY_VARIABLES.filter((name) => readVariable(name) !== undefined);
   if (given.length > 0) {
+    const unused = `${given.join(" and ")} is not used: ttun peer takes no key`;
     context.log.warn(
-      `${
-        given.join(" and ")
-      } is not used: ttun peer takes no key, and nothing tells who the other ` +
-        "end is but the certificate; compare its words, or use --fingerprint",
+      `${unused}; only its certificate tells who the other end is: compare the words that both ` +
+        "ends log, or use --fingerprint",
     );
   }
   await runTask({
