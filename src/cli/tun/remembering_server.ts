@@ -1,0 +1,62 @@
+import { toClientName } from "../../core/link/v2/client_name.ts";
+import { clientId } from "../../core/link/v2/identity.ts";
+import type { RunContext } from "../command/context.ts";
+import { isGranted } from "../platform/permissions.ts";
+import { mayKeepState, NO_STATE_PERMISSION, stateDirectory } from "../platform/state_file.ts";
+import { linkSecret, serverToken } from "../secrets/link_secret.ts";
+import { formatEndpoint } from "../transport/endpoint.ts";
+import { type KeptIdentity, keptIdentity } from "./client_identity.ts";
+import { isKnown, remember } from "./known_servers.ts";
+import type { TunClientFlags, TunFlags } from "./options.ts";
+import type { TunStart } from "./plane_config.ts";
+
+/** The secrets of several keys are worked out while the server runs. */
+export const NO_SECRET: ReturnType<typeof rememberingServer> = {
+  start: Promise.resolve({ s: new Uint8Array(), seenV2: false }),
+  remember: () => Promise.resolve(),
+};
+
+/** Derives the secret of version 2 in the background. `remember`: the server has spoken it. */
+export function rememberingServer(
+  options: TunFlags,
+  key: Uint8Array,
+  { log }: RunContext,
+): { start: Promise<TunStart>; remember: () => Promise<void> } {
+  const secret = options.wire === "v1" ? Promise.resolve(new Uint8Array()) : linkSecret(key);
+  if (!("server" in options) || options.wire === "v1") {
+    return { start: secret.then((s) => ({ s, seenV2: false })), remember: () => Promise.resolve() };
+  }
+  const directory = stateDirectory();
+  const who = whoIAm(options, keptIdentity(directory));
+  const server = formatEndpoint(options.server);
+  const learns = directory !== null && options.wire === "auto";
+  const may = (name: "read") => isGranted({ name, path: directory! });
+  return {
+    start: secret.then((s) => ({
+      s,
+      seenV2: learns && may("read") && isKnown(directory, serverToken(s, server)),
+      ...who(s),
+    })),
+    remember: async () => {
+      if (!learns) return;
+      const token = serverToken(await secret, server);
+      const problem = mayKeepState(directory) ? remember(directory, token) : NO_STATE_PERMISSION;
+      if (problem === null) return;
+      log.info("cannot remember that this server speaks version 2", { why: problem });
+    },
+  };
+}
+
+/** Reads the host name at once. */
+function whoIAm(options: TunClientFlags, { secret, why }: KeptIdentity) {
+  const mayAsk = isGranted({ name: "sys", kind: "hostname" });
+  const name = options.name ?? (mayAsk ? toClientName(Deno.hostname()) : "");
+  return (s: Uint8Array): Pick<TunStart, "identity" | "whyForgotten"> => ({
+    identity: {
+      id: secret === null ? null : clientId(secret, s, options.name ?? ""),
+      name,
+      wishes: options.address ?? [],
+    },
+    whyForgotten: why,
+  });
+}
