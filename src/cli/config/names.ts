@@ -1,4 +1,5 @@
 import { TtunError } from "../../base/errors.ts";
+import { isRoot } from "../platform/owners.ts";
 import { isGranted } from "../platform/permissions.ts";
 import { readVariable } from "../platform/variables.ts";
 
@@ -52,8 +53,7 @@ function configFolders(): string[] {
     : home === undefined || home === ""
     ? null
     : `${home}/.config/ttun`;
-  const isRoot = isGranted({ name: "sys", kind: "uid" }) && Deno.uid() === 0;
-  const all = isRoot ? [OF_THE_MACHINE, own] : [own, OF_THE_MACHINE];
+  const all = isRoot() ? [OF_THE_MACHINE, own] : [own, OF_THE_MACHINE];
   return all.filter((folder) => folder !== null);
 }
 

@@ -1,4 +1,5 @@
 import { isGranted } from "./permissions.ts";
+import { readVariable } from "./variables.ts";
 
 /**
  * Returns this user, the system, and under sudo the caller, who may run ttun as root anyway. Null
@@ -16,6 +17,11 @@ export function trustedOwners(): ReadonlySet<number> | null {
   return trusted;
 }
 
+/** True for root, of a user namespace too. False where Deno does not tell (--allow-sys=uid). */
+export function isRoot(): boolean {
+  return isGranted({ name: "sys", kind: "uid" }) && Deno.uid() === 0;
+}
+
 function ownerOf(path: string): number | null {
   if (!isGranted({ name: "read", path })) return null;
   return Deno.lstatSync(path).uid;
@@ -23,7 +29,6 @@ function ownerOf(path: string): number | null {
 
 /** Reads the caller of sudo as root only, because anybody else could set the variable. */
 function sudoCaller(): number | null {
-  const variable = "SUDO_UID";
-  const text = isGranted({ name: "env", variable }) ? Deno.env.get(variable) : undefined;
+  const text = readVariable("SUDO_UID");
   return text !== undefined && /^\d{1,10}$/.test(text) ? Number(text) : null;
 }

@@ -4,25 +4,20 @@ import { removeIfThere } from "../../io/files/present.ts";
 import { fileReason } from "./file_failure.ts";
 import { isGranted } from "./permissions.ts";
 import { whyNotOurs } from "./folders.ts";
-import { trustedOwners } from "./owners.ts";
+import { isRoot, trustedOwners } from "./owners.ts";
 import { readRegular } from "./read_regular.ts";
 import { rng } from "./rng.ts";
+import { readVariable } from "./variables.ts";
 
 /** Returns systemd's directory, the user's, or root's; null = none. */
 export function stateDirectory(): string | null {
-  const env = (name: string) =>
-    isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined;
-  const systemd = env("STATE_DIRECTORY");
+  const systemd = readVariable("STATE_DIRECTORY");
   if (systemd !== undefined && systemd !== "") return systemd.split(":")[0]!;
   if (Deno.build.os !== "windows" && isRoot()) return "/var/lib/ttun";
-  const xdg = env("XDG_STATE_HOME");
+  const xdg = readVariable("XDG_STATE_HOME");
   if (xdg !== undefined && xdg !== "") return `${xdg}/ttun`;
-  const home = env("HOME") ?? env("USERPROFILE");
+  const home = readVariable("HOME") ?? readVariable("USERPROFILE");
   return home === undefined || home === "" ? null : `${home}/.local/state/ttun`;
-}
-
-function isRoot(): boolean {
-  return isGranted({ name: "sys", kind: "uid" }) && Deno.uid() === 0;
 }
 
 export function mayKeepState(directory: string): boolean {

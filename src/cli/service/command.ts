@@ -5,7 +5,8 @@ import { type Entry, type FileCommands, whyIncomplete } from "../config/entries.
 import { loadConfig, problemLine, soundEntries } from "../config/file.ts";
 import { configName, findConfig } from "../config/names.ts";
 import { print } from "../output/stdout.ts";
-import { isGranted, type Need, requirePermissions } from "../platform/permissions.ts";
+import { isRoot } from "../platform/owners.ts";
+import { type Need, requirePermissions } from "../platform/permissions.ts";
 import { isStatusName } from "../status/options.ts";
 import {
   type Installed,
@@ -133,9 +134,7 @@ function idsOf(services: readonly Installed[]): string[] {
 /** Finds the manager for what takes root. @throws {TtunError} system, privilege */
 function begin(doing: string): Manager {
   const manager = findManager();
-  const isRoot = Deno.build.os === "windows" ||
-    (isGranted({ name: "sys", kind: "uid" }) && Deno.uid() === 0);
-  if (!isRoot) {
+  if (Deno.build.os !== "windows" && !isRoot()) {
     throw new TtunError(
       "privilege",
       `Cannot ${doing} a service: that takes root; run it by sudo`,

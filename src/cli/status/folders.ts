@@ -1,4 +1,5 @@
-import { isGranted } from "../platform/permissions.ts";
+import { isRoot } from "../platform/owners.ts";
+import { readVariable } from "../platform/variables.ts";
 
 const ROOT_FOLDER = "/run/ttun";
 
@@ -74,12 +75,8 @@ function privateFolder(path: string): string[] {
   }
 }
 
-function isRoot(): boolean {
-  return isGranted({ name: "sys", kind: "uid" }) && Deno.uid() === 0;
-}
-
 /** Undefined for an empty one too. */
 function variable(name: string): string | undefined {
-  const text = isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined;
+  const text = readVariable(name);
   return text === "" ? undefined : text;
 }

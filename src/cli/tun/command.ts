@@ -13,8 +13,9 @@ import { tunnelKeys } from "../secrets/tunnel_keys.ts";
 import { LeaseFile } from "./lease_file.ts";
 import { keySecrets, resolveKey } from "../secrets/key_source.ts";
 import type { TunFacts, TunStart } from "./plane_config.ts";
-import { isGranted, requirePermissions, revokePermissions } from "../platform/permissions.ts";
+import { requirePermissions, revokePermissions } from "../platform/permissions.ts";
 import { load } from "../plane/load.ts";
+import { isRoot } from "../platform/owners.ts";
 import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
 import { changingKeyFile, followKeys } from "../plane/follow_keys.ts";
 import { followConfig } from "../plane/follow_config.ts";
@@ -174,8 +175,4 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
 function networksText(keys: readonly NamedKey[] | undefined): string {
   const all = keyNetworks(keys).map(({ name, network }) => `${name} ${formatCidr(network)}`);
   return all.sort().join(",");
-}
-
-function isRoot(): boolean {
-  return isGranted({ name: "sys", kind: "uid" }) && Deno.uid() === 0;
 }

@@ -4,6 +4,7 @@ import { writeNew } from "../../io/files/new_file.ts";
 import { isGranted } from "../platform/permissions.ts";
 import { whyNotOurs } from "../platform/folders.ts";
 import { rng } from "../platform/rng.ts";
+import { readVariable } from "../platform/variables.ts";
 
 /** Most bytes. Linux allows 128 KiB, Windows 32 KiB; all share a quarter of the stack's limit. */
 export const LONGEST_VALUE = 16 * 1024;
@@ -88,7 +89,7 @@ export class HookLists implements Disposable {
 function temporaryFolder(): string {
   const names = Deno.build.os === "windows" ? ["TEMP", "TMP"] : ["TMPDIR"];
   for (const variable of names) {
-    const folder = isGranted({ name: "env", variable }) ? Deno.env.get(variable) : undefined;
+    const folder = readVariable(variable);
     if (folder !== undefined && folder !== "") return folder;
   }
   return Deno.build.os === "windows" ? "C:\\Windows\\Temp" : "/tmp";

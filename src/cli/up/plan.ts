@@ -5,7 +5,7 @@ import { type Entry, type FileCommands, fileOptions, tableOf } from "../config/e
 import { allProblems } from "../config/command.ts";
 import { loadConfig, problemLine } from "../config/file.ts";
 import { configName, findConfig } from "../config/names.ts";
-import { isGranted } from "../platform/permissions.ts";
+import { isRoot } from "../platform/owners.ts";
 import { isStatusName } from "../status/options.ts";
 import { stateDirectory } from "../platform/state_file.ts";
 import { readVariable } from "../platform/variables.ts";
@@ -98,7 +98,7 @@ export function labelOf(entry: Entry, all: readonly Entry[]): string {
 function logFolder(): string | null {
   const systemd = readVariable("LOGS_DIRECTORY");
   if (systemd !== undefined && systemd !== "") return systemd.split(":")[0]!;
-  if (isGranted({ name: "sys", kind: "uid" }) && Deno.uid() === 0) return LOGS_OF_ROOT;
+  if (isRoot()) return LOGS_OF_ROOT;
   const state = stateDirectory();
   return state === null ? null : `${state}/log`;
 }
