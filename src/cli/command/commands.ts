@@ -9,7 +9,7 @@ import { type Command, type Commands, defineCommand, fileCommands } from "./comm
 import type { COMPLETIONS } from "./completions.ts";
 import { load } from "../plane/load.ts";
 import type { RunContext } from "./context.ts";
-import type { LogFormat, LogSettings } from "../output/log_writer.ts";
+import { logSettings, measureLogging } from "./log_settings.ts";
 import { CLIENT_REFUSALS, SERVER_REFUSALS } from "./habits.ts";
 import {
   PROXY_CLIENT_OPTIONS,
@@ -486,29 +486,4 @@ async function printManPage({ signal }: RunContext): Promise<number> {
 
 function leavesRoot({ user }: { readonly user?: string | undefined }): boolean {
   return user !== undefined;
-}
-
-/** The result is the output: the log has failures alone, unless more is asked for. */
-function measureLogging(options: Parameters<typeof logSettings>[0]): LogSettings {
-  return logSettings({ ...options, quiet: true });
-}
-
-function logSettings(options: {
-  readonly verbose: boolean;
-  readonly quiet: boolean;
-  readonly logFormat: LogFormat;
-  readonly logFile?: string | undefined;
-  readonly daemon?: boolean;
-  readonly background?: boolean;
-  readonly noLive?: boolean;
-  /** -W, which other programs start with their own terminal. */
-  readonly stdio?: unknown;
-}): LogSettings {
-  return {
-    level: options.verbose ? "debug" : options.quiet ? "warn" : "info",
-    format: options.logFormat,
-    ...(options.logFile !== undefined && { file: options.logFile }),
-    ...((options.daemon || options.background) && { goesToBackground: true }),
-    isLive: options.noLive === false && options.stdio === undefined,
-  };
 }

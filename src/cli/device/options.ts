@@ -1,6 +1,7 @@
 import { TtunError } from "../../base/errors.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
-import { ADDRESS_OPTION, DEVICE_OPTIONS, parseDeviceName } from "../tun/options.ts";
+import { parseDeviceName } from "../tun/option_values.ts";
+import { ADDRESS_OPTION, DEVICE_OPTIONS } from "../tun/options.ts";
 
 const name = {
   names: ["name"],

@@ -1,13 +1,10 @@
-import { resolve } from "node:path";
 import { EXIT_CODES, TtunError } from "../../base/errors.ts";
 import type { RunContext } from "../command/context.ts";
-import { type Entry, type FileCommands, whyIncomplete } from "../config/entries.ts";
-import { loadConfig, problemLine, soundEntries } from "../config/file.ts";
-import { configName, findConfig } from "../config/names.ts";
+import type { FileCommands } from "../config/entries.ts";
+import { configName } from "../config/names.ts";
 import { print } from "../output/stdout.ts";
 import { isRoot } from "../platform/owners.ts";
 import { type Need, requirePermissions } from "../platform/permissions.ts";
-import { isStatusName } from "../status/options.ts";
 import {
   type Installed,
   installedServices,
@@ -17,8 +14,7 @@ import {
 } from "./files.ts";
 import { type CommandLine, findManager, type Manager } from "./managers.ts";
 import type { ServiceFlags, ServiceInstallFlags, ServiceLogsFlags } from "./options.ts";
-import { installHint, refuseUnseenProgram, safeFile } from "./safe_path.ts";
-import { type Service, servicesOf } from "./service.ts";
+import { findProgram, planServices } from "./plan.ts";
 import { runAll, runOne } from "./tell_manager.ts";
 
 /**
@@ -31,7 +27,7 @@ export async function runServiceInstall(
   commands: FileCommands,
 ): Promise<number> {
   const manager = begin("install");
-  const services = planned(text, manager, commands);
+  const services = planServices(text, manager, commands);
   const program = findProgram(given, manager);
   const { name, config } = services[0]!;
   for (const { id } of services) refuseForeign(manager, id, config);
@@ -146,58 +142,6 @@ function begin(doing: string): Manager {
   ];
   requirePermissions(needs, "service");
   return manager;
-}
-
-/** @throws {TtunError} usage, privilege */
-function planned(text: string, manager: Manager, commands: FileCommands): Service[] {
-  const found = resolve(findConfig(text));
-  const mend = (path: string) =>
-    `copy it, as root: install -m 600 ${path} /etc/ttun/, and name that one`;
-  const config = safeFile(found, "configuration", mend);
-  const name = configName(text);
-  if (!isStatusName(name)) {
-    throw new TtunError(
-      "usage",
-      `Cannot name a service by ${config}: a file may have up to 64 letters, digits, dots, dashes ` +
-        "and underscores before .toml",
-    );
-  }
-  const services = servicesOf({ name, config, entries: soundHere(config, commands) }, commands);
-  const [refused] = services.flatMap((one) => one.refused);
-  if (manager.hasOwnUser && refused !== undefined) throw new TtunError("usage", refused);
-  return services.map((service) => ({
-    ...service,
-    files: service.files.map((file) => ({
-      ...file,
-      path: file.path === config ? config : safeFile(file.path, file.name, mend),
-    })),
-  }));
-}
-
-/** The environment does not count: a service has another one. @throws {TtunError} usage */
-function soundHere(config: string, commands: FileCommands): readonly Entry[] {
-  const entries = soundEntries(loadConfig(config, commands));
-  if (entries.length === 0) throw new TtunError("usage", `There is nothing to run in ${config}`);
-  for (const entry of entries) {
-    const message = whyIncomplete(entry, commands[entry.command]!, []);
-    if (message === null) continue;
-    throw new TtunError("usage", problemLine(config, { line: entry.line, message }));
-  }
-  return entries;
-}
-
-/** @throws {TtunError} usage */
-function findProgram(given: string | undefined, manager: Manager): string {
-  if (given === undefined && !Deno.build.standalone) {
-    throw new TtunError(
-      "usage",
-      "Cannot make a service of ttun's sources, whose parts others might change: install the " +
-        "executable (docs/install.md), or name it by --program",
-    );
-  }
-  const program = safeFile(resolve(given ?? Deno.execPath()), "program", installHint);
-  if (manager.hasOwnUser) refuseUnseenProgram(program);
-  return program;
 }
 
 /** @throws {TtunError} usage, if there is none or several without a name */
