@@ -9,7 +9,7 @@ import type { OptionTable, Values } from "../command/option_table.ts";
 const PORT = 54_312;
 
 /** RFC 8489 section 8.1. */
-export const STUN_PORT = 3478;
+const STUN_PORT = 3478;
 
 export const PEER_OPTIONS = {
   myIp: {

@@ -1,7 +1,6 @@
-import type { HostPort } from "../../base/addr.ts";
 import { formatAddr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { TlsAddress, TlsClientEnd, TlsServerEnd } from "../../io/tls/tls_end.ts";
+import type { TlsAddress } from "../../io/tls/tls_end.ts";
 import { readAddress } from "../command/address_args.ts";
 
 /** The port of HTTPS, which firewalls let pass. */
@@ -44,11 +43,6 @@ export function formatTlsAddress({ host, port, tls }: TlsAddress): string {
     .map(([name, value]) => `${name}=${encode(value)}`);
   const query = parameters.length === 0 ? "" : `?${parameters.join("&")}`;
   return `tls://${formatAddr({ host, port })}${query}`;
-}
-
-/** Returns the TLS of an address; null if it has none. */
-export function tlsOf(at: HostPort): TlsServerEnd | TlsClientEnd | null {
-  return "tls" in at ? (at as TlsAddress).tls : null;
 }
 
 function split(rest: string, end: keyof typeof FORMS): { authority: string; query: string } {
