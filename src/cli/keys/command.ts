@@ -1,7 +1,7 @@
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import { writeNew } from "../../io/files/new_file.ts";
-import { isThere, removeIfThere } from "../../io/files/present.ts";
+import { replaceAtomically } from "../../io/files/new_file.ts";
+import { isThere } from "../../io/files/present.ts";
 import type { RunContext } from "../command/context.ts";
 import { print } from "../output/stdout.ts";
 import { fileFailure } from "../platform/file_failure.ts";
@@ -64,18 +64,11 @@ function exists(path: string): boolean {
   }
 }
 
-/** Nobody sees half of the new text. A name that two programs cannot have keeps a second one away. */
+/** The new text has a name at first that two programs cannot have: it keeps a second one away. */
 function replace(path: string, text: string): void {
   try {
     const real = exists(path) ? Deno.realPathSync(path) : path;
-    const next = `${real}.ttun-new`;
-    writeNew(next, utf8(text), { mode: 0o600, durable: true });
-    try {
-      Deno.renameSync(next, real);
-    } catch (error) {
-      removeIfThere(next);
-      throw error;
-    }
+    replaceAtomically(real, `${real}.ttun-new`, utf8(text), { mode: 0o600, durable: true });
   } catch (error) {
     throw failure(path, error);
   }

@@ -1,6 +1,5 @@
 import { toHex, utf8 } from "../../base/bytes.ts";
-import { writeNew } from "../../io/files/new_file.ts";
-import { removeIfThere } from "../../io/files/present.ts";
+import { replaceAtomically } from "../../io/files/new_file.ts";
 import { fileReason } from "./file_failure.ts";
 import { isGranted } from "./permissions.ts";
 import { whyNotOurs } from "./folders.ts";
@@ -67,7 +66,9 @@ export function writeState(directory: string, file: string, text: string): strin
     Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
     const since = whyNotOurs(directory); // another process may have been faster
     if (since !== null) return cannotWrite(directory, since);
-    replaceFile(`${directory}/${file}`, text);
+    const path = `${directory}/${file}`;
+    const next = `${path}.${toHex(rng(8))}`; // a name that nobody can occupy in advance
+    replaceAtomically(path, next, utf8(text), { mode: 0o600, durable: true });
     return null;
   } catch (error) {
     return cannotWrite(directory, reasonOf(error, file));
@@ -77,17 +78,6 @@ export function writeState(directory: string, file: string, text: string): strin
 function cannotWrite(directory: string, why: string): string {
   return `cannot write into ${directory}: ${why}; set STATE_DIRECTORY to a directory that ttun ` +
     "may write to";
-}
-
-function replaceFile(path: string, text: string): void {
-  const next = `${path}.${toHex(rng(8))}`; // a name that nobody can occupy in advance
-  writeNew(next, utf8(text), { mode: 0o600, durable: true });
-  try {
-    Deno.renameSync(next, path);
-  } catch (error) {
-    removeIfThere(next);
-    throw error;
-  }
 }
 
 function reasonOf(error: unknown, file: string): string {

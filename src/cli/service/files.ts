@@ -1,6 +1,6 @@
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import { writeNew } from "../../io/files/new_file.ts";
+import { replaceAtomically } from "../../io/files/new_file.ts";
 import { isThere, lookAt, removeIfThere } from "../../io/files/present.ts";
 import { fileFailure } from "../platform/file_failure.ts";
 import type { Manager } from "./managers.ts";
@@ -64,14 +64,11 @@ export function writeService(manager: Manager, id: string, text: string): void {
     const next = `${path}.ttun-new`;
     removeIfThere(next);
     Deno.mkdirSync(manager.folder, { recursive: true });
-    writeNew(next, utf8(text), { mode: manager.mode, durable: true });
-    if (Deno.build.os !== "windows") Deno.chmodSync(next, manager.mode); // whatever the umask is
-    try {
-      Deno.renameSync(next, path);
-    } catch (error) {
-      removeIfThere(next);
-      throw error;
-    }
+    replaceAtomically(path, next, utf8(text), {
+      mode: manager.mode,
+      isModeExact: true,
+      durable: true,
+    });
   });
 }
 

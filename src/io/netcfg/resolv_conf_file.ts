@@ -36,8 +36,7 @@ export function replaceFile(path: string, text: string): void {
   const kept = keptPath(path);
   const fresh = freshPath(path);
   removeIfThere(fresh);
-  writeNew(fresh, utf8(text), { mode: 0o644, durable: true });
-  Deno.chmodSync(fresh, 0o644); // whatever the umask
+  writeNew(fresh, utf8(text), { mode: 0o644, isModeExact: true, durable: true });
   try {
     if (isThere(path)) keep(path, kept);
     Deno.renameSync(fresh, path);
