@@ -1,7 +1,7 @@
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import { replaceAtomically } from "../../io/files/new_file.ts";
-import { isThere } from "../../io/files/present.ts";
+import { writeNew } from "../../io/files/new_file.ts";
+import { isThere, removeIfThere } from "../../io/files/present.ts";
 import type { RunContext } from "../command/context.ts";
 import { print } from "../output/stdout.ts";
 import { fileFailure } from "../platform/file_failure.ts";
@@ -29,8 +29,8 @@ export async function runKeyAdd(
     ...address.map((text) => ` address=${text}`),
     ...network.map((text) => ` network=${text}`),
   ].join("");
-  const text = exists(keyFile) ? await readText(keyFile, context) : null;
-  replace(keyFile, withKey(text, name, makeKey() + settings));
+  const read = async () => exists(keyFile) ? await readText(keyFile, context) : null;
+  await changeKeys(keyFile, read, (text) => withKey(text, name, makeKey() + settings));
   const share = `ttun share HOST --client ${name} --key-file ${keyFile}`;
   const said = `There is a key of ${name} now; a link for its client: ${share}\n${RELOAD}\n`;
   await print(said, context.signal);
@@ -42,7 +42,8 @@ export async function runKeyRevoke(
   { name, keyFile }: KeyChangeFlags,
   context: RunContext,
 ): Promise<number> {
-  replace(keyFile, withoutKey(await readText(keyFile, context), name));
+  const read = () => readText(keyFile, context);
+  await changeKeys(keyFile, read, (text) => withoutKey(text, name));
   const said = `The key of ${name} is gone. ${RELOAD} Its sessions end then.\n`;
   await print(said, context.signal);
   return 0;
@@ -64,14 +65,37 @@ function exists(path: string): boolean {
   }
 }
 
-/** The new text has a name at first that two programs cannot have: it keeps a second one away. */
-function replace(path: string, text: string): void {
+/**
+ * Gives a key file the text that `change` makes of what is read. Nobody sees half of it. Of several
+ * programs each changes what the one before has left, or fails: otherwise a key that one of them has
+ * revoked would come back. @throws {TtunError} usage, privilege, system
+ */
+export async function changeKeys<Text extends string | null>(
+  path: string,
+  read: () => Promise<Text>,
+  change: (text: Text) => string,
+): Promise<void> {
+  const before = await read();
+  const text = change(before);
   try {
     const real = exists(path) ? Deno.realPathSync(path) : path;
-    replaceAtomically(real, `${real}.ttun-new`, utf8(text), { mode: 0o600, durable: true });
+    const next = `${real}.ttun-new`; // no two programs can have it
+    writeNew(next, utf8(text), { mode: 0o600, durable: true });
+    try {
+      if (await read() !== before) throw changedMeanwhile(path);
+      Deno.renameSync(next, real);
+    } catch (error) {
+      removeIfThere(next);
+      throw error;
+    }
   } catch (error) {
     throw failure(path, error);
   }
+}
+
+function changedMeanwhile(path: string): TtunError {
+  const why = "another program has changed it meanwhile; run this command again";
+  return new TtunError("usage", `Cannot change ${path}: ${why}`);
 }
 
 function failure(path: string, error: unknown): TtunError {
