@@ -67,6 +67,8 @@ export class KeyRing {
   #ready: readonly ReadyEntry[] = [];
   /** Calls of `run` that have not ended. */
   #running = 0;
+  /** Secrets that are worked out at the moment. */
+  #workers = 0;
   #change = Promise.withResolvers<void>();
 
   /** `keys`: in the order in which their secrets are worked out. */
@@ -81,7 +83,10 @@ export class KeyRing {
     this.#entries = keys.map(newEntry);
   }
 
-  /** Works out all secrets that are missing. @throws what `secretOf` throws */
+  /**
+   * Works out all secrets that are missing; those that an earlier call works on are left to it.
+   * @throws what `secretOf` throws
+   */
   async run(secretOf: (key: NamedKey) => Promise<Uint8Array>): Promise<void> {
     const work = async () => {
       for (let entry = this.#next(); entry !== undefined; entry = this.#next()) {
@@ -92,9 +97,17 @@ export class KeyRing {
         this.#tell();
       }
     };
+    const workCounted = async () => {
+      this.#workers++;
+      try {
+        await work();
+      } finally {
+        this.#workers--;
+      }
+    };
     this.#running++;
     try {
-      await Promise.all(Array.from({ length: AT_ONCE }, work));
+      await Promise.all(Array.from({ length: AT_ONCE - this.#workers }, workCounted));
     } finally {
       this.#running--;
       this.#tell();

@@ -231,3 +231,21 @@ Deno.test("however many hellos an address sends, a client of any key gets in fro
   assert.equal(name, "key 63");
   budget[Symbol.dispose]();
 });
+
+Deno.test("however often keys are replaced, two secrets are worked out at a time", async () => {
+  const { ring, keys, begun, ready, done } = slowRing(10);
+  const later: number[] = [];
+  const secretOf = ({ password: [key] }: NamedKey) => {
+    later.push(key!);
+    return Promise.resolve(secret(key!));
+  };
+  const more: Promise<void>[] = [];
+  for (let count = 4; count <= 10; count++) {
+    ring.replace(keys.slice(0, count));
+    more.push(ring.run(secretOf));
+  }
+  assert.deepEqual([begun, later], [[0, 1], []]);
+  for (const [key, { resolve }] of ready.entries()) resolve(secret(key));
+  await Promise.all([done, ...more]);
+  assert.deepEqual([...begun, ...later], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+});
