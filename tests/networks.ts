@@ -29,7 +29,8 @@ export async function hostBehind(gateway: Host, net: string): Promise<Host> {
   return host;
 }
 
-async function forward(host: Host): Promise<void> {
+/** Has the host pass packets on. */
+export async function forward(host: Host): Promise<void> {
   await host.sh(`
     echo 1 >/proc/sys/net/ipv4/ip_forward
     echo 1 >/proc/sys/net/ipv6/conf/all/forwarding`);

@@ -1,5 +1,6 @@
 /** client – router – server; the way between the two ends is the router's to spoil. Root only. */
 import { Host, linkHosts } from "../netns.ts";
+import { forward } from "../networks.ts";
 
 export const SERVER = { v4: "198.51.100.2", v6: "2001:db8:2::2" };
 
@@ -28,9 +29,7 @@ export async function routedPath(): Promise<RoutedPath> {
   await server.sh(
     "ip route add default via 198.51.100.1; ip -6 route add default via 2001:db8:2::1",
   );
-  await router.sh(
-    "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding",
-  );
+  await forward(router);
   const owned = stack.move();
   return { server, client, router, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

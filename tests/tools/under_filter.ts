@@ -15,7 +15,7 @@ const FAILS_WITH_EPERM = 0x0005_0000 | 1;
 const UNKNOWN_CALL = -1; // __NR_SCMP_ERROR
 
 /** The names of the calls that a unit's lines SystemCallFilter= let through (systemd.exec(5)). */
-export async function allowedCalls(unit: string): Promise<Set<string>> {
+async function allowedCalls(unit: string): Promise<Set<string>> {
   const allowed = new Set<string>(await callsOf("@default"));
   const lines = (await Deno.readTextFile(unit)).split("\n")
     .flatMap((line) => /^SystemCallFilter=(~?)(.+)$/.exec(line) ?? []);
