@@ -7,6 +7,7 @@ import { Journal } from "../../io/changes/journal.ts";
 import { NameServers } from "../../io/netcfg/name_servers.ts";
 import { keptText, RESOLV_CONF } from "../../io/netcfg/resolv_conf_file.ts";
 import type { NameServerSettings } from "../../io/netcfg/written_resolv_conf.ts";
+import { nameServerFailure } from "./name_server_failure.ts";
 
 export interface DnsTools {
   readonly libc: Libc;
@@ -49,7 +50,7 @@ export class DnsSettings implements Disposable {
         by: servers.way,
       });
     } catch (thrown) {
-      throw toTtunError(thrown);
+      throw nameServerFailure(thrown);
     }
   }
 
