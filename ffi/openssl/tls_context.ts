@@ -197,6 +197,18 @@ function resumeNothing(call: LibsslSymbols, pointer: Deno.PointerValue): void {
   call.SSL_CTX_ctrl(pointer, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, null);
 }
 
+/** Words for the remedy, where OpenSSL's own for a file have none. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  "no start line": "it holds none in PEM format; are certificate and key exchanged?",
+  "unsupported": "it holds none in PEM format; are certificate and key exchanged?",
+  "no certificate or crl found": "name a file of certificates in PEM format",
+  "key values mismatch": "it belongs to another certificate",
+  "bad decrypt": "take the password off it: openssl pkey -in FILE -out NEW",
+};
+
 function unusable(call: LibsslSymbols, what: string): TtunError {
-  return new TtunError("usage", `Cannot use ${what}: ${takeError(call)}`);
+  const why = takeError(call);
+  const remedy = REMEDIES[why];
+  const words = remedy === undefined ? why : `${why}; ${remedy}`;
+  return new TtunError("usage", `Cannot use ${what}: ${words}`);
 }

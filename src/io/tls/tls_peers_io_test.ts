@@ -120,14 +120,23 @@ test("files that are no certificate or key are refused by name, and a password i
   const refuses = (cert: string, key: string, message: RegExp) =>
     assert.throws(() => libssl.serverContext({ cert, key }), { kind: "usage", message });
   refuses("/nowhere/c.pem", certificate.key, /the certificate "\/nowhere\/c.pem": No such file/);
-  refuses(certificate.key, certificate.key, /the certificate/);
+  refuses(
+    certificate.key,
+    certificate.key,
+    /the certificate .*; are certificate and key exchanged/,
+  );
+  refuses(certificate.cert, certificate.cert, /the key .*; are certificate and key exchanged/);
   refuses(certificate.cert, "/nowhere/k.pem", /the key "\/nowhere\/k.pem"/);
-  refuses(certificate.cert, other.key, /the key .*mismatch/);
+  refuses(certificate.cert, other.key, /the key .*mismatch; it belongs to another/);
   const encrypted = `${certificate.key}.locked`;
   const args = ["pkey", "-in", certificate.key, "-aes256", "-passout", "pass:x", "-out", encrypted];
   assert(new Deno.Command("openssl", { args }).outputSync().success);
   refuses(certificate.cert, encrypted, /the key/);
   assert.throws(() => libssl.clientContext("/nowhere/ca.pem"), { kind: "usage" });
+  assert.throws(() => libssl.clientContext(certificate.key), {
+    kind: "usage",
+    message: /the authorities' file .*; name a file of certificates in PEM format/,
+  });
 });
 
 /** Runs openssl s_client, gives it a word, and returns what it printed. */
