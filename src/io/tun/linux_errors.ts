@@ -75,16 +75,17 @@ function notAllowed(error: NativeError, libc: Libc, name: string | undefined): s
     return "Cannot open a TUN device, though this is root: CAP_NET_ADMIN is missing; " +
       "a container needs --cap-add NET_ADMIN";
   }
-  // A user without root who names a device usually has one that an administrator made; one with the
-  // capability, as a unit of a service manager has it, lacks the file alone.
-  if (error.call === "open" && (name !== undefined || hasCapability(libc, CAP_NET_ADMIN))) {
+  // A user without root may use a device that an administrator made; one with the capability, as a
+  // unit of a service manager has it, lacks the file alone.
+  const isThere = name !== undefined && linkKind(libc, name) !== null;
+  if (error.call === "open" && (isThere || hasCapability(libc, CAP_NET_ADMIN))) {
     return `Cannot open ${TUN_PATH}: this user has no access to it; give it: ` +
       `sudo chmod 666 ${TUN_PATH}`;
   }
   const what = name === undefined
     ? "open a TUN device"
-    : linkKind(libc, name) === null
-    ? `make the device ${name}`
-    : `open ${name}, which is another user's device`;
+    : isThere
+    ? `open ${name}, which is another user's device`
+    : `make the device ${name}`;
   return `Cannot ${what}: it takes root or CAP_NET_ADMIN; run ttun with sudo`;
 }

@@ -269,6 +269,17 @@ for (const mode of ["600", "666"]) {
     );
   });
 
+  test(`tun: without privilege, a name that no device has, node of mode ${mode}`, async () => {
+    await using host = await Host.create();
+    const order = { user: "nobody", name: "ttun9" };
+    const { kind, message } = await refusedInChild(host, order, nodeOfMode(mode));
+    equal(kind, "privilege");
+    equal(
+      message,
+      "Cannot make the device ttun9: it takes root or CAP_NET_ADMIN; run ttun with sudo",
+    );
+  });
+
   test(`tun: without privilege, a device made for the user, node of mode ${mode}`, async () => {
     await using host = await Host.create();
     await host.sh("ip tuntap add dev ttun3 mode tun user nobody");
