@@ -1,40 +1,28 @@
-import type { HostPort } from "../../base/addr.ts";
-import type { Logger } from "../../base/log.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import type { ForwardTarget } from "../../base/target.ts";
-import type { CongestionChoice, Connection } from "../../contract/connection.ts";
 import type { DatagramSockets } from "../../contract/datagrams.ts";
-import type { Listener } from "../../contract/dial.ts";
-import type { Clock } from "../../contract/host.ts";
 import type { ListenRules } from "../../core/acl/listen_rules.ts";
 import { OpenKind } from "../../core/mux/frames.ts";
 import type { Outbound } from "../../contract/outbound.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
-import type { KeyedHopAddress } from "../../core/hop/hop_address.ts";
-import { MinutePorts } from "../../core/hop/minute_ports.ts";
-import type { PortList } from "../../core/status/port_list.ts";
-import { HopServer } from "../hop/hop_server.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { MuxServer } from "../mux/mux_server.ts";
 import { type DatagramHost, serveDatagrams } from "../mux/served_datagrams.ts";
 import { SERVICE_LIMITS } from "../mux/own_services.ts";
 import type { SessionLimits } from "../mux/served_sessions.ts";
 import { serveStream, type StreamHost } from "../mux/served_stream.ts";
-import { acceptAll } from "../net/accept_all.ts";
 import { Quota } from "../net/connection_quota.ts";
 import type { PendingLimits } from "../net/pending_connections.ts";
 import { type RelayScope, relayScope } from "../net/relay_scope.ts";
-import { congestionField, Tuner } from "../net/socket_options.ts";
+import { congestionField } from "../net/socket_options.ts";
 import type { ForwardCounters, ForwardLimits } from "./forwards.ts";
+import { type MuxListeners, serveListeners } from "./mux_listeners.ts";
 import { ServedListens, type ServedListensOptions } from "./served_listens.ts";
 
 /** Bytes that are carried at once. */
 const CHUNK = 64 * 1024;
 
-export interface StreamServerOptions {
-  readonly listeners: readonly Listener[];
-  /** Absent = it listens on no ports that hop. */
-  readonly hops?: HopListening;
+export interface StreamServerOptions extends MuxListeners {
   /** Connects to the targets of streams. */
   readonly outbound: Outbound<ForwardTarget>;
   /** Judges where clients ask the server to listen. */
@@ -48,13 +36,8 @@ export interface StreamServerOptions {
   readonly sessionLimits?: SessionLimits | undefined;
   /** Milliseconds that a session without a connection is kept. */
   readonly keepMs: number;
-  /** Undefined = the system's. */
-  readonly congestion?: CongestionChoice | undefined;
   /** Has all sessions that there are. */
   readonly sessions?: SessionList | undefined;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly signal: AbortSignal;
   /** Called once; `counters` may be called at any time. */
   readonly onCounters?: (counters: () => ForwardCounters) => void;
 }
@@ -63,15 +46,6 @@ export interface StreamServerOptions {
 export interface StreamDatagrams extends Pick<DatagramHost, "resolver" | "rules" | "idleMs"> {
   /** Null = there are none on this system. */
   readonly sockets: DatagramSockets | null;
-}
-
-/** Hosts on whose minute ports a server listens. */
-export interface HopListening {
-  readonly ends: readonly KeyedHopAddress[];
-  /** Opens one of the ports. */
-  readonly listen: (at: HostPort, o: { signal: AbortSignal }) => Listener;
-  /** Has the ports while they are listened on. */
-  readonly portList?: PortList | undefined;
 }
 
 /** Options of a server of streams that may have a device too. */
@@ -139,35 +113,7 @@ export function openStreamHost(
 
 /** Serves the streams of any number of clients. Throws the signal's reason, or a listener's error. */
 export async function runStreamServer(o: StreamServerOptions): Promise<void> {
-  const { clock, log, listeners, hops, secrets: { wallClock } } = o;
-  await streamScope(o, (scope) => {
-    const { tasks, stack } = scope;
-    const tuner = new Tuner(log, o.congestion);
-    const server = openStreamHost(o, scope);
-    const serving = {
-      clock,
-      log,
-      serve: (stream: Connection) => {
-        tuner.tune(stream);
-        return server.serve(stream);
-      },
-      evictIdle: () => server.evictIdle(),
-    };
-    acceptAll(tasks, { ...serving, listeners, signal: o.signal });
-    if (hops === undefined) return;
-    for (const { host, range, key } of hops.ends) {
-      const hop = new HopServer(tasks, {
-        ...serving,
-        host,
-        ports: stack.use(new MinutePorts(key, range)),
-        listen: hops.listen,
-        portList: hops.portList,
-        wallClock,
-        move: (stream, seconds) => server.sessions.move(stream, seconds),
-      });
-      tasks.spawn(() => hop.run());
-    }
-  });
+  await streamScope(o, (scope) => serveListeners(openStreamHost(o, scope), o, scope));
 }
 
 /** Runs `body` and all that it spawns, with what relayed connections share. */
