@@ -33,13 +33,27 @@ const ROOM_MAY_IMPORT: Record<string, readonly string[]> = {
   link: ["loop", "net"],
   mux: ["loop", "net", "link"],
   hop: ["loop", "net", "link"],
+  meet: ["loop", "net"],
   punch: ["loop", "net"],
   tt: ["loop", "net", "link", "hop"],
   tun: ["loop", "net"],
   proxy: ["loop", "net"],
   forward: ["loop", "net"],
   status: ["loop", "net"],
-  system: ["loop", "net", "link", "mux", "hop", "punch", "tt", "tun", "proxy", "forward", "status"],
+  system: [
+    "loop",
+    "net",
+    "link",
+    "mux",
+    "hop",
+    "meet",
+    "punch",
+    "tt",
+    "tun",
+    "proxy",
+    "forward",
+    "status",
+  ],
 };
 
 /** Layers that run the same anywhere: no runtime, no clock, no chance. */

@@ -12,26 +12,61 @@ export const SERVICE_LIMITS = { total: 256, perAddress: 32 };
 /** First byte of a speed test: what the client wants of the server. */
 export const SpeedtestWish = { send: 0, receive: 1 } as const;
 
+/** Whose stream it is, as `StreamOwner` has it. */
+interface Client {
+  readonly from: Addr;
+  readonly account: string;
+}
+
+/** A service with places of its own. */
+export interface OwnService {
+  readonly places: Quota;
+  /** Serves a stream, which is closed when it settles. A TtunError ends the stream alone. */
+  serve(stream: MuxStream, client: Client): Promise<void>;
+}
+
 /**
- * Answers a stream to one of ttun's own services (docs/wire/link-v2.md, "Services"). `from`: the
- * address that `places` counts.
+ * Answers a stream to one of ttun's own services (docs/wire/link-v2.md, "Services"). `places`: of
+ * echo and speedtest; `meetings`: absent = there is no such service.
  */
 export function serveOwnService(
   stream: MuxStream,
   name: string | undefined,
-  { places, from }: { readonly places: Quota; readonly from: Addr },
+  { places, meetings, client }: {
+    readonly places: Quota;
+    readonly meetings?: OwnService | undefined;
+    readonly client: Client;
+  },
 ): void {
-  const serve = name === "echo" ? echo : name === "speedtest" ? speedtest : null;
-  if (serve === null) return stream.answer(Refusal.notSupported, null);
-  const place = places.take(from, { account: "", lastActive: 0, evict: () => stream.reset() });
+  const service = name === "echo"
+    ? { places, serve: echo }
+    : name === "speedtest"
+    ? { places, serve: speedtest }
+    : name === "meeting"
+    ? meetings
+    : undefined;
+  if (service === undefined) return stream.answer(Refusal.notSupported, null);
+  const place = takePlace(service.places, stream, client);
   if (place === null) return stream.answer(Refusal.generalFailure, null);
   stream.answer(OPENED, null);
-  serve(stream).catch((error) => {
+  service.serve(stream, client).catch((error) => {
     if (!(error instanceof TtunError)) throw error; // a mistake; else the stream was reset
   }).finally(() => {
     place[Symbol.dispose]();
     startClose(stream);
   });
+}
+
+/** An evicted stream is reset: the account with most loses its most idle one. */
+function takePlace(places: Quota, stream: MuxStream, { from, account }: Client): Disposable | null {
+  const holder = {
+    account,
+    get lastActive() {
+      return stream.activeAt;
+    },
+    evict: () => stream.reset(),
+  };
+  return places.take(from, holder);
 }
 
 const CHUNK = 64 * 1024;

@@ -20,7 +20,7 @@ async function openService(service: string, places = new Quota(SERVICE_LIMITS)) 
   };
   pair.exchange();
   const { stream: far, open } = pair.server.opened[0]!;
-  serveOwnService(far, open.service, { places, from });
+  serveOwnService(far, open.service, { places, client: { from, account: "" } });
   await settle();
   return { pair, stream, answers: answers.words, settle };
 }
@@ -62,7 +62,7 @@ Deno.test("speedtest counts what comes, or sends until it is reset", async () =>
 });
 
 Deno.test("a service that is not known is refused as not supported", async () => {
-  const { answers } = await openService("meeting");
+  const { answers } = await openService("none-such");
   assert.deepEqual(answers, ["refused 7"]);
 });
 

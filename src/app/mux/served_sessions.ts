@@ -278,7 +278,8 @@ export class ServedSessions implements Disposable {
       }
     } catch (error) {
       const isOver = error instanceof ProtocolError && error.reason !== "cannot_open";
-      if (isOver && !signal.aborted) this.#end(held, error);
+      const hasLeft = channel.closeCode === CloseCode.bye; // behind that a reset is an end as well
+      if ((isOver || hasLeft) && !signal.aborted) this.#end(held, toTtunError(error));
       throw error;
     } finally {
       this.#carried.delete(stream);

@@ -15,7 +15,7 @@ import { addressGroup } from "../net/address_group.ts";
 import { ConnectError } from "../net/connect_error.ts";
 import type { Holder, Quota } from "../net/connection_quota.ts";
 import type { RelayCount, RelayFailure, Relays } from "../net/relay.ts";
-import { serveOwnService } from "./own_services.ts";
+import { type OwnService, serveOwnService } from "./own_services.ts";
 
 /** Whose streams they are, for limits and for the log. */
 export interface StreamOwner {
@@ -48,6 +48,8 @@ export function ownerText({ from, account }: StreamOwner): string {
 export interface ServerStreamHost extends StreamHost {
   /** Places of streams to ttun's own services. */
   readonly services: Quota;
+  /** The service "meeting"; absent = there is none. */
+  readonly meetings?: OwnService | undefined;
 }
 
 /** Answers a stream that a client has opened, and connects it with its target. */
@@ -58,7 +60,8 @@ export function serveStream(
   owner: StreamOwner,
 ): void {
   if (kind === OpenKind.service) {
-    return serveOwnService(stream, service, { places: host.services, from: owner.from });
+    const { services: places, meetings } = host;
+    return serveOwnService(stream, service, { places, meetings, client: owner });
   }
   if (kind !== OpenKind.connect) return stream.answer(Refusal.notSupported, null);
   const target = targetOf(address);

@@ -139,7 +139,7 @@ class Punching {
   }
 }
 
-function howFailed(error: unknown): "refused" | "unanswered" | "unsent" {
+export function howFailed(error: unknown): "refused" | "unanswered" | "unsent" {
   if (error instanceof TtunError && error.kind === "timeout") return "unanswered";
   const wasSent = error instanceof UnreachableError && error.reason !== "network";
   return wasSent ? "refused" : "unsent";

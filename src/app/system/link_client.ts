@@ -69,6 +69,7 @@ function reachServer(o: LinkClientOptions, stack: DisposableStack): Reach {
     const hop = new HopDialer({ ...o, host: server.host, ports, wallClock });
     return (meeting) => hop.reach(meeting);
   }
+  if ("reach" in server && server.reach !== undefined) return server.reach;
   const timeoutMs = DIAL_TIMEOUT;
   return reachBy((signal) => {
     log.debug("connecting", { server: serverName(server) });

@@ -6,6 +6,7 @@ import { OpenKind } from "../../core/mux/frames.ts";
 import type { Outbound } from "../../contract/outbound.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
 import type { WireSecrets } from "../link/config.ts";
+import { MeetingServer, type RelayPermit } from "../meet/meeting_server.ts";
 import { MuxServer } from "../mux/mux_server.ts";
 import { type DatagramHost, serveDatagrams } from "../mux/served_datagrams.ts";
 import { SERVICE_LIMITS } from "../mux/own_services.ts";
@@ -55,6 +56,8 @@ export interface StreamHostOptions
   readonly quota?: Quota;
   /** Logs why a stream has no connection; absent = `said` of the host does. */
   readonly tell?: StreamHost["tell"];
+  /** Carries bytes between two clients that meet here; absent = it does not. */
+  readonly relay?: RelayPermit | undefined;
 }
 
 /** Makes the server of streams whose connections are the scope's. */
@@ -67,7 +70,11 @@ export function openStreamHost(
   const { quota = new Quota(o.limits), tell } = o;
   const said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
   const services = new Quota(SERVICE_LIMITS);
-  const host = { log, signal, relays, quota, outbound, said, services, tell };
+  const { cut = signal } = relays.options;
+  const meetings = stack.use(
+    new MeetingServer({ clock, said, signal: cut, relay: o.relay ?? null }),
+  );
+  const host = { log, signal, relays, quota, outbound, said, services, meetings, tell };
   const datagrams: DatagramHost = { ...o.datagrams, clock, quota, said };
   const { sockets, idleMs: udpIdleMs } = o.datagrams;
   const listens = new ServedListens({

@@ -9,6 +9,7 @@ import type { PushedSettings } from "../../core/link/v2/pushed.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
 import type { WireSecrets } from "../link/config.ts";
 import type { ServerMemory } from "../link/connect.ts";
+import type { Reach } from "../net/reach.ts";
 import type { ClientStreams } from "../mux/client_streams.ts";
 import type { TunRouter } from "../tun/tun_router.ts";
 
@@ -26,6 +27,8 @@ export interface DirectServer {
   /** Its name for logs. */
   readonly name: string;
   readonly dialer: Dialer<void>;
+  /** Tries several connections at once, where a client of streams can do so. */
+  readonly reach?: Reach;
 }
 
 export function serverName(server: HostPort | DirectServer): string {

@@ -1,0 +1,194 @@
+import { TtunError, UnreachableError } from "../../base/errors.ts";
+import { abortable, onAbort, type Scope, scope } from "../../base/scope.ts";
+import { startClose } from "../../base/start_close.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { Dialer, Listener } from "../../contract/dial.ts";
+import type { MeetingStream, NoRelay, Signal } from "../meet/meet.ts";
+import { sleep } from "../loop/sleep.ts";
+import { acceptLoop } from "../net/accept_loop.ts";
+import { tell } from "../net/dial_events.ts";
+import type { Meeting, Reach } from "../net/reach.ts";
+import { raceCandidates } from "../punch/candidate_race.ts";
+import { ProvedRace } from "../punch/proved_race.ts";
+import { type MeetingOptions, ownAddress, peerCandidates } from "./meeting_options.ts";
+import { RelayedConnection } from "./relayed_connection.ts";
+import { ViaSession } from "./via_session.ts";
+
+/** Milliseconds for a handshake that still runs when the tries are over. */
+const HANDSHAKE_MS = 3000;
+
+export interface MeetingDialOptions extends MeetingOptions {
+  /** Names the meeting: 16 bytes. */
+  readonly id: Uint8Array;
+  /** Listen on `port`, for connections that the other end makes; the caller's. */
+  readonly listeners: readonly Listener[];
+  /** Milliseconds for all of it; the other end may come as late. */
+  readonly deadlineMs: number;
+}
+
+/** A way to the end that listens at a meeting (`openMeetingListener`). */
+export interface MeetingDialer extends Dialer<void> {
+  /** Runs the handshake on every connection, and takes the first that is proved. */
+  readonly reach: Reach;
+}
+
+/**
+ * Returns a way to the end that listens at a meeting: straight, by hole punching, else through the
+ * server, if that permits it. As a plain dialer it gives the first connection.
+ */
+export function openMeetingDialer(o: MeetingDialOptions): MeetingDialer {
+  const end = o.rng(16); // comes again in its own place
+  const reach: Reach = (meeting) => new MeetingDial(o, end, meeting).run();
+  return {
+    reach,
+    start: (_, { signal, cancel = signal }, events) =>
+      tell(events, firstConnection(reach, signal, cancel)),
+  };
+}
+
+async function firstConnection(
+  reach: Reach,
+  signal: AbortSignal,
+  cancel: AbortSignal,
+): Promise<Connection> {
+  const first = reach<Connection>({
+    signal,
+    isLeaving: false,
+    meet: (stream, proved) => proved() ? Promise.resolve(stream) : Promise.reject(late()),
+    discard: startClose,
+  });
+  first.then((stream) => cancel.aborted && startClose(stream), () => {}); // told below
+  return await abortable(first, cancel);
+}
+
+function late(): TtunError {
+  return new TtunError("lost", "Another connection was quicker");
+}
+
+class MeetingDial<T> {
+  readonly #o: MeetingDialOptions;
+  readonly #end: Uint8Array;
+  readonly #race: ProvedRace<T>;
+  /** The connection lives under it. */
+  readonly #life: AbortSignal;
+
+  constructor(o: MeetingDialOptions, end: Uint8Array, meeting: Meeting<T>) {
+    this.#o = o;
+    this.#end = end;
+    this.#race = new ProvedRace(meeting);
+    this.#life = meeting.signal;
+  }
+
+  async run(): Promise<T> {
+    const { clock, deadlineMs, listeners } = this.#o;
+    try {
+      return await scope(this.#life, async (tasks) => {
+        using _deadline = clock.after(deadlineMs, () => tasks.fail(this.#tooLate()));
+        for (const listener of listeners) tasks.spawn((signal) => this.#accept(listener, signal));
+        tasks.spawn((signal) => this.#seek(tasks, signal));
+        const met = await abortable(this.#race.result, tasks.signal);
+        tasks.cancel();
+        return met;
+      });
+    } finally {
+      this.#race.end();
+    }
+  }
+
+  /** Connections that come may be from the other end, which connects at the same time. */
+  #accept(listener: Listener, signal: AbortSignal): Promise<never> {
+    const { clock, log } = this.#o;
+    const source: Listener = {
+      addr: listener.addr,
+      acceptNow: () => signal.aborted ? null : listener.acceptNow({ signal: this.#life }),
+      onAcceptable: (run) => listener.onAcceptable(run),
+      [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose](),
+    };
+    const take = (stream: Connection) => this.#race.take(stream);
+    return acceptLoop({ listener: source, clock, log, signal, take, evictIdle: () => false });
+  }
+
+  async #seek(tasks: Scope, signal: AbortSignal): Promise<void> {
+    const { clock, id, log, via: server } = this.#o;
+    using owned = new DisposableStack();
+    const via = owned.adopt(
+      new ViaSession({ ...server, clock, log }, this.#life),
+      startClose, // it takes its leave of the server while the connection is used
+    );
+    const join = { side: "dials", id, end: this.#end, clock, signal: this.#life } as const;
+    const meeting = owned.adopt(await via.join(join), startClose);
+    const cancelled = owned.use(onAbort(signal, () => meeting.stream.reset()));
+    signal.throwIfAborted();
+    await meeting.ready(ownAddress(this.#o, meeting));
+    log.info("waiting for the other end", { via: server.name });
+    let last: Signal | null = null;
+    for (;;) {
+      const news = await meeting.news();
+      switch (news.kind) {
+        case "gone":
+          log.debug("the other end has left the meeting");
+          break;
+        case "signal":
+          last = news;
+          await this.#punch(news, signal);
+          await meeting.askRelay();
+          break;
+        case "noRelay":
+          return tasks.fail(await this.#failure(news, last!, meeting));
+        case "relayed":
+          cancelled[Symbol.dispose]();
+          owned.move();
+          log.warn("no direct connection: it goes through the relay of the server", {
+            via: server.name,
+          });
+          this.#race.take(new RelayedConnection(meeting.stream, server.name, via));
+          await this.#race.idle;
+          if (!this.#race.hasWinner) tasks.fail(this.#race.failure);
+          return;
+      }
+    }
+  }
+
+  /** Returns when no try is left, and no handshake runs. */
+  async #punch({ at, peer }: Signal, signal: AbortSignal): Promise<void> {
+    const { clock, dialer, log, rng } = this.#o;
+    const facts = await raceCandidates({
+      ...{ dialer, clock, rng, startAt: at, signal: this.#life, cancel: signal },
+      candidates: peerCandidates(this.#o, peer),
+      take: (stream) => this.#race.take(stream),
+    });
+    signal.throwIfAborted();
+    log.debug("no direct connection", { ...facts });
+    if (this.#race.isRunning) {
+      await Promise.race([this.#race.idle, sleep(clock, HANDSHAKE_MS, signal)]);
+    }
+  }
+
+  async #failure(
+    { reason }: NoRelay,
+    { peer }: Signal,
+    { observed }: MeetingStream,
+  ): Promise<TtunError> {
+    const { port, via } = this.#o;
+    if (this.#race.isRunning) await this.#race.idle;
+    if (this.#race.failure?.kind === "auth") return this.#race.failure;
+    const keepsPort = observed === null || observed.port === port;
+    const why = keepsPort && peer.keepsPort
+      ? "nothing gets through between the two; do their firewalls let connections out?"
+      : !keepsPort && !peer.keepsPort
+      ? "both NATs change ports, which nothing can foresee"
+      : `${keepsPort ? "its" : "this end's"} NAT changes ports, and the other one lets nothing in`;
+    const relay = reason === "relaysFull"
+      ? `${via.name} relays for as many as it may; try again later`
+      : `a relay would help (--permit-relay at ${via.name}), or a port that one end's NAT forwards`;
+    return new UnreachableError("host", `Cannot connect to the other end: ${why}; ${relay}`);
+  }
+
+  #tooLate(): TtunError {
+    const { deadlineMs, via } = this.#o;
+    const seconds = Math.round(deadlineMs / 1000);
+    const words = `Cannot connect to the other end within ${seconds} s: ` +
+      `is it there, and does it meet at ${via.name} too?`;
+    return this.#race.failure ?? new TtunError("timeout", words);
+  }
+}

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { DIALS, idOf, LISTENS, MeetingWorld } from "../../../tests/fake/meeting_world.ts";
+import { meetingIdOfNumber } from "../../core/meet/meeting_id.ts";
+
+const ID = idOf("a ticket's");
+
+for (const asDialer of [false, true]) {
+  const how = asDialer ? ", as a plain dialer" : "";
+  Deno.test(`two ends that name one meeting connect${how}`, async () => {
+    await using world = new MeetingWorld();
+    world.listen({ id: ID });
+    const { outbound } = world.connect(world.dialer(ID), { asDialer });
+    await world.exchange(outbound);
+    assert(!world.lines().some((line) => /relay/.test(line)));
+  });
+}
+
+Deno.test("the end that listens connects where the other cannot", async () => {
+  await using world = new MeetingWorld({ passes: (from) => from === LISTENS });
+  world.listen({ id: ID });
+  await world.exchange(world.connect(world.dialer(ID)).outbound);
+});
+
+Deno.test("a meeting has a number if the end that listens wants one", async () => {
+  await using world = new MeetingWorld();
+  const numbers: number[] = [];
+  world.listen({ onMeeting: (number) => numbers.push(number) });
+  await world.clock.settle();
+  assert.deepEqual(numbers, [1]);
+  await world.exchange(world.connect(world.dialer(meetingIdOfNumber(1))).outbound);
+});
+
+Deno.test("the end that dials may be there first", async () => {
+  await using world = new MeetingWorld();
+  const { outbound } = world.connect(world.dialer(ID));
+  await world.clock.advance(5000);
+  world.listen({ id: ID });
+  await world.exchange(outbound);
+});
+
+Deno.test("without a direct way bytes go through the server where it permits that", async () => {
+  await using world = new MeetingWorld({ passes: () => false, relayBytes: 1 << 20 });
+  world.listen({ id: ID });
+  const { outbound } = world.connect(world.dialer(ID));
+  await world.exchange(outbound);
+  const lines = world.lines().join("\n");
+  assert.match(lines, /warn no direct connection: it goes through the relay .*via\.example/);
+  assert.match(lines, /info relaying between two clients/);
+  assert(await world.exchange(outbound, 4 << 20) >= 6000, "the relay keeps to its rate");
+});
+
+Deno.test("without a relay the failure says so, and what would help", async () => {
+  await using world = new MeetingWorld({ passes: () => false });
+  world.listen({ id: ID });
+  const { failed } = world.connect(world.dialer(ID));
+  const error = await world.clock.until(failed);
+  assert.match(`${error}`, /NATs change ports.*--permit-relay at via\.example/);
+});
+
+Deno.test("nobody at the meeting: the deadline ends it", async () => {
+  await using world = new MeetingWorld();
+  const { failed } = world.connect(world.dialer(ID, { deadlineMs: 5000 }));
+  const error = await world.clock.until(failed);
+  assert.match(`${error}`, /within 5 s: is it there, and does it meet at via\.example too/);
+  assert.equal(world.clock.now(), 5000);
+});
+
+Deno.test("an end that listens serves one after the other", async () => {
+  await using world = new MeetingWorld({ passes: (_, to) => to.host !== DIALS, relayBytes: 1e6 });
+  world.listen({ id: ID });
+  const dialer = world.dialer(ID);
+  await world.exchange(world.connect(dialer).outbound);
+  await world.exchange(world.connect(dialer).outbound);
+});
