@@ -43,14 +43,18 @@ export interface SessionRequest {
   readonly resume?: { readonly secret: Uint8Array; readonly expected: number };
 }
 
+/** A handshake that asks for streams. */
+export interface StreamsRequest extends SessionRequest {
+  /** The handshake is complete; nothing has been read from the link. */
+  met(link: V2Link, session: LinkSession, setup: ServerSetup): void;
+}
+
 /** Streams that a link is to carry beside its packets. */
 export interface BesideStreams {
   /** Returns the offer with streams added. */
   offer(packets: Offer): Offer;
-  /** Called once for each handshake of version 2. */
-  request(): SessionRequest;
-  /** The handshake is complete; nothing has been read from the link. */
-  met(link: V2Link, session: LinkSession, setup: ServerSetup): void;
+  /** Called once for each handshake of version 2; several may run, of which one is completed. */
+  request(): StreamsRequest;
 }
 
 export interface MeetingOptions {
@@ -66,6 +70,8 @@ export interface MeetingOptions {
   readonly streams?: BesideStreams | undefined;
   /** Called with the segment size, in bytes, that passes on this path. */
   readonly onSegmentSize?: (bytes: number) => void;
+  /** The server has proved the key. False: another connection has, so this one is given up. */
+  readonly proved?: () => boolean;
 }
 
 /**
@@ -85,6 +91,8 @@ export async function connectLink(stream: Connection, o: MeetingOptions): Promis
     throw late ?? meeting.explain(toTtunError(thrown));
   }
 }
+
+class AnsweredElsewhere extends TtunError {}
 
 class Meeting {
   readonly #stream: Connection;
@@ -122,7 +130,8 @@ class Meeting {
   async #runV2(only: boolean): Promise<PeerLink> {
     const { secrets, clock, identity, memory, device, streams } = this.#o;
     const packets = packetOffer(device.takes);
-    const request = streams?.request() ?? this.#requestOfPackets();
+    const request: SessionRequest & Partial<StreamsRequest> = streams?.request() ??
+      this.#requestOfPackets();
     const { resume } = request;
     using handshake = new ClientHandshake(
       handshakeConfig(secrets, streams?.offer(packets) ?? packets),
@@ -147,18 +156,25 @@ class Meeting {
               new Uint8Array([...step.nonce, ...step.rest]),
             );
           case "send":
+            this.#expectFirst();
             memory.reportV2();
             this.#knowsKey = true;
             await write(this.#stream, step.bytes);
             this.#proved = clock.now();
             break;
           case "done":
-            return await this.#linkV2(step.session, step.setup);
+            return await this.#linkV2(step.session, step.setup, request.met);
           default:
             step satisfies never;
         }
       }
     }
+  }
+
+  /** Of several connections one alone goes on. @throws {TtunError} lost */
+  #expectFirst(): void {
+    if (this.#o.proved?.() !== false) return;
+    throw new AnsweredElsewhere("lost", "Another connection has been answered first");
   }
 
   /** Packets alone have a session that nothing goes on with. */
@@ -167,8 +183,12 @@ class Meeting {
     return { identity: { instance, session: secrets.rng(ID_SIZE), carrier: 1 } };
   }
 
-  async #linkV2(session: LinkSession, setup: ServerSetup): Promise<PeerLink> {
-    const { clock, device, secrets, streams } = this.#o;
+  async #linkV2(
+    session: LinkSession,
+    setup: ServerSetup,
+    streamsMet: StreamsRequest["met"] | undefined,
+  ): Promise<PeerLink> {
+    const { clock, device, secrets } = this.#o;
     const { addresses, routes, nameServers } = setup;
     const { rng, rekey } = secrets;
     await using unread = new AsyncDisposableStack();
@@ -186,10 +206,10 @@ class Meeting {
       routes: routes === undefined ? [] : readRoutes(routes),
       nameServers: nameServers === undefined ? [] : readNameServers(nameServers),
     };
-    if (streams !== undefined && (session.peer.capabilities & Capability.tun) === 0) {
+    if (streamsMet !== undefined && (session.peer.capabilities & Capability.tun) === 0) {
       throw new TtunError("protocol", `Cannot use ${this.#to}: the server has no device`);
     }
-    streams?.met(link, session, setup);
+    streamsMet?.(link, session, setup);
     unread.move();
     const { channel } = link;
     return {
@@ -213,6 +233,7 @@ class Meeting {
     for (let chunk = first;; chunk = await this.#read()) {
       for (const step of handshake.feed(chunk)) {
         if (step.kind === "done") {
+          this.#expectFirst();
           return { wire: "v1", link: new V1Link(this.#stream, step.session) };
         }
         if (step.kind === "send") await write(this.#stream, step.bytes);
@@ -251,6 +272,7 @@ class Meeting {
   /** Version 1 has no refusal message; the time of the close shows the reason. */
   explain(error: TtunError): TtunError {
     if (error.kind !== "lost" || error instanceof PeerClosed) return error; // it says why
+    if (error instanceof AnsweredElsewhere) return error;
     const now = this.#o.clock.now();
     const told = (kind: ErrorKind, words: string) => new TtunError(kind, words, { cause: error });
     // Too many half-open connections are reset, which says nothing about the key.

@@ -28,14 +28,11 @@ export class ServerPaths {
   /** The next attempt uses the known addresses without a lookup. */
   #isFresh: boolean;
   readonly #prefersProven: boolean;
-  /** The address of the last session: whoever is there has the key. */
   #proven: string | null = null;
-  /** Lookups since that session. */
-  #lookups = 0;
 
   /**
-   * `addresses`: of the server's name, if it was just resolved. With `prefersProven` every other
-   * attempt begins with the last session's address: a forged answer for the name only costs time.
+   * `addresses`: of the server's name, if it was just resolved. With `prefersProven` attempts begin
+   * with the address of the last session: a forged answer for the name only costs time.
    */
   constructor(
     paths: Paths,
@@ -48,6 +45,11 @@ export class ServerPaths {
     this.#prefersProven = prefersProven;
     this.#addresses = addresses;
     this.#isFresh = addresses.length > 0;
+  }
+
+  /** The address of the last session, where that is preferred: whoever is there had the key. */
+  get proven(): string | null {
+    return this.#proven;
   }
 
   /** Opens the path to an address before it dials it. */
@@ -74,26 +76,20 @@ export class ServerPaths {
     }
   }
 
-  /** Remembers the addresses of the server's name. */
+  /** Remembers the addresses of the server's name, and tells those that are not `proven`. */
   resolver(inner: Resolver): Resolver {
     return {
       resolve: async (host, o) => {
         if (this.#isFresh) {
           this.#isFresh = false;
-          return [...this.#addresses];
+        } else {
+          this.#addresses = await inner.resolve(host, o);
+          const proven = this.#proven === null ? [] : [this.#proven];
+          this.#keepOnly([...proven, ...this.#addresses]);
         }
-        this.#addresses = this.#withProven(await inner.resolve(host, o));
-        this.#keepOnly(this.#addresses);
-        return [...this.#addresses];
+        return this.#addresses.filter((address) => plainHost(address) !== this.#proven);
       },
     };
-  }
-
-  #withProven(found: readonly string[]): readonly string[] {
-    const proven = this.#proven;
-    if (proven === null) return found;
-    if (this.#lookups++ % 2 === 1) return found;
-    return [proven, ...found.filter((host) => host !== proven)];
   }
 
   /** The server has not moved: the next attempt skips the lookup. */
@@ -137,7 +133,6 @@ export class ServerPaths {
   watch(tasks: Scope): AttemptWatch {
     const onBegun = (host: string) => {
       if (this.#prefersProven) this.#proven = host;
-      this.#lookups = 0;
     };
     return new AttemptWatch(this.#paths, tasks, () => this.#look(), onBegun);
   }

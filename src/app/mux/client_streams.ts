@@ -1,11 +1,8 @@
 import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
-import type { LinkSession } from "../../core/link/v2/handshake.ts";
-import { Capability, type Offer, type ServerSetup } from "../../core/link/v2/setup.ts";
-import type { BesideStreams, SessionRequest } from "../link/connect.ts";
-import type { V2Link } from "../link/v2_link.ts";
-import type { ClientSession } from "./client_session.ts";
+import { Capability, type Offer } from "../../core/link/v2/setup.ts";
+import type { BesideStreams, StreamsRequest } from "../link/connect.ts";
 import { CurrentSession, type CurrentSessionOptions, endsSession } from "./current_session.ts";
 import { withStreams } from "./limits.ts";
 import type { MuxOutbound } from "./mux_outbound.ts";
@@ -27,10 +24,6 @@ export class ClientStreams implements BesideStreams, Disposable {
   readonly listens: RemoteListens;
   readonly #o: ClientStreamsOptions;
   readonly #current: CurrentSession;
-  /** The session of the handshake that runs, or ran last. */
-  #asked: ClientSession | null = null;
-  /** The number of that carrier. */
-  #number = 0;
   /** Of a link whose handshake is complete, until `carry` ends. */
   #carrier: SessionCarrier | null = null;
   /** Ends the session; runs while it has no link. */
@@ -47,24 +40,29 @@ export class ClientStreams implements BesideStreams, Disposable {
     return withStreams(packets);
   }
 
-  request(): SessionRequest {
-    this.#carrier?.detach(); // its link ended before it could carry anything
-    this.#carrier = null;
-    this.#asked = this.#current.toJoin();
-    const request = this.#asked.request();
-    this.#number = request.identity.carrier;
-    return request;
+  request(): StreamsRequest {
+    const asked = this.#current.toJoin();
+    const request = asked.request();
+    const { carrier } = request.identity;
+    return {
+      ...request,
+      met: (link, session, setup) => {
+        this.#detach();
+        if ((session.peer.capabilities & Capability.streams) === 0) return;
+        const { clock } = this.#o;
+        const { mux } = asked.joined(session, link.stream.peer);
+        const expected = setup.resume?.expected ?? null;
+        this.#current.joined(asked);
+        const o = { clock, buffers: this.#current.buffers };
+        this.#carrier = carryBesidePackets(link, mux, carrier, expected, o);
+      },
+    };
   }
 
-  met(link: V2Link, session: LinkSession, setup: ServerSetup): void {
-    if ((session.peer.capabilities & Capability.streams) === 0) return;
-    const { clock } = this.#o;
-    const asked = this.#asked!;
-    const { mux } = asked.joined(session, link.stream.peer);
-    const expected = setup.resume?.expected ?? null;
-    this.#current.joined(asked);
-    const o = { clock, buffers: this.#current.buffers };
-    this.#carrier = carryBesidePackets(link, mux, this.#number, expected, o);
+  /** Leaves a link that ended before it could carry anything. */
+  #detach(): void {
+    this.#carrier?.detach();
+    this.#carrier = null;
   }
 
   /** True while the newest link carries the streams. */
@@ -94,6 +92,7 @@ export class ClientStreams implements BesideStreams, Disposable {
 
   /** An attempt has ended with this error, which may be the end of the session. */
   attemptFailed(error: TtunError): void {
+    this.#detach();
     if (endsSession(error)) this.#drop(error);
   }
 

@@ -1,4 +1,4 @@
-import type { Addr } from "../../base/addr.ts";
+import { type Addr, isIpAddress } from "../../base/addr.ts";
 import { ProtocolError } from "../../base/errors.ts";
 import { onAbort, scope } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
@@ -11,6 +11,7 @@ import type { ServerPaths } from "../link/server_paths.ts";
 import { sleep } from "../loop/sleep.ts";
 import { dial } from "../net/dial_events.ts";
 import { dialAny } from "../net/dial_host.ts";
+import { provenFirst } from "../net/proven_first.ts";
 import { congestionField, type Tuner } from "../net/socket_options.ts";
 import type { PortOptions } from "../tun/tun_router.ts";
 import type { DamagedConnections } from "../net/damaged_connections.ts";
@@ -31,6 +32,18 @@ export interface AttemptOptions extends TunClientOptions {
   readonly damaged: DamagedConnections;
   readonly tuner: Tuner;
 }
+
+/** A connection whose handshake is complete. Dispose closes it. */
+interface Met extends AsyncDisposable {
+  readonly stream: Connection;
+  readonly peer: PeerLink;
+  /** A segment size from the server that is smaller than the present one. */
+  readonly smaller: Promise<number>;
+  /** Leaves it open at the end. */
+  keep(): void;
+}
+
+type AttemptWatch = ReturnType<ServerPaths["watch"]>;
 
 export class TunAttempt {
   readonly #o: AttemptOptions;
@@ -62,27 +75,15 @@ export class TunAttempt {
 
   /** Returns when the server has ended the session; throws any other end, or why none began. */
   async run(): Promise<void> {
-    const { log, server, serverPaths, segments, tuner } = this.#o;
+    const { log, server, serverPaths } = this.#o;
     log.debug("connecting", { server: serverName(server) });
     // A scope for each session: all that hangs on its signal goes with it.
     await scope(this.#o.signal, async (tasks) => {
       const { signal } = tasks;
       using watch = serverPaths.watch(tasks);
-      await using owned = new AsyncDisposableStack();
-      const stream = owned.use(await this.#dial(signal));
+      await using met = await this.#meet(signal, watch);
+      const { peer, smaller, stream } = met;
       using _registration = onAbort(signal, () => startClose(stream));
-      watch.connected(stream);
-      tuner.tune(stream);
-      const told = Promise.withResolvers<number>();
-      const onSegmentSize = (bytes: number) => {
-        if (segments.isSmaller(stream, bytes)) told.resolve(bytes);
-      };
-      const { device } = this.#o.router;
-      const peer = await segments.meet(
-        stream,
-        signal,
-        () => connectLink(stream, { ...this.#o, device, onSegmentSize }),
-      );
       await using _link = peer.link;
       this.#peer = peer;
       this.#meter = new SessionMeter(this.#o.clock, this.#o.router.counters);
@@ -92,11 +93,11 @@ export class TunAttempt {
         await this.#withStreams(peer, port, async () => {
           using _ended = { [Symbol.dispose]: () => this.#o.sessionEnded?.() };
           await this.#takeAddresses(peer, stream.remote, signal);
-          await this.#carry(stream, peer, port, told.promise, signal);
+          await this.#carry(stream, peer, port, smaller, signal);
         });
       } catch (error) {
         if (peer.wire === "v2" && error instanceof ProtocolError) {
-          owned.move();
+          met.keep();
           void this.#o.damaged.keep(stream); // never rejects, and outlives the session
         }
         throw error;
@@ -117,8 +118,55 @@ export class TunAttempt {
     await run();
   }
 
-  #dial(signal: AbortSignal): Promise<Connection> {
-    const { server, signal: life } = this.#o; // a damaged connection outlives its session
+  /** Connects with whoever has the key; the address of the last session comes first. */
+  async #meet(signal: AbortSignal, watch: AttemptWatch): Promise<Met> {
+    const { clock, server, serverPaths: { proven } } = this.#o;
+    if (proven === null || "dialer" in server || isIpAddress(server.host)) {
+      return await this.#meetAt(server, { signal, connected: (stream) => watch.connected(stream) });
+    }
+    const met = await provenFirst({
+      clock,
+      signal,
+      proven: (one) => this.#meetAt({ ...server, host: proven }, one),
+      others: (one) => this.#meetAt(server, one),
+    });
+    watch.connected(met.stream);
+    return met;
+  }
+
+  /** `connected` is called before the handshake. */
+  async #meetAt(
+    server: TunClientOptions["server"],
+    { signal, connected, proved }: {
+      readonly signal: AbortSignal;
+      readonly connected?: (stream: Connection) => void;
+      readonly proved?: () => boolean;
+    },
+  ): Promise<Met> {
+    const { router: { device }, segments, tuner } = this.#o;
+    await using owned = new AsyncDisposableStack();
+    const stream = owned.use(await this.#dial(server, signal));
+    using _registration = onAbort(signal, () => startClose(stream));
+    connected?.(stream);
+    tuner.tune(stream);
+    const { promise: smaller, resolve } = Promise.withResolvers<number>();
+    const onSegmentSize = (bytes: number) => {
+      if (segments.isSmaller(stream, bytes)) resolve(bytes);
+    };
+    const o = { ...this.#o, device, onSegmentSize, ...(proved && { proved }) };
+    const peer = await segments.meet(stream, signal, () => connectLink(stream, o));
+    const kept = owned.move();
+    return {
+      stream,
+      peer,
+      smaller,
+      keep: () => void kept.move(),
+      [Symbol.asyncDispose]: () => kept.disposeAsync(),
+    };
+  }
+
+  #dial(server: TunClientOptions["server"], signal: AbortSignal): Promise<Connection> {
+    const { signal: life } = this.#o; // a damaged connection outlives its session
     const timeoutMs = DIAL_TIMEOUT;
     if ("dialer" in server) {
       return dial(server.dialer, undefined, { signal: life, cancel: signal, timeoutMs });
@@ -145,7 +193,7 @@ export class TunAttempt {
     return { peer: at, addresses: [], traffic, onUp };
   }
 
-  /** `told`: a segment size from the server that is smaller than the present one. */
+  /** `told`: see `Met.smaller`. */
   async #carry(
     stream: Connection,
     peer: PeerLink,

@@ -147,30 +147,75 @@ Deno.test("the name is resolved anew for each attempt", async () => {
   assert.deepEqual(asked, Array(3).fill("server.example"));
 });
 
-Deno.test("a forged answer for the name does not keep a client from its last server", async () => {
-  await using world = new TunWorld();
-  let forged = false;
-  const resolver = { resolve: () => Promise.resolve([forged ? "203.0.113.66" : SERVER_HOST]) };
+/** A client that has met its server, and whose name has another address from then on. */
+async function withOtherAddress(world: TunWorld, wire: "v1" | "v2", other: string) {
+  let isOther = false;
+  const resolver = { resolve: () => Promise.resolve([isOther ? other : SERVER_HOST]) };
   const dialled: string[] = [];
   const inner = world.net.dialer();
   const dialer: Dialer = dialBy((to, o) => {
-    const { host } = to as { host: string };
-    dialled.push(host);
-    if (host === SERVER_HOST) return dial(inner, to, o);
-    return Promise.reject(new TtunError("unreachable", "nobody there"));
+    dialled.push((to as { host: string }).host);
+    return dial(inner, to, o);
   });
-  const server = world.server();
-  const client = world.client({ resolver, dialer, prefersProven: true });
+  const server = world.server({ wire });
+  const client = world.client({ resolver, dialer, wire, prefersProven: true });
   const sessions = () => client.fields("authenticated").length;
   while (sessions() < 1) await world.clock.advance(100);
-  forged = true;
+  isOther = true;
   await server.stop();
   dialled.length = 0;
-  while (dialled.length < 3) await world.clock.advance(50);
-  world.server();
-  while (sessions() < 2) await world.clock.advance(50);
-  // An answer that is right, because the server has moved, has its turn too.
-  assert.deepEqual(dialled.slice(0, 3), [SERVER_HOST, "203.0.113.66", "203.0.113.66"]);
+  return { dialled, sessions };
+}
+
+const FORGED = "203.0.113.66";
+
+Deno.test("a forged address that is silent does not keep a client from its last server", async () => {
+  for (const wire of ["v1", "v2"] as const) {
+    await using world = new TunWorld();
+    using stop = new DisposableStack();
+    const forger = stop.adopt(new AbortController(), (it) => it.abort());
+    world.net.listen({ host: FORGED, port: SERVER_PORT }, forger);
+    const { dialled, sessions } = await withOtherAddress(world, wire, FORGED);
+    while (!dialled.includes(FORGED)) await world.clock.advance(50);
+    assert.equal(dialled[0], SERVER_HOST);
+    await world.clock.advance(3_500);
+    assert.equal(sessions(), 1);
+    assert.deepEqual(dialled.filter((host) => host === FORGED), [FORGED]);
+    const since = world.clock.now();
+    world.server({ wire });
+    while (sessions() < 2) await world.clock.advance(50);
+    assert.ok(world.clock.now() - since <= 1_000, "the last address is tried again each second");
+  }
+});
+
+Deno.test("each attempt begins with the last address, and one fails when the others have", async () => {
+  await using world = new TunWorld();
+  const { dialled, sessions } = await withOtherAddress(world, "v2", FORGED);
+  while (dialled.length < 6) await world.clock.advance(50);
+  assert.deepEqual(dialled.slice(0, 6), [
+    SERVER_HOST,
+    FORGED,
+    SERVER_HOST,
+    FORGED,
+    SERVER_HOST,
+    FORGED,
+  ]);
+  assert.equal(sessions(), 1);
+});
+
+Deno.test("a server that has moved is found behind somebody silent at its last address", async () => {
+  for (const wire of ["v1", "v2"] as const) {
+    await using world = new TunWorld();
+    using stop = new DisposableStack();
+    const other = stop.adopt(new AbortController(), (it) => it.abort());
+    const { dialled, sessions } = await withOtherAddress(world, wire, FORGED);
+    world.net.listen({ host: SERVER_HOST, port: SERVER_PORT }, other);
+    world.server({ wire });
+    const since = world.clock.now();
+    while (sessions() < 2) await world.clock.advance(50);
+    assert.deepEqual([...new Set(dialled)].toSorted(), [SERVER_HOST, FORGED].toSorted());
+    assert.ok(world.clock.now() - since <= 4_000);
+  }
 });
 
 Deno.test("when name servers go dark, the client comes back by the server's last address", async () => {
