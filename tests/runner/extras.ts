@@ -12,7 +12,10 @@ interface Extra {
 
 /** Debian's packages by name. */
 export const EXTRAS = {
+  buildah: { isThere: "command -v buildah" },
+  busybox: { isThere: "command -v busybox" },
   chromium: { isThere: "command -v chromium" },
+  debootstrap: { isThere: "command -v debootstrap" },
   fish: { isThere: "command -v fish" },
   "groff-base": { isThere: "command -v groff" },
   "openssh-server": {
