@@ -149,23 +149,39 @@ export function runCommand(command: CommandLine): Outcome {
   }
 }
 
-function runOnce([program, ...args]: CommandLine): Deno.CommandOutput {
+/** Folders of the system's own programs: an executable of ttun may run those that are there. */
+const SYSTEM_FOLDERS = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/** One that may not be run where PATH has it is the system's own. */
+function runOnce(command: CommandLine): Deno.CommandOutput {
+  const [program, ...args] = command;
   try {
-    return new Deno.Command(program!, {
-      args,
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-    }).outputSync();
+    return start(program!, args);
   } catch (cause) {
-    if (cause instanceof Deno.errors.NotCapable) {
-      throw new TtunError(
-        "privilege",
-        `Cannot run ${program}: Deno was started without --allow-run=${program}; ` +
-          "run with -A or add that flag",
-        { cause },
-      );
+    if (!(cause instanceof Deno.errors.NotCapable)) throw notStarted(program!, cause);
+    for (const folder of program!.includes("/") ? [] : SYSTEM_FOLDERS) {
+      try {
+        return start(`${folder}/${program}`, args);
+      } catch {
+        // it is not there, or may not be run there either
+      }
     }
-    throw new TtunError("system", `Cannot run ${program}: it cannot be started`, { cause });
+    throw notAllowed(program!, cause);
   }
+}
+
+function start(program: string, args: string[]): Deno.CommandOutput {
+  return new Deno.Command(program, { args, stdin: "null", stdout: "piped", stderr: "piped" })
+    .outputSync();
+}
+
+function notStarted(program: string, cause: unknown): TtunError {
+  return new TtunError("system", `Cannot run ${program}: it cannot be started`, { cause });
+}
+
+function notAllowed(program: string, cause: unknown): TtunError {
+  const why = Deno.build.standalone
+    ? `it is in none of ${SYSTEM_FOLDERS.join(", ")}, whose programs alone this executable may run`
+    : `Deno was started without --allow-run=${program}; run with -A or add that flag`;
+  return new TtunError("privilege", `Cannot run ${program}: ${why}`, { cause });
 }

@@ -1,4 +1,4 @@
-import { deepEqual, throws } from "node:assert/strict";
+import { deepEqual, match, throws } from "node:assert/strict";
 import { test } from "../../../tests/check.ts";
 import { TtunError } from "../../base/errors.ts";
 import { runCommand } from "./command_steps.ts";
@@ -42,5 +42,22 @@ Deno.test({
         error instanceof TtunError && error.kind === "privilege" &&
         /--allow-run=\/sbin\/route/.test(error.message),
     );
+  },
+});
+
+Deno.test({
+  name: "commands: one that may not be run where PATH has it is run where the system has its own",
+  permissions: { env: ["PATH"], read: true, run: ["/usr/bin/id", "/bin/id"], write: true },
+  fn() {
+    const folder = Deno.makeTempDirSync();
+    const before = Deno.env.get("PATH")!;
+    try {
+      Deno.writeTextFileSync(`${folder}/id`, "#!/bin/sh\necho another\n", { mode: 0o755 });
+      Deno.env.set("PATH", `${folder}:${before}`);
+      match(runCommand(["id", "-u"]).stdout!, /^\d+\n$/);
+    } finally {
+      Deno.env.set("PATH", before);
+      Deno.removeSync(folder, { recursive: true });
+    }
   },
 });
