@@ -42,17 +42,17 @@ async function makeBuild(): Promise<Build> {
 }
 
 /**
- * Runs a script where the machine's network is: the tests have one without a way out, and what is
- * not in Deno's cache is fetched once.
+ * Runs a script where the machine's network is, and returns what it prints: the tests have one
+ * without a way out, and what is not in Deno's cache is fetched once.
  */
-async function outside(script: string, args: string[]): Promise<void> {
+export async function outside(script: string, args: string[]): Promise<string> {
   const enter = ["-t", `${Deno.ppid}`, "-n", "--", "bash", "-euc", script, Deno.execPath()];
   const { success, stdout, stderr } = await new Deno.Command("nsenter", {
     args: [...enter, ...args],
     cwd: ROOT,
     stdin: "null",
   }).output();
-  if (success) return;
   const decoder = new TextDecoder();
-  throw new Error(`Cannot build ttun:\n${decoder.decode(stdout)}${decoder.decode(stderr)}`);
+  if (success) return decoder.decode(stdout);
+  throw new Error(`This failed:\n${script}\n${decoder.decode(stdout)}${decoder.decode(stderr)}`);
 }

@@ -257,3 +257,33 @@ test("one file: called tt it is ttun proxy, from end to end", async () => {
     assert.doesNotMatch(process.output, OF_DENO);
   }
 });
+
+/** The system's own `gsettings`, and another one in front of it in PATH. */
+const DESKTOP = `
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p /run/system /run/other
+install -d -o 65534 -g 65534 /run/home
+install -m 755 "$1" /run/ttun
+printf '%s\\n' '#!/bin/sh' 'f=$HOME/$3; case $1 in writable) echo true;; get) cat "$f";; set) echo "$4" >"$f";; esac' >/run/system/gsettings
+printf '%s\\n' '#!/bin/sh' 'exit 1' >/run/other/gsettings
+chmod 755 /run/system/gsettings /run/other/gsettings
+for key in mode autoconfig-url; do echo "'none'" >/run/home/$key; chown 65534 /run/home/$key; done
+mount -t overlay overlay -o lowerdir=/run/system:/usr/sbin /usr/sbin
+shift
+exec setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/run/home PATH=/run/other:$PATH \\
+  XDG_CURRENT_DESKTOP=GNOME /run/ttun "$@"`;
+
+test("one file: --system-proxy runs the system's own program, though PATH has another before it", async () => {
+  await using hosts = await twoHosts();
+  const { file } = await builtBinary();
+  const args = ["proxy", "client", "-s", "127.0.0.1", "--no-warm-up", "--system-proxy"];
+  await using proxy = hosts.client.spawn(
+    "unshare",
+    ["-m", "sh", "-euc", DESKTOP, "sh", file, ...args],
+    { env: { TTUN_KEY: ENV.TTUN_KEY } },
+  );
+  await proxy.waitFor(/the desktop's proxy setting .*by=gsettings/, 30_000);
+  proxy.signal("SIGINT");
+  assert.equal((await proxy.status).code, 0, proxy.output);
+  assert.match(proxy.output, /former proxy setting is back/);
+});
