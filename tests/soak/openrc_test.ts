@@ -4,7 +4,7 @@ import { test } from "../check.ts";
 import { builtBinary, outside } from "../e2e/binary.ts";
 import { Process } from "../process.ts";
 
-/** As systems with one /usr have it; its own way to tell the order of scripts is not needed. */
+/** Moves all below /usr, where the folders of the machine lead to. */
 const UNPACK = `
 cd "$1"
 apt-get -o APT::Sandbox::User=root download openrc libeinfo1 librc1 >/dev/null
