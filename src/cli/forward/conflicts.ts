@@ -25,6 +25,9 @@ const OF_DEVICE = {
 
 /** True for an end without a device. @throws {TtunError} usage, for options that exclude each other */
 export function forwardsAlone(options: TunFlags): boolean {
+  if ("relayRate" in options && options.relayRate !== undefined && !options.permitRelay) {
+    throw new TtunError("usage", "Cannot use --relay-rate without --permit-relay");
+  }
   const isAlone = hasNoDevice(options);
   if (!isAlone) refuseHops(options);
   return isAlone;
@@ -85,6 +88,8 @@ function refuseWithoutForwards(options: TunFlags): void {
     ? "--deny"
     : options.permitListen !== undefined
     ? "--permit-listen"
+    : options.permitRelay
+    ? "--permit-relay"
     : options.keepSession !== undefined
     ? "--keep-session"
     : null;

@@ -26,3 +26,11 @@ Deno.test("ports that hop carry forwards, and no device", () => {
   assert.throws(() => client(...to), refused);
   assert.throws(() => client(...to, "-D", "1080", "--tun"), refused);
 });
+
+Deno.test("a relay takes version 2 of the wire, and its rate takes a relay", () => {
+  assert.equal(server("--no-tun", "--permit-relay", "--relay-rate", "1M"), true);
+  const alone = { kind: "usage", message: /--relay-rate without --permit-relay/ };
+  assert.throws(() => server("--no-tun", "--relay-rate", "1M"), alone);
+  const old = { kind: "usage", message: /--wire v1 and --permit-relay exclude/ };
+  assert.throws(() => server("--permit-relay", "--wire", "v1"), old);
+});

@@ -6,6 +6,7 @@ import {
   parseRemoteForward,
   parseStdioForward,
 } from "../../core/forward/parse.ts";
+import { parseByteRate } from "../command/byte_rate.ts";
 import type { OptionTable } from "../command/option_table.ts";
 import { KEEP_OPTION, UDP_IDLE_OPTION } from "../command/session_options.ts";
 
@@ -126,6 +127,23 @@ export const FORWARD_SERVER_OPTIONS = {
     help: "let clients have this server listen there for them (their -R): on 127.0.0.1 unless an " +
       "address is given, * for all; repeat for more",
     defaultText: "nowhere",
+  },
+  permitRelay: {
+    names: ["permit-relay"],
+    group: "network",
+    kind: "boolean",
+    default: false,
+    help: "carry bytes between two clients that meet at this server (ttun peer --via) and find no " +
+      "direct way to each other: for 16 pairs at a time, and encrypted from one to the other",
+  },
+  relayRate: {
+    names: ["relay-rate"],
+    group: "network",
+    kind: "string",
+    metavar: "RATE",
+    parse: parseByteRate,
+    defaultText: "4M",
+    help: "of --permit-relay: carry so many bytes per second for each pair, as 500k or 4M",
   },
   keepSession: KEEP_OPTION,
   udpIdle: UDP_IDLE_OPTION,

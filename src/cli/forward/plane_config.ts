@@ -58,6 +58,8 @@ export interface StreamRules {
   /** Milliseconds of silence after which a flow of datagrams ends. */
   readonly udpIdleMs: number;
   readonly permitListen: readonly ListenRule[];
+  /** Bytes per second of each pair of clients that meet here and are relayed; 0 = none are. */
+  readonly relayRate: number;
 }
 
 export interface ForwardFacts {

@@ -2,13 +2,17 @@ import type { TunClientFlags, TunServerFlags } from "../tun/options.ts";
 import { DEFAULT_KEEP, DEFAULT_UDP_IDLE } from "../command/session_options.ts";
 import type { ClientForwards, StreamRules } from "./plane_config.ts";
 
+/** Bytes per second of a pair: a video call, and a file that need not be there at once. */
+const DEFAULT_RELAY_RATE = 4_000_000;
+
 /** Reads from the command line what a server lets forwards do. */
 export function streamRules(options: TunServerFlags): StreamRules {
-  const { allow, deny, permitListen, keepSession, udpIdle } = options;
+  const { allow, deny, permitListen, permitRelay, relayRate, keepSession, udpIdle } = options;
   return {
     allow: (allow ?? []).flat(),
     deny: (deny ?? []).flat(),
     permitListen: permitListen ?? [],
+    relayRate: permitRelay ? relayRate ?? DEFAULT_RELAY_RATE : 0,
     keepMs: (keepSession ?? DEFAULT_KEEP) * 1000,
     udpIdleMs: (udpIdle ?? DEFAULT_UDP_IDLE) * 1000,
   };

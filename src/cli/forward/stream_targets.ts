@@ -30,11 +30,11 @@ export function prepareListens({ libc }: Pick<SocketPlatform, "libc">): void {
 
 /** Connects to the targets of a server's streams, and listens for clients, as far as rules go. */
 export function streamTargets(
-  { allow, deny, permitListen, keepMs, udpIdleMs }: StreamRules,
+  { allow, deny, permitListen, relayRate, keepMs, udpIdleMs }: StreamRules,
   { platform, resolver, opened, log, io, port }: StreamTools,
 ): Pick<
   StreamHostOptions,
-  "outbound" | "listenRules" | "listen" | "datagrams" | "limits" | "keepMs"
+  "outbound" | "listenRules" | "listen" | "datagrams" | "limits" | "keepMs" | "relay"
 > {
   const own = opened.use(platform.ownAddresses());
   const rules = new Acl({ allow, deny, isOwn: (ip) => own.has(ip) });
@@ -46,6 +46,7 @@ export function streamTargets(
   const net = platform.openNet({ io, mptcp: false, segmentBytes: {} }, log);
   return {
     keepMs,
+    ...(relayRate > 0 && { relay: { bytesPerSecond: relayRate } }),
     limits: forwardLimits(platform.descriptors, log),
     outbound: directOutbound({
       dialer: net,
