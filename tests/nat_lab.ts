@@ -24,6 +24,11 @@ export interface NatLab extends AsyncDisposable {
   readonly hosts: readonly [Host, Host];
 }
 
+/** Makes the host a NAT or firewall of that kind, whose public side is `wan`. */
+export async function guard(edge: Host, kind: NatKind): Promise<void> {
+  if (kind !== "open") await edge.sh(`${RULES[kind]}\n${CLOSED}`);
+}
+
 export async function natLab(...kinds: [NatKind, NatKind]): Promise<NatLab> {
   await using cleanup = new AsyncDisposableStack();
   const edges = [cleanup.use(await Host.create()), cleanup.use(await Host.create())] as const;
@@ -34,7 +39,7 @@ export async function natLab(...kinds: [NatKind, NatKind]): Promise<NatLab> {
   const hosts = [];
   for (const [i, kind] of kinds.entries()) {
     const edge = edges[i]!;
-    if (kind !== "open") await edge.sh(`${RULES[kind]}\n${CLOSED}`);
+    await guard(edge, kind);
     const isEdge = kind === "open" || kind === "firewall";
     hosts.push(isEdge ? edge : cleanup.use(await hostBehind(edge, `6${i}`)));
   }

@@ -133,7 +133,8 @@ export const FORWARD_SERVER_OPTIONS = {
     group: "network",
     kind: "boolean",
     default: false,
-    help: "carry bytes between two clients that meet at this server (ttun peer --via) and find no " +
+    help:
+      "carry bytes between two clients that meet at this server (ttun peer --via) and find no " +
       "direct way to each other: for 16 pairs at a time, and encrypted from one to the other",
   },
   relayRate: {
