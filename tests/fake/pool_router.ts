@@ -1,4 +1,6 @@
 import { PoolRouter } from "../../src/app/tun/pool_router.ts";
+import type { PortOptions } from "../../src/app/tun/tun_router.ts";
+import type { ClientNetworks } from "../../src/core/ip/client_networks.ts";
 import { parseCidr, parseIp } from "../../src/base/addr.ts";
 import { writeU16, writeU32 } from "../../src/base/bytes.ts";
 import { FakeClock } from "./clock.ts";
@@ -73,7 +75,9 @@ export class PoolRouterWorld implements AsyncDisposable {
   turns = 0;
   readonly #stop = new AbortController();
 
-  constructor(o: { takes?: number; mssClamp?: boolean; longest?: number } = {}) {
+  constructor(
+    o: { takes?: number; mssClamp?: boolean; longest?: number; networks?: ClientNetworks } = {},
+  ) {
     const turn = this.clock.turn.bind(this.clock);
     this.clock.turn = () => {
       this.turns++;
@@ -86,6 +90,7 @@ export class PoolRouterWorld implements AsyncDisposable {
       mssClamp: o.mssClamp ?? false,
       longest: o.longest ?? 1_400,
       log,
+      ...(o.networks && { networks: o.networks }),
     });
     this.running = this.router.run(this.#stop.signal).catch((error: unknown) => error);
   }
@@ -93,11 +98,18 @@ export class PoolRouterWorld implements AsyncDisposable {
   join(
     peer: string,
     addresses: string[],
-    o: ConstructorParameters<typeof FakeLink>[0] = {},
+    o: ConstructorParameters<typeof FakeLink>[0] & Pick<PortOptions, "session" | "networks"> = {},
   ): Joined {
     const link = new FakeLink(o);
+    const { session: of, networks } = o;
     const traffic = { sentBytes: 0, receivedBytes: 0 };
-    const port = { peer, traffic, addresses: addresses.map(parseCidr) };
+    const port = {
+      peer,
+      traffic,
+      addresses: addresses.map(parseCidr),
+      ...(of && { session: of }),
+      ...(networks && { networks }),
+    };
     const session = this.router.session(link, port);
     const joined: Joined = {
       link,

@@ -25,6 +25,7 @@ export class PoolPort implements Port {
   readonly addresses: readonly Cidr[];
   readonly networks: readonly number[];
   readonly traffic: Traffic;
+  readonly session: object | undefined;
   /** Ports that were attached before it. */
   readonly number: number;
   readonly #filter: PacketFilter;
@@ -34,7 +35,7 @@ export class PoolPort implements Port {
   /** `sourceOf` returns the queue number of packet i of a batch, for fair queueing. */
   constructor(
     link: Link,
-    { peer, addresses, networks = [], traffic }: PortOptions,
+    { peer, addresses, networks = [], traffic, session }: PortOptions,
     o: {
       readonly number: number;
       readonly clock: Clock;
@@ -47,6 +48,7 @@ export class PoolPort implements Port {
     this.addresses = addresses;
     this.networks = networks;
     this.traffic = traffic;
+    this.session = session;
     this.number = o.number;
     this.#filter = o.filter;
     this.queue = new SendQueue(link, {

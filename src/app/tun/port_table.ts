@@ -1,3 +1,4 @@
+import type { Cidr } from "../../base/addr.ts";
 import type { Logger } from "../../base/log.ts";
 import type { ClientNetworks } from "../../core/ip/client_networks.ts";
 import type { PoolPort } from "./pool_port.ts";
@@ -22,20 +23,43 @@ export class PortTable {
     return this.#ports;
   }
 
-  /** Its addresses are the port's from now on, and its networks where no other port has them. */
+  /**
+   * Its addresses are the port's from now on, and its networks where no other session has them: the
+   * newest link of a session takes the place of those before.
+   */
   add(port: PoolPort): void {
+    const before = this.#newestOf(port);
     this.#ports.add(port);
-    for (const { bytes } of port.addresses) this.#routesOf(bytes).set(lastWord(bytes), port);
-    for (const number of port.networks) this.#behind[number] ??= port;
+    this.#give(port.addresses, port);
+    for (const number of port.networks) {
+      const behind = this.#behind[number];
+      if (behind == null || behind === before) this.#behind[number] = port;
+    }
+  }
+
+  #give(addresses: readonly Cidr[], port: PoolPort): void {
+    for (const { bytes } of addresses) this.#routesOf(bytes).set(lastWord(bytes), port);
+  }
+
+  /** The newest port of this one's session; undefined = there is none, or no session. */
+  #newestOf({ session }: PoolPort): PoolPort | undefined {
+    if (session === undefined) return undefined;
+    return [...this.#ports].findLast((one) => one.session === session);
   }
 
   delete(port: PoolPort): void {
     this.#ports.delete(port);
-    for (const { bytes } of port.addresses) {
-      const routes = this.#routesOf(bytes);
-      if (routes.get(lastWord(bytes)) === port) routes.delete(lastWord(bytes));
-    }
+    const own = port.addresses.filter(({ bytes }) =>
+      this.#routesOf(bytes).get(lastWord(bytes)) === port
+    );
     const left = port.networks.filter((number) => this.#behind[number] === port);
+    const older = this.#newestOf(port);
+    if (older !== undefined) {
+      this.#give(own, older);
+      for (const number of left) this.#behind[number] = older;
+      return;
+    }
+    for (const { bytes } of own) this.#routesOf(bytes).delete(lastWord(bytes));
     for (const number of left) this.#behind[number] = null;
     if (left.length > 0) this.#handOver(left);
   }
@@ -65,13 +89,19 @@ export class PortTable {
   }
 
   isOf(port: PoolPort, bytes: Uint8Array, at: number, size: 4 | 16): boolean {
-    return port.has(bytes, at, size) || this.#findBehind(bytes, at, size) === port;
+    return port.has(bytes, at, size) || isSame(this.#findBehind(bytes, at, size), port);
   }
 
   #findBehind(bytes: Uint8Array, at: number, size: 4 | 16): PoolPort | null {
     if (this.#behind.length === 0) return null;
     return this.#behind[this.#networks.find(bytes, at, size)] ?? null;
   }
+}
+
+/** True for links of one session too. */
+function isSame(one: PoolPort | null, other: PoolPort): boolean {
+  if (one === other) return true;
+  return one !== null && one.session !== undefined && one.session === other.session;
 }
 
 function wordAt(bytes: Uint8Array, at: number): number {

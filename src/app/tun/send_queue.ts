@@ -30,6 +30,7 @@ export class SendQueue {
   #drainedAt = 0;
   #failure: { error: unknown } | null = null;
   #onRoom: (() => void) | null = null;
+  #isReplaced = false;
 
   /**
    * `spare` is borrowed; `makeQueue` is called when the link is slow for the first time. An error
@@ -50,6 +51,15 @@ export class SendQueue {
   /** Packets dropped because they, or those before them, had waited too long. */
   get droppedLate(): number {
     return this.#droppedFull + (this.#packetQueue?.dropped ?? 0);
+  }
+
+  /**
+   * Another link of the session takes the packets from now on, or does no more. Nobody waits for a
+   * link that was replaced: what it has no room for is dropped.
+   */
+  set isReplaced(is: boolean) {
+    this.#isReplaced = is;
+    this.#wakeReader();
   }
 
   /** Takes ownership of the batch; returns the one to fill next. Never throws. */
@@ -132,6 +142,10 @@ export class SendQueue {
     for (let i = 0; this.#isDraining;) {
       i = queue.put(packets, i, this.#clock.now());
       if (i === packets.count) return packets;
+      if (this.#isReplaced) {
+        this.#droppedFull += packets.count - i;
+        return packets;
+      }
       // The queue is full: packets wait in the device, which drops those that it cannot hold.
       await new Promise<void>((resolve) => this.#onRoom = resolve);
       removeFront(packets, i);

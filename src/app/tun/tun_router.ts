@@ -28,12 +28,16 @@ export interface PortOptions {
   readonly addresses: readonly Cidr[];
   /** Numbers of the networks behind it (ClientNetworks). */
   readonly networks?: readonly number[];
+  /** One object for all links of a session: the newest of them has the packets for the peer. */
+  readonly session?: object;
 }
 
 export interface Port {
   readonly link: Link;
   readonly queue: SendQueue;
   readonly traffic: Traffic;
+  /** As `PortOptions` has it. */
+  readonly session: object | undefined;
 }
 
 /** Carries packets until the peer ends the link. @throws the error of the link or of the device */
