@@ -29,6 +29,7 @@ export async function keepAlive(
 ): Promise<never> {
   channel.ping(); // so that the round-trip time is known from the beginning
   let asked = channel.batches;
+  let askedAt = -Infinity;
   for (;;) {
     const interval = channel.deadTimeMs / 3 * (1 - 0.2 * o.rng(1)[0]! / 256);
     const now = o.clock.now();
@@ -37,7 +38,7 @@ export async function keepAlive(
       channel.writer.lastSent + interval,
       channel.lastArrival + o.deadTimeMs,
       // Checked again by then at the latest, as packets may have arrived meanwhile.
-      mayAsk ? channel.lastArrival + ASK_AFTER : now + ASK_AFTER,
+      mayAsk ? Math.max(channel.lastArrival, askedAt) + ASK_AFTER : now + ASK_AFTER,
     ) - now;
     await sleep(o.clock, Math.max(dueIn, channel.writer.mutex.isBusy ? BUSY_PAUSE : 1), o.signal);
     if (isSilent(channel, o)) {
@@ -50,8 +51,12 @@ export async function keepAlive(
       }
       if (isSilent(channel, o)) throw silent(o.deadTimeMs);
     }
-    const isQuiet = mayAsk && o.clock.now() - channel.lastArrival >= ASK_AFTER;
-    if (isQuiet) asked = channel.batches;
+    const isQuiet = mayAsk &&
+      o.clock.now() - Math.max(channel.lastArrival, askedAt) >= ASK_AFTER;
+    if (isQuiet) {
+      asked = channel.batches;
+      askedAt = o.clock.now();
+    }
     if (isQuiet || o.clock.now() - channel.writer.lastSent >= interval) channel.ping();
   }
 }

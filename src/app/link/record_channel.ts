@@ -128,7 +128,7 @@ export class RecordChannel<Into> implements AsyncDisposable {
     return this.unansweredMs >= ANSWER_TIME;
   }
 
-  /** Milliseconds since a ping behind which nothing has arrived; 0 = there is none. */
+  /** Milliseconds since the first ping behind which nothing has arrived; 0 = there is none. */
   get unansweredMs(): number {
     return Math.max(0, this.#clock.now() - this.#pingedAt);
   }
@@ -140,7 +140,7 @@ export class RecordChannel<Into> implements AsyncDisposable {
   /** Does nothing while a write waits: more would not get through. */
   ping(): void {
     if (this.writer.mutex.isBusy) return;
-    this.#pingedAt = this.#clock.now();
+    this.#pingedAt = Math.min(this.#pingedAt, this.#clock.now());
     const data = this.#rng(ECHO_SIZE);
     writeU32(data, 0, this.#stamp());
     const padding = packPadding(this.#rng(1)[0]! % PING_PADDING);
