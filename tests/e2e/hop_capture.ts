@@ -1,9 +1,9 @@
-/** Payload on the minutes' ports of a server, as tcpdump sees it on loopback. */
+/** Payload on the minutes' ports of a server, as tcpdump sees it. */
 import assert from "node:assert/strict";
 import type { PortRange } from "../../src/base/port_range.ts";
 import { MINUTE_MS, minuteOf } from "../../src/core/hop/minute.ts";
 import type { MinutePorts } from "../../src/core/hop/minute_ports.ts";
-import { type Process, spawnHere } from "./proxy_pair.ts";
+import { type Process, type Spawn, spawnHere } from "./proxy_pair.ts";
 
 /** After a change a port may have payload for so long; before one the next port may. */
 const AFTER_MS = 10_000;
@@ -30,9 +30,13 @@ export interface HopCapture extends AsyncDisposable {
   check(ports: MinutePorts, o: { clock: (unixMs: number) => number; atLeast: number }): number;
 }
 
-export async function captureHops({ first, last }: PortRange): Promise<HopCapture> {
-  const tcpdump = spawnHere("tcpdump", [
-    ...["-i", "lo", "-n", "-p", "-tt", "-q", "-l", "-s", "96", "-B", "16384"],
+/** Captures on loopback, unless another host's interface is given. */
+export async function captureHops(
+  { first, last }: PortRange,
+  { spawn = spawnHere, ifname = "lo" }: { spawn?: Spawn; ifname?: string } = {},
+): Promise<HopCapture> {
+  const tcpdump = spawn("tcpdump", [
+    ...["-i", ifname, "-n", "-p", "-tt", "-q", "-l", "-s", "96", "-B", "16384"],
     `tcp portrange ${first}-${last} and greater 100`,
   ]);
   await tcpdump.waitFor(/listening on/);

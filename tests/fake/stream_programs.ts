@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import type { Addr, HostPort } from "../../src/base/addr.ts";
-import { formatAddr, requireHostPort } from "../../src/base/addr.ts";
+import {
+  type Cidr,
+  formatAddr,
+  formatCidr,
+  parseCidr,
+  requireHostPort,
+} from "../../src/base/addr.ts";
 import { UnreachableError } from "../../src/base/errors.ts";
 import { utf8 } from "../../src/base/bytes.ts";
 import { runForwardClient } from "../../src/app/system/forward_client.ts";
@@ -11,7 +17,9 @@ import { FORWARD_LIMITS } from "../../src/app/system/forwards.ts";
 import type { SessionLimits } from "../../src/app/mux/served_sessions.ts";
 import { runStreamServer } from "../../src/app/system/stream_server.ts";
 import { runTunForwardClient } from "../../src/app/system/tun_forward_client.ts";
+import { runTunClient } from "../../src/app/system/tun_client.ts";
 import { runTunServer } from "../../src/app/system/tun_server.ts";
+import { PoolRouter } from "../../src/app/tun/pool_router.ts";
 import { PeerRouter } from "../../src/app/tun/peer_router.ts";
 import { LONGEST_PACKET } from "../../src/app/link/accept.ts";
 import type { WireSecrets } from "../../src/app/link/config.ts";
@@ -25,6 +33,7 @@ import type { Resolver } from "../../src/contract/host.ts";
 import { Acl } from "../../src/core/acl/acl.ts";
 import { parseListenRule } from "../../src/core/acl/listen_rule.ts";
 import { ListenRules } from "../../src/core/acl/listen_rules.ts";
+import { AddressPool } from "../../src/core/ip/address_pool.ts";
 import { parseRule } from "../../src/core/acl/rule.ts";
 import {
   parseDynamicForward,
@@ -55,6 +64,10 @@ export const HOPS: KeyedHopAddress = {
 };
 export const TARGET = "192.0.2.10";
 
+/** Networks of the server's device, where it has several clients, and its own addresses in them. */
+const POOLS = ["10.8.0.0/24"];
+const OWN = ["10.8.0.1/24"];
+
 const RESOLVER: Resolver = {
   resolve: (name) => Promise.resolve(name === "target" ? [TARGET] : []),
 };
@@ -83,6 +96,10 @@ export interface ForwardPrograms {
   readonly forwards?: boolean;
   /** The client has a device too, whose connection carries its streams. */
   readonly clientDevice?: boolean;
+  /** The client has its device alone, and no forwards. */
+  readonly deviceAlone?: boolean;
+  /** Clients of the server, which get addresses then. */
+  readonly clients?: number;
   /** Changes the client's connections to the server. */
   readonly shape?: (stream: Connection, clock: FakeClock) => Connection;
   readonly retries?: number;
@@ -117,6 +134,8 @@ export class StreamWorld implements AsyncDisposable {
   readonly devices = { server: new FakeDevice(), client: new FakeDevice() };
   /** The client's connections to the server, the oldest first. */
   readonly carriers: Connection[] = [];
+  /** Addresses of each session of clients with a device, at its beginning, and "ended". */
+  readonly taken: string[] = [];
   /** The forwards -R of the client that began last. */
   remotes = new RemoteForwardTable([]);
   readonly server: Running;
@@ -160,9 +179,19 @@ export class StreamWorld implements AsyncDisposable {
       if (!hasDevice) return runStreamServer({ ...common, ...streams, listeners, hops });
       const packets = { mssClamp: false, longest: LONGEST_PACKET };
       this.devices.server = new FakeDevice();
-      const router = new PeerRouter(this.devices.server, clock, packets);
-      const { forwards = true } = this.#o;
-      return runTunServer({ ...common, listeners, router, ...(forwards && { streams }) });
+      const { clients, forwards = true } = this.#o;
+      const router = clients === undefined
+        ? new PeerRouter(this.devices.server, clock, packets)
+        : new PoolRouter(this.devices.server, clock, { ...packets, log: common.log });
+      const pool = () => new AddressPool(POOLS.map(parseCidr), OWN.map(parseCidr), clients!);
+      return runTunServer({
+        ...common,
+        listeners,
+        hops,
+        router,
+        ...(clients !== undefined && { many: { clients, pool: pool() } }),
+        ...(forwards && { streams }),
+      });
     }, { keys: this.#o.keys });
   }
 
@@ -181,7 +210,7 @@ export class StreamWorld implements AsyncDisposable {
     const all = { ...this.#o, ...other };
     const { remote = [], exitOnFailure = true, stdio, clientDevice = false } = all;
     const { local = [], dynamic = [], keepMs = 60_000, retries = Infinity } = all;
-    const { psk, hop = false, ahead } = all;
+    const { psk, hop = false, ahead, deviceAlone = false } = all;
     this.remotes = new RemoteForwardTable(remote.map(parseRemoteForward));
     return this.#run((common) => {
       const sockets = this.datagrams.on(this.clientHost);
@@ -215,14 +244,17 @@ export class StreamWorld implements AsyncDisposable {
       }
       const packets = { mssClamp: false, longest: LONGEST_PACKET };
       this.devices.client = new FakeDevice();
-      return runTunForwardClient({
+      const tunnel = {
         ...client,
-        server: SERVER,
+        server: hop ? HOPS : SERVER,
         router: new PeerRouter(this.devices.client, this.clock, packets),
         paths: new FakePaths(),
         memory: { seenV2: false, reportV2: () => {} },
-        takeAddresses: () => {},
-      });
+        takeAddresses: (addresses: readonly Cidr[]) =>
+          void this.taken.push(addresses.map(formatCidr).join()),
+        sessionEnded: () => void this.taken.push("ended"),
+      };
+      return deviceAlone ? runTunClient(tunnel) : runTunForwardClient(tunnel);
     }, { psk, ahead });
   }
 

@@ -55,8 +55,9 @@ export class HopDialer {
     }
   }
 
-  async #try<T>(attempt: MinuteAttempt, { signal: life, meet }: Meeting<T>): Promise<T> {
-    const { host, ports, clock, dialer, resolver } = this.#o;
+  async #try<T>(attempt: MinuteAttempt, meeting: Meeting<T>): Promise<T> {
+    const { host = this.#o.host, life = meeting.signal, meet } = meeting;
+    const { ports, clock, dialer, resolver } = this.#o;
     const { signal } = attempt;
     const began = clock.now();
     const stream = await dialAny({

@@ -18,6 +18,7 @@ import { Stranger } from "../net/stranger.ts";
 import type { FirstBytes } from "./first_bytes.ts";
 import { type AdmissionOptions, type Candidate, type ProvedClient, readSome } from "./candidate.ts";
 import { handshakeConfig, packetOffer } from "./config.ts";
+import { drained } from "./drained.ts";
 import { DEAD_TIME, keepAlive } from "./keepalive.ts";
 import { V2Link } from "./v2_link.ts";
 import { write } from "../loop/stream_io.ts";
@@ -74,6 +75,7 @@ export async function acceptV2(
         v2: link,
         life: { activity: () => channel.heard, probe: () => channel.ping() },
         watch: (signal) => keepAlive(channel, { clock, rng, deadTimeMs: DEAD_TIME * 1000, signal }),
+        drained: (signal) => drained(channel, { clock, signal }),
         rttMs: () => channel.rttMs,
         tellSegmentSize: (size) => channel.tellSegmentSize(size),
       };

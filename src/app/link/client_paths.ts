@@ -24,13 +24,13 @@ export class ClientPaths {
    * Also watches for full segments that get lost on the way to the client. The connection, where
    * nothing passes any more, is reset, and the client is told the size on its next one. If it
    * cannot be told (version 1) or has not complied, the listener limits all later connections.
-   * `listener`: the one that the connection came from.
+   * `listener`: the one that the connection came from; null = one that limits nothing.
    */
   watch(
     stream: Connection,
     { instance }: Pick<Candidate, "instance">,
     link: Pick<PeerLink, "watch" | "tellSegmentSize">,
-    listener: Listener,
+    listener: Listener | null,
   ): (signal: AbortSignal) => Promise<void> {
     const usual = link.watch ?? untilAborted;
     const { remote } = stream;
@@ -45,7 +45,7 @@ export class ClientPaths {
       if (smaller === undefined) return;
       const words = `full segments do not pass on the way to ${stream.peer}, and no router ` +
         "says so";
-      if (!canTell && listener.limitSegments?.(smaller) !== true) {
+      if (!canTell && listener?.limitSegments?.(smaller) !== true) {
         this.#log.warn(`${words}; sysctl net.ipv4.tcp_mtu_probing=1 may help`);
         return await usual(signal);
       }

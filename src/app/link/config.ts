@@ -51,8 +51,12 @@ export interface PeerLink {
   readonly tellSegmentSize?: (bytes: number) => void;
   /** True if a ping has been unanswered for a while (version 2). */
   readonly isUnanswered?: () => boolean;
+  /** True if the peer should have answered by now (version 2). */
+  readonly isSuspect?: () => boolean;
   /** Runs during the session and throws when the peer is dead. */
   readonly watch?: (signal: AbortSignal) => Promise<void>;
+  /** Waits until what is to go by a connection that the peer has ended is written (version 2). */
+  readonly drained?: (signal: AbortSignal) => Promise<void>;
   /** Resolves to true if the peer answers a ping in time. */
   readonly probe?: (signal: AbortSignal) => Promise<boolean>;
 }

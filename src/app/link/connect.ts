@@ -15,6 +15,7 @@ import {
 } from "../../core/link/v2/setup.ts";
 import { HELLO_SIZE, V1ClientHandshake } from "../../core/link/v1/handshake.ts";
 import { answers, DEAD_TIME, keepAlive } from "./keepalive.ts";
+import { isSuspect } from "./suspicion.ts";
 import { V1Link } from "./v1_link.ts";
 import { type DeviceFacts, V2Link } from "./v2_link.ts";
 import { handshakeConfig, packetOffer, type PeerLink, type WireSecrets } from "./config.ts";
@@ -53,7 +54,7 @@ export interface StreamsRequest extends SessionRequest {
 export interface BesideStreams {
   /** Returns the offer with streams added. */
   offer(packets: Offer): Offer;
-  /** Called once for each handshake of version 2; several may run, of which one is completed. */
+  /** Called once for each handshake of version 2; several may run at the same time. */
   request(): StreamsRequest;
 }
 
@@ -224,6 +225,7 @@ class Meeting {
       probe: (signal) => answers(channel, { clock, signal }),
       rttMs: () => channel.rttMs,
       isUnanswered: () => channel.isUnanswered,
+      isSuspect: () => isSuspect(channel, clock.now()),
     };
   }
 

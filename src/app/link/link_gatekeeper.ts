@@ -11,7 +11,7 @@ import type { PendingLimits } from "../net/pending_connections.ts";
 import { Stranger } from "../net/stranger.ts";
 import { acceptLink } from "./accept.ts";
 import type { Candidate } from "./candidate.ts";
-import type { WireSecrets } from "./config.ts";
+import type { WireMode, WireSecrets } from "./config.ts";
 import type { DeviceFacts } from "./v2_link.ts";
 
 export interface LinkGatekeeperOptions {
@@ -54,13 +54,22 @@ export class LinkGatekeeper {
     return this.#gate.evictIdle();
   }
 
-  /** Returns null if the client was rejected, which is logged then. */
-  authenticate(stream: Connection, peer: string): Promise<Candidate | null> {
-    return this.#gate.admit(stream, peer, this.#prove, undefined);
+  /**
+   * Returns null if the client was rejected, which is logged then. `mode`: of the versions that its
+   * port speaks; absent = those of all.
+   */
+  authenticate(stream: Connection, peer: string, mode?: WireMode): Promise<Candidate | null> {
+    const { secrets } = this.#o;
+    const spoken = mode === undefined ? secrets : { ...secrets, mode };
+    return this.#gate.admit(stream, peer, this.#prove, spoken);
   }
 
-  readonly #prove = (stream: Connection, _: undefined, visitor: Visitor): Promise<Candidate> => {
-    const { clock, secrets, device, offer, pushed } = this.#o;
+  readonly #prove = (
+    stream: Connection,
+    secrets: WireSecrets,
+    visitor: Visitor,
+  ): Promise<Candidate> => {
+    const { clock, device, offer, pushed } = this.#o;
     const onRightHello = () => visitor.recognise();
     const replay = this.#replay;
     return acceptLink(stream, { secrets, clock, replay, device, offer, pushed, onRightHello });

@@ -138,7 +138,8 @@ export class ServerPaths {
   }
 }
 
-class AttemptWatch implements Disposable {
+/** Looks after the way of one attempt to reach the server, or of one connection. */
+export class AttemptWatch implements Disposable {
   readonly #paths: Paths;
   readonly #tasks: Scope;
   readonly #registration: Disposable;

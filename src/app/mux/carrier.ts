@@ -7,6 +7,7 @@ import type { Mux } from "../../core/mux/mux.ts";
 import { DEAD_TIME, keepAlive } from "../link/keepalive.ts";
 import { type FrameConsumer, RecordChannel } from "../link/record_channel.ts";
 import type { RekeyLimits } from "../link/record_writer.ts";
+import { isSuspect } from "../link/suspicion.ts";
 import { DONE, runLoop, WOULD_BLOCK } from "../loop/ready_loop.ts";
 import type { RecordBuffers } from "./record_buffers.ts";
 import { SessionCarrier } from "./session_carrier.ts";
@@ -14,16 +15,6 @@ import { SessionCarrier } from "./session_carrier.ts";
 /** Frames after which others get a turn, where so many bytes of data count as one. */
 const BUDGET = 256;
 const FRAME_BYTES = 4096;
-
-/** Milliseconds, beside some round trips, in which a ping is answered. */
-const LEAST_ANSWER = 700;
-const ANSWER_ROUNDS = 3;
-
-/** Milliseconds that stand for the round trip until one was measured. */
-const UNKNOWN_RTT = 1000;
-
-/** Milliseconds without a byte from the peer while a write waits, beside the round trips. */
-const SUSPICIOUS_SILENCE = 3000;
 
 export interface CarrierOptions {
   readonly clock: Clock;
@@ -61,11 +52,7 @@ export class Carrier implements AsyncDisposable, FrameConsumer<void> {
 
   /** The peer should have answered by now, or nothing has gone or come for a while. */
   get isSuspect(): boolean {
-    const { channel } = this;
-    const silence = this.#o.clock.now() - channel.lastArrival;
-    const rtt = Number.isNaN(channel.rttMs) ? UNKNOWN_RTT : channel.rttMs;
-    return channel.unansweredMs >= LEAST_ANSWER + ANSWER_ROUNDS * rtt ||
-      channel.writer.mutex.isBusy && silence >= SUSPICIOUS_SILENCE + ANSWER_ROUNDS * rtt;
+    return isSuspect(this.channel, this.#o.clock.now());
   }
 
   set onHeard(run: () => void) {

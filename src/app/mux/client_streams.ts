@@ -1,8 +1,11 @@
 import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
-import { Capability, type Offer } from "../../core/link/v2/setup.ts";
+import type { LinkSession } from "../../core/link/v2/handshake.ts";
+import { Capability, type Offer, type ServerSetup } from "../../core/link/v2/setup.ts";
 import type { BesideStreams, StreamsRequest } from "../link/connect.ts";
+import type { V2Link } from "../link/v2_link.ts";
+import type { ClientSession } from "./client_session.ts";
 import { CurrentSession, type CurrentSessionOptions, endsSession } from "./current_session.ts";
 import { withStreams } from "./limits.ts";
 import type { MuxOutbound } from "./mux_outbound.ts";
@@ -15,8 +18,8 @@ export interface ClientStreamsOptions extends CurrentSessionOptions {
 }
 
 /**
- * Streams of a client that has a device: its links carry them beside packets, one after the other.
- * The session goes on from link to link, where the server still has it; packets do not wait for it.
+ * Streams of a client that has a device: its links carry them beside packets. The session goes on
+ * from link to link, where the server still has it; packets do not wait for it.
  */
 export class ClientStreams implements BesideStreams, Disposable {
   readonly outbound: MuxOutbound;
@@ -24,8 +27,8 @@ export class ClientStreams implements BesideStreams, Disposable {
   readonly listens: RemoteListens;
   readonly #o: ClientStreamsOptions;
   readonly #current: CurrentSession;
-  /** Of a link whose handshake is complete, until `carry` ends. */
-  #carrier: SessionCarrier | null = null;
+  /** Carriers of links whose handshake is complete, until `leave`. */
+  readonly #carriers = new Map<V2Link, SessionCarrier>();
   /** Ends the session; runs while it has no link. */
   #expiry: Disposable | null = null;
 
@@ -47,27 +50,33 @@ export class ClientStreams implements BesideStreams, Disposable {
     return {
       ...request,
       met: (link, session, setup) => {
-        this.#detach();
         if ((session.peer.capabilities & Capability.streams) === 0) return;
-        const { clock } = this.#o;
-        const { mux } = asked.joined(session, link.stream.peer);
-        const expected = setup.resume?.expected ?? null;
-        this.#current.joined(asked);
-        const o = { clock, buffers: this.#current.buffers };
-        this.#carrier = carryBesidePackets(link, mux, carrier, expected, o);
+        this.#met(link, asked, { carrier, session, setup });
       },
     };
   }
 
-  /** Leaves a link that ended before it could carry anything. */
-  #detach(): void {
-    this.#carrier?.detach();
-    this.#carrier = null;
+  #met(
+    link: V2Link,
+    asked: ClientSession,
+    o: { carrier: number; session: LinkSession; setup: ServerSetup },
+  ): void {
+    const { clock } = this.#o;
+    const { mux } = asked.joined(o.session, link.stream.peer);
+    const expected = o.setup.resume?.expected ?? null;
+    this.#current.joined(asked);
+    const tools = { clock, buffers: this.#current.buffers };
+    this.#carriers.set(link, carryBesidePackets(link, mux, o.carrier, expected, tools));
   }
 
-  /** True while the newest link carries the streams. */
+  /** True if this link carries the streams too. */
+  areOn(link: V2Link | undefined): boolean {
+    return link !== undefined && this.#carriers.has(link);
+  }
+
+  /** True while a link carries the streams. */
   get areCarried(): boolean {
-    return this.#carrier !== null;
+    return this.#carriers.size > 0;
   }
 
   /** True while there is a session, with a link or without. */
@@ -75,24 +84,42 @@ export class ClientStreams implements BesideStreams, Disposable {
     return this.#current.session !== null;
   }
 
-  /** Has it carry the streams while `run` runs it to its end. Throws as `run`. */
-  async carry(packets: PacketFacts, run: () => Promise<void>): Promise<void> {
-    const carrier = this.#carrier!;
+  /** Called with the seconds after which the server's port is left; there must be a session. */
+  set onMove(run: (seconds: number) => void) {
+    this.#current.session!.onMove = run;
+  }
+
+  /** Has a link carry the streams while `run` runs it to its end. Throws as `run`. */
+  async carry(link: V2Link, packets: PacketFacts, run: () => Promise<void>): Promise<void> {
+    const carrier = this.#carriers.get(link)!;
     this.#keep();
     const { streams } = this.#current.use();
-    try {
-      await streams.carry(carrier, run, packets);
-      if (carrier.channel.closeCode !== CloseCode.bye) return;
-      this.#drop(new TtunError("lost", "The server has ended the session"));
-    } finally {
-      this.#carrier = null;
-      this.#expireLater();
-    }
+    await streams.carry(carrier, run, packets);
+    if (carrier.channel.closeCode !== CloseCode.bye) return;
+    this.#drop(new TtunError("lost", "The server has ended the session"));
+  }
+
+  /** A link has ended, or never carried anything. */
+  leave(link: V2Link): void {
+    this.#carriers.get(link)?.detach();
+    this.#carriers.delete(link);
+    if (this.#carriers.size === 0) this.#expireLater();
+  }
+
+  /** True if this link is the newest that carries streams. */
+  isNewest(link: V2Link): boolean {
+    const { session } = this.#current;
+    return session !== null && session.streams.carriers.at(-1) === this.#carriers.get(link);
+  }
+
+  /** Has the server end the links that are older than this one. */
+  endOlder(link: V2Link): void {
+    const carrier = this.#carriers.get(link);
+    if (carrier !== undefined) this.#current.session?.streams.endOlder(carrier);
   }
 
   /** An attempt has ended with this error, which may be the end of the session. */
   attemptFailed(error: TtunError): void {
-    this.#detach();
     if (endsSession(error)) this.#drop(error);
   }
 
@@ -114,7 +141,7 @@ export class ClientStreams implements BesideStreams, Disposable {
   #expireLater(): void {
     if (!this.hasSession) return;
     const { clock, keepMs } = this.#o;
-    this.#expiry = clock.after(keepMs, () => {
+    this.#expiry ??= clock.after(keepMs, () => {
       this.#keep();
       this.#current.expire();
     });
@@ -130,7 +157,7 @@ export class ClientStreams implements BesideStreams, Disposable {
    * `RecordChannel.end` does.
    */
   async sayBye(): Promise<void> {
-    await this.#carrier?.end(CloseCode.bye);
+    await this.#current.session?.streams.carriers.at(-1)?.end(CloseCode.bye);
   }
 
   /** Ends the session: there will be no other. */

@@ -7,30 +7,17 @@ import { CloseCode } from "../../core/link/v2/frames.ts";
 import { PeerClosed } from "../../core/link/v2/handshake.ts";
 import { Backoff } from "../../core/net/backoff.ts";
 import { cipherFields } from "../link/config.ts";
-import { sleep } from "../loop/sleep.ts";
 import { DamagedConnections } from "../net/damaged_connections.ts";
 import type { Reach } from "../net/reach.ts";
 import type { Carrier } from "./carrier.ts";
 import type { ClientSession } from "./client_session.ts";
 import { CurrentSession, type CurrentSessionOptions, endsSession } from "./current_session.ts";
 import type { MuxOutbound } from "./mux_outbound.ts";
+import { NextCarrier } from "./next_carrier.ts";
 import type { RemoteListens } from "./remote_listens.ts";
-import type { StreamSession } from "./stream_session.ts";
 
 /** Milliseconds; a carrier that lived longer is followed by another at once. */
 const STEADY_MS = 1000;
-
-/** Milliseconds between two carriers beside the one that there is. */
-const LEAST_REST_MS = 1000;
-
-/** Seconds of a server's notice that its port closes; more counts as so many. */
-const MOST_MOVE = 120;
-
-/** Milliseconds between two carriers that are made because the server does not answer. */
-const MOVE_REST_MS = 5000;
-
-/** Milliseconds between two looks at whether the server still answers. */
-const LOOK_MS = 1000;
 
 export interface MuxClientOptions extends CurrentSessionOptions {
   readonly reach: Reach;
@@ -77,18 +64,27 @@ export class MuxClient {
   readonly #current: CurrentSession;
   readonly #backoff = new Backoff();
   readonly #damaged: DamagedConnections;
-  #isMoving = false;
+  readonly #next: NextCarrier;
   /** Ends a pause soon; null = there is none, or it ends already. */
   #hurry: (() => void) | null = null;
-  /** When another carrier was last begun beside the one that there was. */
-  #movedAt = -Infinity;
 
   constructor(o: MuxClientOptions) {
     this.#o = o;
     this.#current = new CurrentSession(o);
     this.outbound = this.#current.outbound;
     this.listens = this.#current.listens;
-    this.#damaged = new DamagedConnections({ clock: o.clock, rng: o.secrets.rng });
+    const { clock, log, secrets: { rng } } = o;
+    this.#damaged = new DamagedConnections({ clock, rng });
+    this.#next = new NextCarrier({
+      clock,
+      log,
+      rng,
+      backoff: this.#backoff,
+      join: async (tasks, signal, isLeaving) => {
+        const session = this.#current.session!;
+        this.#spawn(tasks, session, await this.#join(signal, isLeaving));
+      },
+    });
   }
 
   /** Runs until the signal aborts. @throws its reason, or the last failure beyond `retries` */
@@ -181,7 +177,7 @@ export class MuxClient {
         upSince = clock.now();
         first = joined.carrier;
         const session = this.#current.use();
-        session.onMove = (seconds) => this.#move(tasks, Math.min(seconds, MOST_MOVE) * 1000, true);
+        session.onMove = (seconds) => this.#next.leave(tasks, seconds);
         this.#spawn(tasks, session, joined);
       });
     } catch (thrown) {
@@ -257,7 +253,11 @@ export class MuxClient {
     carrier.onHeard = () => streams.endOlder(carrier.ofSession);
     try {
       await scope(signal, async (running) => {
-        running.spawn((s) => this.#watch(tasks, streams, carrier, s));
+        const watched = {
+          isNewest: () => streams.carriers.at(-1) === carrier.ofSession,
+          isSuspect: () => carrier.isSuspect,
+        };
+        running.spawn((s) => this.#next.watch(tasks, watched, s));
         await streams.carry(carrier.ofSession, () => carrier.run(running.signal));
         running.cancel();
       });
@@ -271,64 +271,6 @@ export class MuxClient {
     const { closeCode } = carrier.channel;
     if (closeCode === CloseCode.bye) {
       throw new PeerClosed("lost", closeCode, "The server has ended the session");
-    }
-  }
-
-  /** Has another carrier made when the server does not answer on this one, the newest. */
-  async #watch(
-    tasks: Scope,
-    { carriers }: StreamSession,
-    carrier: Carrier,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { clock } = this.#o;
-    for (;;) {
-      await sleep(clock, LOOK_MS, signal);
-      const hasRested = clock.now() - this.#movedAt >= MOVE_REST_MS;
-      if (!hasRested || carriers.at(-1) !== carrier.ofSession || !carrier.isSuspect) continue;
-      this.#move(tasks, 0, false);
-    }
-  }
-
-  /**
-   * Makes another carrier within so many milliseconds, at a random moment; on another port if
-   * `isLeaving`.
-   */
-  #move(tasks: Scope, ms: number, isLeaving: boolean): void {
-    if (this.#isMoving) return;
-    this.#isMoving = true;
-    tasks.spawn(async (signal) => {
-      try {
-        await this.#moveWithin(tasks, ms, isLeaving, signal);
-      } finally {
-        this.#isMoving = false;
-      }
-    });
-  }
-
-  async #moveWithin(
-    tasks: Scope,
-    ms: number,
-    isLeaving: boolean,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { clock, log, secrets } = this.#o;
-    const session = this.#current.session!;
-    const rest = this.#movedAt + LEAST_REST_MS - clock.now(); // whatever the server asks for
-    const wait = Math.max(rest, ms * secrets.rng(1)[0]! / 256);
-    if (wait > 0) await sleep(clock, wait, signal);
-    this.#movedAt = clock.now();
-    for (;;) {
-      try {
-        this.#spawn(tasks, session, await this.#join(signal, isLeaving));
-        return this.#backoff.restart();
-      } catch (thrown) {
-        signal.throwIfAborted();
-        const error = toTtunError(thrown);
-        if (endsSession(error)) throw error;
-        log.debug("cannot connect beside the connection that there is", { why: error.message });
-      }
-      await sleep(clock, this.#pause(), signal);
     }
   }
 }

@@ -347,6 +347,6 @@ export class ServedSessions implements Disposable {
 }
 
 /** Identifies a session among those of all keys: clients choose their sessions' numbers. */
-function idOf({ key, setup }: ProvedClient): string {
+export function idOf({ key, setup }: ProvedClient): string {
   return toHex(setup.session) + key;
 }

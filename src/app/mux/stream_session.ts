@@ -33,9 +33,9 @@ export interface StreamSessionOptions {
   readonly sessions?: SessionList | undefined;
 }
 
-/** Facts about a device's packets that go beside streams on one carrier. */
+/** Facts about a device's packets that go beside streams. */
 export interface PacketFacts {
-  /** Bytes so far. */
+  /** Bytes so far; one object for carriers that are counted together. */
   readonly traffic: TrafficStatus;
   /** Facts about the client. */
   readonly known?: Pick<SessionStatus, "name" | "addresses">;
@@ -134,6 +134,7 @@ export class StreamSession {
   }
 
   #countFrom(packets: PacketFacts): void {
+    if (packets.traffic === this.#packets?.traffic) return; // counted for all carriers together
     const before = this.#packets?.traffic ?? NO_TRAFFIC;
     this.#packetsBefore.sentBytes += before.sentBytes;
     this.#packetsBefore.receivedBytes += before.receivedBytes;

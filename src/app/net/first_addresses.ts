@@ -16,7 +16,7 @@ const LONGEST_PAUSE = 5_000;
 const PATIENCE = 5_000;
 
 export interface FirstAddressesOptions {
-  readonly server: HostPort;
+  readonly server: Pick<HostPort, "host">;
   readonly routes: readonly Cidr[];
   readonly retries: number;
   readonly resolver: Resolver;

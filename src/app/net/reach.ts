@@ -4,6 +4,10 @@ import type { Connection } from "../../contract/connection.ts";
 export interface Meeting<T> {
   /** Ends the attempt, and the connection too. */
   readonly signal: AbortSignal;
+  /** Ends the connection in place of `signal`, once it is there; absent = `signal` does. */
+  readonly life?: AbortSignal;
+  /** An address of the server, in place of its name. */
+  readonly host?: string;
   /** The port of the connection that there is closes: this one is to have another. */
   readonly isLeaving: boolean;
   /**
@@ -19,6 +23,8 @@ export interface Meeting<T> {
 export type Reach = <T>(meeting: Meeting<T>) => Promise<T>;
 
 /** Reaches a server to which one connection leads. */
-export function reachBy(dial: (signal: AbortSignal) => Promise<Connection>): Reach {
-  return async ({ signal, meet }) => await meet(await dial(signal), () => true);
+export function reachBy(
+  dial: (o: Pick<Meeting<unknown>, "signal" | "life" | "host">) => Promise<Connection>,
+): Reach {
+  return async ({ meet, ...o }) => await meet(await dial(o), () => true);
 }

@@ -5,18 +5,11 @@ import type { Dialer } from "../../contract/dial.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
 import type { KeyedHopAddress } from "../../core/hop/hop_address.ts";
-import { MinutePorts } from "../../core/hop/minute_ports.ts";
-import { HopDialer } from "../hop/hop_dialer.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { MuxClient } from "../mux/mux_client.ts";
-import { dial } from "../net/dial_events.ts";
-import { dialAny } from "../net/dial_host.ts";
-import { type Reach, reachBy } from "../net/reach.ts";
 import { congestionField, Tuner } from "../net/socket_options.ts";
-import { type DirectServer, serverName } from "./tun_client_options.ts";
-
-const DIAL_TIMEOUT = 10_000;
-const NAME_TIMEOUT = 10_000;
+import { reachServer } from "./reach_server.ts";
+import type { DirectServer } from "./server_name.ts";
 
 export interface LinkClientOptions {
   readonly server: HostPort | DirectServer | KeyedHopAddress;
@@ -59,21 +52,5 @@ export function openLinkClient(
         },
       }),
     facts: congestionField,
-  });
-}
-
-function reachServer(o: LinkClientOptions, stack: DisposableStack): Reach {
-  const { log, server, secrets: { wallClock } } = o;
-  if ("range" in server) {
-    const ports = stack.use(new MinutePorts(server.key, server.range));
-    const hop = new HopDialer({ ...o, host: server.host, ports, wallClock });
-    return (meeting) => hop.reach(meeting);
-  }
-  if ("reach" in server && server.reach !== undefined) return server.reach;
-  const timeoutMs = DIAL_TIMEOUT;
-  return reachBy((signal) => {
-    log.debug("connecting", { server: serverName(server) });
-    if ("dialer" in server) return dial(server.dialer, undefined, { signal, timeoutMs });
-    return dialAny({ ...o, to: server, nameMs: NAME_TIMEOUT, timeoutMs, signal });
   });
 }

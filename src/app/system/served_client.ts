@@ -2,13 +2,13 @@ import { toHex } from "../../base/bytes.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { AdmittedLink, Candidate } from "../link/candidate.ts";
-import type { SlotHolder } from "../link/exclusive_slot.ts";
 import { addressGroup } from "../net/address_group.ts";
 
-export class ServedClient implements SlotHolder {
+/** One connection of a client with a device. */
+export class ServedClient {
   readonly stream: Connection;
-  /** Where it has come in. */
-  readonly listener: Listener;
+  /** Where it has come in; null = a port that hops. */
+  readonly listener: Listener | null;
   readonly candidate: Candidate;
   /** The client's address as the log shows it. */
   readonly peer: string;
@@ -24,7 +24,7 @@ export class ServedClient implements SlotHolder {
   /** Why it has lost its place; null = it has not. */
   evictedFor: string | null = null;
 
-  constructor(stream: Connection, listener: Listener, candidate: Candidate) {
+  constructor(stream: Connection, listener: Listener | null, candidate: Candidate) {
     const { identity, instance, key, wire } = candidate;
     this.stream = stream;
     this.listener = listener;
@@ -38,16 +38,9 @@ export class ServedClient implements SlotHolder {
     this.canBeRefused = wire === "v2";
   }
 
-  activity(): number {
+  /** Grows with every sign of life. */
+  get activity(): number {
     return this.link?.life.activity() ?? 0;
-  }
-
-  probe(): void {
-    this.link?.life.probe();
-  }
-
-  isGone(): boolean {
-    return this.stream.stats().peerClosed === true;
   }
 
   evict(why: string): void {

@@ -1,59 +1,52 @@
-import { type Addr, isIpAddress } from "../../base/addr.ts";
-import { ProtocolError } from "../../base/errors.ts";
-import { onAbort, scope } from "../../base/scope.ts";
+import { type Addr, formatCidr } from "../../base/addr.ts";
+import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
+import { onAbort, type Scope, scope } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
-import type { Connection } from "../../contract/connection.ts";
 import { offloadText } from "../../core/ip/virtio_net.ts";
 import { NOTHING_PUSHED } from "../../core/link/v2/pushed.ts";
+import { Backoff } from "../../core/net/backoff.ts";
 import { cipherFields, type PeerLink } from "../link/config.ts";
-import { connectLink } from "../link/connect.ts";
-import type { ServerPaths } from "../link/server_paths.ts";
 import { sleep } from "../loop/sleep.ts";
-import { dial } from "../net/dial_events.ts";
-import { dialAny } from "../net/dial_host.ts";
-import { provenFirst } from "../net/proven_first.ts";
-import { congestionField, type Tuner } from "../net/socket_options.ts";
+import { endsSession } from "../mux/current_session.ts";
+import { NextCarrier } from "../mux/next_carrier.ts";
+import { congestionField } from "../net/socket_options.ts";
 import type { PortOptions } from "../tun/tun_router.ts";
-import type { DamagedConnections } from "../net/damaged_connections.ts";
-import type { SegmentLimits } from "./segment_limits.ts";
-import { serverName, type TunClientOptions } from "./tun_client_options.ts";
+import { SmallerSegments } from "./segment_limits.ts";
+import { type AttemptOptions, joinServer, type TunLink } from "./tun_link.ts";
 import { runSession, sessionDescriber, SessionMeter, warnOfV1 } from "./tun_session.ts";
-
-const DIAL_TIMEOUT = 10_000;
-const NAME_TIMEOUT = 10_000;
 
 /** Milliseconds; well below the time that any server waits (docs/wire/link-v2.md, TLV 04). */
 const PROBE_EVERY = 2_000;
 
-/** The dialer and the resolver are those of `paths`. */
-export interface AttemptOptions extends TunClientOptions {
-  readonly serverPaths: ServerPaths;
-  readonly segments: SegmentLimits;
-  readonly damaged: DamagedConnections;
-  readonly tuner: Tuner;
-}
+/** Milliseconds between two looks at a link that is to take the place of others. */
+const LOOK_MS = 50;
 
-/** A connection whose handshake is complete. Dispose closes it. */
-interface Met extends AsyncDisposable {
-  readonly stream: Connection;
-  readonly peer: PeerLink;
-  /** A segment size from the server that is smaller than the present one. */
-  readonly smaller: Promise<number>;
-  /** Leaves it open at the end. */
-  keep(): void;
-}
+/** Milliseconds for packets that wait in links which were replaced. */
+const DRAIN_MS = 2_000;
 
-type AttemptWatch = ReturnType<ServerPaths["watch"]>;
-
+/** A session of a client, from its first dial to its end: one link, or one after the other. */
 export class TunAttempt {
   readonly #o: AttemptOptions;
+  readonly #next: NextCarrier;
+  /** Links that live, the oldest first. */
+  readonly #links = new Set<TunLink>();
   #meter: SessionMeter | null = null;
-  #peer: PeerLink | null = null;
-  /** The server or its packets were silent, and this end hung up. */
-  #hungUp = false;
+  #newest: TunLink | null = null;
+  /** The addresses that the server gave have been taken, and which they were. */
+  #hasTaken = false;
+  #given = "";
 
   constructor(o: AttemptOptions) {
+    const { clock, log, secrets: { rng } } = o;
     this.#o = o;
+    this.#next = new NextCarrier({
+      clock,
+      log,
+      rng,
+      backoff: new Backoff(),
+      join: async (tasks, signal, isLeaving) =>
+        this.#spawn(tasks, await joinServer(o, signal, isLeaving)),
+    });
   }
 
   /** Milliseconds since the session began; null = it did not. */
@@ -62,7 +55,7 @@ export class TunAttempt {
   }
 
   facts(): Record<string, number> {
-    return this.#meter?.facts(this.#peer?.rttMs?.()) ?? {};
+    return this.#meter?.facts(this.#newest?.peer.rttMs?.()) ?? {};
   }
 
   /**
@@ -70,34 +63,81 @@ export class TunAttempt {
    * does, and tells the next connection which size passes.
    */
   isUnanswered(): boolean {
-    return !this.#hungUp && this.#peer?.isUnanswered?.() === true;
+    const link = this.#newest;
+    return link !== null && !link.hungUp && link.peer.isUnanswered?.() === true;
   }
 
   /** Returns when the server has ended the session; throws any other end, or why none began. */
   async run(): Promise<void> {
-    const { log, server, serverPaths } = this.#o;
-    log.debug("connecting", { server: serverName(server) });
-    // A scope for each session: all that hangs on its signal goes with it.
-    await scope(this.#o.signal, async (tasks) => {
-      const { signal } = tasks;
-      using watch = serverPaths.watch(tasks);
-      await using met = await this.#meet(signal, watch);
-      const { peer, smaller, stream } = met;
-      using _registration = onAbort(signal, () => startClose(stream));
+    const { clock, router, sessionEnded } = this.#o;
+    try {
+      // A scope for each session: all that hangs on its signal goes with it.
+      await scope(this.#o.signal, async (tasks) => {
+        const first = await joinServer(this.#o, tasks.signal, false);
+        this.#meter = new SessionMeter(clock, router.counters);
+        this.#spawn(tasks, first);
+      });
+    } finally {
+      if (this.#hasTaken) sessionEnded?.();
+    }
+  }
+
+  /** Runs a link. The session ends with the last one, or with one that nobody can go on with. */
+  #spawn(tasks: Scope, link: TunLink): void {
+    this.#links.add(link);
+    this.#newest = link;
+    tasks.spawn(async (signal) => {
+      let failure: TtunError | null = null;
+      try {
+        await this.#run(tasks, link, signal);
+      } catch (thrown) {
+        failure = toTtunError(thrown);
+      }
+      this.#links.delete(link);
+      this.#newest = [...this.#links].at(-1) ?? link;
+      signal.throwIfAborted();
+      if (!this.#goesOn(failure)) {
+        if (failure !== null) throw failure;
+        return tasks.cancel();
+      }
+      const why = failure?.message ?? "the server closed it";
+      this.#o.log.debug("an older connection has ended", { why });
+    });
+  }
+
+  /** Returns whether the session goes on by another link when one has ended. */
+  #goesOn(failure: TtunError | null): boolean {
+    if (this.#o.streams?.hasSession !== true) return false;
+    if (failure !== null && (failure instanceof SmallerSegments || endsSession(failure))) {
+      return false;
+    }
+    return !(failure instanceof OtherSession) && [...this.#links].some((one) => !one.isReplaced);
+  }
+
+  async #run(tasks: Scope, link: TunLink, signal: AbortSignal): Promise<void> {
+    const { serverPaths, streams } = this.#o;
+    const { stream, peer } = link;
+    await scope(signal, async (own) => {
+      await using owned = new AsyncDisposableStack();
+      owned.use(stream);
+      using _registration = onAbort(own.signal, () => startClose(stream));
       await using _link = peer.link;
-      this.#peer = peer;
-      this.#meter = new SessionMeter(this.#o.clock, this.#o.router.counters);
-      const port = this.#portOf(stream, peer, this.#meter);
+      using _streams = {
+        [Symbol.dispose]: () => void (peer.v2 !== undefined && streams?.leave(peer.v2)),
+      };
+      using watch = serverPaths.watch(own);
+      watch.connected(stream);
+      const port = this.#portOf(link);
       watch.begun(peer, port.peer);
       try {
         await this.#withStreams(peer, port, async () => {
-          using _ended = { [Symbol.dispose]: () => this.#o.sessionEnded?.() };
-          await this.#takeAddresses(peer, stream.remote, signal);
-          await this.#carry(stream, peer, port, smaller, signal);
+          if (this.#hasTaken) this.#checkSame(peer);
+          else await this.#takeAddresses(peer, stream.remote, own.signal);
+          await this.#carry(tasks, link, port, own.signal);
         });
       } catch (error) {
         if (peer.wire === "v2" && error instanceof ProtocolError) {
-          met.keep();
+          owned.move();
           void this.#o.damaged.keep(stream); // never rejects, and outlives the session
         }
         throw error;
@@ -105,131 +145,121 @@ export class TunAttempt {
     });
   }
 
-  /** Runs a session, whose link carries streams too if the client has some and the server can. */
+  /** Runs a link, which carries streams too if the client has some and the server can. */
   async #withStreams(
     peer: PeerLink,
     { peer: at, traffic }: PortOptions,
     run: () => Promise<void>,
   ): Promise<void> {
-    const { sessions, streams } = this.#o;
-    if (streams?.areCarried === true) return await streams.carry({ traffic }, run);
-    streams?.warnOfNone(peer.wire);
+    const { hasForwards, sessions, streams } = this.#o;
+    const { v2 } = peer;
+    if (v2 !== undefined && streams?.areOn(v2) === true) {
+      return await streams.carry(v2, { traffic }, run);
+    }
+    if (hasForwards) streams?.warnOfNone(peer.wire);
     using _listed = sessions?.add(sessionDescriber(peer, this.#meter!, at));
     await run();
   }
 
-  /** Connects with whoever has the key; the address of the last session comes first. */
-  async #meet(signal: AbortSignal, watch: AttemptWatch): Promise<Met> {
-    const { clock, server, serverPaths: { proven } } = this.#o;
-    if (proven === null || "dialer" in server || isIpAddress(server.host)) {
-      return await this.#meetAt(server, { signal, connected: (stream) => watch.connected(stream) });
-    }
-    const met = await provenFirst({
-      clock,
-      signal,
-      proven: (one) => this.#meetAt({ ...server, host: proven }, one),
-      others: (one) => this.#meetAt(server, one),
-    });
-    watch.connected(met.stream);
-    return met;
-  }
-
-  /** `connected` is called before the handshake. */
-  async #meetAt(
-    server: TunClientOptions["server"],
-    { signal, connected, proved }: {
-      readonly signal: AbortSignal;
-      readonly connected?: (stream: Connection) => void;
-      readonly proved?: () => boolean;
-    },
-  ): Promise<Met> {
-    const { router: { device }, segments, tuner } = this.#o;
-    await using owned = new AsyncDisposableStack();
-    const stream = owned.use(await this.#dial(server, signal));
-    using _registration = onAbort(signal, () => startClose(stream));
-    connected?.(stream);
-    tuner.tune(stream);
-    const { promise: smaller, resolve } = Promise.withResolvers<number>();
-    const onSegmentSize = (bytes: number) => {
-      if (segments.isSmaller(stream, bytes)) resolve(bytes);
-    };
-    const o = { ...this.#o, device, onSegmentSize, ...(proved && { proved }) };
-    const peer = await segments.meet(stream, signal, () => connectLink(stream, o));
-    const kept = owned.move();
-    return {
-      stream,
-      peer,
-      smaller,
-      keep: () => void kept.move(),
-      [Symbol.asyncDispose]: () => kept.disposeAsync(),
-    };
-  }
-
-  #dial(server: TunClientOptions["server"], signal: AbortSignal): Promise<Connection> {
-    const { signal: life } = this.#o; // a damaged connection outlives its session
-    const timeoutMs = DIAL_TIMEOUT;
-    if ("dialer" in server) {
-      return dial(server.dialer, undefined, { signal: life, cancel: signal, timeoutMs });
-    }
-    return dialAny({ ...this.#o, to: server, nameMs: NAME_TIMEOUT, timeoutMs, signal, life });
-  }
-
-  #portOf(stream: Connection, peer: PeerLink, { traffic }: SessionMeter): PortOptions {
-    const { log, secrets } = this.#o;
+  #portOf({ stream, peer }: TunLink): PortOptions {
+    const { hasForwards, log, secrets, streams } = this.#o;
     const at = stream.peer;
     const { protocol } = stream.stats();
+    const isFirst = !this.#hasTaken;
     const onUp = () => {
-      log.info("authenticated", {
+      log.info(isFirst ? "authenticated" : "session goes on", {
         server: at,
         protocol,
         ...congestionField(stream),
         wire: peer.wire,
         ...cipherFields(peer),
-        ...(this.#o.streams?.areCarried === true && { carries: "packets,streams" }),
+        ...(hasForwards && streams?.areOn(peer.v2) && { carries: "packets,streams" }),
         offload: offloadText(peer.link.offload),
       });
       if (peer.wire === "v1" && secrets.mode === "auto") warnOfV1(log, at);
     };
-    return { peer: at, addresses: [], traffic, onUp };
+    return { peer: at, addresses: [], traffic: this.#meter!.traffic, session: this, onUp };
   }
 
-  /** `told`: see `Met.smaller`. */
-  async #carry(
-    stream: Connection,
-    peer: PeerLink,
-    port: PortOptions,
-    told: Promise<number>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { router, segments } = this.#o;
+  async #carry(tasks: Scope, link: TunLink, port: PortOptions, signal: AbortSignal): Promise<void> {
+    const { router, segments, streams } = this.#o;
+    const { stream, peer, told } = link;
     const watch = async (signal: AbortSignal) => {
       const size = segments.watch(stream, signal);
       const silence = peer.watch?.(signal);
       const smaller = await Promise.race([size, told, ...silence ? [silence] : []])
         .catch((error) => {
           if (!signal.aborted) {
-            this.#hungUp = true;
+            link.hungUp = true;
             segments.learnFromSilence(stream);
           }
           throw error;
         });
       if (smaller !== undefined) throw segments.limit(stream, smaller);
     };
-    await runSession({ ...peer, watch }, peer.link, router, port, signal);
+    await scope(signal, async (running) => {
+      if (streams?.areOn(peer.v2)) this.#watchNext(tasks, link, running);
+      await runSession({ ...peer, watch }, peer.link, router, port, running.signal);
+      running.cancel();
+    });
+  }
+
+  /** Has the session go on from link to link. */
+  #watchNext(tasks: Scope, link: TunLink, running: Scope): void {
+    const { peer } = link;
+    const streams = this.#o.streams!;
+    streams.onMove = (seconds) => this.#next.leave(tasks, seconds);
+    const watched = {
+      isNewest: () => this.#newest === link,
+      isSuspect: () => peer.isSuspect?.() === true,
+    };
+    running.spawn((s) => this.#next.watch(tasks, watched, s));
+    running.spawn((s) => this.#replaceOlder(link, s));
+  }
+
+  /** Ends older links when the server has been heard on this one, and what they had is sent. */
+  async #replaceOlder(link: TunLink, signal: AbortSignal): Promise<void> {
+    const { clock, streams } = this.#o;
+    const older = [...this.#links].filter((one) => one !== link);
+    const channel = link.peer.v2!.channel;
+    if (older.length === 0) return;
+    while (channel.heard === 0) await sleep(clock, LOOK_MS, signal);
+    const until = clock.now() + DRAIN_MS;
+    const isBusy = ({ peer }: TunLink) =>
+      peer.v2!.channel.writer.mutex.isBusy && !peer.isSuspect?.();
+    while (older.some(isBusy) && clock.now() < until) await sleep(clock, LOOK_MS, signal);
+    for (const one of older) one.isReplaced = true;
+    streams!.endOlder(link.peer.v2!);
+  }
+
+  /** @throws {OtherSession} if the server gives other addresses than before */
+  #checkSame({ addresses = [], v2 }: PeerLink): void {
+    const given = addresses.map(formatCidr).join();
+    if (given === this.#given && this.#o.streams?.areOn(v2)) return;
+    throw new OtherSession();
   }
 
   /** Pings meanwhile, since the user's commands may take longer than the server waits. */
-  #takeAddresses(peer: PeerLink, server: Addr, signal: AbortSignal): Promise<void> {
-    return scope(signal, async (tasks) => {
+  async #takeAddresses(peer: PeerLink, server: Addr, signal: AbortSignal): Promise<void> {
+    this.#hasTaken = true;
+    const { addresses = [], pushed = NOTHING_PUSHED } = peer;
+    this.#given = addresses.map(formatCidr).join();
+    await scope(signal, async (tasks) => {
       tasks.spawn(async (signal) => {
         for (;;) {
           await sleep(this.#o.clock, PROBE_EVERY, signal);
           await peer.probe?.(signal);
         }
       });
-      const { addresses = [], pushed = NOTHING_PUSHED } = peer;
       await this.#o.takeAddresses(addresses, { server, signal: tasks.signal, pushed });
       tasks.cancel();
     });
+  }
+}
+
+/** The server has made another session of what was to be this one. */
+class OtherSession extends TtunError {
+  constructor() {
+    super("lost", "Lost the connection: the server gives other addresses than before");
   }
 }

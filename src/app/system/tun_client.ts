@@ -4,12 +4,16 @@ import { CloseCode } from "../../core/link/v2/frames.ts";
 import { PeerClosed } from "../../core/link/v2/handshake.ts";
 import { Backoff } from "../../core/net/backoff.ts";
 import { PathChanged, ServerPaths } from "../link/server_paths.ts";
+import { ClientStreams } from "../mux/client_streams.ts";
 import { CachingResolver } from "../net/caching_resolver.ts";
 import { Tuner } from "../net/socket_options.ts";
 import { DamagedConnections } from "../net/damaged_connections.ts";
 import { SegmentLimits, SmallerSegments } from "./segment_limits.ts";
-import { type AttemptOptions, TunAttempt } from "./tun_attempt.ts";
-import { serverName, type TunClientOptions } from "./tun_client_options.ts";
+import { reachServer } from "./reach_server.ts";
+import { serverName } from "./server_name.ts";
+import { TunAttempt } from "./tun_attempt.ts";
+import type { TunClientOptions } from "./tun_client_options.ts";
+import type { AttemptOptions } from "./tun_link.ts";
 
 /** Attempts in a row without a pause between them. */
 const MOST_AT_ONCE = 6;
@@ -17,21 +21,33 @@ const MOST_AT_ONCE = 6;
 /** Milliseconds; streams that were carried for longer have another connection at once. */
 const STEADY_MS = 1000;
 
+/** Milliseconds that a session is kept which is there for packets alone. */
+const KEEP_MS = 60_000;
+
 /** Connects again after failures; throws the device's error, or the last failure. */
 export async function runTunClient(o: TunClientOptions): Promise<void> {
+  using stack = new DisposableStack();
+  const streams = o.streams ?? sessionFor(o, stack);
   const ending = new AbortController();
   // A server that hears of the end keeps neither session nor listeners.
-  using _bye = onAbort(o.signal, (reason) => void endWith(o, reason, ending)); // never rejects
+  using _bye = onAbort(o.signal, (reason) => void endWith(streams, reason, ending)); // never rejects
   const running = scope(ending.signal, (tasks) => {
     tasks.spawn((signal) => o.router.run(signal));
-    tasks.spawn(() => new TunClient({ ...o, signal: tasks.signal }).run());
+    const hasForwards = o.streams !== undefined;
+    const all = { ...o, streams, hasForwards, signal: tasks.signal };
+    tasks.spawn(() => new TunClient(all, stack).run());
   });
   // A failure while the server is told of the end is a consequence of it.
   await running.finally(() => o.signal.throwIfAborted());
 }
 
+/** Without a session of streams packets could not go on from port to port. */
+function sessionFor(o: TunClientOptions, stack: DisposableStack): ClientStreams | undefined {
+  return "range" in o.server ? stack.use(new ClientStreams({ ...o, keepMs: KEEP_MS })) : undefined;
+}
+
 async function endWith(
-  { streams }: TunClientOptions,
+  streams: ClientStreams | undefined,
   reason: unknown,
   ending: AbortController,
 ): Promise<void> {
@@ -50,7 +66,7 @@ class TunClient {
   readonly #o: AttemptOptions;
   readonly #backoff = new Backoff();
 
-  constructor(o: TunClientOptions) {
+  constructor(o: TunClientOptions & { hasForwards: boolean }, stack: DisposableStack) {
     const { addresses = [], clock, log, paths, secrets: { rng }, server } = o;
     const segments = new SegmentLimits(o);
     const serverPaths = new ServerPaths(paths, clock, addresses, {
@@ -58,14 +74,15 @@ class TunClient {
     });
     const known = { host: "host" in server ? server.host : "", addresses };
     const name = new CachingResolver(o.resolver, { ...o, freshMs: 0, known });
+    const dialer = serverPaths.dialer(segments.dialer);
+    const resolver = serverPaths.resolver(name);
     this.#o = {
       ...o,
       serverPaths,
       segments,
       damaged: new DamagedConnections({ clock, rng }),
       tuner: new Tuner(log, o.congestion),
-      dialer: serverPaths.dialer(segments.dialer),
-      resolver: serverPaths.resolver(name),
+      reach: reachServer({ ...o, dialer, resolver }, stack),
     };
   }
 

@@ -1,17 +1,18 @@
-import { type Addr, type Cidr, formatAddr, type HostPort } from "../../base/addr.ts";
+import type { Addr, Cidr, HostPort } from "../../base/addr.ts";
 import type { Logger } from "../../base/log.ts";
 import type { CongestionChoice } from "../../contract/connection.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
 import type { Paths } from "../../contract/routing.ts";
+import type { KeyedHopAddress } from "../../core/hop/hop_address.ts";
 import type { ClientIdentity } from "../../core/link/v2/identity.ts";
 import type { PushedSettings } from "../../core/link/v2/pushed.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
 import type { WireSecrets } from "../link/config.ts";
 import type { ServerMemory } from "../link/connect.ts";
-import type { Reach } from "../net/reach.ts";
 import type { ClientStreams } from "../mux/client_streams.ts";
 import type { TunRouter } from "../tun/tun_router.ts";
+import type { DirectServer } from "./server_name.ts";
 
 /** Facts that are known before a session's packets. */
 export interface SessionFacts {
@@ -22,21 +23,8 @@ export interface SessionFacts {
   readonly pushed: PushedSettings;
 }
 
-/** A server behind no address: no name is resolved, and no route or segment size matters. */
-export interface DirectServer {
-  /** Its name for logs. */
-  readonly name: string;
-  readonly dialer: Dialer<void>;
-  /** Tries several connections at once, where a client of streams can do so. */
-  readonly reach?: Reach;
-}
-
-export function serverName(server: HostPort | DirectServer): string {
-  return "dialer" in server ? server.name : formatAddr(server);
-}
-
 export interface TunClientOptions {
-  server: HostPort | DirectServer;
+  server: HostPort | DirectServer | KeyedHopAddress;
   /** To the addresses of a server that has some. */
   dialer: Dialer;
   resolver: Resolver;

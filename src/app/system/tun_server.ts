@@ -1,4 +1,4 @@
-import { type Cidr, formatCidr } from "../../base/addr.ts";
+import { formatCidr } from "../../base/addr.ts";
 import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
 import type { LogFields, Logger } from "../../base/log.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
@@ -6,7 +6,6 @@ import { onAbort, type Scope, scope } from "../../base/scope.ts";
 import type { CongestionChoice, Connection } from "../../contract/connection.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Lease } from "../../core/ip/address_pool.ts";
 import type { ClientNetworks } from "../../core/ip/client_networks.ts";
 import { offloadText } from "../../core/ip/virtio_net.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
@@ -22,7 +21,7 @@ import { Occupants } from "../link/occupants.ts";
 import { SlotPool } from "../link/slot_pool.ts";
 import { withStreams } from "../mux/limits.ts";
 import { type MuxServer, turnAway } from "../mux/mux_server.ts";
-import type { SessionEntry } from "../mux/served_sessions.ts";
+import { idOf, type SessionEntry } from "../mux/served_sessions.ts";
 import { carryBesidePackets } from "../mux/session_carrier.ts";
 import type { PacketFacts } from "../mux/stream_session.ts";
 import { acceptAll } from "../net/accept_all.ts";
@@ -31,13 +30,17 @@ import { congestionField, Tuner } from "../net/socket_options.ts";
 import type { TunRouter } from "../tun/tun_router.ts";
 import { ClientLeases, type LeaseOptions } from "./client_leases.ts";
 import { Gateways } from "./gateways.ts";
+import { type HopListening, serveHops } from "./hop_listening.ts";
 import { ServedClient } from "./served_client.ts";
+import { ServedDevice } from "./served_device.ts";
 import { openStreamHost, type StreamHostOptions, streamScope } from "./stream_server.ts";
 import { runSession, sessionDescriber, SessionMeter, warnOfV1 } from "./tun_session.ts";
 
 export interface TunServerOptions {
   /** One or more; their clients share slots, leases and limits. */
   listeners: readonly Listener[];
+  /** Absent = it listens on no ports that hop. These need streams, whose sessions go on. */
+  hops?: HopListening;
   router: TunRouter;
   many?: ManyClients;
   /** Called before a client is let in, with the IP address that it comes from. */
@@ -67,13 +70,20 @@ export interface ManyClients extends LeaseOptions {
 
 /** Limits only slots, not handshakes. Throws the error of the device or of a listener. */
 export async function runTunServer(o: TunServerOptions): Promise<void> {
+  using stack = new DisposableStack();
+  const { hops, secrets: { wallClock } } = o;
   const run = (tasks: Scope, streams: MuxServer | null) => {
     const server = new TunServer({ ...o, signal: tasks.signal }, streams);
     tasks.spawn((signal) => o.router.run(signal));
-    acceptAll(tasks, {
+    const evictIdle = () => server.evictIdle();
+    acceptAll(tasks, { ...o, evictIdle, serve: (stream, at) => server.serve(stream, at) });
+    if (hops === undefined) return;
+    serveHops(tasks, stack, hops, {
       ...o,
-      serve: (stream, listener) => server.serve(stream, listener),
-      evictIdle: () => server.evictIdle(),
+      evictIdle,
+      wallClock,
+      serve: (stream) => server.serve(stream, null),
+      move: (stream, seconds) => streams?.sessions.move(stream, seconds) ?? false,
     });
   };
   if (o.streams === undefined) return await scope(o.signal, (tasks) => run(tasks, null));
@@ -87,6 +97,8 @@ class TunServer {
   readonly #clients: number;
   readonly #slots: ExclusiveSlot | SlotPool;
   readonly #occupants: Occupants;
+  /** Devices by their sessions, which may go on by another connection. */
+  readonly #devices = new Map<string, ServedDevice>();
   /** Null if clients have addresses of their own. */
   readonly #leases: ClientLeases | null;
   readonly #gateways: Gateways;
@@ -117,19 +129,27 @@ class TunServer {
     return this.#gatekeeper.evictIdle();
   }
 
-  /** Handles one connection from accept to close. Never throws: an error ends only this one. */
-  async serve(stream: Connection, listener: Listener): Promise<void> {
+  /**
+   * Handles one connection from accept to close; `listener`: null = it came by a port that hops.
+   * Never throws: an error ends only this one.
+   */
+  async serve(stream: Connection, listener: Listener | null): Promise<void> {
     await using owned = stream;
     const { peer } = owned;
     this.#o.log.debug("connection", { peer });
     try {
-      using candidate = await this.#gatekeeper.authenticate(owned, peer);
+      using candidate = await this.#authenticate(owned, peer, listener);
       if (candidate === null) return;
       if (candidate.streams !== undefined) await this.#serveStreams(owned, candidate.streams);
       else await this.#serveDevice(new ServedClient(owned, listener, candidate));
     } catch (thrown) {
       if (!this.#o.signal.aborted) this.#gatekeeper.reject(thrown, peer);
     }
+  }
+
+  /** On ports that hop nobody speaks version 1, which would answer a stranger. */
+  #authenticate(stream: Connection, peer: string, listener: Listener | null) {
+    return this.#gatekeeper.authenticate(stream, peer, listener === null ? "v2" : undefined);
   }
 
   /** Serves a client until its key is taken back. */
@@ -156,32 +176,59 @@ class TunServer {
 
   /** Lets the client in if a slot is or becomes free; otherwise closes without any proof. */
   async #admit(client: ServedClient): Promise<void> {
-    const { signal } = this.#o;
+    const { clock, router, signal } = this.#o;
     const { both } = client.candidate;
     const refusal = both === undefined ? null : this.#streams?.sessions.refusal(both) ?? null;
     if (both !== undefined && refusal !== null) {
       this.#said.warn("client turned away", { peer: client.peer, why: refusal.words });
       return await turnAway(client.stream, both, refusal);
     }
-    if (!await this.#slots.claim(client, signal)) {
+    const joined = this.#deviceOf(client);
+    if (joined !== null) {
+      joined.enter(client);
+      return await this.#serveBy(client, joined);
+    }
+    const device = new ServedDevice(client);
+    if (!await this.#slots.claim(device, signal)) {
       if (!signal.aborted) await this.#turnAway(client);
       return;
     }
     const lease = this.#leases?.lease(client);
     if (lease === null) {
-      this.#slots.release(client);
+      this.#slots.release(device);
       return await this.#turnAway(client);
     }
+    device.begin(new SessionMeter(clock, router.counters), lease);
+    await this.#serveBy(client, device);
+  }
+
+  /** Returns the device whose session goes on by this connection too, and keeps its place. */
+  #deviceOf({ candidate: { both } }: ServedClient): ServedDevice | null {
+    if (both?.setup.resume === undefined) return null;
+    const device = this.#devices.get(idOf(both));
+    return device === undefined || device.isEvicted ? null : device;
+  }
+
+  /** The device has a place, which it leaves with its last connection. */
+  async #serveBy(client: ServedClient, device: ServedDevice): Promise<void> {
     let isDamaged = false;
     try {
-      isDamaged = await this.#runSession(client, lease);
+      isDamaged = await this.#runSession(client, device);
     } finally {
-      this.#occupants.leave(client);
-      this.#gateways.leave(client.name, client);
-      if (lease !== undefined) this.#leases?.release(lease);
-      this.#slots.release(client);
+      if (device.leave(client)) this.#release(device, client);
     }
     if (isDamaged) await this.#gatekeeper.fallSilent(client.stream);
+  }
+
+  #release(device: ServedDevice, { name }: ServedClient): void {
+    const { lease, sessionKey } = device;
+    this.#occupants.leave(device);
+    this.#gateways.leave(name, device);
+    if (sessionKey !== null && this.#devices.get(sessionKey) === device) {
+      this.#devices.delete(sessionKey);
+    }
+    if (lease !== undefined) this.#leases?.release(lease);
+    this.#slots.release(device);
   }
 
   async #turnAway({ candidate, identity, peer, address }: ServedClient): Promise<void> {
@@ -194,44 +241,43 @@ class TunServer {
     await candidate.refuse(this.#occupants.refusal(identity));
   }
 
-  /** Runs a session to its end; returns true if it ended by a damaged record. */
-  async #runSession(client: ServedClient, lease: Lease | undefined): Promise<boolean> {
-    const { clock, router, signal } = this.#o;
+  /** Runs a connection to its end; returns true if it ended by a damaged record. */
+  async #runSession(client: ServedClient, device: ServedDevice): Promise<boolean> {
+    const { log, signal } = this.#o;
     const { candidate, peer, address } = client;
-    const meter = new SessionMeter(clock, router.counters);
-    const ended = (why: string) => ({ peer, why, ...meter.facts(client.link?.rttMs?.()) });
+    const ended = (why: string) => ({ peer, why, ...device.meter.facts(client.link?.rttMs?.()) });
     try {
-      await this.#carry(client, lease, meter);
-      this.#said.info("disconnected", ended("closed by the client"), address);
+      await this.#carry(client, device);
+      const why = "closed by the client";
+      if (device.hasOthers) log.debug("an older connection has ended", { peer, why });
+      else this.#said.info("disconnected", ended(why), address);
       return false;
     } catch (thrown) {
       if (signal.aborted) return false;
       const why = client.evictedFor ?? toTtunError(thrown).message;
-      this.#said.warn("disconnected", ended(why), address);
+      if (device.hasOthers) log.debug("an older connection has ended", { peer, why });
+      else this.#said.warn("disconnected", ended(why), address);
       return candidate.wire === "v2" && thrown instanceof ProtocolError;
     }
   }
 
-  /** Carries packets from the server's proof until the client ends the session. */
-  async #carry(
-    client: ServedClient,
-    lease: Lease | undefined,
-    meter: SessionMeter,
-  ): Promise<void> {
+  /** Carries packets from the server's proof until the client ends the connection. */
+  async #carry(client: ServedClient, device: ServedDevice): Promise<void> {
     const { router, secrets, signal } = this.#o;
     const { candidate, stream, name, peer, address } = client;
-    const addresses = lease?.addresses ?? [];
-    const { networks, text, isSecond } = this.#gateways.enter(name, client);
-    if (isSecond) {
+    const { addresses, meter } = device;
+    const isFirst = device.gateway === null;
+    const { networks, text, isSecond } = device.gateway ??= this.#gateways.enter(name, device);
+    if (isSecond && isFirst) {
       this.#said.warn(
         "two clients of one name: the networks stay behind the first until it leaves",
         { peer, name, networks: text },
       );
     }
-    this.#occupants.enter(client, client.identity);
+    if (isFirst) this.#occupants.enter(device, client.identity);
     // A client of this machine has not given its device the addresses yet.
     this.#o.onSession?.("host" in stream.remote ? stream.remote.host : undefined);
-    const entry = await this.#enter(client, addresses);
+    const entry = await this.#enter(client, device);
     const admitted = await candidate.admit(addresses, entry ?? undefined);
     await using link = admitted.link;
     client.link = admitted;
@@ -241,7 +287,7 @@ class TunServer {
       warn: (words: string, fields: LogFields = {}) => this.#said.warn(words, fields, address),
     };
     const onUp = () => {
-      this.#said.info("authenticated", {
+      this.#said.info(isFirst ? "authenticated" : "session goes on", {
         peer,
         protocol,
         ...congestionField(stream),
@@ -256,7 +302,7 @@ class TunServer {
       if (candidate.wire === "v1" && secrets.mode === "auto") warnOfV1(limited, peer);
     };
     const watch = this.#paths.watch(stream, candidate, admitted, client.listener);
-    const port = { peer, addresses, networks, traffic: meter.traffic, onUp };
+    const port = { peer, addresses, networks, traffic: meter.traffic, session: device, onUp };
     const known = {
       ...(name !== "" && { name }),
       ...(addresses.length > 0 && { addresses: addresses.map(formatCidr) }),
@@ -275,11 +321,16 @@ class TunServer {
    */
   async #enter(
     { candidate: { both }, stream }: ServedClient,
-    addresses: readonly Cidr[],
+    device: ServedDevice,
   ): Promise<SessionEntry | null> {
     if (both === undefined || this.#streams === null) return null;
-    const entry = this.#streams.sessions.enter(stream, both, setupFor(addresses, this.#o.pushed));
-    if (!("words" in entry)) return entry;
+    const setup = setupFor(device.addresses, this.#o.pushed);
+    const entry = this.#streams.sessions.enter(stream, both, setup);
+    if (!("words" in entry)) {
+      device.sessionKey = idOf(both);
+      this.#devices.set(device.sessionKey, device);
+      return entry;
+    }
     await turnAway(stream, both, entry);
     throw new TtunError("lost", `The client was turned away: ${entry.words}`);
   }

@@ -11,7 +11,7 @@ import type { PeerLink } from "../link/config.ts";
 
 /** Ends with the peer; throws what broke the link, or what the watch found. */
 export async function runSession(
-  { watch }: PeerLink,
+  { drained, watch }: PeerLink,
   link: Link,
   router: TunRouter,
   port: PortOptions,
@@ -21,6 +21,7 @@ export async function runSession(
     using _end = onAbort(tasks.signal, () => startClose(link));
     if (watch !== undefined) tasks.spawn((s) => watch(s));
     await router.session(link, port);
+    await drained?.(tasks.signal);
     tasks.cancel();
   });
 }

@@ -36,7 +36,7 @@ export interface Port {
   readonly link: Link;
   readonly queue: SendQueue;
   readonly traffic: Traffic;
-  /** As `PortOptions` has it. */
+  /** See `PortOptions`. */
   readonly session: object | undefined;
 }
 

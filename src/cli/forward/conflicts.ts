@@ -96,18 +96,13 @@ function refuseWithoutForwards(options: TunFlags): void {
   if (given !== null) throw excluding("--wire v1", given, "forwards need version 2 of the wire");
 }
 
-/** A device's session cannot go on over another connection. */
+/** Version 1 has no session that goes on from port to port. @throws {TtunError} usage */
 function refuseHops(options: TunFlags): void {
-  const isServer = !("server" in options);
-  const ends = isServer ? options.listen : [options.server];
+  if (options.wire !== "v1") return;
+  const ends = "server" in options ? [options.server] : options.listen;
   const hop = ends.find((end) => hopOf(end) !== null);
   if (hop === undefined) return;
-  const forwards = isServer ? "add --no-tun" : "forward without a device (-L, -D, -W, --no-tun)";
-  throw new TtunError(
-    "usage",
-    `Cannot carry a device's packets over ${formatEndpoint(hop)}: its session cannot go on from ` +
-      `port to port; ${forwards}, or use tcp://`,
-  );
+  throw excluding("--wire v1", formatEndpoint(hop), "ports that hop need version 2 of the wire");
 }
 
 function excluding(one: string, other: string, why: string): TtunError {

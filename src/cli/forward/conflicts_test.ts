@@ -15,16 +15,18 @@ function client(...args: string[]): boolean {
   return forwardsAlone(parsed.values);
 }
 
-Deno.test("ports that hop carry forwards, and no device", () => {
-  const refused = { kind: "usage", message: /device's packets over hop:\/\/.*or use tcp:\/\// };
+Deno.test("ports that hop carry forwards and devices, of version 2 alone", () => {
+  const refused = { kind: "usage", message: /--wire v1 and hop:\/\/.*need version 2/ };
   assert.equal(server("--no-tun", "-l", "hop://"), true);
-  assert.throws(() => server("-l", "tcp://:7", "-l", "hop://"), refused);
+  assert.equal(server("-l", "tcp://:7", "-l", "hop://"), false);
+  assert.throws(() => server("-l", "tcp://:7", "-l", "hop://", "--wire", "v1"), refused);
   const to = ["-s", "hop://example.net"];
   for (const alone of [["-L", "8080:example.net:80"], ["-D", "1080"], ["--no-tun"]]) {
     assert.equal(client(...to, ...alone), true);
   }
-  assert.throws(() => client(...to), refused);
-  assert.throws(() => client(...to, "-D", "1080", "--tun"), refused);
+  assert.equal(client(...to), false);
+  assert.equal(client(...to, "-D", "1080", "--tun"), false);
+  assert.throws(() => client(...to, "--wire", "v1"), refused);
 });
 
 Deno.test("a relay takes version 2 of the wire, and its rate takes a relay", () => {

@@ -1,8 +1,7 @@
 import { formatAddr, type HostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { HopAddress } from "../../core/hop/hop_address.ts";
+import { formatHopAddress, type HopAddress } from "../../core/hop/hop_address.ts";
 import type { TlsAddress } from "../../io/tls/tls_end.ts";
-import { formatHopAddress } from "./hop_url.ts";
 import { formatTlsAddress } from "./tls_url.ts";
 import {
   DEFAULT_PORT,

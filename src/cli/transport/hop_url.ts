@@ -1,7 +1,7 @@
 import { TtunError } from "../../base/errors.ts";
 import type { PortRange } from "../../base/port_range.ts";
 import type { HopAddress } from "../../core/hop/hop_address.ts";
-import { DEFAULT_PORT_RANGE, formatPortRange, parsePortRange } from "../../core/hop/port_range.ts";
+import { DEFAULT_PORT_RANGE, parsePortRange } from "../../core/hop/port_range.ts";
 import { readAddress } from "../command/address_args.ts";
 
 /** Reads what stands behind `hop:` in a server's URL. @throws {TtunError} usage */
@@ -16,11 +16,6 @@ export function readHopListen(rest: string): HopAddress {
   const { host, range } = split(rest);
   if (host === "" || host === "*") return { host: "", range };
   return { host: readAddress(host, { port: 1 }).host, range };
-}
-
-export function formatHopAddress({ host, range }: HopAddress): string {
-  const bracketed = host.includes(":") ? `[${host}]` : host;
-  return `hop://${bracketed}?range=${formatPortRange(range)}`;
 }
 
 function split(rest: string): { host: string; range: PortRange } {

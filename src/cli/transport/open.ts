@@ -1,7 +1,7 @@
 import { formatAddr, type HostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import type { DirectServer } from "../../app/system/tun_client_options.ts";
+import type { DirectServer } from "../../app/system/server_name.ts";
 import type { Dialer, Listener } from "../../contract/dial.ts";
 import type { KeyedHopAddress } from "../../core/hop/hop_address.ts";
 import type { LayerTools, Transport, TransportTools } from "../../io/transport.ts";

@@ -1,6 +1,5 @@
 import type { NamedKey } from "../../base/named_key.ts";
 import { formatCidr } from "../../base/addr.ts";
-import { pskKey } from "../../core/link/v1/kdf.ts";
 import { runForward } from "../forward/command.ts";
 import { forwardsAlone } from "../forward/conflicts.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
@@ -91,7 +90,7 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
   const leases = many === undefined ? null : new LeaseFile(directory, many.pool, context.log);
   const config = await planeConfig(
     options,
-    pskKey(key),
+    key,
     keys === undefined ? undefined : store!.order(keys),
     many === undefined ? undefined : {
       ...many,

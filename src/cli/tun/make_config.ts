@@ -1,11 +1,14 @@
 import { type Cidr, formatCidr, parseCidr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { NamedKey } from "../../base/named_key.ts";
+import { pskKey } from "../../core/link/v1/kdf.ts";
 import { firstHost } from "../../core/ip/address_pool.ts";
 import { LONGEST_REKEY } from "../command/session_options.ts";
 import { clientForwards, hasForwards, streamRules } from "../forward/stream_rules.ts";
 import { metricsPlace } from "../status/metrics_place.ts";
 import { statusPlace } from "../status/place.ts";
+import { hopOf } from "../transport/endpoint.ts";
+import { hopKeyFor } from "../transport/hop_key.ts";
 import { resolveListen } from "../transport/resolve_listen.ts";
 import { dnsOf, gatewayOf, pushedSettings } from "./conflicts.ts";
 import { DEFAULT_ADDRESSES } from "./default_addresses.ts";
@@ -15,7 +18,7 @@ import type { ManyClientsConfig, TunConfig } from "./plane_config.ts";
 /** Joins the options with what was read and asked for them. @throws {TtunError} usage */
 export async function planeConfig(
   options: TunFlags,
-  psk: Uint8Array,
+  key: Uint8Array,
   keys: readonly NamedKey[] | undefined,
   many: ManyClientsConfig | undefined,
   signal: AbortSignal,
@@ -35,8 +38,11 @@ export async function planeConfig(
     }
   }
   const dns = isClient ? dnsOf(options) : null;
+  const ends = isClient ? [options.server] : options.listen;
+  const hops = isClient && hopOf(options.server) !== null;
   return {
     kind: "tun",
+    ...hopKeyFor(ends, key),
     end: isClient
       ? {
         role: "client",
@@ -54,9 +60,9 @@ export async function planeConfig(
         pushed: pushedSettings(options),
         streams: streamRules(options),
       },
-    psk,
-    // Only version 2 can assign addresses, and tell keys apart.
-    wire: many === undefined && keys === undefined ? options.wire : "v2",
+    psk: pskKey(key),
+    // Only version 2 can assign addresses, tell keys apart, and go on from port to port.
+    wire: many === undefined && keys === undefined && !hops ? options.wire : "v2",
     rekeySeconds: options.rekey ?? LONGEST_REKEY,
     cipher: options.cipher,
     aead: options.aead,

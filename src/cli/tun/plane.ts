@@ -2,6 +2,7 @@ import { firstAddresses } from "../../app/net/first_addresses.ts";
 import { formatCidr, isIpAddress } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Listener } from "../../contract/dial.ts";
+import { formatHopAddress } from "../../core/hop/hop_address.ts";
 import { hasJournals } from "../../io/changes/journal_folder.ts";
 import { ownFolder } from "../status/folders.ts";
 import { CARRIER_MARK } from "./carrier_mark.ts";
@@ -18,8 +19,9 @@ import type { Platform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
 import { openWindows } from "../platform/windows.ts";
 import { runClient } from "./client_plane.ts";
-import { addressOf } from "../transport/endpoint.ts";
-import { dialerFor, listenerName, openListener, openServer } from "../transport/open.ts";
+import { hopOf, hostOf } from "../transport/endpoint.ts";
+import { keyedHop } from "../transport/hop_key.ts";
+import { dialerFor, listenerName, openLinkServer, openListener } from "../transport/open.ts";
 import type { TunConfig, TunFacts, TunStart } from "./plane_config.ts";
 import { manyClients, runServer } from "./server_plane.ts";
 import type { Tools, Tunnel } from "./tunnel.ts";
@@ -63,14 +65,16 @@ async function open(
   const net = platform.openNet({ ...config, segmentBytes, mark }, log);
   if (carrier.role === "server") prepareListens(platform);
   const listening: { name: string; listener: Listener }[] = [];
-  for (const endpoint of carrier.role === "server" ? carrier.listen : []) {
+  const listen = carrier.role === "server" ? carrier.listen : [];
+  const hops = listen.flatMap((endpoint) => hopOf(endpoint) ?? []);
+  for (const endpoint of listen.filter((endpoint) => hopOf(endpoint) === null)) {
     const listener = opened.use(openListener(endpoint, { ...tools, net }));
     listening.push({ name: listenerName(endpoint, listener), listener });
   }
   const forwards = carrier.role === "client" && carrier.forwards !== undefined
     ? openForwards(carrier.forwards, { ...tools, net, io: config.io })
     : null;
-  const server = carrier.role === "client" ? openServer(carrier.server, tools) : null;
+  const server = carrier.role === "client" ? openLinkServer(carrier.server, config, tools) : null;
   const dialer = carrier.role === "client" ? dialerFor(carrier.server, net, tools) : net;
   const gateway = openGateway(config, tools, modules.gateways);
   if (gateway !== null) opened.use(gateway);
@@ -133,12 +137,13 @@ async function open(
     new modules.dns.DnsSettings(device.name, { libc: platform.libc, log, folder }),
   );
 
+  const names = [...listening.map(({ name }) => name), ...hops.map(formatHopAddress)];
   const facts: TunFacts = {
     device: device.name,
     mtu: config.mtu,
     addresses: configured.addresses.map(formatCidr),
     routes: routes.map(formatCidr),
-    ...(listening.length > 0 && { listen: listening.map(({ name }) => name).join(" ") }),
+    ...(names.length > 0 && { listen: names.join(" ") }),
   };
   log.info(carrier.role === "server" ? "server" : "client", {
     cipher: config.cipher,
@@ -171,7 +176,21 @@ async function open(
       gateway?.started();
       return carrier.role === "client"
         ? runClient(config, { ...carrier, server: server! }, tunnel, addresses, start)
-        : runServer(config, listening.map(({ listener }) => listener), tunnel, many, start);
+        : runServer(
+          config,
+          {
+            names,
+            listeners: listening.map(({ listener }) => listener),
+            hops: {
+              ends: hops.map((hop) => keyedHop(hop, config)),
+              listen: (at, o) => net.listen(at, o),
+              portList: tools.portList,
+            },
+          },
+          tunnel,
+          many,
+          start,
+        );
     },
   };
 }
@@ -231,8 +250,8 @@ interface Modules {
 function meetsNames({ end, wire }: TunConfig): boolean {
   if (end.role === "server") return wire !== "v1";
   if (end.forwards !== undefined) return true; // a target of -R may come later
-  const server = addressOf(end.server);
-  return server !== null && !isIpAddress(server.host);
+  const host = hostOf(end.server);
+  return host !== null && !isIpAddress(host);
 }
 
 /** @throws {TtunError} system, if this system has no platform */

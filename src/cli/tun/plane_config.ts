@@ -9,8 +9,9 @@ import type { PushedSettings } from "../../core/link/v2/pushed.ts";
 import type { ClientForwards, StreamRules } from "../forward/plane_config.ts";
 import type { CommonConfig } from "../plane/common_config.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
+import type { HopKey } from "../transport/hop_key.ts";
 
-export interface TunConfig extends CommonConfig {
+export interface TunConfig extends CommonConfig, HopKey {
   readonly kind: "tun";
   readonly end:
     | {
@@ -30,7 +31,7 @@ export interface TunConfig extends CommonConfig {
       /** Absent = there are none. */
       readonly forwards?: ClientForwards;
     };
-  /** K of core/link/v1/kdf.ts. The pre-shared key itself stays in the main thread. */
+  /** K of core/link/v1/kdf.ts. The pre-shared key stays in the main thread if no ports hop. */
   readonly psk: Uint8Array;
   readonly wire: WireMode;
   /** Version 2: seconds between two changes of keys, at most. */

@@ -4,7 +4,7 @@ import type { RunContext } from "../command/context.ts";
 import { isGranted } from "../platform/permissions.ts";
 import { mayKeepState, NO_STATE_PERMISSION, stateDirectory } from "../platform/state_file.ts";
 import { linkSecret, serverToken } from "../secrets/link_secret.ts";
-import { formatEndpoint } from "../transport/endpoint.ts";
+import { formatEndpoint, hopOf } from "../transport/endpoint.ts";
 import { type KeptIdentity, keptIdentity } from "./client_identity.ts";
 import { isKnown, remember } from "./known_servers.ts";
 import type { TunClientFlags, TunFlags } from "./options.ts";
@@ -29,7 +29,9 @@ export function rememberingServer(
   const directory = stateDirectory();
   const who = whoIAm(options, keptIdentity(directory));
   const server = formatEndpoint(options.server);
-  const learns = directory !== null && options.wire === "auto";
+  // Version 1 is never spoken on ports that hop.
+  const isOpen = options.wire === "auto" && hopOf(options.server) === null;
+  const learns = directory !== null && isOpen;
   const may = (name: "read") => isGranted({ name, path: directory! });
   return {
     start: secret.then((s) => ({

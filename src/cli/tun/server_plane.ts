@@ -1,10 +1,10 @@
 import { LONGEST_PACKET } from "../../app/link/accept.ts";
 import type { ForwardCounters } from "../../app/system/forwards.ts";
+import type { HopListening } from "../../app/system/hop_listening.ts";
 import { runTunServer } from "../../app/system/tun_server.ts";
 import { counterFacts } from "../../app/tun/counters.ts";
 import { PoolRouter } from "../../app/tun/pool_router.ts";
 import { PeerRouter } from "../../app/tun/peer_router.ts";
-import { formatAddr } from "../../base/addr.ts";
 import type { Listener } from "../../contract/dial.ts";
 import { AddressPool } from "../../core/ip/address_pool.ts";
 import { ClientNetworks } from "../../core/ip/client_networks.ts";
@@ -36,9 +36,16 @@ export function manyClients({ addresses, end }: TunConfig, many: ManyClientsConf
   };
 }
 
+export interface ServerListening {
+  /** Of all places, as the log has them. */
+  readonly names: readonly string[];
+  readonly listeners: readonly Listener[];
+  readonly hops: HopListening;
+}
+
 export async function runServer(
   config: TunConfig,
-  listeners: readonly Listener[],
+  { names, listeners, hops }: ServerListening,
   tunnel: Tunnel,
   many: ManyClients,
   { s }: TunStart,
@@ -61,7 +68,7 @@ export async function runServer(
   tunnel.onReport(({ mostStreams, isWhole = false }) => {
     const sessions = tunnel.sessions.describe(mostStreams);
     return {
-      listen: listeners.map(({ addr }) => formatAddr(addr)),
+      listen: names,
       device: deviceStatus(device, tunnel.configured.addresses, counters),
       ...(isWhole && networkStatus(config.routes, tunnel)),
       ...(rules !== undefined && { connections: connectionsStatus(connections()) }),
@@ -77,6 +84,7 @@ export async function runServer(
       ...sessionOptions(config, tunnel, s, ring),
       signal,
       listeners,
+      hops,
       onSession: (host) => {
         tunnel.warmUp?.giveWay();
         keeper.sessionBegins(host);

@@ -1,4 +1,5 @@
 import type { PortRange } from "../../base/port_range.ts";
+import { formatPortRange } from "./port_range.ts";
 
 /** A host whose ports follow from a key and the time. */
 export interface HopAddress {
@@ -10,4 +11,9 @@ export interface HopAddress {
 export interface KeyedHopAddress extends HopAddress {
   /** The key in its own bytes (docs/wire/tt-v1.md, 1.1). */
   readonly key: Uint8Array;
+}
+
+export function formatHopAddress({ host, range }: HopAddress): string {
+  const bracketed = host.includes(":") ? `[${host}]` : host;
+  return `hop://${bracketed}?range=${formatPortRange(range)}`;
 }
