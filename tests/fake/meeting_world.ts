@@ -58,6 +58,8 @@ export class MeetingWorld implements AsyncDisposable {
   readonly streams = new CountedStreams(this.net);
   readonly ciphers = new CountedCiphers();
   readonly kept = keptLog(this.clock);
+  /** Addresses that the two ends have dialled, but for the server's. */
+  readonly dialled: { readonly from: string; readonly to: HostPort }[] = [];
   readonly #o: MeetingWorldOptions;
   readonly #stop = new AbortController();
   readonly #running: Promise<unknown>[] = [];
@@ -152,6 +154,22 @@ export class MeetingWorld implements AsyncDisposable {
     return { outbound: client.outbound, failed };
   }
 
+  /** A session with the server, of a client that does as the test wants; it ends with the world. */
+  openVia(host: string): MuxOutbound {
+    const { clock, signal } = this;
+    const stack = new DisposableStack();
+    const client = openLinkClient({
+      ...{ clock, log: this.kept.log, keepMs: 0, signal, retries: 0, endsWithSession: true },
+      server: VIA,
+      dialer: this.streams.dialer(host),
+      resolver: { resolve: () => Promise.resolve([VIA.host]) },
+      secrets: this.secrets("via"),
+      instance: seededRng(1000 + ++this.#seed)(16),
+    }, stack);
+    this.#run(client.run(signal).finally(() => stack.dispose()));
+    return client.outbound;
+  }
+
   /** Has bytes echoed by the other end; returns how many milliseconds that took. */
   async exchange(outbound: MuxOutbound, size = 100_000): Promise<number> {
     const { clock, signal } = this;
@@ -200,7 +218,9 @@ export class MeetingWorld implements AsyncDisposable {
     return {
       start: (to, o, events) => {
         const at = requireHostPort(to);
-        if (at.host === VIA.host || passes(host, at)) return inner.start(to, o, events);
+        if (at.host === VIA.host) return inner.start(to, o, events);
+        this.dialled.push({ from: host, to: at });
+        if (passes(host, at)) return inner.start(to, o, events);
         const words = `Cannot connect to ${at.host}: no way`;
         events.failed(new UnreachableError("refused", words));
       },

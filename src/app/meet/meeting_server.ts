@@ -43,6 +43,8 @@ export interface MeetingClient {
   readonly from: Addr;
   /** Name of its key; "" where there is one. */
   readonly account: string;
+  /** False while its session has no connection; absent = it is not known. */
+  readonly isConnected?: boolean;
 }
 
 /** An end's stream, with what ends its service. */
@@ -80,7 +82,11 @@ export class MeetingServer implements Disposable {
   async serve(stream: Stream, client: MeetingClient): Promise<void> {
     const { clock, said } = this.#o;
     const over = Promise.withResolvers<void>();
-    const end = this.#meetings.enter(observedOf(client.from), clock.now());
+    const isConnected = () => client.isConnected !== false;
+    const end = this.#meetings.enter(
+      { observed: observedOf(client.from), isConnected },
+      clock.now(),
+    );
     this.#served.set(end, { stream, client, over });
     this.#schedule();
     try {

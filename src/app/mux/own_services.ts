@@ -16,6 +16,7 @@ export const SpeedtestWish = { send: 0, receive: 1 } as const;
 interface Client {
   readonly from: Addr;
   readonly account: string;
+  readonly isConnected?: boolean;
 }
 
 /** A service with places of its own. */

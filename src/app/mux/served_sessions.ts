@@ -196,6 +196,9 @@ export class ServedSessions implements Disposable {
     const client: SessionClient = {
       from: stream.remote,
       account,
+      get isConnected() {
+        return held.session.carriers.length > 0;
+      },
       get mux() {
         return held.session.mux;
       },

@@ -23,6 +23,8 @@ export interface StreamOwner {
   readonly from: Addr;
   /** Name of its key; "" where all have the same key. */
   readonly account: string;
+  /** False while its session has no connection; absent = it is not known. */
+  readonly isConnected?: boolean;
 }
 
 /** State that all streams share which the other end has opened. */

@@ -34,10 +34,17 @@ export type MeetingStep =
   /** Carry bytes between the two from now on, behind what was sent; tell of the end by `unrelayed`. */
   | { readonly kind: "relay"; readonly dials: MeetingEnd; readonly listens: MeetingEnd };
 
-/** One end's stream. */
-export class MeetingEnd {
+/** Facts about an end's connection. */
+export interface EndOrigin {
   /** Address from which it comes; null = none. */
   readonly observed: HostPort | null;
+  /** False once the connection is lost, though its client may come back by another one. */
+  readonly isConnected: () => boolean;
+}
+
+/** One end's stream. */
+export class MeetingEnd {
+  readonly origin: EndOrigin;
   join: Join | null = null;
   ready: Ready | null = null;
   /** Null: in none (yet), or no more. */
@@ -45,8 +52,8 @@ export class MeetingEnd {
   /** Time at which it has waited too long. */
   dueAt: number;
 
-  constructor(observed: HostPort | null, dueAt: number) {
-    this.observed = observed;
+  constructor(origin: EndOrigin, dueAt: number) {
+    this.origin = origin;
     this.dueAt = dueAt;
   }
 }
@@ -92,9 +99,8 @@ export class Meetings {
     return this.#relays;
   }
 
-  /** `observed`: the address from which the end comes. */
-  enter(observed: HostPort | null, now: number): MeetingEnd {
-    const end = new MeetingEnd(observed, now + JOIN_MS);
+  enter(origin: EndOrigin, now: number): MeetingEnd {
+    const end = new MeetingEnd(origin, now + JOIN_MS);
     this.#ends.add(end);
     return end;
   }
@@ -158,7 +164,8 @@ export class Meetings {
     let meeting = this.#meetings.get(id);
     const before = meeting?.ends.get(join.side);
     if (before !== undefined) {
-      if (!constantTimeEqual(before.join!.end, join.end)) {
+      const isOwn = constantTimeEqual(before.join!.end, join.end);
+      if (!isOwn && before.origin.isConnected()) {
         return [...this.#refuse(end, "taken"), ...this.left(end, now)];
       }
       steps.push(...this.#refuse(before, "replaced"));
@@ -177,7 +184,7 @@ export class Meetings {
     meeting.ends.set(join.side, end);
     end.meeting = meeting;
     end.dueAt = now + JOIN_MS;
-    const { observed } = end;
+    const { observed } = end.origin;
     steps.push({ kind: "send", to: end, message: { kind: "joined", number, observed } });
     return steps;
   }

@@ -19,8 +19,12 @@ class World {
     this.meetings = new Meetings({ relays });
   }
 
+  /** Ends whose connection is lost. */
+  readonly lost = new Set<string>();
+
   enter(name: string): MeetingEnd {
-    const end = this.meetings.enter(HERE, this.now);
+    const origin = { observed: HERE, isConnected: () => !this.lost.has(name) };
+    const end = this.meetings.enter(origin, this.now);
     this.#names.set(end, name);
     return end;
   }
@@ -116,6 +120,16 @@ Deno.test("a third end is refused, and one that comes again takes its own place"
   assert.deepEqual(world.leave(l), []);
   assert.deepEqual(world.ready(again), [], "a second after the last time at the earliest");
   assert.deepEqual(world.tick(1000), ["L go 20", "D go 20"]);
+});
+
+Deno.test("whoever has lost its connection keeps no other out", () => {
+  const world = new World();
+  world.pair();
+  world.lost.add("D");
+  const next = world.enter("N");
+  assert.deepEqual(world.join(next, "dials"), ["D refused replaced", "close D", "N joined 0"]);
+  world.now += 1000;
+  assert.deepEqual(world.ready(next), ["L go 20", "N go 20"]);
 });
 
 Deno.test("an end that leaves is missed, and another may come", () => {
