@@ -14,10 +14,24 @@ const DIGEST_SIZE = 32;
 
 /** SHA-256 of a certificate (DER). */
 export function digestOf(call: LibsslSymbols, certificate: Deno.PointerValue): Uint8Array {
+  return hashOf(call, certificate, call.EVP_sha256());
+}
+
+/** BLAKE2s-256 of a certificate (DER), to which links are bound (docs/wire/link-v2.md, B). */
+export function bindingOf(call: LibsslSymbols, certificate: Deno.PointerValue): Uint8Array {
+  return hashOf(call, certificate, call.EVP_blake2s256());
+}
+
+/** `hash` gives 32 bytes. */
+function hashOf(
+  call: LibsslSymbols,
+  certificate: Deno.PointerValue,
+  hash: Deno.PointerValue,
+): Uint8Array {
   const digest = new Uint8Array(DIGEST_SIZE);
   const size = new Uint32Array(1);
   const bytes = new Uint8Array(size.buffer);
-  call.X509_digest(certificate, call.EVP_sha256(), digest, bytes);
+  call.X509_digest(certificate, hash, digest, bytes);
   return digest;
 }
 

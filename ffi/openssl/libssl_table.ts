@@ -39,6 +39,7 @@ const TABLE = {
   X509_digest: { parameters: ["pointer", "pointer", "buffer", "buffer"], result: "i32" },
   X509_verify_cert_error_string: { parameters: ["i64"], result: "pointer" },
   EVP_sha256: { parameters: [], result: "pointer" },
+  EVP_blake2s256: { parameters: [], result: "pointer" },
   EVP_PKEY_CTX_new_from_name: { parameters: ["pointer", "buffer", "pointer"], result: "pointer" },
   EVP_PKEY_CTX_free: { parameters: ["pointer"], result: "void" },
   EVP_PKEY_keygen_init: { parameters: ["pointer"], result: "i32" },

@@ -1,6 +1,6 @@
 import { TtunError } from "../../src/base/errors.ts";
 import { cString } from "../native.ts";
-import { digestOf, makeCertificate } from "./certificate.ts";
+import { bindingOf, digestOf, makeCertificate } from "./certificate.ts";
 import type { LibsslSymbols } from "./libssl_table.ts";
 import { takeError, type VerifyWords } from "./tls_failure.ts";
 import { TlsSession } from "./tls_session.ts";
@@ -59,6 +59,12 @@ export class TlsContext implements Disposable {
   get ownDigest(): Uint8Array | null {
     const certificate = this.#call.SSL_CTX_get0_certificate(this.#pointer);
     return certificate === null ? null : digestOf(this.#call, certificate);
+  }
+
+  /** BLAKE2s-256 of it, to which links are bound. */
+  get ownBinding(): Uint8Array | null {
+    const certificate = this.#call.SSL_CTX_get0_certificate(this.#pointer);
+    return certificate === null ? null : bindingOf(this.#call, certificate);
   }
 
   /**

@@ -1,5 +1,5 @@
 import { TtunError } from "../../src/base/errors.ts";
-import { digestOf } from "./certificate.ts";
+import { bindingOf, digestOf } from "./certificate.ts";
 import type { LibsslSymbols } from "./libssl_table.ts";
 import { takeError, TlsFailure, type VerifyWords } from "./tls_failure.ts";
 
@@ -97,10 +97,19 @@ export class TlsSession implements Disposable {
 
   /** SHA-256 of the peer's certificate (DER); null if it has none. */
   get peerDigest(): Uint8Array | null {
+    return this.#ofCertificate(digestOf);
+  }
+
+  /** BLAKE2s-256 of it, to which links are bound. */
+  get peerBinding(): Uint8Array | null {
+    return this.#ofCertificate(bindingOf);
+  }
+
+  #ofCertificate(hash: typeof digestOf): Uint8Array | null {
     const certificate = this.#call.SSL_get1_peer_certificate(this.#living());
     if (certificate === null) return null;
     try {
-      return digestOf(this.#call, certificate);
+      return hash(this.#call, certificate);
     } finally {
       this.#call.X509_free(certificate);
     }

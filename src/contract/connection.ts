@@ -13,6 +13,11 @@ export interface Connection extends Stream {
   stats(): ConnectionStats;
   /** The system's name of its congestion control; "" where the system does not tell. */
   readonly congestion: string;
+  /**
+   * Hash of the certificate that the connection's server showed, to which a link on it is bound: a
+   * man in the middle has another one (docs/wire/link-v2.md, B). Absent = there is none to bind to.
+   */
+  readonly binding?: Uint8Array | undefined;
   /** Sets what it can; returns the kernel's names of the options that it could not set. */
   setOptions(options: SocketOptions): string[];
 }

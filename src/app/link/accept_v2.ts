@@ -10,7 +10,7 @@ import {
   type PushedSettings,
 } from "../../core/link/v2/pushed.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
-import { suspectMitm } from "../../core/link/v2/handshake.ts";
+import { MitmSuspected } from "../../core/link/v2/handshake.ts";
 import { ServerHandshake } from "../../core/link/v2/server_handshake.ts";
 import { Capability, type Offer, type ServerSetup } from "../../core/link/v2/setup.ts";
 import { addressGroup } from "../net/address_group.ts";
@@ -114,7 +114,7 @@ export async function proveClient(
   using stack = new DisposableStack();
   const { clock } = o;
   const handshake = stack.use(
-    new ServerHandshake(handshakeConfig(secrets, offer), {
+    new ServerHandshake(handshakeConfig(secrets, offer, stream), {
       hello,
       padding,
       unixMs: secrets.wallClock(),
@@ -128,7 +128,7 @@ export async function proveClient(
     if (handshake.isHalfDone) halfDoneAt ??= clock.now();
     const got = await readSome(stream, buffer).catch((error) => {
       const isSuspicious = halfDoneAt !== null && clock.now() - halfDoneAt >= SUSPICIOUS;
-      throw isSuspicious ? suspectMitm(error) : error;
+      throw isSuspicious ? new MitmSuspected(error) : error;
     });
     setup = feedV2(handshake, buffer.subarray(0, got));
   }
@@ -145,7 +145,9 @@ function feedV2(
   try {
     return handshake.feed(chunk);
   } catch (error) {
-    if (error instanceof TtunError && error.kind !== "internal") throw new Stranger(error.message);
+    if (error instanceof TtunError && error.kind !== "internal") {
+      throw new Stranger(error.message, { cause: error });
+    }
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import type { Cidr } from "../../base/addr.ts";
 import type { LogFields } from "../../base/log.ts";
 import { Offload } from "../../contract/batch.ts";
+import type { Connection } from "../../contract/connection.ts";
 import type { Link } from "../../contract/link.ts";
 import { CIPHER_NAMES, type CipherName } from "../../contract/cipher.ts";
 import type { Rng } from "../../contract/host.ts";
@@ -61,6 +62,8 @@ export interface PeerLink {
   readonly probe?: (signal: AbortSignal) => Promise<boolean>;
 }
 
+const NO_BINDING = new Uint8Array();
+
 function offloadBits(takes: number): number {
   return ((takes & Offload.tcp) !== 0 ? Capability.tcpOffload : 0) |
     ((takes & Offload.udp) !== 0 ? Capability.udpOffload : 0);
@@ -75,13 +78,18 @@ export function packetOffer(takes: number): Offer {
   };
 }
 
-export function handshakeConfig(o: WireSecrets, offer: Offer): HandshakeConfig {
+/** The third argument is the connection of the handshake. */
+export function handshakeConfig(
+  o: WireSecrets,
+  offer: Offer,
+  { binding = NO_BINDING }: Pick<Connection, "binding">,
+): HandshakeConfig {
   return {
     s: o.s,
     makeCipher: o.v1.makeCipher,
     keyExchange: o.keyExchange,
     rng: o.rng,
-    binding: new Uint8Array(),
+    binding,
     offer,
     costs: o.costs?.(),
     ciphers: [o.v1.cipher, ...CIPHER_NAMES.filter((name) => name !== o.v1.cipher)],

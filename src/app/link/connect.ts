@@ -135,7 +135,7 @@ class Meeting {
       this.#requestOfPackets();
     const { resume } = request;
     using handshake = new ClientHandshake(
-      handshakeConfig(secrets, streams?.offer(packets) ?? packets),
+      handshakeConfig(secrets, streams?.offer(packets) ?? packets, this.#stream),
       {
         sessionIdentity: {
           ...request.identity,

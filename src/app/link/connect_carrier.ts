@@ -2,7 +2,7 @@ import { TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
 import { ClientHandshake } from "../../core/link/v2/client_handshake.ts";
-import type { LinkSession } from "../../core/link/v2/handshake.ts";
+import { type LinkSession, MitmSuspected } from "../../core/link/v2/handshake.ts";
 import type { Offer, ServerSetup, SessionIdentity } from "../../core/link/v2/setup.ts";
 import { read, write } from "../loop/stream_io.ts";
 import { HANDSHAKE_DEADLINE } from "../net/stranger.ts";
@@ -35,7 +35,7 @@ export async function connectCarrier(
     isLate = true;
     stream.reset();
   });
-  using handshake = new ClientHandshake(handshakeConfig(secrets, offer), {
+  using handshake = new ClientHandshake(handshakeConfig(secrets, offer, stream), {
     sessionIdentity: identity,
     ...(resume !== undefined && { resume }),
     pads: true,
@@ -44,7 +44,8 @@ export async function connectCarrier(
   try {
     return await meet(stream, handshake, o.proved);
   } catch (error) {
-    throw isLate ? noAnswer(stream.peer) : error;
+    if (!isLate) throw error;
+    throw isSuspicious(stream, handshake) ? new MitmSuspected(error) : noAnswer(stream.peer);
   }
 }
 
@@ -57,7 +58,10 @@ async function meet(
   const buffer = new Uint8Array(BUFFER);
   for (;;) {
     const got = await readOrEnd(stream, buffer);
-    if (got === null) throw ended(stream.peer, handshake.isAnswered);
+    if (got === null) {
+      const error = ended(stream.peer, handshake.isAnswered);
+      throw isSuspicious(stream, handshake) ? new MitmSuspected(error) : error;
+    }
     for (const step of handshake.feed(buffer.subarray(0, got))) {
       if (step.kind === "done") return step;
       if (step.kind === "stranger") throw notVersion2(stream.peer);
@@ -65,6 +69,11 @@ async function meet(
       await write(stream, step.bytes);
     }
   }
+}
+
+/** A server that has proved the key, and then says nothing, may have seen another certificate. */
+function isSuspicious({ binding }: Connection, { isAnswered }: ClientHandshake): boolean {
+  return binding !== undefined && isAnswered;
 }
 
 /** A reset is an end: version 1 leaves bytes of the hello unread. */

@@ -17,6 +17,8 @@ export interface CurrentSessionOptions {
   readonly instance: Uint8Array;
   /** Milliseconds that a session without a connection is kept. */
   readonly keepMs: number;
+  /** Milliseconds that an open waits for a session; absent = longer than a handshake takes. */
+  readonly openWaitMs?: number | undefined;
   /** Has the session while there is one. */
   readonly sessions?: SessionList | undefined;
 }
@@ -33,7 +35,7 @@ export class CurrentSession {
 
   constructor(o: CurrentSessionOptions) {
     this.#o = o;
-    this.outbound = new MuxOutbound(o.clock);
+    this.outbound = new MuxOutbound(o.clock, o.openWaitMs);
     this.listens = new RemoteListens(o.clock);
   }
 

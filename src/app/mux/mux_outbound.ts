@@ -42,12 +42,15 @@ const WHY: Partial<Record<Failure, string>> = {
 /** Opens streams on the session that there is; without one they wait for it a while. */
 export class MuxOutbound implements Outbound<ForwardTarget> {
   readonly #clock: Clock;
+  readonly #waitMs: number;
   readonly #waiting = new Set<Opening>();
   #session: StreamSession | null = null;
   #isClosed = false;
 
-  constructor(clock: Clock) {
+  /** Opens wait `waitMs` milliseconds for a session; Infinity = as long as it takes. */
+  constructor(clock: Clock, waitMs = SESSION_MS) {
     this.#clock = clock;
+    this.#waitMs = waitMs;
   }
 
   /** Null: there is none for now. */
@@ -113,7 +116,7 @@ export class MuxOutbound implements Outbound<ForwardTarget> {
     if (this.#isClosed || this.#waiting.size >= MOST_WAITING) {
       return opening.fail("tunnel", "there is no connection to the server");
     }
-    opening.wait(this.#clock);
+    opening.wait(this.#clock, this.#waitMs);
   }
 }
 
@@ -156,13 +159,11 @@ class Opening {
     this.#waiting = waiting;
   }
 
-  wait(clock: Clock): void {
+  wait(clock: Clock, ms: number): void {
     const { signal, cancel = signal } = this.#o;
     this.#waiting.add(this);
-    this.#timer = clock.after(
-      SESSION_MS,
-      () => void this.fail("tunnel", "there is no connection to the server"),
-    );
+    const late = () => void this.fail("tunnel", "there is no connection to the server");
+    if (ms < Infinity) this.#timer = clock.after(ms, late);
     this.#registration = onAbort(cancel, this.#cancelled);
   }
 

@@ -29,6 +29,8 @@ export interface MuxServerOptions extends Omit<ServedSessionsOptions, "said"> {
   readonly limits?: PendingLimits | undefined;
   /** Facts about a connection for the log. */
   readonly facts?: (stream: Connection) => LogFields;
+  /** Called for each connection whose client has not proved a key. */
+  readonly onRejected?: (error: TtunError) => void;
 }
 
 /** Serves clients that want streams alone, from a connection's proof to its end. */
@@ -94,6 +96,9 @@ export class MuxServer implements Disposable {
     if (error instanceof TtunError && error.kind === "internal") {
       this.#o.log.error(error.message, { peer });
     }
+    this.#o.onRejected?.(
+      error instanceof TtunError ? error : new TtunError("auth", error.message, { cause: error }),
+    );
   }
 
   /**

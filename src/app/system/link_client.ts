@@ -36,7 +36,7 @@ export interface LinkClientOptions {
  * `stack` owns what it needs.
  */
 export function openLinkClient(
-  o: LinkClientOptions & { readonly endsWithSession: boolean },
+  o: LinkClientOptions & { readonly endsWithSession: boolean; readonly openWaitMs?: number },
   stack: DisposableStack,
 ): MuxClient {
   const tuner = new Tuner(o.log, o.congestion);

@@ -19,13 +19,15 @@ export interface OpenTlsOptions {
   readonly late: () => Error;
   /** Judges the peer. Throws if it is not the right one. */
   readonly judge: (session: TlsSession) => void;
+  /** Returns what links on the connection are bound to; absent = nothing. */
+  readonly bindingOf?: (session: TlsSession) => Uint8Array;
 }
 
 /** Runs the handshake of either end on a stream. Owns the stream, and the session that `begin` makes. */
 export function openTls(
   stream: Connection,
   begin: () => TlsSession,
-  { clock, signal, cancel, timeoutMs, late, judge }: OpenTlsOptions,
+  { clock, signal, cancel, timeoutMs, late, judge, bindingOf }: OpenTlsOptions,
   events: DialEvents,
 ): void {
   let session: TlsSession;
@@ -41,7 +43,10 @@ export function openTls(
   const end = (failure: { readonly error: unknown } | null): boolean | void => {
     if (waiting.disposed) return true;
     waiting.dispose();
-    if (failure === null) return events.connected(new TlsStream(pipe, { signal, clock }));
+    if (failure === null) {
+      const binding = bindingOf?.(session);
+      return events.connected(new TlsStream(pipe, { signal, clock, binding }));
+    }
     session[Symbol.dispose]();
     startClose(stream);
     return events.failed(failure.error);

@@ -22,10 +22,12 @@ export interface TlsStreamOptions {
   readonly clock: Clock;
   /** Closes the connection with the signal's reason; absent = it lives under the same signal. */
   readonly close?: (reason: unknown) => void;
+  readonly binding?: Uint8Array | undefined;
 }
 
 /** TLS over a connection, whose handshake is complete. Owns connection and session. */
 export class TlsStream implements Connection {
+  readonly binding: Uint8Array | undefined;
   readonly #pipe: TlsPipe;
   readonly #inner: Connection;
   readonly #clock: Clock;
@@ -39,7 +41,8 @@ export class TlsStream implements Connection {
   /** An end of writing that waits for room. */
   #ending: PromiseWithResolvers<void> | null = null;
 
-  constructor(pipe: TlsPipe, { signal, clock, close = () => {} }: TlsStreamOptions) {
+  constructor(pipe: TlsPipe, { signal, clock, close = () => {}, binding }: TlsStreamOptions) {
+    this.binding = binding;
     this.#pipe = pipe;
     this.#inner = pipe.inner;
     this.#clock = clock;

@@ -98,17 +98,19 @@ export function readOrSuspect(opener: RecordOpener, held: InputBuffer): FirstRec
     return readFirstRecord(opener, held);
   } catch (cause) {
     const isClosed = cause instanceof ProtocolError && cause.reason === "cannot_open";
-    throw wasFirst && opener.counter <= 1 && isClosed ? suspectMitm(cause) : cause;
+    throw wasFirst && opener.counter <= 1 && isClosed ? new MitmSuspected(cause) : cause;
   }
 }
 
-/** Returns the error for a peer that has proved the key on another connection than this one. */
-export function suspectMitm(cause: unknown): TtunError {
-  return new TtunError(
-    "auth",
-    "Cannot authenticate the peer: the two ends saw different connections; someone may be in the middle",
-    { cause },
-  );
+/** The peer has proved the key on another connection than this one. */
+export class MitmSuspected extends TtunError {
+  constructor(cause: unknown) {
+    super(
+      "auth",
+      "Cannot authenticate the peer: the two ends saw different connections; someone may be in the middle",
+      { cause },
+    );
+  }
 }
 
 export function alreadyOver(): ProtocolError {

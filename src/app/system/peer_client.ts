@@ -1,0 +1,86 @@
+import { TtunError } from "../../base/errors.ts";
+import type { Dialer } from "../../contract/dial.ts";
+import type { Resolver } from "../../contract/host.ts";
+import { PeerClosed } from "../../core/link/v2/handshake.ts";
+import { ConnectError } from "../net/connect_error.ts";
+import { tell } from "../net/dial_events.ts";
+import { openLinkClient } from "./link_client.ts";
+import {
+  otherKey,
+  peerLost,
+  type PeerSessionOptions,
+  PIPE,
+  PIPE_END,
+  pipeScope,
+  retryBroken,
+} from "./peer_session.ts";
+
+export interface PeerClientOptions extends PeerSessionOptions {
+  /** 16 random bytes that identify this process. */
+  readonly instance: Uint8Array;
+}
+
+/**
+ * Carries bytes between standard input and output and a peer that waits for this end, until both
+ * ways have ended and each end has written all that came.
+ * @throws {TtunError} auth, unreachable, lost; the signal's reason
+ */
+export async function runPeerClient(o: PeerClientOptions): Promise<void> {
+  await retryBroken(o, (proved) => runOnce(o, proved));
+}
+
+async function runOnce(o: PeerClientOptions, proved: () => void): Promise<void> {
+  const { stdio, reach, keepMs, onUp } = o;
+  const dialer: Dialer<void> = {
+    start: (_, { signal }, events) => tell(events, reach(signal)),
+  };
+  let isUp = false;
+  try {
+    await pipeScope(o, ({ tasks, relays, stack }) => {
+      const client = openLinkClient({
+        ...o,
+        server: { name: "the peer", dialer },
+        ...NOTHING_TO_RESOLVE,
+        retries: keepMs > 0 ? Infinity : 0,
+        endsWithSession: true,
+        openWaitMs: Infinity,
+      }, stack);
+      tasks.spawn((signal) => client.run(signal));
+      tasks.spawn(async (signal) => {
+        const { outbound } = client;
+        await using stream = await outbound.openService(PIPE, { signal });
+        isUp = true;
+        proved();
+        onUp();
+        await relays.run(stdio, stream);
+        await using _end = await outbound.openService(PIPE_END, { signal });
+        tasks.cancel();
+      });
+    });
+  } catch (thrown) {
+    o.signal.throwIfAborted();
+    throw isUp ? endOf(thrown) : beginningOf(thrown);
+  }
+}
+
+/** Connections with a peer are made by `reach` alone. */
+const NOTHING_TO_RESOLVE = {
+  dialer: {
+    start: (_to, _o, events) => events.failed(noAddress()),
+  } satisfies Dialer,
+  resolver: { resolve: () => Promise.reject(noAddress()) } satisfies Resolver,
+};
+
+function noAddress(): TtunError {
+  return new TtunError("internal", "Cannot dial an address here: a peer is reached otherwise");
+}
+
+function beginningOf(thrown: unknown): unknown {
+  if (thrown instanceof PeerClosed || !(thrown instanceof TtunError)) return thrown;
+  const isUnproved = ["auth", "protocol", "timeout"].includes(thrown.kind);
+  return isUnproved ? otherKey(thrown) : thrown;
+}
+
+function endOf(thrown: unknown): unknown {
+  return thrown instanceof ConnectError ? peerLost() : thrown;
+}

@@ -1,0 +1,88 @@
+import { TtunError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { Clock } from "../../contract/host.ts";
+import { MitmSuspected } from "../../core/link/v2/handshake.ts";
+import type { Stream } from "../../contract/stream.ts";
+import type { WireSecrets } from "../link/config.ts";
+import { sleep } from "../loop/sleep.ts";
+import { type RelayScope, relayScope } from "../net/relay_scope.ts";
+
+const CHUNK = 64 * 1024;
+
+/** Services by which an end of a pipe asks for it, and says that it has written all that came. */
+export const PIPE = "pipe";
+export const PIPE_END = "pipe-end";
+
+/** Milliseconds from an attempt whose connection broke at once to the next. */
+const PAUSE_MS = 300;
+
+/** Attempts that may break at once, one after the other. */
+const MOST_ATTEMPTS = 5;
+
+/** Two ends of a pipe, whose bytes go over a session of link version 2. */
+export interface PeerSessionOptions {
+  /** Standard input and output; the caller's. */
+  readonly stdio: Stream;
+  /** Connects with the peer anew. The connection is the callee's. @throws {TtunError} unreachable */
+  readonly reach: (signal: AbortSignal) => Promise<Connection>;
+  readonly secrets: WireSecrets;
+  /** Milliseconds that the pipe waits for another connection; 0 = it ends with its first one. */
+  readonly keepMs: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  /** The peer has proved the key. */
+  readonly onUp: () => void;
+}
+
+/** Runs what carries bytes; its end ends all. */
+export async function pipeScope(
+  { clock, signal }: Pick<PeerSessionOptions, "clock" | "signal">,
+  body: (scope: RelayScope) => void,
+): Promise<void> {
+  const limits = { idleMs: Infinity, halfClosedMs: Infinity };
+  await relayScope({ clock, signal, limits, chunk: CHUNK }, body);
+}
+
+/**
+ * Runs `attempt` until one does more than break before the peer has proved the key: the peer had
+ * given that connection up when it came, or another program has closed it. @throws what it throws
+ */
+export async function retryBroken(
+  { clock, log, signal }: Pick<PeerSessionOptions, "clock" | "log" | "signal">,
+  attempt: (proved: () => void) => Promise<void>,
+): Promise<void> {
+  for (let left = MOST_ATTEMPTS;; left--) {
+    let isProved = false;
+    try {
+      return await attempt(() => void (isProved = true));
+    } catch (error) {
+      signal.throwIfAborted();
+      const isBroken = error instanceof TtunError && error.kind === "lost";
+      if (!isBroken || isProved || left <= 1) throw error;
+      log.warn("the connection broke at once: trying again", { why: error.message });
+    }
+    await sleep(clock, PAUSE_MS, signal);
+  }
+}
+
+/** Says what may be wrong when the peer does not prove the key. */
+export function otherKey(cause: TtunError): TtunError {
+  for (let one: unknown = cause; one instanceof Error; one = one.cause) {
+    if (one instanceof MitmSuspected) return one;
+  }
+  return new TtunError(
+    "auth",
+    "Cannot authenticate the peer: it has another key, or none, or is no ttun; both ends take the " +
+      `same one by --key-file, TTUN_KEY or --key (${cause.message})`,
+    { cause },
+  );
+}
+
+export function peerLost(): TtunError {
+  return new TtunError(
+    "lost",
+    "Lost the connection with the peer before its end: the last bytes may be missing",
+  );
+}
