@@ -107,6 +107,10 @@ async function dispatch(
   const found = find(word, level);
   if (found === undefined) return refuse(unknownCommand(word, rest, level), level.usage());
   if ("commands" in found) return await dispatch(rest, found, origin);
+  const further = findFurther(found, rest[0]);
+  if (further !== undefined) {
+    return await runCommand(further.name, further.command, rest.slice(1), origin);
+  }
   return await runCommand(found.name, found.command, rest, origin);
 }
 
@@ -135,7 +139,8 @@ async function help([word, ...rest]: readonly string[], level: Level): Promise<n
   }
   if (found === undefined) return refuse(unknownPage(word, level), level.usage());
   if ("commands" in found) return await help(rest, found);
-  await print(commandHelp(found.name, found.command));
+  const { name, command } = findFurther(found, rest[0]) ?? found;
+  await print(commandHelp(name, command));
   return 0;
 }
 
@@ -153,6 +158,14 @@ function find(word: string, { words, commands }: Level): NamedCommand | Level | 
   if (name === undefined || found === undefined) return undefined;
   if (isGroup(found)) return groupLevel(name, found);
   return { name: [...words, name].join(" "), command: found };
+}
+
+function findFurther(
+  { name, command: { further } }: NamedCommand,
+  word: string | undefined,
+): NamedCommand | undefined {
+  if (word === undefined || !Object.hasOwn(further, word)) return undefined;
+  return { name: `${name} ${word}`, command: further[word]! };
 }
 
 function unknownPage(word: string, level: Level): TtunError {

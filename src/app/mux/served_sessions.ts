@@ -46,6 +46,8 @@ export interface ServedSessionsOptions {
   readonly sessions?: SessionList | undefined;
   /** Answers a stream that a client has opened. */
   readonly onOpened: (stream: MuxStream, open: Open, client: SessionClient) => void;
+  /** Returns why a client may begin no session; null: it may. Absent = all may. */
+  readonly admits?: (client: ProvedClient) => TurnedAway | null;
   readonly said: RateLimitedLog;
 }
 
@@ -112,6 +114,11 @@ export class ServedSessions implements Disposable {
     this.#places = new Quota(o.sessionLimits ?? SESSIONS);
   }
 
+  /** A session has a connection. */
+  get hasCarriers(): boolean {
+    return this.#carried.size > 0;
+  }
+
   /**
    * Has a client come by another connection within so many seconds, if `stream` is its newest.
    * Returns false where no client has come by `stream` yet.
@@ -129,7 +136,7 @@ export class ServedSessions implements Disposable {
     const { setup } = client;
     const held = this.#sessions.get(idOf(client)) ?? null;
     if (setup.resume !== undefined) return this.#resumeRefusal(client, held);
-    if (held === null) return null;
+    if (held === null) return this.#o.admits?.(client) ?? null;
     return { code: CloseCode.notAllowed, words: "this session is there already" };
   }
 

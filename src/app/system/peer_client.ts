@@ -6,16 +6,21 @@ import { ConnectError } from "../net/connect_error.ts";
 import { tell } from "../net/dial_events.ts";
 import { openLinkClient } from "./link_client.ts";
 import {
+  isBroken,
   otherKey,
   peerLost,
   type PeerSessionOptions,
   PIPE,
   PIPE_END,
   pipeScope,
+  type ReachPeer,
   retryBroken,
 } from "./peer_session.ts";
 
 export interface PeerClientOptions extends PeerSessionOptions {
+  readonly reach: ReachPeer;
+  /** Another attempt may do better; absent = where the connection broke at once. */
+  readonly mayRetry?: (error: TtunError) => boolean;
   /** 16 random bytes that identify this process. */
   readonly instance: Uint8Array;
 }
@@ -26,7 +31,7 @@ export interface PeerClientOptions extends PeerSessionOptions {
  * @throws {TtunError} auth, unreachable, lost; the signal's reason
  */
 export async function runPeerClient(o: PeerClientOptions): Promise<void> {
-  await retryBroken(o, (proved) => runOnce(o, proved));
+  await retryBroken(o, (proved) => runOnce(o, proved), o.mayRetry ?? isBroken);
 }
 
 async function runOnce(o: PeerClientOptions, proved: () => void): Promise<void> {

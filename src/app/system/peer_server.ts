@@ -1,85 +1,165 @@
 import { TtunError } from "../../base/errors.ts";
-import { abortable } from "../../base/scope.ts";
+import { abortable, type Scope } from "../../base/scope.ts";
+import type { Listener } from "../../contract/dial.ts";
+import { CloseCode } from "../../core/link/v2/frames.ts";
+import { constantTimeEqual } from "../../base/bytes.ts";
 import { OPENED, OpenKind, Refusal } from "../../core/mux/frames.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
+import type { ProvedClient } from "../link/candidate.ts";
 import { MuxServer } from "../mux/mux_server.ts";
+import type { TurnedAway } from "../mux/served_sessions.ts";
+import { acceptAll } from "../net/accept_all.ts";
 import { sleep } from "../loop/sleep.ts";
 import {
+  isBroken,
   otherKey,
   peerLost,
   type PeerSessionOptions,
   PIPE,
   PIPE_END,
   pipeScope,
+  type ReachPeer,
   retryBroken,
 } from "./peer_session.ts";
 
 /** Milliseconds for the client to end the session, when all is done. */
 const FAREWELL_MS = 3000;
 
-/**
- * Carries bytes between standard input and output and a peer that comes to this end, until both ways
- * have ended and each end has written all that came.
- * @throws {TtunError} auth, unreachable, lost; the signal's reason
- */
-export async function runPeerServer(o: PeerSessionOptions): Promise<void> {
-  await retryBroken(o, (proved) => runOnce(o, proved));
+/** Makes connections with a peer of known address, one after the other. */
+interface ByAddress {
+  readonly reach: ReachPeer;
 }
 
-async function runOnce(o: PeerSessionOptions, proved: () => void): Promise<void> {
-  const { stdio, reach, keepMs, clock, log, secrets, onUp } = o;
+/** Waits for whoever has the key, so many milliseconds; strangers may come too. */
+interface ByListeners {
+  readonly listeners: readonly Listener[];
+  readonly waitMs: number;
+}
+
+export interface PeerServerOptions extends PeerSessionOptions {
+  readonly way: ByAddress | ByListeners;
+}
+
+/**
+ * Carries bytes between standard input and output and one peer that comes to this end, until both
+ * ways have ended and each end has written all that came.
+ * @throws {TtunError} auth, unreachable, timeout, lost; the signal's reason
+ */
+export async function runPeerServer(o: PeerServerOptions): Promise<void> {
+  await retryBroken(o, (proved) => runOnce(o, proved), isBroken);
+}
+
+async function runOnce(o: PeerServerOptions, proved: () => void): Promise<void> {
+  const { stdio, clock, way } = o;
   await pipeScope(o, ({ tasks, relays, stack, beforeEnd }) => {
-    const opened = Promise.withResolvers<MuxStream>();
-    const ended = Promise.withResolvers<MuxStream>();
-    let isUp = false;
-    const asked: Record<string, PromiseWithResolvers<MuxStream>> = {
-      [PIPE]: opened,
-      [PIPE_END]: ended,
-    };
-    const server = stack.use(
-      new MuxServer({
-        secrets,
-        clock,
-        log,
-        keepMs,
-        signal: tasks.signal,
-        onOpened: (stream, { kind, service = "" }) => {
-          const asking = kind === OpenKind.service ? asked[service] : undefined;
-          if (asking === undefined) return stream.answer(Refusal.notSupported, null);
-          delete asked[service];
-          asking.resolve(stream);
-        },
-        onRejected: (error) => {
-          if (isUp || error.kind === "lost") return;
-          tasks.spawn(() => Promise.reject(otherKey(error)));
-        },
-      }),
-    );
-    beforeEnd(() => server.sessions.sayGoingDown());
-    let isDone = false;
-    const connections = async (signal: AbortSignal): Promise<void> => {
-      do {
-        await server.serve(await reach(signal));
-        if (isDone) return;
-      } while (isUp && keepMs > 0);
-      throw isUp ? peerLost() : new TtunError("lost", "Lost the connection with the peer at once");
-    };
+    const one = new OnePeer(o, tasks);
+    stack.use(one.server);
+    beforeEnd(() => one.server.sessions.sayGoingDown());
+    if ("reach" in way) {
+      tasks.spawn(async (signal) => {
+        await one.serveByAddress(way, signal);
+        tasks.cancel();
+      });
+    } else one.serveByListeners(way);
     tasks.spawn(async (signal) => {
-      await connections(signal);
-      tasks.cancel();
-    });
-    tasks.spawn(async (signal) => {
-      const stream = await abortable(opened.promise, signal);
-      isUp = true;
+      const stream = await abortable(one.opened.promise, signal);
       proved();
-      onUp();
+      o.onUp();
       stream.answer(OPENED, null);
       await relays.run(stdio, stream);
-      const end = await abortable(ended.promise, signal);
-      isDone = true;
+      const end = await abortable(one.ended.promise, signal);
+      one.isDone = true;
       end.answer(OPENED, null);
       await sleep(clock, FAREWELL_MS, signal);
       tasks.cancel();
     });
   });
 }
+
+/** The server of one peer: whoever comes first with the key. */
+class OnePeer {
+  readonly server: MuxServer;
+  /** Streams that the peer has opened, not answered yet. */
+  readonly opened = Promise.withResolvers<MuxStream>();
+  readonly ended = Promise.withResolvers<MuxStream>();
+  /** Both ends have written all. */
+  isDone = false;
+  readonly #o: PeerServerOptions;
+  readonly #tasks: Scope;
+  #isUp = false;
+  /** Of the peer's process. */
+  #instance: Uint8Array | null = null;
+
+  constructor(o: PeerServerOptions, tasks: Scope) {
+    this.#o = o;
+    this.#tasks = tasks;
+    const { secrets, clock, log, keepMs, way } = o;
+    const { signal } = tasks;
+    const asked: Record<string, PromiseWithResolvers<MuxStream>> = {
+      [PIPE]: this.opened,
+      [PIPE_END]: this.ended,
+    };
+    this.server = new MuxServer({
+      ...{ secrets, clock, log, keepMs, signal },
+      admits: (client) => this.#admits(client),
+      onOpened: (stream, { kind, service = "" }) => {
+        const asking = kind === OpenKind.service ? asked[service] : undefined;
+        if (asking === undefined) return stream.answer(Refusal.notSupported, null);
+        delete asked[service];
+        this.#isUp = true;
+        asking.resolve(stream);
+      },
+      onRejected: (error) => {
+        if (this.#isUp || !("reach" in way) || isBroken(error)) return;
+        tasks.spawn(() => Promise.reject(otherKey(error)));
+      },
+    });
+  }
+
+  #admits({ setup: { instance } }: ProvedClient): TurnedAway | null {
+    if (this.#instance === null) this.#instance = instance.slice();
+    else if (!constantTimeEqual(this.#instance, instance)) return USED;
+    return null;
+  }
+
+  /** Returns when all is done. @throws {TtunError} lost, unreachable */
+  async serveByAddress({ reach }: ByAddress, signal: AbortSignal): Promise<void> {
+    do {
+      await this.server.serve(await reach(signal));
+      if (this.isDone) return;
+    } while (this.#isUp && this.#o.keepMs > 0);
+    if (this.#isUp) throw peerLost();
+    throw new TtunError("lost", "Lost the connection with the peer at once");
+  }
+
+  serveByListeners({ listeners, waitMs }: ByListeners): void {
+    const { clock, log, signal, keepMs } = this.#o;
+    const tasks = this.#tasks;
+    acceptAll(tasks, {
+      ...{ clock, log, signal, listeners },
+      serve: async (stream) => {
+        await this.server.serve(stream);
+        if (!this.#isUp || this.#hasCarrier) return;
+        if (this.isDone) tasks.cancel();
+        else if (keepMs === 0) throw peerLost();
+      },
+      evictIdle: () => this.server.evictIdle(),
+    });
+    tasks.spawn(async (signal) => {
+      await sleep(clock, waitMs, signal);
+      if (this.#instance !== null) return;
+      const minutes = Math.round(waitMs / 6000) / 10;
+      const words = `Nobody has come with the ticket within ${minutes} minutes; it is void now`;
+      throw new TtunError("timeout", words);
+    });
+  }
+
+  get #hasCarrier(): boolean {
+    return this.server.sessions.hasCarriers;
+  }
+}
+
+const USED: TurnedAway = {
+  code: CloseCode.notAllowed,
+  words: "this ticket has been used already; ask for another",
+};

@@ -17,15 +17,13 @@ export const PIPE_END = "pipe-end";
 /** Milliseconds from an attempt whose connection broke at once to the next. */
 const PAUSE_MS = 300;
 
-/** Attempts that may break at once, one after the other. */
-const MOST_ATTEMPTS = 5;
+/** Attempts that may fail so, one after the other. */
+const MOST_ATTEMPTS = 10;
 
 /** Two ends of a pipe, whose bytes go over a session of link version 2. */
 export interface PeerSessionOptions {
   /** Standard input and output; the caller's. */
   readonly stdio: Stream;
-  /** Connects with the peer anew. The connection is the callee's. @throws {TtunError} unreachable */
-  readonly reach: (signal: AbortSignal) => Promise<Connection>;
   readonly secrets: WireSecrets;
   /** Milliseconds that the pipe waits for another connection; 0 = it ends with its first one. */
   readonly keepMs: number;
@@ -36,6 +34,9 @@ export interface PeerSessionOptions {
   readonly onUp: () => void;
 }
 
+/** Connects with the peer anew. The connection is the callee's. @throws {TtunError} unreachable */
+export type ReachPeer = (signal: AbortSignal) => Promise<Connection>;
+
 /** Runs what carries bytes; its end ends all. */
 export async function pipeScope(
   { clock, signal }: Pick<PeerSessionOptions, "clock" | "signal">,
@@ -45,13 +46,19 @@ export async function pipeScope(
   await relayScope({ clock, signal, limits, chunk: CHUNK }, body);
 }
 
+/** The peer had given the connection up when it came, or another program has closed it. */
+export function isBroken(error: TtunError): boolean {
+  return error.kind === "lost";
+}
+
 /**
- * Runs `attempt` until one does more than break before the peer has proved the key: the peer had
- * given that connection up when it came, or another program has closed it. @throws what it throws
+ * Runs `attempt` until one fails for more than such a reason, or after the peer has proved the key.
+ * @throws what it throws
  */
 export async function retryBroken(
   { clock, log, signal }: Pick<PeerSessionOptions, "clock" | "log" | "signal">,
   attempt: (proved: () => void) => Promise<void>,
+  mayRetry: (error: TtunError) => boolean,
 ): Promise<void> {
   for (let left = MOST_ATTEMPTS;; left--) {
     let isProved = false;
@@ -59,9 +66,9 @@ export async function retryBroken(
       return await attempt(() => void (isProved = true));
     } catch (error) {
       signal.throwIfAborted();
-      const isBroken = error instanceof TtunError && error.kind === "lost";
-      if (!isBroken || isProved || left <= 1) throw error;
-      log.warn("the connection broke at once: trying again", { why: error.message });
+      const mayGoOn = error instanceof TtunError && mayRetry(error);
+      if (!mayGoOn || isProved || left <= 1) throw error;
+      log.warn("no peer on this connection: trying again", { why: error.message });
     }
     await sleep(clock, PAUSE_MS, signal);
   }

@@ -85,7 +85,7 @@ class Peers {
         reach: (s) => this.#dial(s),
         instance: utf8("0123456789abcdef"),
       })
-      : runPeerServer({ ...common, reach: (s) => this.#await(s) });
+      : runPeerServer({ ...common, way: { reach: (s) => this.#await(s) } });
     const ended = running.then(() => null, (error) => error as TtunError)
       .finally(() => stdio[Symbol.asyncDispose]());
     const lines = () => kept.records.map(({ level, message }) => `${level} ${message}`);

@@ -1,6 +1,7 @@
 import { allCommands, type Command, type Commands } from "./command.ts";
 import { spellings } from "./help.ts";
 import {
+  furtherOf,
   type Group,
   groupsOf,
   helpWordsOf,
@@ -46,6 +47,7 @@ _ttun() {
   local command=\${COMP_WORDS[1]}
   case $command in
 ${groupsOf(commands).map((group) => indent(bashGroup(group), 4)).join("\n")}
+${furtherOf(commands).map((group) => indent(bashFurther(group), 4)).join("\n")}
   esac
   case $command in
 ${Object.entries(allCommands(commands)).map((entry) => indent(bashCommand(...entry), 4)).join("\n")}
@@ -83,6 +85,23 @@ function bashGroup({ name, spelled, commands }: Group): string {
     "    return",
     "  fi",
     `  command="${name} \${COMP_WORDS[2]}"`,
+    "  ;;",
+  ].join("\n");
+}
+
+/** The word behind it is one of the further commands or an option. */
+function bashFurther({ name, spelled, commands }: Group): string {
+  const words = Object.keys(commands);
+  return [
+    `${spelled.join(" | ")})`,
+    `  command=${name}`,
+    "  if ((COMP_CWORD == 2)) && [[ $cur != -* ]]; then",
+    `    _ttun_words "${words.join(" ")}" "$cur"`,
+    "    return",
+    "  fi",
+    `  case \${COMP_WORDS[2]} in`,
+    `    ${words.join(" | ")}) command="${name} \${COMP_WORDS[2]}" ;;`,
+    "  esac",
     "  ;;",
   ].join("\n");
 }

@@ -14,6 +14,8 @@ export interface Command {
   readonly aliases: readonly string[];
   /** A configuration file may have tables for it. */
   readonly isConfigurable: boolean;
+  /** Commands behind its own word, such as `ttun peer listen`. */
+  readonly further: Readonly<Record<string, Command>>;
   /** Reads a command line. @throws {TtunError} usage */
   prepare(args: readonly string[]): Prepared;
 }
@@ -40,10 +42,14 @@ export function allCommands(commands: Commands): Record<string, Command> {
   return Object.fromEntries(
     Object.entries(commands).flatMap(([word, found]) =>
       isGroup(found)
-        ? Object.entries(found.commands).map(([name, command]) => [`${word} ${name}`, command])
-        : [[word, found]]
+        ? Object.entries(found.commands).map(behind(word))
+        : [[word, found], ...Object.entries(found.further).map(behind(word))]
     ),
   );
+}
+
+function behind(word: string): (entry: [string, Command]) => [string, Command] {
+  return ([name, command]) => [`${word} ${name}`, command];
 }
 
 export type Prepared =
@@ -75,6 +81,7 @@ interface CommandSpec<T extends OptionTable> {
   readonly example: string;
   readonly options: T;
   readonly aliases?: readonly string[];
+  readonly further?: Readonly<Record<string, Command>>;
   readonly refusals?: Refusals;
   /** True for a command about configurations, which none has a table for. */
   readonly notInFiles?: true;
@@ -93,6 +100,7 @@ export function defineCommand<T extends OptionTable>(spec: CommandSpec<T>): Comm
     summary: spec.summary,
     example: spec.example,
     aliases: spec.aliases ?? [],
+    further: spec.further ?? {},
     options,
     isConfigurable,
     prepare(args) {

@@ -1,4 +1,4 @@
-import { type Commands, isGroup } from "./command.ts";
+import { type Command, type Commands, isGroup } from "./command.ts";
 import type { Option } from "./option_table.ts";
 import {
   groupsOf,
@@ -50,9 +50,21 @@ function fishLevel(commands: Commands, first: string, inside: string): string[] 
     ),
     `complete -c ttun -n ${fishQuoted(when("help"))} -a '${helpWordsOf(commands).join(" ")}'`,
     ...Object.entries(commands).flatMap(([name, found]) =>
-      isGroup(found) ? [] : optionsOf(found).map((option) => fishOption(when(name), option))
+      isGroup(found) ? [] : [
+        ...optionsOf(found).map((option) => fishOption(when(name), option)),
+        ...fishFurther(found, when(name)),
+      ]
     ),
   ];
+}
+
+/** `inside`: a condition in fish, the command's word has been given. */
+function fishFurther({ further }: Command, inside: string): string[] {
+  const first = `${inside}; and ${not(Object.keys(further))}`;
+  return Object.entries(further).flatMap(([name, command]) => [
+    `complete -c ttun -n ${fishQuoted(first)} -a ${name} -d ${fishQuoted(command.summary)}`,
+    ...optionsOf(command).map((option) => fishOption(`${inside}; and ${seen([name])}`, option)),
+  ]);
 }
 
 function fishOption(when: string, option: Option): string {

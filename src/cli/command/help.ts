@@ -84,9 +84,15 @@ export function commandHelp(name: string, command: Command): string {
     wrap(`${usageLine(name, command.options)} — ${command.summary}`),
     ...groupedOptions(options),
     ...(options.length === 0 ? [] : [wrap(OPTION_RULES.join(" "))]),
+    ...furtherCommands(command),
     ["Example:", ...indented([command.example])],
     ...command.aliases.map((alias) => wrap(`ttun ${alias} is the same as ttun ${name}.`)),
   ]);
+}
+
+function furtherCommands({ further }: Command): string[][] {
+  const rows = Object.entries(further).map(([name, { summary }]): Row => [name, summary]);
+  return rows.length === 0 ? [] : [["Commands:", ...columns(rows)]];
 }
 
 /** Makes a paragraph for each option group in use, all with the same column widths. */

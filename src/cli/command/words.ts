@@ -44,6 +44,15 @@ export function groupsOf(commands: Commands): Group[] {
   );
 }
 
+/** Returns the commands that have further ones behind their word. */
+export function furtherOf(commands: Commands): Group[] {
+  return Object.entries(commands).flatMap(([name, found]) =>
+    isGroup(found) || Object.keys(found.further).length === 0
+      ? []
+      : [{ name, spelled: [name, ...found.aliases], commands: found.further }]
+  );
+}
+
 export function wordsOf(commands: Commands): string[] {
   return [...Object.keys(commands), ...Object.keys(OTHER_WORDS), "--help", "--version"];
 }

@@ -1,4 +1,4 @@
-import { type Commands, isGroup } from "./command.ts";
+import { type Command, type Commands, isGroup } from "./command.ts";
 import { spellings, TOPICS } from "./help.ts";
 import type { Option } from "./option_table.ts";
 import { indent, optionsOf, OTHER_WORDS, programsOf, type Value, valueOf } from "./words.ts";
@@ -42,7 +42,7 @@ function zshLevel(commands: Commands): string {
   const cases = Object.entries(commands).map(([name, found]) =>
     isGroup(found)
       ? `${[name, ...found.aliases].join(" | ")})\n${indent(zshLevel(found.commands), 2)}\n  ;;`
-      : `${name})\n  _arguments ${optionsOf(found).flatMap(zshSpecs).join(" \\\n    ")}\n  ;;`
+      : `${[name, ...found.aliases].join(" | ")})\n${indent(zshCommand(found), 2)}\n  ;;`
   );
   const topics = Object.entries(TOPICS).map(([name, { summary }]) => [name, summary] as const);
   return `commands=(
@@ -62,6 +62,26 @@ case $words[1] in
 ${indent(cases.join("\n"), 2)}
   help)
     ((CURRENT == 2)) && _describe command commands -- topics
+    ;;
+esac`;
+}
+
+function zshCommand(command: Command): string {
+  const own = `_arguments ${optionsOf(command).flatMap(zshSpecs).join(" \\\n  ")}`;
+  const further = Object.entries(command.further);
+  if (further.length === 0) return own;
+  const cases = further.map(([name, one]) =>
+    `${name})\n  shift words\n  ((CURRENT--))\n${indent(zshCommand(one), 2)}\n  ;;`
+  );
+  const words = further.map(([name, { summary }]) => [name, summary] as const);
+  return `commands=(
+${zshDescriptions(words)}
+)
+case $words[2] in
+${indent(cases.join("\n"), 2)}
+  *)
+    ((CURRENT == 2)) && [[ $words[2] != -* ]] && _describe command commands
+${indent(own, 4)}
     ;;
 esac`;
 }

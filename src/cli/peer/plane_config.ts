@@ -1,5 +1,6 @@
 import type { HostPort } from "../../base/addr.ts";
 import type { CommonConfig } from "../plane/common_config.ts";
+import type { WireChoice } from "../plane/wire_secrets.ts";
 
 /** A pipe to a peer, or a STUN server; it crosses to the data plane's Worker. */
 export interface PeerConfig extends CommonConfig {
@@ -9,6 +10,12 @@ export interface PeerConfig extends CommonConfig {
 
 export interface PipeTask {
   readonly kind: "pipe";
+  /** The key that both ends have, which the link on the connection proves; null = none. */
+  readonly link: WireChoice | null;
+  /** False: the link runs on the bare connection, and there is a key. */
+  readonly hasTls: boolean;
+  /** The pipe goes on over other connections; takes a key. */
+  readonly keeps: boolean;
   /** Undefined = what `stun` finds. */
   readonly myIp: string | undefined;
   /** Undefined = only the public address is wanted. */
@@ -20,6 +27,11 @@ export interface PipeTask {
   readonly deadlineMs: number;
   /** SHA-256 of the certificate that the connection must have; undefined = any. */
   readonly fingerprint: Uint8Array | undefined;
+}
+
+export interface PeerStart {
+  /** The secret of version 2 (core/link/v2/secrets.ts); null = there is no key. */
+  readonly s: Uint8Array | null;
 }
 
 export interface StunTask {

@@ -18,7 +18,7 @@ const ROLES_HINT =
 export async function securePeer(
   stream: Connection,
   context: TlsContext,
-  { fingerprint }: PipeTask,
+  { fingerprint, link }: PipeTask,
   { platform: { clock }, log, signal }: Pick<PeerTools, "platform" | "log" | "signal">,
 ): Promise<Connection> {
   const judge = (session: TlsSession) => {
@@ -26,12 +26,13 @@ export async function securePeer(
     if (fingerprint !== undefined && !constantTimeEqual(digest, fingerprint)) throw wrong(digest);
     const sha256 = toHex(digest);
     log.info("certificate of this connection", { words: fingerprintWords(digest), sha256 });
-    if (fingerprint !== undefined) return;
+    if (fingerprint !== undefined || link !== null) return;
     log.warn("nothing tells who the other end is: compare the words of both ends by another way");
   };
   const late = () =>
     new TtunError("timeout", `Cannot use TLS with ${stream.peer}: no answer; ${ROLES_HINT}`);
-  const how = { clock, signal, timeoutMs: HANDSHAKE_MS, late, judge };
+  const bindingOf = (session: TlsSession) => context.ownBinding ?? session.peerBinding!;
+  const how = { clock, signal, timeoutMs: HANDSHAKE_MS, late, judge, bindingOf };
   try {
     return await promised((events) => openTls(stream, () => context.begin(null), how, events));
   } catch (error) {
