@@ -22,6 +22,8 @@ export const PUBLIC = ["198.51.100.1", "198.51.100.2"] as const;
 export interface NatLab extends AsyncDisposable {
   /** Hosts with the public addresses of the same number; a host behind a firewall has it itself. */
   readonly hosts: readonly [Host, Host];
+  /** NATs and firewalls of the same number; of an open end it is the host. */
+  readonly edges: readonly [Host, Host];
 }
 
 /** Makes the host a NAT or firewall of that kind, whose public side is `wan`. */
@@ -44,5 +46,5 @@ export async function natLab(...kinds: [NatKind, NatKind]): Promise<NatLab> {
     hosts.push(isEdge ? edge : cleanup.use(await hostBehind(edge, `6${i}`)));
   }
   const kept = cleanup.move();
-  return { hosts: hosts as [Host, Host], [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  return { hosts: hosts as [Host, Host], edges, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }

@@ -59,6 +59,12 @@ test("a group without a command, or with an unknown one, is told its usage line"
   const unknown = await runTtun("tt", "sever");
   assertUsage(unknown, /^ttun: Unknown command "proxy sever"; did you mean proxy server\?$/m);
   assertUsage(unknown, usage);
+  const listen = await runTtun("peer", "listen", "--help");
+  assert.match(listen.stdout, /^ttun peer listen \[options\] — print a ticket/);
+  for (const line of ["help peer listen", "help tete listen", "tete listen -h"]) {
+    assert.deepEqual(await runTtun(...line.split(" ")), listen);
+  }
+  assert.match((await runTtun("help", "peer")).stdout, /\nCommands:\n  listen {3}print a ticket/);
   assertUsage(await runTtun("help", "proxy", "clinet"), /did you mean proxy client\?/);
   assertUsage(await runTtun("prxy"), /^ttun: Unknown command "prxy"; did you mean proxy\?$/m);
   assertUsage(await runTtun("proxy", "genkey"), /^ttun: Unknown command "proxy genkey"$/m);

@@ -3,7 +3,8 @@ import { test } from "../check.ts";
 import { type NatKind, natLab, PUBLIC } from "../nat_lab.ts";
 import type { Host, Process } from "../netns.ts";
 import { selfSigned } from "../suite/certificates.ts";
-import { ENV, pause, ttunCommand } from "./tunnel.ts";
+import { filesOf, makeFiles, NO_KEY, startPeer } from "./peers.ts";
+import { pause, ttunCommand } from "./tunnel.ts";
 
 const TETE = new URL("../fixture/tete.py", import.meta.url).pathname;
 
@@ -18,69 +19,14 @@ s.connect((sys.argv[1], 54312))
 s.close()
 `;
 
-/** Starts the end with the public address of that number; files are its standard input and output. */
-function startPeer(
-  host: Host,
-  number: 0 | 1,
-  files: { input: string; output: string },
-  ...args: string[]
-): Process {
-  const [command, rest] = ttunCommand(
-    ...["peer", "-v", "-myip", PUBLIC[number], "-peerip", PUBLIC[1 - number]!, ...args],
-  );
-  const script = `exec "$@" <${files.input} >${files.output}`;
-  return host.spawn("sh", ["-euc", script, "sh", command, ...rest], { env: ENV });
-}
-
 /** An end that is to be refused. */
 async function tryPeer(host: Host, number: 0 | 1, ...args: string[]) {
   const addresses = ["-myip", PUBLIC[number], "-peerip", PUBLIC[1 - number]!];
   const [command, rest] = ttunCommand("peer", ...addresses, ...args);
-  const result = await host.run(command, rest, { env: ENV });
+  const result = await host.run(command, rest, { env: NO_KEY });
   assert.equal(result.code, 2, result.stderr);
   return result;
 }
-
-interface Files extends AsyncDisposable {
-  readonly path: string;
-  /** Files with so many random bytes, to be sent by the ends. */
-  readonly sent: readonly [string, string];
-  readonly got: readonly [string, string];
-  expectSame(): Promise<void>;
-}
-
-async function makeFiles(...bytes: [number, number]): Promise<Files> {
-  const path = await Deno.makeTempDir();
-  const sent = bytes.map((_, i) => `${path}/sent${i}`) as [string, string];
-  const got = bytes.map((_, i) => `${path}/got${i}`) as [string, string];
-  for (const [i, count] of bytes.entries()) {
-    const file = await Deno.open(sent[i]!, { write: true, create: true });
-    const writer = file.writable.getWriter();
-    for (let left = count; left > 0; left -= 65_536) {
-      await writer.write(crypto.getRandomValues(new Uint8Array(Math.min(left, 65_536))));
-    }
-    await writer.close();
-  }
-  return {
-    path,
-    sent,
-    got,
-    async expectSame() {
-      for (const [i, file] of sent.entries()) {
-        const [a, b] = await Promise.all([file, got[1 - i]!].map((name) => Deno.readFile(name)));
-        assert.equal(a!.length, b!.length);
-        assert.deepEqual(await sha256(a!), await sha256(b!));
-      }
-    },
-    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
-  };
-}
-
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-}
-
-const filesOf = (files: Files, i: 0 | 1) => ({ input: files.sent[i], output: files.got[i] });
 
 const wordsOf = ({ output }: Process) => /words=(\S+)/.exec(output)?.[1];
 
@@ -104,7 +50,6 @@ for (const kinds of ROWS) {
     assert.match(wordsOf(first) ?? "", /^([a-z]+-){5}[a-z]+$/);
     assert.equal(wordsOf(first), wordsOf(second));
     assert.match(first.output, /warn .*compare the words of both ends by another way/);
-    assert.match(first.output, /warning: TTUN_KEY is not used: ttun peer takes no key/);
   });
 }
 
@@ -152,7 +97,7 @@ for (const [what, number] of [["server", 1], ["client", 0]] as const) {
     await using peer = lab.hosts[number].spawn(
       "sh",
       ["-euc", own, "sh", command[0], ...command[1]],
-      { env: ENV },
+      { env: NO_KEY },
     );
     await peer.waitFor(/Connected to peer!/, 20_000);
     await other.waitFor(/Connected to peer!/);
@@ -258,7 +203,7 @@ async function withStun(kind: NatKind) {
   await using stack = new AsyncDisposableStack();
   const lab = stack.use(await natLab(kind, "open"));
   const [command, args] = ttunCommand("stun-server", "-l", `${PUBLIC[1]}:3478`);
-  const server = stack.use(lab.hosts[1].spawn(command, args, { env: ENV }));
+  const server = stack.use(lab.hosts[1].spawn(command, args, { env: NO_KEY }));
   await server.waitFor(/the firewall must let it in .*tcp dport 3478 accept/);
   const owned = stack.move();
   return { ...lab, server, [Symbol.asyncDispose]: () => owned.disposeAsync() };
@@ -268,7 +213,7 @@ for (const [kind, keeps] of [["port-restricted", true], ["remapping", false]] as
   test(`peer --stun: the public address of a host behind a NAT, ${kind}`, async () => {
     await using lab = await withStun(kind);
     const [command, args] = ttunCommand("peer", "--stun", PUBLIC[1]);
-    const { code, stdout, stderr } = await lab.hosts[0].run(command, args, { env: ENV });
+    const { code, stdout, stderr } = await lab.hosts[0].run(command, args, { env: NO_KEY });
     assert.deepEqual([code, stdout], [0, `${PUBLIC[0]}\n`], stderr);
     assert.match(stderr, new RegExp(`public address .*nat_keeps_port=${keeps}`));
     assert.equal(/warn .*the NAT changes ports/.test(stderr), !keeps);
@@ -281,10 +226,10 @@ test("peer --stun: a server of either family tells the address, without a peer's
   await using lab = await natLab("open", "open");
   const host = lab.hosts[0];
   const [server, own] = ttunCommand("stun-server");
-  await using running = host.spawn(server, own, { env: ENV });
+  await using running = host.spawn(server, own, { env: NO_KEY });
   await running.waitFor(/listening/);
   const [command, args] = ttunCommand("peer", "--stun", "[::1]");
-  const { code, stdout, stderr } = await host.run(command, args, { env: ENV });
+  const { code, stdout, stderr } = await host.run(command, args, { env: NO_KEY });
   assert.deepEqual([code, stdout], [0, "::1\n"], stderr);
 });
 
@@ -294,7 +239,7 @@ test("peer --stun: it stands for -myip", async () => {
   const [command, args] = ttunCommand("peer", "--stun", PUBLIC[1], "-peerip", PUBLIC[1]);
   const script = `exec "$@" <${files.sent[0]} >${files.got[0]}`;
   const all = ["-euc", script, "sh", command, ...args];
-  await using first = lab.hosts[0].spawn("sh", all, { env: ENV });
+  await using first = lab.hosts[0].spawn("sh", all, { env: NO_KEY });
   await using second = startPeer(lab.hosts[1], 1, filesOf(files, 1));
   assert.equal((await first.status).code, 0, first.output);
   assert.equal((await second.status).code, 0, second.output);
@@ -314,7 +259,7 @@ test("peer: what is missing or cannot be is said at once", async () => {
   ];
   for (const [args, words] of rows) {
     const [command, rest] = ttunCommand("peer", ...args);
-    const { code, stderr } = await lab.hosts[0].run(command, rest, { env: ENV });
+    const { code, stderr } = await lab.hosts[0].run(command, rest, { env: NO_KEY });
     assert.equal(code, 2, stderr);
     assert.match(stderr, words);
   }

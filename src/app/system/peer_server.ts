@@ -148,8 +148,8 @@ class OnePeer {
     tasks.spawn(async (signal) => {
       await sleep(clock, waitMs, signal);
       if (this.#instance !== null) return;
-      const minutes = Math.round(waitMs / 6000) / 10;
-      const words = `Nobody has come with the ticket within ${minutes} minutes; it is void now`;
+      const seconds = Math.round(waitMs / 1000);
+      const words = `Nobody has come with the ticket within ${seconds} s; it is void now`;
       throw new TtunError("timeout", words);
     });
   }

@@ -21,7 +21,12 @@ import { KEY_ADD_OPTIONS, KEY_CHANGE_OPTIONS, KEY_LIST_OPTIONS } from "../keys/o
 import { DEVICE_ADD_OPTIONS, DEVICE_REMOVE_OPTIONS } from "../device/options.ts";
 import { DOCTOR_OPTIONS } from "../doctor/options.ts";
 import { PING_OPTIONS, SPEEDTEST_OPTIONS } from "../measure/options.ts";
-import { PEER_OPTIONS, STUN_SERVER_OPTIONS } from "../peer/options.ts";
+import {
+  CONNECT_OPTIONS,
+  LISTEN_OPTIONS,
+  PEER_OPTIONS,
+  STUN_SERVER_OPTIONS,
+} from "../peer/options.ts";
 import {
   FORWARD_ADD_OPTIONS,
   FORWARD_LIST_OPTIONS,
@@ -110,18 +115,34 @@ export const COMMANDS = {
     summary: "connect two machines behind NATs, and carry standard input and output between them",
     example: "ttun peer --stun stun.example.net -peerip 203.0.113.7 < file",
     aliases: ["tete"],
+    further: {
+      listen: defineCommand({
+        summary: "print a ticket, and wait for the machine that connects with it",
+        example: "ttun peer listen < file",
+        options: LISTEN_OPTIONS,
+        notInFiles: true,
+        logging: logSettings,
+        run: async (options, context) => (await loadPeer()).runListen(options, context),
+      }),
+      connect: defineCommand({
+        summary: "connect with the machine that has printed a ticket",
+        example: "ttun peer connect --ticket-file ticket > file",
+        options: CONNECT_OPTIONS,
+        notInFiles: true,
+        logging: logSettings,
+        run: async (options, context) => (await loadPeer()).runConnect(options, context),
+      }),
+    },
     options: PEER_OPTIONS,
     logging: logSettings,
-    run: async (options, context) =>
-      await (await load(() => import("../peer/command.ts"))).runPeer(options, context),
+    run: async (options, context) => await (await loadPeer()).runPeer(options, context),
   }),
   "stun-server": defineCommand({
     summary: "tell other machines their public addresses (STUN over TCP), for ttun peer --stun",
     example: "ttun stun-server",
     options: STUN_SERVER_OPTIONS,
     logging: logSettings,
-    run: async (options, context) =>
-      await (await load(() => import("../peer/command.ts"))).runStun(options, context),
+    run: async (options, context) => await (await loadPeer()).runStun(options, context),
   }),
   ping: defineCommand({
     summary: "measure how long a server takes to answer, through the encrypted link",
@@ -398,6 +419,10 @@ export const COMMANDS = {
     run: (_, context) => printManPage(context),
   }),
 } as const satisfies Commands;
+
+async function loadPeer() {
+  return await load(() => import("../peer/command.ts"));
+}
 
 async function loadUp() {
   return await load(() => import("../up/command.ts"));

@@ -51,11 +51,17 @@ function fishLevel(commands: Commands, first: string, inside: string): string[] 
     `complete -c ttun -n ${fishQuoted(when("help"))} -a '${helpWordsOf(commands).join(" ")}'`,
     ...Object.entries(commands).flatMap(([name, found]) =>
       isGroup(found) ? [] : [
-        ...optionsOf(found).map((option) => fishOption(when(name), option)),
+        ...optionsOf(found).map((option) => fishOption(ownWhen(when(name), found), option)),
         ...fishFurther(found, when(name)),
       ]
     ),
   ];
+}
+
+/** The command's own options, and not those of a further command behind it. */
+function ownWhen(inside: string, { further }: Command): string {
+  const words = Object.keys(further);
+  return words.length === 0 ? inside : `${inside}; and ${not(words)}`;
 }
 
 /** `inside`: a condition in fish, the command's word has been given. */

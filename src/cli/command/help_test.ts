@@ -102,7 +102,8 @@ Deno.test("usage lines show what is required", () => {
 
 Deno.test("all commands are told by all their words, in order", () => {
   const ends = ["server", "client", "proxy server", "proxy client"];
-  const questions = ["peer", "stun-server", "ping", "speedtest", "status", "doctor"];
+  const peer = ["peer", "peer listen", "peer connect"];
+  const questions = ["stun-server", "ping", "speedtest", "status", "doctor"];
   const forward = ["add", "list", "remove"].map((word) => `forward ${word}`);
   const key = ["add", "revoke", "list"].map((word) => `key ${word}`);
   const device = ["add", "remove", "list"].map((word) => `device ${word}`);
@@ -115,6 +116,7 @@ Deno.test("all commands are told by all their words, in order", () => {
     ALL.map(([name]) => name),
     [
       ...ends,
+      ...peer,
       ...questions,
       ...forward,
       "share",
@@ -132,6 +134,7 @@ Deno.test("all commands are told by all their words, in order", () => {
     listings(COMMANDS).map(({ name }) => name),
     [
       ...ends,
+      ...peer,
       ...questions,
       "forward",
       "share",

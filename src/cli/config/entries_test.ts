@@ -67,6 +67,8 @@ Deno.test("every option of every command that can stand in a file has its place 
     .map(([name]) => name);
   assert.deepEqual(outside, [
     ...[
+      "peer listen",
+      "peer connect",
       "share",
       "key add",
       "key revoke",

@@ -1,31 +1,40 @@
 import { plainHost } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
+import { pskKey } from "../../core/link/v1/kdf.ts";
+import { TICKET_KEY_SIZE, ticketPsk } from "../../core/ticket/ticket.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import type { RunContext } from "../command/context.ts";
+import { LONGEST_REKEY } from "../command/session_options.ts";
 import { print } from "../output/stdout.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
+import type { WireChoice } from "../plane/wire_secrets.ts";
 import { chooseIo } from "../platform/open_sockets.ts";
-import { readVariable } from "../platform/variables.ts";
 import { requirePermissions, socketNeeds } from "../platform/permissions.ts";
-import type { PeerFlags, StunServerFlags } from "./options.ts";
+import { rng } from "../platform/rng.ts";
+import { linkSecret } from "../secrets/link_secret.ts";
 import { addressesRefusal } from "./addresses.ts";
-import type { PeerConfig } from "./plane_config.ts";
-
-/** Variables of a key, which a user may expect to protect the pipe. */
-const KEY_VARIABLES = ["TTUN_KEY", "TTUN_KEY_FILE"];
+import type { ConnectFlags, ListenFlags, PeerFlags, StunServerFlags } from "./options.ts";
+import { peerKey } from "./peer_key.ts";
+import type { PeerStart, PeerTask } from "./plane_config.ts";
+import { showTicket } from "./show_ticket.ts";
+import { takeTicket } from "./take_ticket.ts";
 
 /**
  * Connects with the peer, and carries standard input and output; without a peer's address it prints
  * this machine's public one. @throws {TtunError}
  */
 export async function runPeer(options: PeerFlags, context: RunContext): Promise<number> {
-  const { localPort, remotePort, stun, keepAlive, fingerprint } = options;
+  const { localPort, remotePort, stun, keepAlive, fingerprint, keep: keeps } = options;
   const [myIp, peerIp] = [options.myIp, options.peerIp].map((ip) =>
     ip === undefined ? undefined : plainHost(ip)
   );
   const deadlineMs = options.deadline * 1000;
   if (peerIp === undefined && stun === undefined) {
-    throw new TtunError("usage", "Cannot connect: give the peer's public address by -peerip");
+    throw new TtunError(
+      "usage",
+      "Cannot connect: give the peer's public address by -peerip, or use ttun peer listen at one " +
+        "end and ttun peer connect at the other",
+    );
   }
   if (myIp === undefined && stun === undefined) {
     const words =
@@ -37,28 +46,91 @@ export async function runPeer(options: PeerFlags, context: RunContext): Promise<
     const refusal = addressesRefusal(myIp, peerIp);
     if (refusal !== null) throw refusal;
   }
-  const given = KEY_VARIABLES.filter((name) => readVariable(name) !== undefined);
-  if (given.length > 0) {
-    const unused = `${given.join(" and ")} is not used: ttun peer takes no key`;
-    context.log.warn(
-      `${unused}; only its certificate tells who the other end is: compare the words that both ` +
-        "ends log, or use --fingerprint",
+  const hasTls = options.wire === "auto";
+  const key = await peerKey(options, context);
+  if (key === null && (keeps || !hasTls)) {
+    throw new TtunError(
+      "usage",
+      `Cannot use ${keeps ? "--keep" : "--wire v2"} without a key that both ends have: give ` +
+        "--key-file, TTUN_KEY or --key",
     );
   }
-  await runTask({
-    kind: "pipe",
-    ...{ myIp, peerIp, localPort, remotePort, stun, keepAlive, deadlineMs, fingerprint },
-  }, context);
+  if (fingerprint !== undefined && !hasTls) {
+    throw new TtunError(
+      "usage",
+      "Cannot use --fingerprint with --wire v2, which has no certificate",
+    );
+  }
+  await runTask(
+    {
+      kind: "address",
+      ...{ myIp, peerIp, localPort, remotePort, stun, keepAlive, deadlineMs, fingerprint },
+      ...{ link: key === null ? null : linkOf(key), hasTls, keeps },
+    },
+    context,
+    { key },
+  );
+  return 0;
+}
+
+/** Waits for a peer with the ticket that it prints, and carries standard input and output. */
+export async function runListen(options: ListenFlags, context: RunContext): Promise<number> {
+  const { localPort, stun, ttl, keep: keeps, out } = options;
+  const myIp = options.myIp === undefined ? undefined : plainHost(options.myIp);
+  const ticketKey = rng(TICKET_KEY_SIZE);
+  const key = ticketPsk(ticketKey);
+  await runTask(
+    {
+      kind: "listen",
+      ...{ myIp, localPort, stun, ticketKey, keeps },
+      ttlMs: ttl * 1000,
+      link: linkOf(key),
+    },
+    context,
+    { key, print: (ticket) => showTicket(ticket, { ttl, out }) },
+  );
+  return 0;
+}
+
+/** Connects with the peer that has printed a ticket, and carries standard input and output. */
+export async function runConnect(options: ConnectFlags, context: RunContext): Promise<number> {
+  const { key, candidates } = await takeTicket(options, context);
+  const psk = ticketPsk(key);
+  await runTask(
+    {
+      kind: "connect",
+      candidates,
+      deadlineMs: options.deadline * 1000,
+      link: linkOf(psk),
+      keeps: options.keep,
+    },
+    context,
+    { key: psk },
+  );
   return 0;
 }
 
 /** Tells others their public addresses. @throws {TtunError} */
 export async function runStun({ listen }: StunServerFlags, context: RunContext): Promise<number> {
-  await runTask({ kind: "stun", listen }, context);
+  await runTask({ kind: "stun", listen }, context, { key: null });
   return 0;
 }
 
-async function runTask(task: PeerConfig["task"], context: RunContext): Promise<void> {
+function linkOf(key: Uint8Array): WireChoice {
+  return { wire: "v2", psk: pskKey(key), cipher: "auto", rekeySeconds: LONGEST_REKEY };
+}
+
+interface TaskTools {
+  readonly key: Uint8Array | null;
+  /** Takes a line of output; absent = it goes to standard output. */
+  readonly print?: (line: string) => void;
+}
+
+async function runTask(
+  task: PeerTask,
+  context: RunContext,
+  { key, print: take }: TaskTools,
+): Promise<void> {
   const io = chooseIo("auto");
   if (io !== "ffi") {
     const words =
@@ -66,18 +138,20 @@ async function runTask(task: PeerConfig["task"], context: RunContext): Promise<v
     throw new TtunError("system", words);
   }
   requirePermissions(socketNeeds(io, "connect"), "client");
+  const secret = key === null ? Promise.resolve(null) : linkSecret(key);
+  secret.catch(() => {}); // awaited when the data plane is ready, if ever
   const common = { aead: "auto", io, user: undefined, status: null, metrics: null } as const;
   using libc = openControlLibc();
   let printing = Promise.resolve();
-  await using plane = new PlaneHandle<object, object>({ kind: "peer", task, ...common }, {
+  await using plane = new PlaneHandle<object, PeerStart>({ kind: "peer", task, ...common }, {
     libc,
     context,
   });
   await plane.run({
-    prepare: () => Promise.resolve({}),
-    print: (text) => {
+    prepare: async () => ({ s: await secret }),
+    print: take ?? ((text) => {
       printing = printing.then(() => print(`${text}\n`, context.signal));
-    },
+    }),
   });
   await printing;
 }

@@ -11,6 +11,39 @@ const PORT = 54_312;
 /** RFC 8489 section 8.1. */
 const STUN_PORT = 3478;
 
+/** Seconds that a ticket holds. */
+const TTL = 600;
+
+const KEEP = {
+  names: ["keep"],
+  group: "basic",
+  kind: "boolean",
+  default: false,
+  help:
+    "when the connection is lost, connect again and go on where it was, for up to ten minutes; " +
+    "both ends take it, and a key or ticket",
+} as const;
+
+const STUN = {
+  names: ["stun"],
+  group: "basic",
+  kind: "string",
+  metavar: "HOST[:PORT]",
+  parse: readStun,
+  help: "ask this STUN server, over TCP, for the public address and whether the NAT keeps the port",
+} as const;
+
+const DEADLINE = {
+  names: ["deadline"],
+  group: "basic",
+  kind: "integer",
+  metavar: "SECONDS",
+  min: 1,
+  max: 86_400,
+  default: 60,
+  help: "give up when there is no connection after SECONDS",
+} as const;
+
 export const PEER_OPTIONS = {
   myIp: {
     names: ["my-ip", "myip"],
@@ -49,15 +82,7 @@ export const PEER_OPTIONS = {
     default: PORT,
     help: "port of the other end",
   },
-  stun: {
-    names: ["stun"],
-    group: "basic",
-    kind: "string",
-    metavar: "HOST[:PORT]",
-    parse: readStun,
-    help:
-      "ask this STUN server, over TCP, for the public address and whether the NAT keeps the port",
-  },
+  stun: STUN,
   keepAlive: {
     names: ["keep-alive", "k"],
     group: "basic",
@@ -66,15 +91,39 @@ export const PEER_OPTIONS = {
     help:
       "have TCP notice within a minute that the other end is gone; it takes no value, and is no key",
   },
-  deadline: {
-    names: ["deadline"],
-    group: "basic",
-    kind: "integer",
-    metavar: "SECONDS",
-    min: 1,
-    max: 86_400,
-    default: 60,
-    help: "give up when there is no connection after SECONDS",
+  deadline: DEADLINE,
+  keep: KEEP,
+  key: {
+    names: ["key"],
+    group: "security",
+    kind: "string",
+    metavar: "STRING",
+    conflicts: ["keyFile"],
+    help:
+      "a key that both ends have, by which they know each other; process lists can show it, so " +
+      "better use --key-file",
+    secret: true,
+    variable: "TTUN_KEY",
+  },
+  keyFile: {
+    names: ["key-file"],
+    group: "security",
+    kind: "string",
+    metavar: "FILE",
+    help: "read the key from FILE, which only its owner may read; without both, TTUN_KEY_FILE or " +
+      "TTUN_KEY; without a key the other end may be the program tete",
+    variable: "TTUN_KEY_FILE",
+  },
+  wire: {
+    names: ["wire"],
+    group: "security",
+    kind: "choice",
+    metavar: "VERSION",
+    choices: ["auto", "v2"],
+    default: "auto",
+    help:
+      "auto is TLS, which the program tete speaks, and with a key version 2 of ttun's wire in it; " +
+      "v2 is that alone, with a key",
   },
   fingerprint: {
     names: ["fingerprint"],
@@ -84,9 +133,74 @@ export const PEER_OPTIONS = {
     parse: readFingerprint,
     help:
       "fail unless the connection's certificate has this SHA-256, which the end with the lesser " +
-      "address logs at its start; without it nothing tells who the other end is but the words " +
-      "that both ends log",
+      "address logs at its start; without it and without a key nothing tells who the other end is " +
+      "but the words that both ends log",
   },
+  ...LOG_OPTIONS,
+} as const satisfies OptionTable;
+
+export const LISTEN_OPTIONS = {
+  myIp: {
+    ...PEER_OPTIONS.myIp,
+    defaultText: "those of this machine's interfaces, and what --stun finds",
+    help: "this machine's public address, which goes into the ticket first",
+  },
+  localPort: {
+    names: ["local-port", "lport"],
+    group: "basic",
+    kind: "integer",
+    metavar: "PORT",
+    min: 1,
+    max: 65_535,
+    defaultText: "one that is free",
+    help: "port here, which a firewall or NAT must let in",
+  },
+  stun: STUN,
+  ttl: {
+    names: ["ttl"],
+    group: "basic",
+    kind: "integer",
+    metavar: "SECONDS",
+    min: 5,
+    max: 86_400,
+    default: TTL,
+    help: "the ticket is void after so many seconds in which nobody has come",
+  },
+  out: {
+    names: ["out"],
+    group: "basic",
+    kind: "string",
+    metavar: "FILE",
+    help: "write the ticket into FILE, which only its owner may read, and do not print it",
+  },
+  keep: KEEP,
+  ...LOG_OPTIONS,
+} as const satisfies OptionTable;
+
+export const CONNECT_OPTIONS = {
+  ticket: {
+    names: ["ticket"],
+    group: "basic",
+    kind: "string",
+    metavar: "TICKET",
+    positional: true,
+    secret: true,
+    conflicts: ["ticketFile"],
+    variable: "TTUN_TICKET",
+    isSecret: () => true,
+    help:
+      "the ticket that ttun peer listen has printed at the other end; process lists can show it, " +
+      "so better use --ticket-file or TTUN_TICKET; without any of these it is asked for",
+  },
+  ticketFile: {
+    names: ["ticket-file"],
+    group: "basic",
+    kind: "string",
+    metavar: "FILE",
+    help: "read the ticket from FILE; - is the first line of standard input",
+  },
+  deadline: DEADLINE,
+  keep: KEEP,
   ...LOG_OPTIONS,
 } as const satisfies OptionTable;
 
@@ -105,6 +219,8 @@ export const STUN_SERVER_OPTIONS = {
 } as const satisfies OptionTable;
 
 export type StunServerFlags = Values<typeof STUN_SERVER_OPTIONS>;
+export type ListenFlags = Values<typeof LISTEN_OPTIONS>;
+export type ConnectFlags = Values<typeof CONNECT_OPTIONS>;
 export type PeerFlags = Values<typeof PEER_OPTIONS>;
 
 function readIp(text: string): string {

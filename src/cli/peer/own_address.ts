@@ -1,5 +1,6 @@
 import { dialAny } from "../../app/net/dial_host.ts";
 import { askStun } from "../../app/net/stun.ts";
+import type { HostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Dialer } from "../../contract/dial.ts";
@@ -7,16 +8,16 @@ import { openPunchNet } from "../../io/punch/punch_net.ts";
 import type { OpenedPlane, PlaneTools } from "../plane/run_plane.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
-import type { PipeTask } from "./plane_config.ts";
+import type { AddressTask, OwnAddressTask, PeerStart } from "./plane_config.ts";
 
 const STUN_MS = 10_000;
 
-export type PeerTools = PlaneTools<SocketPlatform, object>;
+export type PeerTools = PlaneTools<SocketPlatform, PeerStart>;
 
 type Family = "IPv4" | "IPv6";
 
 /** Prints this machine's public address. */
-export function openQuestion(task: PipeTask, tools: PeerTools): OpenedPlane<object> {
+export function openQuestion(task: AddressTask, tools: PeerTools): OpenedPlane<PeerStart> {
   const { platform, port } = tools;
   const { dialer } = openPunchNet(platform.reactor!, { host: "", port: task.localPort });
   return {
@@ -39,12 +40,28 @@ export function familyOf(ip: string): Family {
  * `family`: of that server; null = any.
  */
 export async function ownAddress(
-  { myIp, localPort, stun }: PipeTask,
+  { myIp, localPort, stun }: OwnAddressTask,
+  dialer: Dialer,
+  family: Family | null,
+  tools: PeerTools,
+): Promise<{ myIp: string; server: Connection | null }> {
+  if (stun === undefined) return { myIp: myIp!, server: null };
+  const { found, server } = await askOutside(stun, localPort, dialer, family, tools);
+  if (myIp !== undefined && myIp !== found.host) {
+    const addresses = { myip: myIp, ip: found.host };
+    tools.log.warn("-myip is another address than the STUN server sees", addresses);
+  }
+  return { myIp: myIp ?? found.host, server };
+}
+
+/** Asks a STUN server for the address and port that it sees. The connection is the caller's. */
+export async function askOutside(
+  stun: HostPort,
+  localPort: number,
   dialer: Dialer,
   family: Family | null,
   { platform: { clock }, log, resolver, signal }: PeerTools,
-): Promise<{ myIp: string; server: Connection | null }> {
-  if (stun === undefined) return { myIp: myIp!, server: null };
+): Promise<{ found: HostPort; server: Connection }> {
   const server = await dialAny({
     ...{ to: stun, dialer, resolver, clock, signal, timeoutMs: STUN_MS },
     choose: (all) => {
@@ -59,13 +76,8 @@ export async function ownAddress(
   if (!keepsPort) {
     log.warn(
       "the NAT changes ports: the other end may need another -rport, if it gets through at all",
-      {
-        port: found.port,
-      },
+      { port: found.port },
     );
   }
-  if (myIp !== undefined && myIp !== found.host) {
-    log.warn("-myip is another address than the STUN server sees", { myip: myIp, ip: found.host });
-  }
-  return { myIp: myIp ?? found.host, server };
+  return { found, server };
 }

@@ -8,7 +8,7 @@ import { openTls } from "../../io/tls/open_tls.ts";
 import { HANDSHAKE_MS } from "../../io/tls/tls_handshake.ts";
 import { fingerprintWords } from "./fingerprint_words.ts";
 import type { PeerTools } from "./own_address.ts";
-import type { PipeTask } from "./plane_config.ts";
+import type { AddressTask } from "./plane_config.ts";
 
 /** The roles follow the addresses: with a wrong one both ends are servers, or both clients. */
 const ROLES_HINT =
@@ -18,7 +18,7 @@ const ROLES_HINT =
 export async function securePeer(
   stream: Connection,
   context: TlsContext,
-  { fingerprint, link }: PipeTask,
+  { fingerprint, link }: AddressTask,
   { platform: { clock }, log, signal }: Pick<PeerTools, "platform" | "log" | "signal">,
 ): Promise<Connection> {
   const judge = (session: TlsSession) => {

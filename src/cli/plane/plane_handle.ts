@@ -35,6 +35,7 @@ export interface PlaneLife<Facts, Start> {
   /** Uses the addresses of a client's session, which waits. An error ends the data plane. */
   addresses?(addresses: readonly string[]): Promise<void>;
   leases?(leases: readonly Lease[]): void;
+  /** An error ends the data plane. */
   print?(line: string, isProgress: boolean): void;
 }
 
@@ -196,7 +197,7 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
       case "addresses":
         return void this.#takeAddresses(event.id, event.addresses).catch(this.#fail);
       case "print":
-        return this.#life.print?.(event.line, event.isProgress);
+        return this.#print(event.line, event.isProgress);
       case "live":
         return this.#live?.take(event.sample);
       case "leases":
@@ -219,6 +220,14 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
   async #takeAddresses(id: number, addresses: readonly string[]): Promise<void> {
     await this.#life.addresses?.(addresses);
     this.#command({ kind: "taken", id });
+  }
+
+  #print(line: string, isProgress: boolean): void {
+    try {
+      this.#life.print?.(line, isProgress);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   readonly #fail = (error: unknown): void => this.#failed.resolve(toTtunError(error));

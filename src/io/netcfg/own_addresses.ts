@@ -47,11 +47,14 @@ export class OwnAddresses implements Disposable {
   }
 }
 
+/** Returns the addresses of this machine's interfaces, of 4 or 16 bytes. */
+export function interfaceAddresses(libc: Libc): Uint8Array[] {
+  using netlink = new Netlink(libc);
+  return netlink.allAddresses().map(({ local }) => local.bytes);
+}
+
 export function linuxAddresses(libc: Libc, reactor: Reactor): OwnAddresses {
-  const list = () => {
-    using netlink = new Netlink(libc);
-    return netlink.allAddresses().map(({ local }) => local.bytes);
-  };
+  const list = () => interfaceAddresses(libc);
   try {
     return new OwnAddresses(list, reactor, new NetworkWatch(reactor));
   } catch (error) {

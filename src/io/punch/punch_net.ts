@@ -1,4 +1,4 @@
-import type { HostPort } from "../../base/addr.ts";
+import { type HostPort, requireHostPort } from "../../base/addr.ts";
 import type { Dialer, Listener } from "../../contract/dial.ts";
 import {
   accept,
@@ -16,6 +16,30 @@ export interface PunchNet {
   readonly dialer: Dialer;
   /** The caller owns it. @throws {TtunError} in_use, privilege, usage */
   listen(o: { signal: AbortSignal }): Listener;
+}
+
+/** TCP from and to one port of all addresses at once. */
+export interface PunchPorts {
+  readonly port: number;
+  readonly dialer: Dialer;
+  /** One for each family that there is; the caller owns them. */
+  readonly listeners: readonly Listener[];
+}
+
+/** `port` 0: one of the kernel's choice. @throws {TtunError} in_use, privilege, usage */
+export function openPunchPorts(
+  reactor: Reactor,
+  port: number,
+  o: { signal: AbortSignal },
+): PunchPorts {
+  const first = openPunchNet(reactor, { host: "0.0.0.0", port }).listen(o);
+  const chosen = requireHostPort(first.addr).port;
+  const { dialer, listen } = openPunchNet(reactor, { host: "::", port: chosen });
+  try {
+    return { port: chosen, dialer, listeners: [first, listen(o)] };
+  } catch {
+    return { port: chosen, dialer, listeners: [first] }; // a system without IPv6
+  }
 }
 
 /** `at.host`: the wildcard address of the peer's family. */

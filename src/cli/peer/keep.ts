@@ -1,0 +1,2 @@
+/** Milliseconds that --keep goes on without a connection. */
+export const KEEP_MS = 600_000;

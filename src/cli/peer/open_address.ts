@@ -1,0 +1,121 @@
+import { runPeerClient } from "../../app/system/peer_client.ts";
+import { runPipe } from "../../app/system/peer_pipe.ts";
+import { runPeerServer } from "../../app/system/peer_server.ts";
+import { punchThrough } from "../../app/punch/punch_through.ts";
+import { formatAddr, parseIp } from "../../base/addr.ts";
+import { toHex } from "../../base/bytes.ts";
+import { startClose } from "../../base/start_close.ts";
+import type { Connection } from "../../contract/connection.ts";
+import { isTlsClient } from "../../core/punch/punch.ts";
+import { ID_SIZE } from "../../core/link/v2/setup.ts";
+import { openLibssl } from "../../../ffi/openssl/libssl.ts";
+import type { TlsContext } from "../../../ffi/openssl/tls_context.ts";
+import { openPunchNet } from "../../io/punch/punch_net.ts";
+import { StdioStream } from "../../io/stdio/stdio_stream.ts";
+import type { OpenedPlane } from "../plane/run_plane.ts";
+import { wireSecrets } from "../plane/wire_secrets.ts";
+import { rng } from "../platform/rng.ts";
+import { addressesRefusal, isOwnAddress, nothingToPin } from "./addresses.ts";
+import { familyOf, ownAddress, type PeerTools } from "./own_address.ts";
+import { KEEP_MS } from "./keep.ts";
+import type { AddressTask, PeerStart } from "./plane_config.ts";
+import { securePeer } from "./secure_peer.ts";
+
+/** The name in the certificates of the program tete. */
+const TETE = "tete";
+
+const KEEP_ALIVE_SECONDS = 15;
+
+/** A pipe to a peer whose address is known. All that takes permissions is opened here. */
+export function openByAddress(
+  task: AddressTask & { readonly peerIp: string },
+  tools: PeerTools,
+): OpenedPlane<PeerStart> {
+  const { platform, ciphers, opened, log, signal } = tools;
+  const { clock } = platform;
+  const reactor = platform.reactor!;
+  const { deadlineMs, keeps, link, localPort, peerIp } = task;
+  const tls = task.hasTls ? openContexts(opened) : null;
+  const family = familyOf(peerIp);
+  const wildcard = family === "IPv6" ? "::" : "0.0.0.0";
+  const net = openPunchNet(reactor, { host: wildcard, port: localPort });
+  const listener = opened.use(net.listen({ signal }));
+  const stdio = opened.use(new StdioStream({ reactor, signal }));
+  return {
+    facts: {},
+    run: async ({ s }) => {
+      const { myIp, server } = await ownAddress(task, net.dialer, family, tools);
+      await using _kept = server; // the NAT keeps the port open
+      const refusal = addressesRefusal(myIp, peerIp);
+      if (refusal !== null) throw refusal;
+      const isClient = isTlsClient(parseIp(myIp)!, parseIp(peerIp)!);
+      if (tls !== null) tellCertificate(isClient, tls.server, task, tools);
+      const peer = { host: peerIp, port: task.remotePort };
+      log.info("connecting", { peer: formatAddr(peer), from: task.localPort });
+      const secure = async (stream: Connection, signal: AbortSignal): Promise<Connection> => {
+        if ("host" in stream.local && stream.local.host === peerIp) {
+          startClose(stream);
+          throw isOwnAddress(peerIp);
+        }
+        if (task.keepAlive) stream.setOptions({ keepAliveSeconds: KEEP_ALIVE_SECONDS });
+        if (tls === null) return stream;
+        return await securePeer(stream, isClient ? tls.client : tls.server, task, {
+          ...tools,
+          signal,
+        });
+      };
+      let attempts = 0;
+      const reach = async (signal: AbortSignal): Promise<Connection> => {
+        const how = { peer, dialer: net.dialer, listener, clock, rng, log, signal };
+        const ms = attempts++ === 0 ? deadlineMs : KEEP_MS;
+        const found = await punchThrough(
+          { ...how, deadlineMs: ms },
+          (stream) => secure(stream, signal),
+        );
+        // Another program that shares the port is to get its connections.
+        if (!keeps && link === null) await listener[Symbol.asyncDispose]();
+        return found;
+      };
+      if (link === null) {
+        await using secured = await reach(signal);
+        log.info("Connected to peer!", { peer: secured.peer });
+        await runPipe(stdio, secured, { clock, signal });
+      } else {
+        const keepMs = keeps ? KEEP_MS : 0;
+        const onUp = () => log.info("Connected to peer!", { peer: formatAddr(peer) });
+        const secrets = wireSecrets(link, ciphers, s!);
+        const o = { stdio, secrets, keepMs, clock, log, signal, onUp };
+        if (isClient) await runPeerClient({ ...o, reach, instance: rng(ID_SIZE) });
+        else await runPeerServer({ ...o, way: { reach } });
+      }
+      log.info("Peer closed connection");
+    },
+  };
+}
+
+interface Contexts {
+  readonly client: TlsContext;
+  readonly server: TlsContext;
+}
+
+function openContexts(opened: AsyncDisposableStack): Contexts {
+  const libssl = opened.use(openLibssl());
+  return {
+    client: opened.use(libssl.clientContext(null)),
+    server: opened.use(libssl.ownContext(TETE)),
+  };
+}
+
+/** The end with the lesser address makes the certificate. @throws {TtunError} usage */
+function tellCertificate(
+  isClient: boolean,
+  { ownDigest }: TlsContext,
+  { fingerprint }: AddressTask,
+  { log }: PeerTools,
+): void {
+  if (isClient) return;
+  if (fingerprint !== undefined) throw nothingToPin();
+  log.info("certificate of this end, which the other may pin by --fingerprint", {
+    sha256: toHex(ownDigest!),
+  });
+}

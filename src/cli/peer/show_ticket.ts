@@ -1,0 +1,37 @@
+import { utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import { writeNew } from "../../io/files/new_file.ts";
+import { printPlain } from "../output/log_writer.ts";
+import { load } from "../plane/load.ts";
+import { fileFailure } from "../platform/file_failure.ts";
+
+/**
+ * Prints a ticket on standard error, with a QR code of it on a terminal, or writes it into a file:
+ * standard output is the pipe's. `ttl` is in seconds. @throws {TtunError} usage, privilege
+ */
+export function showTicket(
+  ticket: string,
+  { ttl, out }: { readonly ttl: number; readonly out: string | undefined },
+): void {
+  if (out !== undefined) return writeTicket(out, ticket);
+  const time = ttl % 60 === 0 ? `${ttl / 60} minutes` : `${ttl} seconds`;
+  printPlain(`For the other machine, within ${time} (whoever has it can connect, once):`);
+  printPlain(`  ttun peer connect ${ticket}`);
+  if (Deno.stderr.isTerminal()) void printCode(ticket);
+}
+
+async function printCode(ticket: string): Promise<void> {
+  const { renderUnicodeCompact } = await load(() => import("uqr"));
+  for (const line of renderUnicodeCompact(ticket, { border: 2 }).split("\n")) printPlain(line);
+}
+
+function writeTicket(path: string, ticket: string): void {
+  try {
+    writeNew(path, utf8(`${ticket}\n`), { mode: 0o600 });
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) {
+      throw new TtunError("usage", `Cannot write ${path}: it is there already`);
+    }
+    throw fileFailure("write", path, error);
+  }
+}

@@ -1,0 +1,72 @@
+import { TtunError } from "../../base/errors.ts";
+import { abortable } from "../../base/scope.ts";
+import { parseTicket, type Ticket, ticketName } from "../../core/ticket/ticket.ts";
+import type { RunContext } from "../command/context.ts";
+import { load } from "../plane/load.ts";
+import { readVariable } from "../platform/variables.ts";
+
+/** Seconds by which the two machines' clocks may differ. */
+const CLOCK_LEEWAY = 120;
+
+/** Bytes of a first line of standard input: longer than any ticket. */
+const LONGEST_LINE = 1024;
+
+const VARIABLE = "TTUN_TICKET";
+
+/**
+ * Takes the ticket of the command line, a file, the first line of standard input, TTUN_TICKET, or a
+ * prompt. @throws {TtunError} usage, without one that holds; privilege
+ */
+export async function takeTicket(
+  o: { readonly ticket: string | undefined; readonly ticketFile: string | undefined },
+  context: RunContext,
+): Promise<Ticket> {
+  const text = await ticketText(o, context);
+  const ticket = parseTicket(text);
+  const name = ticketName(text);
+  if (ticket.expires + CLOCK_LEEWAY < Date.now() / 1000) {
+    const at = new Date(ticket.expires * 1000).toISOString();
+    throw new TtunError(
+      "usage",
+      `Cannot use the ticket ${name}: it was valid until ${at}; ttun peer listen prints another`,
+    );
+  }
+  if (ticket.candidates.length === 0) {
+    throw new TtunError("usage", `Cannot use the ticket ${name}: there is no address in it`);
+  }
+  return ticket;
+}
+
+async function ticketText(
+  { ticket, ticketFile }: Parameters<typeof takeTicket>[0],
+  context: RunContext,
+): Promise<string> {
+  const fromEnvironment = readVariable(VARIABLE);
+  if (fromEnvironment !== undefined) Deno.env.delete(VARIABLE);
+  if (ticket !== undefined) {
+    warnOfArgument(context);
+    return ticket;
+  }
+  if (ticketFile === "-") return await abortable(firstLine(), context.signal);
+  if (ticketFile === undefined && fromEnvironment !== undefined) return fromEnvironment;
+  const { readTicket } = await load(() => import("../secrets/ticket_file.ts"));
+  return await readTicket(ticketFile ?? null, context);
+}
+
+function warnOfArgument({ secretsHidden, log }: RunContext): void {
+  if (secretsHidden) return;
+  log.warn(
+    "The ticket given as an argument is visible in process lists; use --ticket-file or TTUN_TICKET",
+  );
+}
+
+/** Reads no byte behind the line: they are the pipe's. */
+async function firstLine(): Promise<string> {
+  const byte = new Uint8Array(1);
+  let line = "";
+  while (line.length < LONGEST_LINE && await Deno.stdin.read(byte) !== null) {
+    if (byte[0] === 0x0a) break;
+    line += String.fromCharCode(byte[0]!);
+  }
+  return line;
+}
