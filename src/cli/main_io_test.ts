@@ -64,7 +64,7 @@ test("a group without a command, or with an unknown one, is told its usage line"
   for (const line of ["help peer listen", "help tete listen", "tete listen -h"]) {
     assert.deepEqual(await runTtun(...line.split(" ")), listen);
   }
-  assert.match((await runTtun("help", "peer")).stdout, /\nCommands:\n  listen {3}print a ticket/);
+  assert.match((await runTtun("help", "peer")).stdout, /\nCommands:\n {2}listen {3}print a ticket/);
   assertUsage(await runTtun("help", "proxy", "clinet"), /did you mean proxy client\?/);
   assertUsage(await runTtun("prxy"), /^ttun: Unknown command "prxy"; did you mean proxy\?$/m);
   assertUsage(await runTtun("proxy", "genkey"), /^ttun: Unknown command "proxy genkey"$/m);
