@@ -41,7 +41,7 @@ export async function joinTunnel(
     wallClock: Date.now,
   };
   const conn = await Deno.connect({ hostname, port });
-  const handshake = new ClientHandshake(handshakeConfig(secrets, packetOffer(0)), {
+  const handshake = new ClientHandshake(handshakeConfig(secrets, packetOffer(0), {}), {
     sessionIdentity: { instance: rng(ID_SIZE), session: rng(ID_SIZE), carrier: 1 },
     pads: false,
     unixMs: Date.now,
