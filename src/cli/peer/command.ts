@@ -16,7 +16,7 @@ import { addressesRefusal } from "./addresses.ts";
 import type { ConnectFlags, ListenFlags, PeerFlags, StunServerFlags } from "./options.ts";
 import { peerKey } from "./peer_key.ts";
 import type { PeerStart, PeerTask } from "./plane_config.ts";
-import { showTicket } from "./show_ticket.ts";
+import { ticketPrinter } from "./show_ticket.ts";
 import { takeTicket } from "./take_ticket.ts";
 
 /**
@@ -87,7 +87,7 @@ export async function runListen(options: ListenFlags, context: RunContext): Prom
       link: linkOf(key),
     },
     context,
-    { key, print: (ticket) => showTicket(ticket, { ttl, out }) },
+    { key, print: await ticketPrinter({ ttl, out }) },
   );
   return 0;
 }

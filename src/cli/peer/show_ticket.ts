@@ -6,23 +6,23 @@ import { load } from "../plane/load.ts";
 import { fileFailure } from "../platform/file_failure.ts";
 
 /**
- * Prints a ticket on standard error, with a QR code of it on a terminal, or writes it into a file:
- * standard output is the pipe's. `ttl` is in seconds. @throws {TtunError} usage, privilege
+ * Returns what prints a ticket on standard error, with a QR code of it on a terminal, or writes it
+ * into a file: standard output is the pipe's. It throws a TtunError (usage, privilege). `ttl` is in
+ * seconds.
  */
-export function showTicket(
-  ticket: string,
+export async function ticketPrinter(
   { ttl, out }: { readonly ttl: number; readonly out: string | undefined },
-): void {
-  if (out !== undefined) return writeTicket(out, ticket);
-  const time = ttl % 60 === 0 ? `${ttl / 60} minutes` : `${ttl} seconds`;
-  printPlain(`For the other machine, within ${time} (whoever has it can connect, once):`);
-  printPlain(`  ttun peer connect ${ticket}`);
-  if (Deno.stderr.isTerminal()) void printCode(ticket);
-}
-
-async function printCode(ticket: string): Promise<void> {
-  const { renderUnicodeCompact } = await load(() => import("uqr"));
-  for (const line of renderUnicodeCompact(ticket, { border: 2 }).split("\n")) printPlain(line);
+): Promise<(ticket: string) => void> {
+  const isShown = out === undefined && Deno.stderr.isTerminal();
+  const render = isShown ? (await load(() => import("uqr"))).renderUnicodeCompact : null;
+  return (ticket) => {
+    if (out !== undefined) return writeTicket(out, ticket);
+    const time = ttl % 60 === 0 ? `${ttl / 60} minutes` : `${ttl} seconds`;
+    printPlain(`For the other machine, within ${time} (whoever has it can connect, once):`);
+    printPlain(`  ttun peer connect ${ticket}`);
+    const code = render?.(ticket, { border: 2 }) ?? "";
+    for (const line of code === "" ? [] : code.split("\n")) printPlain(line);
+  };
 }
 
 function writeTicket(path: string, ticket: string): void {
