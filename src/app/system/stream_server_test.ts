@@ -4,6 +4,7 @@ import { exchange } from "../../../tests/fake/proxy_programs.ts";
 import { StreamWorld } from "../../../tests/fake/stream_programs.ts";
 import { pattern } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { read, write } from "../loop/stream_io.ts";
 
 for (const hasDevice of [false, true]) {
@@ -181,6 +182,21 @@ Deno.test("an end that stops tells the other: streams are reset at once, and the
     assert.throws(() => stream.readNow(new Uint8Array(1)), { kind: "lost" });
     assert.equal(await target.promise, "reset", stops);
   }
+});
+
+Deno.test("a client that has taken its leave has no session any more, though its connection is reset", async () => {
+  const shape = (stream: Connection): Connection => {
+    stream.closeWrite = () => {};
+    stream[Symbol.asyncDispose] = () => Promise.resolve(stream.reset());
+    return stream;
+  };
+  await using world = new StreamWorld({ local: ["8080:target:80"], shape });
+  await world.clock.settle();
+  assert.equal(world.sessions.describe().length, 2);
+  const stopped = world.client.stop();
+  await world.clock.advance(400);
+  await stopped;
+  assert.deepEqual(world.sessions.describe(), []);
 });
 
 Deno.test("a machine that slept for ten minutes has its connections again, if the session is kept so long", async () => {
