@@ -58,6 +58,8 @@ export class MeetingWorld implements AsyncDisposable {
   readonly streams = new CountedStreams(this.net);
   readonly ciphers = new CountedCiphers();
   readonly kept = keptLog(this.clock);
+  /** Pairs that go through the server now, as it counts them. */
+  relayed = (): number | undefined => undefined;
   /** Addresses that the two ends have dialled, but for the server's. */
   readonly dialled: { readonly from: string; readonly to: HostPort }[] = [];
   readonly #o: MeetingWorldOptions;
@@ -98,6 +100,7 @@ export class MeetingWorld implements AsyncDisposable {
       listenRules: new ListenRules([]),
       listen: (at: Addr, o: { signal: AbortSignal }) => this.streams.listen(requireHostPort(at), o),
       datagrams: { sockets: null, resolver, rules, idleMs: 60_000 },
+      onCounters: (counters) => this.relayed = () => counters().relayed,
       ...(relayBytes !== undefined && { relay: { bytesPerSecond: relayBytes } }),
     }));
     return () => stop.abort(STOP);

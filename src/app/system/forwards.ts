@@ -75,6 +75,8 @@ export interface ForwardCounters {
   readonly connections: number;
   /** Since the start, those of now among them. */
   readonly served: number;
+  /** Pairs of clients that go through a server which permits that. */
+  readonly relayed?: number;
 }
 
 /**

@@ -43,6 +43,7 @@ Deno.test("without a direct way bytes go through the server where it permits tha
   world.listen({ id: ID });
   const { outbound } = world.connect(world.dialer(ID));
   await world.exchange(outbound);
+  assert.equal(world.relayed(), 1);
   const lines = world.lines().join("\n");
   assert.match(lines, /warn no direct connection: it goes through the relay .*via\.example/);
   assert.match(lines, /info relaying between two clients/);
@@ -54,6 +55,7 @@ Deno.test("without a relay the failure says so, and what would help", async () =
   world.listen({ id: ID });
   const { failed } = world.connect(world.dialer(ID));
   const error = await world.clock.until(failed);
+  assert.equal(world.relayed(), undefined);
   assert.match(`${error}`, /NATs change ports.*--permit-relay at via\.example/);
 });
 

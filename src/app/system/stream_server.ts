@@ -89,7 +89,11 @@ export function openStreamHost(
     quota,
     tasks,
   });
-  o.onCounters?.(() => ({ connections: quota.count, served: quota.taken }));
+  o.onCounters?.(() => ({
+    connections: quota.count,
+    served: quota.taken,
+    ...(o.relay !== undefined && { relayed: meetings.relays }),
+  }));
   const server = stack.use(
     new MuxServer({
       secrets,

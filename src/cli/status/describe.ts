@@ -8,9 +8,14 @@ import { formatListen, formatTo } from "../../core/forward/spec.ts";
 import type { ConnectionsStatus, ForwardStatus, TrafficStatus } from "../../core/status/report.ts";
 
 export function connectionsStatus(
-  { connections, served, pending }: ForwardCounters & Partial<ProxyCounters>,
+  { connections, served, pending, relayed }: ForwardCounters & Partial<ProxyCounters>,
 ): ConnectionsStatus {
-  return { open: connections, served, ...(pending !== undefined && { pending }) };
+  return {
+    open: connections,
+    served,
+    ...(pending !== undefined && { pending }),
+    ...(relayed !== undefined && { relayed }),
+  };
 }
 
 /** Bytes between the ends of a proxy, as one of them sees it; `up` goes to the targets. */

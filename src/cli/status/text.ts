@@ -31,9 +31,10 @@ export function statusText(report: RatedReport): string {
   for (const [label, text] of networkFacts(report)) fact(label, text);
   for (const forward of forwards) fact("forward", forwardText(forward));
   if (connections !== undefined) {
-    const { open, served, pending } = connections;
+    const { open, served, pending, relayed } = connections;
     const more = pending === undefined ? "" : `, ${pending} without a request`;
     fact("connections", `${open} open, ${served} since the start${more}`);
+    if (relayed !== undefined) fact("relayed", `${relayed} ${relayed === 1 ? "pair" : "pairs"}`);
     const { sentBytes, receivedBytes } = connections;
     if (sentBytes !== undefined && receivedBytes !== undefined && rates !== undefined) {
       fact("sent", `${bytesText(sentBytes)}, ${rateText(rates.sentBytesPerSecond)}`);

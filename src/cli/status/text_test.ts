@@ -175,6 +175,8 @@ Deno.test("of several programs each has a line, with what its kind has", () => {
     statusText({ version: 1, ...proxy, connections }),
     /0 open, .*, 1 without a request/,
   );
+  const relaying = { open: 0, served: 0, relayed: 1 };
+  assert.match(statusText({ version: 1, ...proxy, connections: relaying }), /relayed +1 pair$/m);
   assert.match(statusText({ version: 1, ...proxy, sessions: [] }), /^ {2}sessions {5}none$/m);
 });
 

@@ -58,7 +58,7 @@ export function metricsText(source: MetricsSource): string {
     );
   }
   if (connections !== undefined) {
-    const { open, served, pending, sentBytes, receivedBytes } = connections;
+    const { open, served, pending, relayed, sentBytes, receivedBytes } = connections;
     page.gauge("ttun_connections_open", "Connections of forwards or a proxy now.", open);
     page.counter(
       "ttun_connections_total",
@@ -66,6 +66,7 @@ export function metricsText(source: MetricsSource): string {
       served,
     );
     page.gauge("ttun_connections_pending", "Connections without a request so far.", pending);
+    page.gauge("ttun_relayed_pairs", "Pairs of clients that go through the server now.", relayed);
     page.counter(
       "ttun_connections_sent_bytes_total",
       "Bytes of connections sent to the other end.",

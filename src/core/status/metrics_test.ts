@@ -25,7 +25,7 @@ const FULL: MetricsSource = {
     ...{ name: "ttun0", mtu: 1400, addresses: [] },
     ...{ sentBytes: 1, receivedBytes: 2, sentPackets: 3, receivedPackets: 4 },
   },
-  connections: { open: 5, served: 6, pending: 7, sentBytes: 8, receivedBytes: 9 },
+  connections: { open: 5, served: 6, pending: 7, relayed: 2, sentBytes: 8, receivedBytes: 9 },
   forwards: [{ kind: "local", listen: ["127.0.0.1:80"], to: "x:1" }],
   sessions: [session, { ...session, id: 4 }],
 };
@@ -76,6 +76,7 @@ Deno.test("metrics: the values are those of the report", () => {
   assert.equal(samples.get("ttun_uptime_seconds"), 60.25);
   assert.equal(samples.get('ttun_device_received_packets_total{device="ttun0"}'), 4);
   assert.equal(samples.get("ttun_connections_total"), 6);
+  assert.equal(samples.get("ttun_relayed_pairs"), 2);
   assert.equal(samples.get("ttun_forwards"), 1);
   assert.equal(samples.get("ttun_sessions"), 2);
   assert.equal(samples.get(`ttun_session_received_bytes_total${labels}`), 2 ** 40);

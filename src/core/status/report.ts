@@ -114,6 +114,8 @@ export interface ConnectionsStatus extends Partial<TrafficStatus> {
   readonly served: number;
   /** Those that have not asked for anything yet. */
   readonly pending?: number;
+  /** Pairs of clients that have met at a server with `--permit-relay`, and go through it. */
+  readonly relayed?: number;
 }
 
 export interface SessionStatus extends TrafficStatus {
