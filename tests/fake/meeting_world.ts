@@ -67,9 +67,12 @@ export class MeetingWorld implements AsyncDisposable {
   readonly #running: Promise<unknown>[] = [];
   #seed = 0;
 
+  /** Stops the server. */
+  stopVia: () => void;
+
   constructor(o: MeetingWorldOptions = {}) {
     this.#o = o;
-    this.startVia();
+    this.stopVia = this.startVia();
   }
 
   get signal(): AbortSignal {
@@ -92,7 +95,7 @@ export class MeetingWorld implements AsyncDisposable {
     const listeners = [this.streams.listen({ host: "", port: VIA.port }, { signal: both })];
     const { relayBytes } = this.#o;
     const dialer = this.streams.dialer(VIA.host);
-    this.#run(runStreamServer({
+    void this.#run(runStreamServer({
       ...{ listeners, clock, log: this.kept.log, signal: both, keepMs: 60_000 },
       secrets: this.secrets("via"),
       limits: FORWARD_LIMITS,
@@ -103,25 +106,26 @@ export class MeetingWorld implements AsyncDisposable {
       onCounters: (counters) => this.relayed = () => counters().relayed,
       ...(relayBytes !== undefined && { relay: { bytesPerSecond: relayBytes } }),
     }));
-    return () => stop.abort(STOP);
+    return this.stopVia = () => stop.abort(STOP);
   }
 
-  /** Listens at a meeting, and serves "echo" to whoever has the key. */
-  listen(o: Partial<MeetingListenOptions> & { readonly psk?: string } = {}): void {
+  /**
+   * Listens at a meeting, and serves "echo" to whoever has the key; returns why it ended, null for
+   * the test's end.
+   */
+  listen(o: Partial<MeetingListenOptions> & { readonly psk?: string } = {}): Promise<unknown> {
     const { clock, signal } = this;
     const { psk = "ticket", ...other } = o;
     const listening = { ...this.#end(LISTENS), id: null, signal, ...other };
     const listener = openMeetingListener(listening);
     const plain = this.streams.listen({ host: LISTENS, port: PORT }, { signal });
-    this.#run(runServiceServer({
+    const close = async () => await listener[Symbol.asyncDispose]();
+    signal.addEventListener("abort", () => void this.#run(close()));
+    return this.#run(runServiceServer({
       ...{ clock, log: this.kept.log, keepMs: 60_000, signal, services: { echo } },
       listeners: [listener, plain],
       secrets: this.secrets(psk),
     }));
-    signal.addEventListener(
-      "abort",
-      () => this.#run((async () => await listener[Symbol.asyncDispose]())()),
-    );
   }
 
   dialer(id: Uint8Array, o: Partial<MeetingDialOptions> = {}) {
@@ -169,7 +173,7 @@ export class MeetingWorld implements AsyncDisposable {
       secrets: this.secrets("via"),
       instance: seededRng(1000 + ++this.#seed)(16),
     }, stack);
-    this.#run(client.run(signal).finally(() => stack.dispose()));
+    void this.#run(client.run(signal).finally(() => stack.dispose()));
     return client.outbound;
   }
 
@@ -242,8 +246,11 @@ export class MeetingWorld implements AsyncDisposable {
     };
   }
 
-  #run(running: Promise<unknown>): void {
-    this.#running.push(running.then(() => null, (error) => error));
+  /** Returns why it ended; null for its own end and the test's. */
+  #run(running: Promise<unknown>): Promise<unknown> {
+    const ended = running.then(() => null, (error) => error === STOP ? null : error);
+    this.#running.push(ended);
+    return ended;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

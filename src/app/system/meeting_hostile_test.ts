@@ -41,7 +41,7 @@ Deno.test("garbage, too long messages and silence end a stream, and no other", a
   const silent = await world.clock.until(open());
   assert(await world.clock.until(endsWell(silent)));
   assert.equal(world.clock.now() - began, 10_000);
-  world.listen({ id: ID });
+  void world.listen({ id: ID });
   await world.exchange(world.connect(world.dialer(ID)).outbound);
   assert.match(world.lines().join("\n"), /warn meeting ended .*it is too long/);
 });
@@ -57,13 +57,13 @@ Deno.test("an address has so many ends, and another one its own", async () => {
     world.clock.until(join(world, outbound, "listens", 1, idOf("more"))),
     /the server has no meetings: update it, or wait if too many are there/,
   );
-  world.listen({ id: ID });
+  void world.listen({ id: ID });
   await world.exchange(world.connect(world.dialer(ID)).outbound);
 });
 
 Deno.test("a third end is refused, and does not disturb the two", async () => {
   await using world = new MeetingWorld();
-  world.listen({ id: ID });
+  void world.listen({ id: ID });
   const { outbound } = world.connect(world.dialer(ID, { deadlineMs: 600_000 }));
   await world.clock.settle();
   const stranger = world.openVia(STRANGER);
@@ -89,7 +89,7 @@ async function lure(
 
 Deno.test("nobody can have an end connect where it should not", async () => {
   await using world = new MeetingWorld();
-  world.listen({ id: ID });
+  void world.listen({ id: ID });
   const outbound = world.openVia(STRANGER);
   await lure(world, outbound, [
     { host: "127.0.0.1", port: 22 },
@@ -107,7 +107,7 @@ Deno.test("nobody can have an end connect where it should not", async () => {
 
 Deno.test("nobody can have an end connect to one address after the other", async () => {
   await using world = new MeetingWorld();
-  world.listen({ id: ID });
+  void world.listen({ id: ID });
   const outbound = world.openVia(STRANGER);
   for (let i = 0; i < 60; i++) await lure(world, outbound, [{ host: `9.9.9.${i}`, port: 443 }]);
   const tried = new Set(world.dialled.map(({ to }) => formatAddr(to)));
@@ -129,14 +129,14 @@ Deno.test("a wrong machine at an address of the other end does not win", async (
   const outbound = world.openVia(LISTENS);
   const meeting = await world.clock.until(join(world, outbound, "listens", 5));
   await meeting.ready({ keepsPort: true, candidates: [wrong, { host: LISTENS, port: PORT }] });
-  world.listen({ id: idOf("another") });
+  void world.listen({ id: idOf("another") });
   await world.exchange(world.connect(world.dialer(ID)).outbound);
   assert(world.dialled.some(({ from, to }) => from === DIALS && to.host === wrong.host));
 });
 
 Deno.test("another key than the other end's does not get in, and it is said", async () => {
   await using world = new MeetingWorld({ relayBytes: 1e6 });
-  world.listen({ id: ID });
+  void world.listen({ id: ID });
   const { failed } = world.connect(world.dialer(ID), { psk: "guessed" });
   const error = await world.clock.until(failed);
   assert.match(`${error}`, /key/);

@@ -2,8 +2,9 @@ import { type Cidr, formatAddr, type HostPort } from "../../base/addr.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import type { Clock, Rng } from "../../contract/host.ts";
 import type { Logger } from "../../base/log.ts";
-import { dialable, ownCandidates } from "../../core/meet/dialable.ts";
+import { dialable } from "../../core/meet/dialable.ts";
 import type { EndAddress } from "../../core/meet/messages.ts";
+import { ownCandidates } from "../../core/ticket/own_candidates.ts";
 import type { MeetingStream } from "../meet/meet.ts";
 import type { Via } from "./via_session.ts";
 
@@ -34,7 +35,9 @@ export function ownAddress(
       nat_keeps_port: `${keepsPort}`,
     });
   }
-  return { keepsPort, candidates: ownCandidates(ownNetworks(), port, observed) };
+  const said = observed === null ? [] : [observed];
+  const own = ownNetworks().map(({ bytes }) => bytes);
+  return { keepsPort, candidates: ownCandidates({ said, own, port }) };
 }
 
 /** Returns which addresses of the other end are tried, and logs them. */

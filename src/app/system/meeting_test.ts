@@ -17,14 +17,14 @@ for (const asDialer of [false, true]) {
 
 Deno.test("the end that listens connects where the other cannot", async () => {
   await using world = new MeetingWorld({ passes: (from) => from === LISTENS });
-  world.listen({ id: ID });
+  void world.listen({ id: ID });
   await world.exchange(world.connect(world.dialer(ID)).outbound);
 });
 
 Deno.test("a meeting has a number if the end that listens wants one", async () => {
   await using world = new MeetingWorld();
   const numbers: number[] = [];
-  world.listen({ onMeeting: (number) => numbers.push(number) });
+  void world.listen({ onMeeting: (number) => numbers.push(number) });
   await world.clock.settle();
   assert.deepEqual(numbers, [1]);
   await world.exchange(world.connect(world.dialer(meetingIdOfNumber(1))).outbound);
@@ -34,13 +34,13 @@ Deno.test("the end that dials may be there first", async () => {
   await using world = new MeetingWorld();
   const { outbound } = world.connect(world.dialer(ID));
   await world.clock.advance(5000);
-  world.listen({ id: ID });
+  void world.listen({ id: ID });
   await world.exchange(outbound);
 });
 
 Deno.test("without a direct way bytes go through the server where it permits that", async () => {
   await using world = new MeetingWorld({ passes: () => false, relayBytes: 1 << 20 });
-  world.listen({ id: ID });
+  void world.listen({ id: ID });
   const { outbound } = world.connect(world.dialer(ID));
   await world.exchange(outbound);
   assert.equal(world.relayed(), 1);
@@ -52,7 +52,7 @@ Deno.test("without a direct way bytes go through the server where it permits tha
 
 Deno.test("without a relay the failure says so, and what would help", async () => {
   await using world = new MeetingWorld({ passes: () => false });
-  world.listen({ id: ID });
+  void world.listen({ id: ID });
   const { failed } = world.connect(world.dialer(ID));
   const error = await world.clock.until(failed);
   assert.equal(world.relayed(), undefined);
@@ -69,8 +69,46 @@ Deno.test("nobody at the meeting: the deadline ends it", async () => {
 
 Deno.test("an end that listens serves one after the other", async () => {
   await using world = new MeetingWorld({ passes: (_, to) => to.host !== DIALS, relayBytes: 1e6 });
-  world.listen({ id: ID });
+  void world.listen({ id: ID });
   const dialer = world.dialer(ID);
   await world.exchange(world.connect(dialer).outbound);
   await world.exchange(world.connect(dialer).outbound);
+});
+
+Deno.test("a server that restarts has the end that listens again, at the same meeting", async () => {
+  await using world = new MeetingWorld();
+  const numbers: number[] = [];
+  void world.listen({ onMeeting: (number) => numbers.push(number) });
+  await world.clock.advance(1000);
+  world.stopVia();
+  await world.clock.advance(1000);
+  world.startVia();
+  await world.clock.advance(10_000);
+  await world.exchange(world.connect(world.dialer(meetingIdOfNumber(1))).outbound);
+  assert.deepEqual(numbers, [1]);
+  assert.match(world.lines().join("\n"), /warn .*"retry_in_seconds":/);
+});
+
+Deno.test("a server that cannot be reached at the beginning is the end", async () => {
+  await using world = new MeetingWorld();
+  world.stopVia();
+  await world.clock.settle();
+  const refused = /Cannot connect to 192\.0\.2\.1:20203: refused/;
+  assert.match(`${await world.clock.until(world.listen({ id: ID }))}`, refused);
+  const { failed } = world.connect(world.dialer(ID));
+  assert.match(`${await world.clock.until(failed)}`, refused);
+});
+
+Deno.test("an end that stops in the middle of anything leaves nothing behind", async () => {
+  for (const relayBytes of [undefined, 1e6]) {
+    for (const ms of [0, 1, 15, 30, 500, 2100, 5000, 6050, 6100, 7000, 20_000]) {
+      await using world = new MeetingWorld({
+        passes: () => false,
+        ...(relayBytes && { relayBytes }),
+      });
+      void world.listen({ id: ID });
+      void world.connect(world.dialer(ID));
+      await world.clock.advance(ms);
+    }
+  }
 });

@@ -46,27 +46,3 @@ function mayDial(ip: Uint8Array, own: readonly Cidr[]): boolean {
 function isSame(one: Uint8Array, other: Uint8Array): boolean {
   return one.length === other.length && one.every((byte, i) => byte === other[i]);
 }
-
-/**
- * Returns this machine's addresses as the other end may try them: as the server sees it first, then
- * global ones, then those of its networks. `own`: of its interfaces; `port`: which it has bound.
- */
-export function ownCandidates(
-  own: readonly Cidr[],
-  port: number,
-  observed: HostPort | null,
-): readonly HostPort[] {
-  const ips = own.map(({ bytes }) => unmapped(bytes));
-  const uses = ips.map((ip) => ({ ip, use: specialUse(ip) }));
-  const all = [
-    ...uses.filter(({ use }) => use === null),
-    ...uses.filter(({ ip, use }) =>
-      use !== null && OF_NETWORKS.has(use) && !(ip.length === 16 && use === "link-local")
-    ),
-  ];
-  const found = new Map<string, HostPort>();
-  const add = (candidate: HostPort) => found.set(`${candidate.host} ${candidate.port}`, candidate);
-  if (observed !== null) add(observed);
-  for (const { ip } of all) add({ host: formatIp(ip), port });
-  return [...found.values()].slice(0, MOST_CANDIDATES);
-}

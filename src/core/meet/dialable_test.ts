@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Cidr, formatAddr, parseCidr, parseHostPort } from "../../base/addr.ts";
-import { dialable, ownCandidates } from "./dialable.ts";
+import { dialable } from "./dialable.ts";
 
 /** Addresses with their prefixes, as interfaces have them. */
 const own = (...texts: string[]) => texts.map(parseCidr);
@@ -56,17 +56,4 @@ Deno.test("one's own addresses may not, and each counts once, eight at most", ()
   assert.deepEqual(tried(["192.168.1.10:7000", "9.9.9.9:1", "9.9.9.9:1"]), ["9.9.9.9:1"]);
   const many = Array.from({ length: 12 }, (_, i) => `9.9.9.${i}:1`);
   assert.deepEqual(tried(many), many.slice(0, 8));
-});
-
-Deno.test("an end tells where the server sees it first, then its own addresses that lead somewhere", () => {
-  const networks = own("192.168.1.10/24", "127.0.0.1/8", "9.9.9.9/24", "fe80::1/64");
-  assert.deepEqual(
-    ownCandidates(networks, 7000, { host: "8.8.8.8", port: 1024 }).map(formatAddr),
-    ["8.8.8.8:1024", "9.9.9.9:7000", "192.168.1.10:7000"],
-  );
-  assert.deepEqual(ownCandidates(networks, 7000, { host: "9.9.9.9", port: 7000 }).map(formatAddr), [
-    "9.9.9.9:7000",
-    "192.168.1.10:7000",
-  ]);
-  assert.deepEqual(ownCandidates([], 7000, null), []);
 });
