@@ -199,6 +199,11 @@ export function formatCidr(cidr: Cidr): string {
   return `${formatIp(cidr.bytes)}/${cidr.prefix}`;
 }
 
+/** Each of equal ones once, in the order of their first. */
+export function withoutDoubles(cidrs: readonly Cidr[]): Cidr[] {
+  return [...new Map(cidrs.map((one) => [formatCidr(one), one])).values()];
+}
+
 /** The network that the address lies in: all bits after the prefix are zero. */
 export function networkOf({ family, bytes: given, prefix }: Cidr): Cidr {
   const bytes = given.map((byte, i) => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { test } from "../check.ts";
-import { twoHosts } from "../netns.ts";
+import { type Host, twoHosts } from "../netns.ts";
 import {
   endWell,
   listensAt,
@@ -162,6 +162,64 @@ test("a key's client has its address and its networks, and other addresses from 
     server.signal("SIGHUP");
     await server.waitFor(/Cannot reload: .*10\.99\.0\.1 of ann is in no --pool/);
   }
+});
+
+async function untilPrinted(host: Host, script: string, isSo: (text: string) => boolean) {
+  let text = "";
+  for (const end = Date.now() + 10_000; Date.now() < end;) {
+    text = await host.sh(script);
+    if (isSo(text)) return;
+    await new Promise((wake) => setTimeout(wake, 50));
+  }
+  throw new Error(`${script} prints:\n${text}`);
+}
+
+test("networks of keys follow their file at once, with routes and NAT, while sessions go on", async () => {
+  await using hosts = await twoHosts();
+  await using folder = await makeFolder();
+  const file = `${folder.path}/keys`;
+  const write = (network: string) =>
+    Deno.writeTextFile(file, `ann:${ANN}${network}\nbob:${BOB}\n`, { mode: 0o600 });
+  await write(" network=10.77.0.0/24");
+  const env = (key: string) => ({
+    env: { TTUN_KEY: key, NO_COLOR: "1", STATE_DIRECTORY: folder.path },
+  });
+  const [program, serverArgs] = ttunCommand(
+    ...["server", "-v", "--no-warm-up", "--key-file", file, "--pool", "10.88.0.0/24"],
+    ...["--nat", "veth0", "--route", "10.79.0.0/24"],
+  );
+  await using server = hosts.server.spawn(program, serverArgs, env(""));
+  await server.waitFor(/ listening /);
+  await hosts.client.sh("ip address add 10.77.0.1/24 dev lo; ip address add 10.78.0.1/24 dev lo");
+  const [, clientArgs] = ttunCommand("client", "-v", "--no-warm-up", "-s", "192.0.2.1");
+  await using client = hosts.client.spawn(program, clientArgs, env(ANN));
+  await client.waitFor(/ authenticated /, 20_000);
+  await hosts.server.sh("ping -q -c 2 -i 0.2 10.77.0.1");
+  const changes = [["10.78.0.0/24", "10.77.0.0/24"], ["fd77::/64", "10.78.0.0/24"]] as const;
+  for (const [network, other] of changes) {
+    await write(` network=${network} network=10.79.0.0/24`);
+    const from = server.lineCount;
+    server.signal("SIGHUP");
+    await server.waitFor(/ reloaded /, 10_000, from);
+    await server.waitFor(/ networks behind clients /, 10_000, from);
+    await untilPrinted(
+      hosts.server,
+      "ip route; ip -6 route",
+      (text) =>
+        text.includes(network) && !text.includes(other) && /10\.79\.0\.0\/24 dev ttun/.test(text),
+    );
+    await untilPrinted(
+      hosts.server,
+      "nft list ruleset",
+      (text) => text.includes(network) && !text.includes(other),
+    );
+    if (network.startsWith("10.")) await hosts.server.sh("ping -q -c 2 -i 0.2 10.78.0.1");
+  }
+  await write("");
+  server.signal("SIGHUP");
+  await untilPrinted(hosts.server, "ip -6 route", (text) => !text.includes("fd77::"));
+  assert.match(await hosts.server.sh("ip route"), /10\.79\.0\.0\/24 dev ttun/);
+  assert.doesNotMatch(server.output, /disconnected|put back/);
 });
 
 test("secrets of keys are worked out once, and those used last come first after a restart", async () => {

@@ -98,17 +98,17 @@ export class PoolRouterWorld implements AsyncDisposable {
   join(
     peer: string,
     addresses: string[],
-    o: ConstructorParameters<typeof FakeLink>[0] & Pick<PortOptions, "session" | "networks"> = {},
+    o: ConstructorParameters<typeof FakeLink>[0] & Pick<PortOptions, "session" | "name"> = {},
   ): Joined {
     const link = new FakeLink(o);
-    const { session: of, networks } = o;
+    const { session: of, name } = o;
     const traffic = { sentBytes: 0, receivedBytes: 0 };
     const port = {
       peer,
       traffic,
       addresses: addresses.map(parseCidr),
       ...(of && { session: of }),
-      ...(networks && { networks }),
+      ...(name && { name }),
     };
     const session = this.router.session(link, port);
     const joined: Joined = {

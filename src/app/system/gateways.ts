@@ -1,14 +1,13 @@
 import type { ClientNetworks } from "../../core/ip/client_networks.ts";
 
 export interface Gateway {
-  readonly networks: readonly number[];
-  /** The networks as the log shows them. */
+  /** The networks behind it as the log shows them; "" = none. */
   readonly text: string;
   /** An earlier client of the same name has the networks. */
   readonly isSecond: boolean;
 }
 
-const NONE: Gateway = { networks: [], text: "", isSecond: false };
+const NONE: Gateway = { text: "", isSecond: false };
 
 /** Of two clients of one name the first has the networks until it leaves: it may be dead. */
 export class Gateways {
@@ -21,11 +20,11 @@ export class Gateways {
 
   /** `client` identifies the session until `leave`. */
   enter(name: string, client: object): Gateway {
-    const networks = this.#networks?.of(name) ?? [];
-    if (this.#networks === undefined || networks.length === 0) return NONE;
+    if (this.#networks === undefined || name === "") return NONE;
     const clients = this.#byName.get(name) ?? new Set();
     this.#byName.set(name, clients.add(client));
-    return { networks, text: this.#networks.text(networks), isSecond: clients.size > 1 };
+    const text = this.#networks.text(this.#networks.of(name));
+    return { text, isSecond: text !== "" && clients.size > 1 };
   }
 
   leave(name: string, client: object): void {

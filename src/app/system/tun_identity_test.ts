@@ -4,6 +4,7 @@ import { errorOf, type Running, TunWorld } from "../../../tests/fake/tun_program
 import { seededRng } from "../../../tests/fake/rng.ts";
 import { parseCidr } from "../../base/addr.ts";
 import { AddressPool, type Lease } from "../../core/ip/address_pool.ts";
+import type { PoolRouter } from "../tun/pool_router.ts";
 import { ClientNetworks, parseClientNetwork } from "../../core/ip/client_networks.ts";
 import type { ClientIdentity } from "../../core/link/v2/identity.ts";
 
@@ -184,6 +185,30 @@ Deno.test("a network behind a client is reached through it, by its name and from
   await world.clock.settle();
   assert.deepEqual(marksAtEnd(office.device.written), [2]);
   assert.equal(server.router.counters.droppedWithoutPeer, 2);
+});
+
+Deno.test("networks that move from one client to another do so while both have their sessions", async () => {
+  await using world = new TunWorld();
+  const all = many(3, { networks: ["a=192.168.7.0/24"] });
+  const server = world.server({ wire: "v2", many: all });
+  const first = world.client({ wire: "v2", host: "192.0.2.11", identity: identity(1, "a") });
+  const second = world.client({ wire: "v2", host: "192.0.2.12", identity: identity(2, "b") });
+  await world.clock.settle();
+  all.networks.replace(["c=10.7.0.0/16", "b=192.168.7.0/24"].map(parseClientNetwork));
+  (server.router as PoolRouter).networksChanged();
+  server.device.inject(between(SERVER4, "192.168.7.9", 1), between(SERVER4, "10.7.0.9", 2));
+  first.device.inject(between("192.168.7.9", SERVER4, 3));
+  second.device.inject(between("192.168.7.9", SERVER4, 4));
+  await world.clock.settle();
+  assert.deepEqual(marksAtEnd(first.device.written), []);
+  assert.deepEqual(marksAtEnd(second.device.written), [1]);
+  assert.deepEqual(marksAtEnd(server.device.written), [4]);
+  const third = world.client({ wire: "v2", host: "192.0.2.13", identity: identity(3, "c") });
+  await world.clock.settle();
+  server.device.inject(between(SERVER4, "10.7.0.9", 5));
+  await world.clock.settle();
+  assert.deepEqual(marksAtEnd(third.device.written), [5]);
+  assert.equal(server.fields("authenticated").length, 3);
 });
 
 Deno.test("of two clients with one name the first has the networks, then the second, and the log says so", async () => {

@@ -267,7 +267,7 @@ class TunServer {
     const { candidate, stream, name, peer, address } = client;
     const { addresses, meter } = device;
     const isFirst = device.gateway === null;
-    const { networks, text, isSecond } = device.gateway ??= this.#gateways.enter(name, device);
+    const { text, isSecond } = device.gateway ??= this.#gateways.enter(name, device);
     if (isSecond && isFirst) {
       this.#said.warn(
         "two clients of one name: the networks stay behind the first until it leaves",
@@ -297,12 +297,12 @@ class TunServer {
         offload: offloadText(link.offload),
         ...(name !== "" && { name }),
         ...(addresses.length > 0 && { addresses: addresses.map(formatCidr).join(",") }),
-        ...(networks.length > 0 && !isSecond && { networks: text }),
+        ...(text !== "" && !isSecond && { networks: text }),
       }, address);
       if (candidate.wire === "v1" && secrets.mode === "auto") warnOfV1(limited, peer);
     };
     const watch = this.#paths.watch(stream, candidate, admitted, client.listener);
-    const port = { peer, addresses, networks, traffic: meter.traffic, session: device, onUp };
+    const port = { peer, addresses, name, traffic: meter.traffic, session: device, onUp };
     const known = {
       ...(name !== "" && { name }),
       ...(addresses.length > 0 && { addresses: addresses.map(formatCidr) }),

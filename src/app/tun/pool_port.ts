@@ -23,7 +23,8 @@ export class PoolPort implements Port {
   readonly queue: SendQueue;
   readonly peer: string;
   readonly addresses: readonly Cidr[];
-  readonly networks: readonly number[];
+  /** Of its client; "" = none. */
+  readonly name: string;
   readonly traffic: Traffic;
   readonly session: object | undefined;
   /** Ports that were attached before it. */
@@ -35,7 +36,7 @@ export class PoolPort implements Port {
   /** `sourceOf` returns the queue number of packet i of a batch, for fair queueing. */
   constructor(
     link: Link,
-    { peer, addresses, networks = [], traffic, session }: PortOptions,
+    { peer, addresses, name = "", traffic, session }: PortOptions,
     o: {
       readonly number: number;
       readonly clock: Clock;
@@ -46,7 +47,7 @@ export class PoolPort implements Port {
     this.link = link;
     this.peer = peer;
     this.addresses = addresses;
-    this.networks = networks;
+    this.name = name;
     this.traffic = traffic;
     this.session = session;
     this.number = o.number;

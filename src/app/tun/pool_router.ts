@@ -44,6 +44,11 @@ export class PoolRouter extends TunRouter<PoolPort> {
     this.#table = new PortTable(o.networks ?? new ClientNetworks([]), o.log);
   }
 
+  /** Networks behind clients are others now. */
+  networksChanged(): void {
+    this.#table.networksChanged();
+  }
+
   protected override send(packets: Packets): Packets {
     for (let i = 0; i < packets.count; i++) {
       const port = this.#portFor(packets, i);

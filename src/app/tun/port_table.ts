@@ -10,12 +10,12 @@ export class PortTable {
   readonly #routes = { 4: new Map<number, PoolPort>(), 16: new Map<number, PoolPort>() };
   readonly #networks: ClientNetworks;
   /** By network number: the port that the network is behind; null if it is not connected. */
-  readonly #behind: (PoolPort | null)[];
+  #behind: (PoolPort | null)[] = [];
 
   constructor(networks: ClientNetworks, log: Logger) {
     this.#networks = networks;
-    this.#behind = networks.list.map(() => null);
     this.#log = log;
+    this.networksChanged();
   }
 
   /** In the order of their coming. */
@@ -31,7 +31,7 @@ export class PortTable {
     const before = this.#newestOf(port);
     this.#ports.add(port);
     this.#give(port.addresses, port);
-    for (const number of port.networks) {
+    for (const number of this.#networks.of(port.name)) {
       const behind = this.#behind[number];
       if (behind == null || behind === before) this.#behind[number] = port;
     }
@@ -47,12 +47,21 @@ export class PortTable {
     return [...this.#ports].findLast((one) => one.session === session);
   }
 
+  /** There are other networks now: each is behind the first session of its client's name. */
+  networksChanged(): void {
+    const ports = [...this.#ports];
+    this.#behind = this.#networks.list.map((one) => {
+      const first = ports.find(({ name }) => name === one.name);
+      return first === undefined ? null : this.#newestOf(first) ?? first;
+    });
+  }
+
   delete(port: PoolPort): void {
     this.#ports.delete(port);
     const own = port.addresses.filter(({ bytes }) =>
       this.#routesOf(bytes).get(lastWord(bytes)) === port
     );
-    const left = port.networks.filter((number) => this.#behind[number] === port);
+    const left = this.#networks.of(port.name).filter((number) => this.#behind[number] === port);
     const older = this.#newestOf(port);
     if (older !== undefined) {
       this.#give(own, older);
@@ -67,7 +76,7 @@ export class PortTable {
   /** Passes networks on to the next port with the same client name. */
   #handOver(numbers: readonly number[]): void {
     for (const next of this.#ports) {
-      const taken = next.networks.filter((number) =>
+      const taken = this.#networks.of(next.name).filter((number) =>
         numbers.includes(number) && this.#behind[number] === null
       );
       if (taken.length === 0) continue;

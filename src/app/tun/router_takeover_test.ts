@@ -121,14 +121,14 @@ function poolWorld() {
   const w = new PoolRouterWorld({ networks });
   const session = {};
   const join = (o: { session?: object } = { session }) =>
-    w.join("a", ["10.8.0.2/24"], { ...o, networks: [0] });
-  return Object.assign(w, { joinA: join });
+    w.join("a", ["10.8.0.2/24"], { ...o, name: "a" });
+  return Object.assign(w, { joinA: join, networks });
 }
 
 Deno.test("a client's addresses and networks are at the newest link of its session, and go back", async () => {
   await using w = poolWorld();
   const first = w.joinA();
-  const other = w.join("a", ["10.8.0.3/24"], { networks: [0] });
+  const other = w.join("a", ["10.8.0.3/24"], { name: "a" });
   const second = w.joinA();
   w.device.inject(between(SERVER4, "10.8.0.2", 1), between(SERVER4, INSIDE, 2));
   for (const [i, { link }] of [first, second, other].entries()) {
@@ -155,4 +155,23 @@ Deno.test("an older link that ends takes nothing from the newest one of its sess
   w.device.inject(between(SERVER4, "10.8.0.2", 1), between(SERVER4, INSIDE, 2));
   await w.clock.settle();
   assert.deepEqual(marksAtEnd(second.link.sent), [1, 2]);
+});
+
+Deno.test("networks that change are at the newest link of the first session of their client", async () => {
+  await using w = poolWorld();
+  const [first, second] = [w.joinA(), w.joinA()];
+  const other = w.join("a", ["10.8.0.3/24"], { name: "a" });
+  w.networks.replace(["b=10.7.0.0/16", "a=10.6.0.0/16"].map(parseClientNetwork));
+  w.router.networksChanged();
+  w.device.inject(between(SERVER4, INSIDE, 1), between(SERVER4, "10.6.0.9", 2));
+  await w.clock.settle();
+  assert.deepEqual(marksAtEnd(second.link.sent), [2]);
+  await second.leave();
+  w.device.inject(between(SERVER4, "10.6.0.9", 3));
+  await w.clock.settle();
+  assert.deepEqual(marksAtEnd(first.link.sent), [3]);
+  await first.leave();
+  w.device.inject(between(SERVER4, "10.6.0.9", 4));
+  await w.clock.settle();
+  assert.deepEqual(marksAtEnd(other.link.sent), [4]);
 });

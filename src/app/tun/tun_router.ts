@@ -26,8 +26,8 @@ export interface PortOptions {
   readonly onUp?: () => void;
   /** Addresses assigned to the peer; empty if it is the only peer, which may use any. */
   readonly addresses: readonly Cidr[];
-  /** Numbers of the networks behind it (ClientNetworks). */
-  readonly networks?: readonly number[];
+  /** Name of the client, which may have networks behind it (ClientNetworks); absent = none. */
+  readonly name?: string;
   /** One object for all links of a session: the newest of them has the packets for the peer. */
   readonly session?: object;
 }

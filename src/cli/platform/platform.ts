@@ -1,3 +1,4 @@
+import type { TtunError } from "../../base/errors.ts";
 import type { Addr, Cidr } from "../../base/addr.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Clock } from "../../contract/host.ts";
@@ -62,6 +63,11 @@ export interface DeviceKeeper extends Pick<Platform, "changeAddresses">, Disposa
   sessionBegins(peer?: string): void;
   /** Returns what `network`, given by `server`, would take over, as `10.0.0.0/8 on eth0`; or null. */
   conflictOf(network: Cidr, server: string | undefined): string | null;
+  /**
+   * Changes which routes the device is to have; returns the errors of those that it could not change.
+   * Absent = they are those of its configuration.
+   */
+  changeRoutes?(o: { remove: readonly Cidr[]; add: readonly Cidr[] }): readonly TtunError[];
   /**
    * Calls `run` after changes of links, addresses or routes, once this keeper has put back what is
    * the device's. Absent = there are no notifications.

@@ -1,5 +1,4 @@
 import type { NamedKey } from "../../base/named_key.ts";
-import { formatCidr } from "../../base/addr.ts";
 import { runForward } from "../forward/command.ts";
 import { forwardsAlone } from "../forward/conflicts.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
@@ -20,7 +19,7 @@ import { changingKeyFile, followKeys } from "../plane/follow_keys.ts";
 import { followConfig } from "../plane/follow_config.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import { makeStateFor, stateDirectory } from "../platform/state_file.ts";
-import { checkKeySettings, keyNetworks } from "./key_settings.ts";
+import { checkKeySettings } from "./key_settings.ts";
 import { sharedLinkSecrets, takeLink } from "../share/take_link.ts";
 import { tellOfLinks } from "../share/tell_of_links.ts";
 import { manyClients, refuseForStdio, refuseForSystem, refuseForV1 } from "./conflicts.ts";
@@ -92,11 +91,7 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
     options,
     key,
     keys === undefined ? undefined : store!.order(keys),
-    many === undefined ? undefined : {
-      ...many,
-      networks: [...many.networks, ...keyNetworks(keys)],
-      leases: leases?.read() ?? [],
-    },
+    many === undefined ? undefined : { ...many, leases: leases?.read() ?? [] },
     context.signal,
   );
   // Other systems' data planes need no wake-up.
@@ -127,13 +122,7 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
   using _follows = followConfig(context, replaceRules);
   const keyFile = changingKeyFile(keys, options);
   store?.makeFor(user === undefined || libc === null ? null : findUser(libc, user));
-  const checkKeys = (now: readonly NamedKey[]) => {
-    checkKeySettings(now, keyed);
-    if (networksText(now) === networksText(keys)) return;
-    context.log.warn(
-      "networks behind clients have changed: network= counts at the next start only",
-    );
-  };
+  const checkKeys = (now: readonly NamedKey[]) => checkKeySettings(now, keyed);
   using _keys = followKeys(
     keyFile,
     context,
@@ -169,9 +158,4 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
   });
   context.signal.throwIfAborted();
   return 0;
-}
-
-function networksText(keys: readonly NamedKey[] | undefined): string {
-  const all = keyNetworks(keys).map(({ name, network }) => `${name} ${formatCidr(network)}`);
-  return all.sort().join(",");
 }

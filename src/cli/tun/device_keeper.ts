@@ -1,4 +1,4 @@
-import { type Cidr, formatIp, networkOf } from "../../base/addr.ts";
+import { type Cidr, formatCidr, formatIp, networkOf } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Paths } from "../../contract/routing.ts";
@@ -64,6 +64,8 @@ export class LinuxKeeper implements DeviceKeeper {
   readonly #serverRoutes: ServerRoutes;
   #peer: string | undefined;
   readonly #told = new Set<string>();
+  /** Routes that were not in the device's configuration, for one that stays. */
+  #added: readonly Cidr[] = [];
 
   /** @throws {NativeError} if the device is gone or no netlink socket can be opened */
   constructor(
@@ -171,6 +173,14 @@ export class LinuxKeeper implements DeviceKeeper {
     }
   }
 
+  changeRoutes(o: { remove: readonly Cidr[]; add: readonly Cidr[] }): readonly TtunError[] {
+    const removed = new Set(o.remove.map(formatCidr));
+    this.#added = [...this.#added.filter((to) => !removed.has(formatCidr(to))), ...o.add];
+    const failures = this.#tryNetlink(() => this.#settings.changeRoutes(o)) ?? [];
+    this.#serverRoutes.setNetworks(this.#settings.networks);
+    return failures;
+  }
+
   #check(): void {
     this.#tryNetlink(() => this.#compare());
   }
@@ -239,6 +249,7 @@ export class LinuxKeeper implements DeviceKeeper {
   }
 
   [Symbol.dispose](): void {
+    if (this.#added.length > 0) this.changeRoutes({ remove: this.#added, add: [] });
     this.#watch[Symbol.dispose]();
     this.#serverRoutes[Symbol.dispose]();
     this.#netlink[Symbol.dispose]();

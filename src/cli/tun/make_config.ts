@@ -1,4 +1,4 @@
-import { type Cidr, formatCidr, parseCidr } from "../../base/addr.ts";
+import { parseCidr, withoutDoubles } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { NamedKey } from "../../base/named_key.ts";
 import { pskKey } from "../../core/link/v1/kdf.ts";
@@ -78,10 +78,7 @@ export async function planeConfig(
     addressesExplicit: asked,
     accepted: isClient ? options.acceptAddresses ?? [] : [],
     peers,
-    routes: withoutDoubles([
-      ...options.route ?? [],
-      ...many?.networks.map(({ network }) => network) ?? [],
-    ]),
+    routes: withoutDoubles(options.route ?? []),
     gateway: isClient ? gatewayOf(options, Deno.build.os) : null,
     nat: isClient ? null : options.nat ?? null,
     acceptRoutes: isClient && options.acceptRoutes,
@@ -94,8 +91,4 @@ export async function planeConfig(
     userAfterUp: isClient && options.user !== undefined &&
       (dns !== null || (options.up !== undefined && options.wire !== "v1")),
   };
-}
-
-function withoutDoubles(networks: readonly Cidr[]): Cidr[] {
-  return [...new Map(networks.map((network) => [formatCidr(network), network])).values()];
 }

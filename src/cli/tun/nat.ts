@@ -1,4 +1,4 @@
-import { type Cidr, formatCidr, networkOf } from "../../base/addr.ts";
+import { type Cidr, formatCidr, networkOf, withoutDoubles } from "../../base/addr.ts";
 import { toTtunError, TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import {
@@ -44,8 +44,9 @@ export interface NatOptions extends NatTools {
   readonly uplink: string;
   /** The tunnel's device. */
   readonly device: string;
-  /** Networks of the device, and those behind clients. */
+  /** Networks of the device and of options. */
   readonly networks: readonly Cidr[];
+  readonly behindClients: readonly Cidr[];
 }
 
 /**
@@ -60,11 +61,13 @@ export class NatGateway implements Disposable {
   readonly #rules: FilterChanges[] = [];
   readonly #families: readonly (4 | 6)[];
   #uplinks: readonly Uplink[];
+  #behindClients: readonly Cidr[];
 
   /** @throws {TtunError} usage, privilege, system */
   constructor(o: NatOptions) {
     this.#o = o;
-    const { device, libc, log, networks, uplink } = o;
+    const { device, libc, log, uplink } = o;
+    this.#behindClients = o.behindClients;
     this.#uplinks = findUplinks(uplink, libc);
     if (this.#uplinks.length === 0) throw noUplink();
     this.#families = this.#uplinks.map(({ family }) => family);
@@ -92,7 +95,7 @@ export class NatGateway implements Disposable {
     this.#opened = opened.move();
     log.info("clients reach what this machine reaches, by its address", {
       uplinks: uplinksText(this.#uplinks),
-      networks: networks.filter(({ family }) => this.#families.includes(family)).map(networkOf)
+      networks: this.#networks.filter(({ family }) => this.#families.includes(family))
         .map(formatCidr).join(","),
       program,
       forwarding: forwarding.isOurs ? "switched on" : "on already",
@@ -153,12 +156,29 @@ export class NatGateway implements Disposable {
     }
   }
 
+  /** Other networks are behind clients now. */
+  behindClients(networks: readonly Cidr[]): void {
+    const { libc, log } = this.#o;
+    this.#behindClients = networks;
+    try {
+      using _passed = passToPrograms(libc, CAP_NET_ADMIN);
+      this.#wanted().forEach((rules, i) => this.#rules[i]!.replace(rules));
+    } catch (thrown) {
+      if (!(thrown instanceof NativeError || thrown instanceof TtunError)) throw thrown;
+      log.warn(`Cannot change the networks of --nat: ${thrown.message}`);
+    }
+  }
+
+  get #networks(): Cidr[] {
+    return withoutDoubles([...this.#o.networks, ...this.#behindClients].map(networkOf));
+  }
+
   #wanted(): FilterRules[] {
-    const { device, libc, networks } = this.#o;
+    const { device, libc } = this.#o;
     return natRules(this.#program, ipFamilies(libc), this.#token, {
       device,
       uplinks: this.#uplinks,
-      networks: networks.map(networkOf).filter(({ prefix }) => prefix > 0),
+      networks: this.#networks.filter(({ prefix }) => prefix > 0),
     });
   }
 

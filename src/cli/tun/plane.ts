@@ -1,5 +1,5 @@
 import { firstAddresses } from "../../app/net/first_addresses.ts";
-import { formatCidr, isIpAddress } from "../../base/addr.ts";
+import { formatCidr, isIpAddress, withoutDoubles } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Listener } from "../../contract/dial.ts";
 import { formatHopAddress } from "../../core/hop/hop_address.ts";
@@ -91,7 +91,12 @@ async function open(
     : [];
   const device = opened.use(platform.openDevice(config, signal));
   const { mtu, peers } = config;
-  const routes = [...config.routes, ...gateway?.halfRoutes ?? []];
+  const behindClients = many?.networks.routes ?? [];
+  const routes = withoutDoubles([
+    ...config.routes,
+    ...behindClients,
+    ...gateway?.halfRoutes ?? [],
+  ]);
   const configured = await platform.configure(device.name, {
     mtu: config.mtu,
     addresses: [...config.addresses],
@@ -115,6 +120,7 @@ async function open(
       uplink: config.nat,
       device: device.name,
       networks: [...configured.addresses, ...config.peers, ...config.routes],
+      behindClients,
       libc,
       log,
     }),

@@ -5,9 +5,9 @@ import { runTunServer } from "../../app/system/tun_server.ts";
 import { counterFacts } from "../../app/tun/counters.ts";
 import { PoolRouter } from "../../app/tun/pool_router.ts";
 import { PeerRouter } from "../../app/tun/peer_router.ts";
+import { withoutDoubles } from "../../base/addr.ts";
 import type { Listener } from "../../contract/dial.ts";
 import { AddressPool } from "../../core/ip/address_pool.ts";
-import { ClientNetworks } from "../../core/ip/client_networks.ts";
 import { streamTargets } from "../forward/stream_targets.ts";
 import { withKeys } from "../plane/server_keys.ts";
 import { connectionsStatus } from "../status/describe.ts";
@@ -16,12 +16,16 @@ import { absentClients } from "./absent_clients.ts";
 import { LeaseReports } from "./lease_reports.ts";
 import { networkStatus } from "./network_status.ts";
 import type { ManyClientsConfig, TunConfig, TunStart } from "./plane_config.ts";
+import { ServerNetworks } from "./server_networks.ts";
 import { deviceStatus, leaveRoot, sessionOptions, type Tunnel } from "./tunnel.ts";
 
 type ManyClients = ReturnType<typeof manyClients>;
 
 /** Returns undefined for one client. */
-export function manyClients({ addresses, end }: TunConfig, many: ManyClientsConfig | undefined) {
+export function manyClients(
+  { addresses, end, routes }: TunConfig,
+  many: ManyClientsConfig | undefined,
+) {
   const keys = end.role === "server" ? end.keys : undefined;
   return many === undefined ? undefined : {
     clients: many.clients,
@@ -32,7 +36,7 @@ export function manyClients({ addresses, end }: TunConfig, many: ManyClientsConf
       many.leases,
       reservedAddresses(keys),
     ),
-    networks: new ClientNetworks(many.networks),
+    networks: new ServerNetworks(many.networks, keys, routes),
   };
 }
 
@@ -58,19 +62,21 @@ export async function runServer(
   const leases = many === undefined ? null : opened.use(
     new LeaseReports(clock, many.pool, (leases) => port.report({ kind: "leases", leases })),
   );
-  const router = many === undefined
-    ? new PeerRouter(device, clock, packets)
-    : new PoolRouter(device, clock, { ...packets, log, networks: many.networks });
+  const pool = many === undefined
+    ? null
+    : new PoolRouter(device, clock, { ...packets, log, networks: many.networks.clients });
+  const router = pool ?? new PeerRouter(device, clock, packets);
   const { counters } = router;
   tunnel.warmUp?.watch(() => counters.sentPackets + counters.receivedPackets);
   tunnel.onCounters(() => counterFacts(router));
+  const routes = () => withoutDoubles([...config.routes, ...many?.networks.routes ?? []]);
   let connections = (): ForwardCounters => ({ connections: 0, served: 0 });
   tunnel.onReport(({ mostStreams, isWhole = false }) => {
     const sessions = tunnel.sessions.describe(mostStreams);
     return {
       listen: names,
       device: deviceStatus(device, tunnel.configured.addresses, counters),
-      ...(isWhole && networkStatus(config.routes, tunnel)),
+      ...(isWhole && networkStatus(routes(), tunnel)),
       ...(rules !== undefined && { connections: connectionsStatus(connections()) }),
       sessions,
       ...(isWhole && many !== undefined && {
@@ -97,6 +103,15 @@ export async function runServer(
           onCounters: (counters) => connections = counters,
         },
       }),
-      ...(many !== undefined && { many: { ...many, onLeases: () => leases?.changed() } }),
-    }), (keys) => many?.pool.reserve(reservedAddresses(keys)));
+      ...(many !== undefined && {
+        many: {
+          ...many,
+          networks: many.networks.clients,
+          onLeases: () => leases?.changed(),
+        },
+      }),
+    }), (keys) => {
+    many?.pool.reserve(reservedAddresses(keys));
+    if (pool !== null) many?.networks.follow(keys, { ...tunnel, router: pool });
+  });
 }

@@ -33,7 +33,7 @@ export interface Tunnel extends Tools {
   /** Null = traffic goes as the routes of the device say. */
   readonly gateway: Pick<Gateway, "useNameServers" | "status"> | null;
   /** Null = a server's clients reach what its routes say. */
-  readonly nat: Pick<NatGateway, "uplinks"> | null;
+  readonly nat: Pick<NatGateway, "behindClients" | "uplinks"> | null;
   /** Null = a client takes no routes from its server. */
   readonly pushedRoutes: PushedRoutes | null;
   /** Null = a client leaves its machine's name servers alone. */

@@ -13,12 +13,22 @@ export interface ClientNetwork {
 
 /** Networks behind clients are numbered by their place in the list. */
 export class ClientNetworks {
-  readonly list: readonly ClientNetwork[];
-  readonly #trie: PrefixTrie;
+  #list: readonly ClientNetwork[];
+  #trie: PrefixTrie;
 
   constructor(list: readonly ClientNetwork[]) {
-    this.list = list;
-    this.#trie = new PrefixTrie(list.map(({ network }) => network));
+    this.#list = list;
+    this.#trie = trieOf(list);
+  }
+
+  get list(): readonly ClientNetwork[] {
+    return this.#list;
+  }
+
+  /** Numbers from before it mean nothing any more. */
+  replace(list: readonly ClientNetwork[]): void {
+    this.#list = list;
+    this.#trie = trieOf(list);
   }
 
   /** Returns the number of the network of the address of `size` bytes at `at`; -1 = none. */
@@ -34,6 +44,10 @@ export class ClientNetworks {
   text(numbers: readonly number[]): string {
     return numbers.map((i) => formatCidr(this.list[i]!.network)).join(",");
   }
+}
+
+function trieOf(list: readonly ClientNetwork[]): PrefixTrie {
+  return new PrefixTrie(list.map(({ network }) => network));
 }
 
 /** Reads `NAME=CIDR`. @throws {TtunError} usage */

@@ -21,6 +21,14 @@ function addBefore(netlink: Netlink, route: NewRoute): void {
   }
 }
 
+function removeIfThere(netlink: Netlink, route: NewRoute): void {
+  try {
+    netlink.removeRoute(route);
+  } catch (error) {
+    if (!(error instanceof NativeError && error.is("ESRCH"))) throw error;
+  }
+}
+
 /** The kernel's metric for routes of IPv6 addresses (IP6_RT_PRIO_ADDRCONF). */
 const ADDRESS_METRIC_V6 = 256;
 
@@ -36,8 +44,7 @@ export class DeviceSettings {
   readonly mtu: number;
   readonly #netlink: Netlink;
   readonly #device: string;
-  readonly #routes: ReadonlyMap<string, Cidr>;
-  readonly #hasV6: boolean;
+  readonly #routes: Map<string, Cidr>;
   readonly #addresses: Map<string, LinkAddress>;
 
   /** The caller keeps the ownership of the socket. @throws {NativeError} ENODEV */
@@ -50,7 +57,6 @@ export class DeviceSettings {
     this.#device = device;
     this.mtu = o.mtu;
     this.#routes = new Map(o.routes.map(networkOf).map((route) => [formatCidr(route), route]));
-    this.#hasV6 = o.routes.some(({ family }) => family === 6);
     this.#addresses = new Map(o.addresses.map((address) => [addressText(address), address]));
     this.index = netlink.link(device).index;
   }
@@ -63,6 +69,32 @@ export class DeviceSettings {
     for (const [text, { local }] of this.#addresses) {
       if (!present.has(text) || removed.has(formatCidr(local))) this.#addresses.delete(text);
     }
+  }
+
+  /** Returns the errors of those that could not be changed. */
+  changeRoutes(o: { remove: readonly Cidr[]; add: readonly Cidr[] }): TtunError[] {
+    const failures: TtunError[] = [];
+    const { index } = this;
+    const change = (to: Cidr, doing: string, verb: "add" | "del", run: () => void) => {
+      try {
+        const command = `ip route ${verb} ${formatCidr(to)} dev ${this.#device}`;
+        attempt(this.#device, `${doing} the route to ${formatCidr(to)}`, command, run, to.family);
+      } catch (error) {
+        if (!(error instanceof TtunError)) throw error;
+        failures.push(error);
+      }
+    };
+    for (const to of o.remove.map(networkOf)) {
+      this.#routes.delete(formatCidr(to));
+      change(to, "take away", "del", () => removeIfThere(this.#netlink, { index, to }));
+    }
+    for (const to of o.add.map(networkOf)) {
+      change(to, "add", "add", () => {
+        this.#netlink.addRoute({ index, to });
+        this.#routes.set(formatCidr(to), to);
+      });
+    }
+    return failures;
   }
 
   get wanted(): { mtu: number; addresses: string[]; routes: string[] } {
@@ -144,7 +176,8 @@ export class DeviceSettings {
   }
 
   #rivals(): Map<string, number> {
-    return this.#hasV6 ? rivalMetrics(this.index, this.#netlink.allRoutes()) : new Map();
+    const hasV6 = [...this.#routes.values()].some(({ family }) => family === 6);
+    return hasV6 ? rivalMetrics(this.index, this.#netlink.allRoutes()) : new Map();
   }
 
   /** Returns the errors of parts that failed, at most one of the routes. */
