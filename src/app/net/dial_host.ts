@@ -1,4 +1,4 @@
-import { formatAddr, type HostPort, isIpAddress } from "../../base/addr.ts";
+import { type HostPort, isIpAddress } from "../../base/addr.ts";
 import { NameError, TtunError } from "../../base/errors.ts";
 import { noAnswer } from "../../base/dial_timeout.ts";
 import { abortable, onAbort } from "../../base/scope.ts";
@@ -65,24 +65,6 @@ async function dialName(o: DialAnyOptions): Promise<Connection> {
   return await race(o.choose === undefined ? found : o.choose(found), o, signal);
 }
 
-/**
- * Tries addresses, each with its own port, as `dialAny` does those of a name. @throws {TtunError} as
- * that
- */
-export async function dialOneOf(
-  candidates: readonly HostPort[],
-  o: Pick<DialAnyOptions, "dialer" | "clock" | "signal" | "timeoutMs">,
-): Promise<Connection> {
-  o.signal.throwIfAborted();
-  const attempts = new AbortController();
-  using _registration = onAbort(o.signal, (reason) => attempts.abort(reason));
-  const { clock, timeoutMs } = o;
-  const named = new Map(candidates.map((one) => [formatAddr(one), one]));
-  const to = candidates[0] ?? { host: "", port: 0 };
-  using _timeout = clock.after(timeoutMs, () => attempts.abort(noAnswer(to, timeoutMs)));
-  return await race([...named.keys()], { ...o, to }, attempts.signal, (name) => named.get(name)!);
-}
-
 /** A time-out here is a name error, as nothing has been dialled yet. */
 async function resolveInTime(
   { resolver, clock, to: { host }, client }: DialAnyOptions,
@@ -97,12 +79,11 @@ async function resolveInTime(
   return await abortable(resolver.resolve(host, { signal, owner: client?.owner }), signal);
 }
 
-/** Runs the attempts (core/net/happy_eyeballs.ts). `at`: where an address of these is dialled. */
+/** Runs the attempts (core/net/happy_eyeballs.ts). */
 async function race(
   addresses: string[],
   o: Pick<DialAnyOptions, "to" | "dialer" | "clock" | "signal" | "life">,
   signal: AbortSignal,
-  at = (host: string): HostPort => ({ host, port: o.to.port }),
 ): Promise<Connection> {
   const { clock } = o;
   const { promise, resolve, reject } = Promise.withResolvers<Connection>();
@@ -120,7 +101,7 @@ async function race(
     running.set(address, own);
     // The caller's signal only: a listener that links two signals would never be removed.
     const life = { signal: o.life ?? o.signal, cancel: own.signal };
-    dial(o.dialer, at(address), life).then((stream) => {
+    dial(o.dialer, { host: address, port: o.to.port }, life).then((stream) => {
       const steps = signal.aborted ? [] : machine.succeeded(address);
       if (steps.length === 0) return startClose(stream);
       running.delete(address);

@@ -7,7 +7,7 @@ import { onAbort } from "../../base/scope.ts";
 import type { Dialer, DialEvents, DialOptions } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { interleave } from "../../core/net/happy_eyeballs.ts";
-import { dialAny, dialOneOf } from "./dial_host.ts";
+import { dialAny } from "./dial_host.ts";
 import { dial as dialWith, tell } from "./dial_events.ts";
 import { dialBy } from "../../../tests/fake/dialer.ts";
 
@@ -327,24 +327,4 @@ Deno.test("nothing of a connection by name stays behind at the signal that it li
     assert.equal(listeners, 0);
   }
   await listener[Symbol.asyncDispose]();
-});
-
-Deno.test("of addresses with ports of their own the first that answers is taken", async () => {
-  const clock = new FakeClock();
-  const refusal = refused(V4[0]);
-  const dialer = new SlowDialer(clock, {
-    [V4[0]]: { after: 10, error: refusal },
-    [V4[1]]: { after: 20 },
-  });
-  const { signal } = new AbortController();
-  const o = { dialer, clock, signal, timeoutMs: 10_000 };
-  const at = (host: string, port: number) => ({ host, port });
-  const dialling = dialOneOf([at(V4[0], 7), at(V4[1], 8), at(V4[1], 9)], o);
-  const stream = await clock.until(dialling);
-  assert.deepEqual(stream.remote, at(V4[1], 8));
-  const failing = dialOneOf([at(V4[0], 7)], o);
-  failing.catch(() => {}); // looked at below
-  await assert.rejects(clock.until(failing), refusal);
-  await assert.rejects(dialOneOf([], o), { kind: "name" });
-  assert.equal(clock.pending, 0);
 });

@@ -46,7 +46,8 @@ export function openMeetingDialer(o: MeetingDialOptions): MeetingDialer {
   };
 }
 
-async function firstConnection(
+/** Takes the first connection, whoever is at its other end. */
+export async function firstConnection(
   reach: Reach,
   signal: AbortSignal,
   cancel: AbortSignal,

@@ -3,7 +3,7 @@ import type { Dialer } from "../../contract/dial.ts";
 import type { Resolver } from "../../contract/host.ts";
 import { PeerClosed } from "../../core/link/v2/handshake.ts";
 import { ConnectError } from "../net/connect_error.ts";
-import { tell } from "../net/dial_events.ts";
+import type { DirectServer } from "./server_name.ts";
 import { openLinkClient } from "./link_client.ts";
 import {
   isBroken,
@@ -13,14 +13,11 @@ import {
   PIPE,
   PIPE_END,
   pipeScope,
-  type ReachPeer,
   retryBroken,
 } from "./peer_session.ts";
 
 export interface PeerClientOptions extends PeerSessionOptions {
-  readonly reach: ReachPeer;
-  /** Another attempt may do better; absent = where the connection broke at once. */
-  readonly mayRetry?: (error: TtunError) => boolean;
+  readonly server: DirectServer;
   /** 16 random bytes that identify this process. */
   readonly instance: Uint8Array;
 }
@@ -31,20 +28,16 @@ export interface PeerClientOptions extends PeerSessionOptions {
  * @throws {TtunError} auth, unreachable, lost; the signal's reason
  */
 export async function runPeerClient(o: PeerClientOptions): Promise<void> {
-  await retryBroken(o, (proved) => runOnce(o, proved), o.mayRetry ?? isBroken);
+  await retryBroken(o, (proved) => runOnce(o, proved), isBroken);
 }
 
 async function runOnce(o: PeerClientOptions, proved: () => void): Promise<void> {
-  const { stdio, reach, keepMs, onUp } = o;
-  const dialer: Dialer<void> = {
-    start: (_, { signal }, events) => tell(events, reach(signal)),
-  };
+  const { stdio, keepMs, onUp } = o;
   let isUp = false;
   try {
     await pipeScope(o, ({ tasks, relays, stack }) => {
       const client = openLinkClient({
         ...o,
-        server: { name: "the peer", dialer },
         ...NOTHING_TO_RESOLVE,
         retries: keepMs > 0 ? Infinity : 0,
         endsWithSession: true,

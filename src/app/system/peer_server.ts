@@ -34,6 +34,8 @@ interface ByAddress {
 interface ByListeners {
   readonly listeners: readonly Listener[];
   readonly waitMs: number;
+  /** Called once, when they are served: tells the peer that it may come. */
+  readonly begin?: () => Promise<void>;
 }
 
 export interface PeerServerOptions extends PeerSessionOptions {
@@ -132,7 +134,7 @@ class OnePeer {
     throw new TtunError("lost", "Lost the connection with the peer at once");
   }
 
-  serveByListeners({ listeners, waitMs }: ByListeners): void {
+  serveByListeners({ listeners, waitMs, begin }: ByListeners): void {
     const { clock, log, signal, keepMs } = this.#o;
     const tasks = this.#tasks;
     acceptAll(tasks, {
@@ -146,6 +148,7 @@ class OnePeer {
       evictIdle: () => this.server.evictIdle(),
     });
     tasks.spawn(async (signal) => {
+      if (begin !== undefined) await abortable(begin(), signal);
       await sleep(clock, waitMs, signal);
       if (this.#instance !== null) return;
       const seconds = Math.round(waitMs / 1000);

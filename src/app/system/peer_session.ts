@@ -6,6 +6,8 @@ import { MitmSuspected } from "../../core/link/v2/handshake.ts";
 import type { Stream } from "../../contract/stream.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { sleep } from "../loop/sleep.ts";
+import { tell } from "../net/dial_events.ts";
+import type { DirectServer } from "./server_name.ts";
 import { type RelayScope, relayScope } from "../net/relay_scope.ts";
 
 const CHUNK = 64 * 1024;
@@ -72,6 +74,14 @@ export async function retryBroken(
     }
     await sleep(clock, PAUSE_MS, signal);
   }
+}
+
+/** Returns a peer that is reached in one way. */
+export function peerServer(reach: ReachPeer): DirectServer {
+  return {
+    name: "the peer",
+    dialer: { start: (_, { signal }, events) => tell(events, reach(signal)) },
+  };
 }
 
 /** Says what may be wrong when the peer does not prove the key. */

@@ -17,6 +17,7 @@ import { nodeKeyExchange } from "../../io/crypto/x25519.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { read, write } from "../loop/stream_io.ts";
 import { runPeerClient } from "./peer_client.ts";
+import { peerServer } from "./peer_session.ts";
 import { runPeerServer } from "./peer_server.ts";
 
 /** The program beside an end, and the end's own end. */
@@ -82,7 +83,7 @@ class Peers {
     const running = number === 0
       ? runPeerClient({
         ...common,
-        reach: (s) => this.#dial(s),
+        server: peerServer((s) => this.#dial(s)),
         instance: utf8("0123456789abcdef"),
       })
       : runPeerServer({ ...common, way: { reach: (s) => this.#await(s) } });

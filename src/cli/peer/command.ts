@@ -17,6 +17,7 @@ import type { ConnectFlags, ListenFlags, PeerFlags, StunServerFlags } from "./op
 import { peerKey } from "./peer_key.ts";
 import type { PeerStart, PeerTask } from "./plane_config.ts";
 import { ticketPrinter } from "./show_ticket.ts";
+import { viaOf } from "./via.ts";
 import { takeTicket } from "./take_ticket.ts";
 
 /**
@@ -76,13 +77,14 @@ export async function runPeer(options: PeerFlags, context: RunContext): Promise<
 /** Waits for a peer with the ticket that it prints, and carries standard input and output. */
 export async function runListen(options: ListenFlags, context: RunContext): Promise<number> {
   const { localPort, stun, ttl, keep: keeps, out } = options;
+  const via = await viaOf(options, context);
   const myIp = options.myIp === undefined ? undefined : plainHost(options.myIp);
   const ticketKey = rng(TICKET_KEY_SIZE);
   const key = ticketPsk(ticketKey);
   await runTask(
     {
       kind: "listen",
-      ...{ myIp, localPort, stun, ticketKey, keeps },
+      ...{ myIp, localPort, stun, ticketKey, keeps, via },
       ttlMs: ttl * 1000,
       link: linkOf(key),
     },
@@ -94,12 +96,14 @@ export async function runListen(options: ListenFlags, context: RunContext): Prom
 
 /** Connects with the peer that has printed a ticket, and carries standard input and output. */
 export async function runConnect(options: ConnectFlags, context: RunContext): Promise<number> {
-  const { key, candidates } = await takeTicket(options, context);
+  const { key, name, ...place } = await takeTicket(options, context);
+  const via = await viaOf(options, context);
   const psk = ticketPsk(key);
   await runTask(
     {
       kind: "connect",
-      candidates,
+      name,
+      place: { ...place, via },
       deadlineMs: options.deadline * 1000,
       link: linkOf(psk),
       keeps: options.keep,

@@ -1,4 +1,5 @@
 import { runPeerClient } from "../../app/system/peer_client.ts";
+import { peerServer } from "../../app/system/peer_session.ts";
 import { runPipe } from "../../app/system/peer_pipe.ts";
 import { runPeerServer } from "../../app/system/peer_server.ts";
 import { punchThrough } from "../../app/punch/punch_through.ts";
@@ -85,8 +86,9 @@ export function openByAddress(
         const onUp = () => log.info("Connected to peer!", { peer: formatAddr(peer) });
         const secrets = wireSecrets(link, ciphers, s!);
         const o = { stdio, secrets, keepMs, clock, log, signal, onUp };
-        if (isClient) await runPeerClient({ ...o, reach, instance: rng(ID_SIZE) });
-        else await runPeerServer({ ...o, way: { reach } });
+        if (isClient) {
+          await runPeerClient({ ...o, server: peerServer(reach), instance: rng(ID_SIZE) });
+        } else await runPeerServer({ ...o, way: { reach } });
       }
       log.info("Peer closed connection");
     },

@@ -3,6 +3,7 @@ import { fromHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { readAddress } from "../command/address_args.ts";
 import { LOG_OPTIONS } from "../command/common_options.ts";
+import { VIA_OPTIONS } from "./via.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 
 /** Default port of the program tete. */
@@ -174,6 +175,7 @@ export const LISTEN_OPTIONS = {
     help: "write the ticket into FILE, which only its owner may read, and do not print it",
   },
   keep: KEEP,
+  ...VIA_OPTIONS,
   ...LOG_OPTIONS,
 } as const satisfies OptionTable;
 
@@ -201,6 +203,7 @@ export const CONNECT_OPTIONS = {
   },
   deadline: DEADLINE,
   keep: KEEP,
+  ...VIA_OPTIONS,
   ...LOG_OPTIONS,
 } as const satisfies OptionTable;
 

@@ -60,7 +60,10 @@ export async function askOutside(
   localPort: number,
   dialer: Dialer,
   family: Family | null,
-  { platform: { clock }, log, resolver, signal }: PeerTools,
+  { platform: { clock }, log, resolver, signal }: Pick<
+    PeerTools,
+    "platform" | "log" | "resolver" | "signal"
+  >,
 ): Promise<{ found: HostPort; server: Connection }> {
   const server = await dialAny({
     ...{ to: stun, dialer, resolver, clock, signal, timeoutMs: STUN_MS },

@@ -1,4 +1,4 @@
-import { isIpAddress } from "../../base/addr.ts";
+import { type HostPort, isIpAddress } from "../../base/addr.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { runPlane } from "../plane/run_plane.ts";
 import { openSockets } from "../platform/open_sockets.ts";
@@ -12,10 +12,17 @@ import { openStunServer } from "./stun_plane.ts";
 export async function run(config: PeerConfig, host: PlaneHost): Promise<void> {
   const { task } = config;
   await runPlane(config, host, {
-    mayMeetNames: "stun" in task && task.stun !== undefined && !isIpAddress(task.stun.host),
+    mayMeetNames: hostsOf(task).some(({ host }) => !isIpAddress(host)),
     openPlatform: () => openSockets("ffi"),
     open: (tools: PeerTools) => open(task, tools),
   });
+}
+
+/** Returns servers that are dialled by a name perhaps. */
+function hostsOf(task: PeerTask): HostPort[] {
+  const via = task.kind === "connect" ? task.place.via : task.kind === "listen" ? task.via : null;
+  const stun = "stun" in task ? task.stun : undefined;
+  return [...via === null ? [] : [via.server], ...stun === undefined ? [] : [stun]];
 }
 
 function open(task: PeerTask, tools: PeerTools) {

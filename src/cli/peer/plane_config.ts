@@ -1,5 +1,6 @@
 import type { HostPort } from "../../base/addr.ts";
 import type { CommonConfig } from "../plane/common_config.ts";
+import type { TicketListen, TicketPlace } from "./via_config.ts";
 import type { WireChoice } from "../plane/wire_secrets.ts";
 
 /** Tasks of `ttun peer` and `ttun stun-server`; it crosses to the data plane's Worker. */
@@ -42,12 +43,8 @@ export interface AddressTask extends OwnAddressTask {
 }
 
 /** A pipe to whoever comes with the ticket that it makes. */
-export interface ListenTask extends Omit<OwnAddressTask, "localPort"> {
+export interface ListenTask extends TicketListen {
   readonly kind: "listen";
-  /** Undefined = one of the kernel's choice. */
-  readonly localPort: number | undefined;
-  readonly ticketKey: Uint8Array;
-  readonly ttlMs: number;
   readonly link: WireChoice;
   readonly keeps: boolean;
 }
@@ -55,7 +52,9 @@ export interface ListenTask extends Omit<OwnAddressTask, "localPort"> {
 /** A pipe to the peer that has made a ticket. */
 export interface ConnectTask {
   readonly kind: "connect";
-  readonly candidates: readonly HostPort[];
+  /** Name of the ticket for logs. */
+  readonly name: string;
+  readonly place: TicketPlace;
   readonly deadlineMs: number;
   readonly link: WireChoice;
   readonly keeps: boolean;

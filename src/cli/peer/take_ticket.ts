@@ -1,6 +1,6 @@
 import { TtunError } from "../../base/errors.ts";
 import { abortable } from "../../base/scope.ts";
-import { parseTicket, type Ticket, ticketName } from "../../core/ticket/ticket.ts";
+import { parseTicket, type Ticket, ticketMeeting, ticketName } from "../../core/ticket/ticket.ts";
 import type { RunContext } from "../command/context.ts";
 import { load } from "../plane/load.ts";
 import { readVariable } from "../platform/variables.ts";
@@ -20,10 +20,22 @@ const VARIABLE = "TTUN_TICKET";
 export async function takeTicket(
   o: { readonly ticket: string | undefined; readonly ticketFile: string | undefined },
   context: RunContext,
-): Promise<Ticket> {
-  const text = await ticketText(o, context);
+): Promise<TakenTicket> {
+  return readTaken(await ticketText(o, context));
+}
+
+/** A ticket that holds. */
+export interface TakenTicket extends Pick<Ticket, "key" | "candidates"> {
+  /** For logs. */
+  readonly name: string;
+  /** Names the meeting of both ends at a server; null = they meet at none. */
+  readonly meeting: Uint8Array | null;
+}
+
+/** @throws {TtunError} usage, without a ticket that holds */
+export function readTaken(text: string): TakenTicket {
   const ticket = parseTicket(text);
-  const name = ticketName(text);
+  const name = ticketName(text.trim());
   if (ticket.expires + CLOCK_LEEWAY < Date.now() / 1000) {
     const at = new Date(ticket.expires * 1000).toISOString();
     throw new TtunError(
@@ -31,10 +43,11 @@ export async function takeTicket(
       `Cannot use the ticket ${name}: it was valid until ${at}; ttun peer listen prints another`,
     );
   }
-  if (ticket.candidates.length === 0) {
+  const { key, candidates, meets } = ticket;
+  if (candidates.length === 0 && !meets) {
     throw new TtunError("usage", `Cannot use the ticket ${name}: there is no address in it`);
   }
-  return ticket;
+  return { key, candidates, name, meeting: meets ? ticketMeeting(key) : null };
 }
 
 async function ticketText(

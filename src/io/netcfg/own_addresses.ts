@@ -1,4 +1,4 @@
-import { parseIp } from "../../base/addr.ts";
+import { type Cidr, parseIp } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import { withoutZone } from "../../base/zone.ts";
 import { NativeError } from "../../../ffi/native.ts";
@@ -47,14 +47,14 @@ export class OwnAddresses implements Disposable {
   }
 }
 
-/** Returns the addresses of this machine's interfaces, of 4 or 16 bytes. */
-export function interfaceAddresses(libc: Libc): Uint8Array[] {
+/** Returns the addresses of this machine's interfaces, with their prefixes. */
+export function interfaceNetworks(libc: Libc): Cidr[] {
   using netlink = new Netlink(libc);
-  return netlink.allAddresses().map(({ local }) => local.bytes);
+  return netlink.allAddresses().map(({ local }) => local);
 }
 
 export function linuxAddresses(libc: Libc, reactor: Reactor): OwnAddresses {
-  const list = () => interfaceAddresses(libc);
+  const list = () => interfaceNetworks(libc).map(({ bytes }) => bytes);
   try {
     return new OwnAddresses(list, reactor, new NetworkWatch(reactor));
   } catch (error) {

@@ -1,0 +1,124 @@
+import { openCandidateDialer } from "../../app/system/candidate_dialer.ts";
+import { openMeetingDialer } from "../../app/system/meeting_dialer.ts";
+import { openMeetingListener } from "../../app/system/meeting_listener.ts";
+import type { MeetingOptions } from "../../app/system/meeting_options.ts";
+import type { DirectServer } from "../../app/system/server_name.ts";
+import { JoinedListener } from "../../app/net/joined_listener.ts";
+import { formatAddr, type HostPort } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { Listener } from "../../contract/dial.ts";
+import { ownCandidates } from "../../core/ticket/own_candidates.ts";
+import { formatTicket, ticketMeeting, ticketName } from "../../core/ticket/ticket.ts";
+import { openPunchPorts, type PunchPorts } from "../../io/punch/punch_net.ts";
+import { interfaceNetworks } from "../../io/netcfg/own_addresses.ts";
+import type { PlaneTools } from "../plane/run_plane.ts";
+import { wireSecrets } from "../plane/wire_secrets.ts";
+import type { SocketPlatform } from "../platform/platform.ts";
+import { rng } from "../platform/rng.ts";
+import { askOutside } from "./own_address.ts";
+import type { TicketListen, TicketPlace, ViaConfig } from "./via_config.ts";
+
+export type WayTools = Pick<
+  PlaneTools<SocketPlatform, never>,
+  "platform" | "ciphers" | "resolver" | "log" | "opened" | "signal"
+>;
+
+/** Returns a way to the end that has made a ticket. */
+export function openTicketServer(
+  { candidates, meeting, via }: TicketPlace,
+  { name, deadlineMs }: { readonly name: string; readonly deadlineMs: number },
+  tools: WayTools,
+): DirectServer {
+  const { platform: { clock, reactor }, log, opened, signal } = tools;
+  const ports = openPunchPorts(reactor!, 0, { signal });
+  const { dialer } = ports;
+  const listener = opened.use(new JoinedListener(ports.listeners));
+  if (via === null || meeting === null) {
+    if (meeting !== null) {
+      log.warn("the other end waits at a server too, which --via would name here as well");
+    }
+    return { name, ...named(openCandidateDialer({ candidates, dialer, clock, rng })) };
+  }
+  const o = meetingOptions(via, ports, tools);
+  return {
+    name,
+    ...named(openMeetingDialer({ ...o, id: meeting, listeners: [listener], deadlineMs })),
+  };
+}
+
+function named(dialer: ReturnType<typeof openMeetingDialer>) {
+  return { dialer, reach: dialer.reach };
+}
+
+/** Waits for whoever has the ticket, which `tell` gets when others can come. */
+export function openTicketListener(
+  task: TicketListen,
+  tell: (ticket: string) => void,
+  tools: WayTools,
+): { listeners: readonly Listener[]; begin: () => Promise<void> } {
+  const { platform: { reactor }, opened, signal } = tools;
+  const { via, ticketKey } = task;
+  const ports = openPunchPorts(reactor!, task.localPort ?? 0, { signal });
+  const direct = opened.use(new JoinedListener(ports.listeners));
+  const begun = Promise.withResolvers<void>();
+  const meeting = via === null ? null : opened.use(openMeetingListener({
+    ...meetingOptions(via, ports, tools),
+    id: ticketMeeting(ticketKey),
+    onMeeting: () => begun.resolve(),
+    signal,
+  }));
+  if (meeting === null) begun.resolve();
+  return {
+    listeners: meeting === null ? [direct] : [direct, meeting],
+    begin: async () => {
+      await begun.promise;
+      tell(await makeTicket(task, ports, tools));
+    },
+  };
+}
+
+async function makeTicket(
+  { myIp, stun, ticketKey, ttlMs, via }: TicketListen,
+  ports: PunchPorts,
+  tools: WayTools,
+): Promise<string> {
+  const { platform: { libc }, log, opened } = tools;
+  const said: HostPort[] = myIp === undefined ? [] : [{ host: myIp, port: ports.port }];
+  if (stun !== undefined) {
+    const { found, server } = await askOutside(stun, ports.port, ports.dialer, null, tools);
+    opened.use(server); // the NAT keeps the port open
+    said.push(found);
+  }
+  const own = interfaceNetworks(libc!).map(({ bytes }) => bytes);
+  const candidates = ownCandidates({ said, own, port: ports.port });
+  if (candidates.length === 0 && via === null) throw nowhere();
+  const expires = Math.ceil((Date.now() + ttlMs) / 1000);
+  const ticket = formatTicket({ key: ticketKey, candidates, expires, meets: via !== null });
+  log.info("waiting for the peer", {
+    ticket: ticketName(ticket),
+    addresses: candidates.map(formatAddr).join(" "),
+    ...(via !== null && { via: formatAddr(via.server) }),
+  });
+  return ticket;
+}
+
+function meetingOptions(
+  { server, link, s }: ViaConfig,
+  { dialer, port }: PunchPorts,
+  { platform: { clock, libc }, ciphers, resolver, log }: WayTools,
+): MeetingOptions {
+  const secrets = wireSecrets(link, ciphers, s);
+  return {
+    via: { name: formatAddr(server), server, dialer, resolver, secrets },
+    ownNetworks: () => interfaceNetworks(libc!),
+    ...{ dialer, port, clock, rng, log },
+  };
+}
+
+function nowhere(): TtunError {
+  return new TtunError(
+    "usage",
+    "Cannot make a ticket: this machine has no address that another could reach; give --my-ip, " +
+      "--stun or --via",
+  );
+}
