@@ -2,9 +2,15 @@
 export const TRIES = 3;
 export const TRY_MS = 2000;
 
-/** Milliseconds between a connect that was refused and the next, and how many of these a try has. */
-const QUICK_PAUSE = { least: 20, most: 120 };
-const QUICK_ATTEMPTS = 5;
+/**
+ * Milliseconds between the moments in a try at which a refused connect is made anew, those that are
+ * added to each by chance, and how many of these moments a try has. Both ends have the same ones: a
+ * NAT that answers a SYN with RST unless one of its own side is under way takes two that cross, and
+ * chance makes up for the little by which the two ends' moments differ.
+ */
+const QUICK_MS = 40;
+const CHANCE_MS = 3;
+const QUICK_ATTEMPTS = 15;
 
 export type CandidateStep =
   /** Connect to the candidate with this index; a connect to it that is under way is given up. */
@@ -32,8 +38,7 @@ interface Candidate {
 
 /**
  * TCP hole punching to several addresses of a peer, some of which may be wrong: both ends connect to
- * all of them at the same moments. In a try a refused connect is made anew a few times, as a NAT
- * answers a SYN that comes a little early with RST. Times are milliseconds.
+ * all of them at the same moments. Times are milliseconds.
  */
 export class CandidateSchedule {
   readonly #candidates: readonly Candidate[];
@@ -93,8 +98,9 @@ export class CandidateSchedule {
     else this.#unanswered++;
     if (how !== "refused" || candidate.quick === 0) return;
     candidate.quick--;
-    const { least, most } = QUICK_PAUSE;
-    candidate.nextAt = now + least + (most - least) * this.#chance();
+    const tryAt = this.#nextTryAt - TRY_MS;
+    const moments = Math.floor((now - tryAt) / QUICK_MS) + 1;
+    candidate.nextAt = tryAt + moments * QUICK_MS + CHANCE_MS * this.#chance();
   }
 
   get #nextTryAt(): number {
