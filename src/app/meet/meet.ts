@@ -51,6 +51,7 @@ export async function joinMeeting(
   service: ServiceOpener,
   { clock, signal, ...join }: MeetOptions,
 ): Promise<MeetingStream> {
+  const opening = clock.now();
   const stream = await open(service, signal);
   await using owned = new AsyncDisposableStack();
   owned.use(stream);
@@ -61,7 +62,9 @@ export async function joinMeeting(
   if (answer.kind === "refused") throw refused(answer.reason);
   if (answer.kind !== "joined") throw misplaced();
   owned.move();
-  return new MeetingStream(stream, { clock, answer, roundTripMs: clock.now() - began });
+  // Both have taken a round trip at least: what is more was a wait for a processor.
+  const roundTripMs = Math.min(began - opening, clock.now() - began);
+  return new MeetingStream(stream, { clock, answer, roundTripMs });
 }
 
 async function open(service: ServiceOpener, signal: AbortSignal): Promise<Stream> {
