@@ -1,12 +1,18 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { test } from "../check.ts";
-import { gatewayLab, type Lab, reachesWeb, SERVER, startGateway } from "./gateway_lab.ts";
+import { gatewayLab, type Lab, reachesWeb, repair, SERVER, startGateway } from "./gateway_lab.ts";
 import { ENV, startServer, ttunCommand } from "./tunnel.ts";
 
 const STAYS = /the kill switch stays in force, since ttun was not ended on purpose/;
 
 async function expectNothingOut({ client }: Lab): Promise<void> {
   deepEqual(await reachesWeb(client, "-W", "0.3"), [false, false]);
+}
+
+/** Nothing stays, neither the rules nor what is written down of them. */
+async function expectRepaired({ client }: Lab): Promise<void> {
+  equal((await repair(client)).code, 0);
+  equal(await client.sh("nft list ruleset"), "");
 }
 
 test("--kill-switch: it stays when the command of --up fails", async () => {
@@ -16,6 +22,7 @@ test("--kill-switch: it stays when the command of --up fails", async () => {
   equal((await client.status).code, 14, client.output);
   match(client.output, STAYS);
   await expectNothingOut(lab);
+  await expectRepaired(lab);
 });
 
 test("--kill-switch: a start that fails leaves one in force if one was, and else none", async () => {
@@ -38,6 +45,7 @@ test("--kill-switch: a start that fails leaves one in force if one was, and else
   await expectNothingOut(lab);
   match(await fail(), STAYS);
   await expectNothingOut(lab);
+  await expectRepaired(lab);
 });
 
 test("--kill-switch takes a privilege, and says so where it is not there", async () => {
