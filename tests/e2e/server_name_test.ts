@@ -20,7 +20,8 @@ async function startWithNames(lab: Lab, folder: string) {
   );
   const script = `${mounts.join("\n")}\nexec "$@"`;
   return lab.client.spawn("unshare", ["-m", "sh", "-euc", script, "sh", command, ...args], {
-    env: { ...ENV, DENO_NO_UPDATE_CHECK: "1" }, // Deno itself asks for a newer one
+    // Deno itself asks for a newer one.
+    env: { ...ENV, DENO_NO_UPDATE_CHECK: "1", STATE_DIRECTORY: `${folder}/state` },
   });
 }
 
@@ -70,7 +71,7 @@ async function connectByName() {
   const client = stack.use(await startWithNames(lab, folder));
   await client.waitFor(/authenticated/);
   const owned = stack.move();
-  return { lab, names, server, client, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { lab, names, server, client, folder, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 test("--kill-switch: a forged answer for the server's name gets no traffic, and the server is found again", async () => {
@@ -97,6 +98,17 @@ test("--kill-switch: a forged answer for the server's name gets no traffic, and 
   }
   doesNotMatch(client.output, /authenticated.*203\.0\.113\.66/);
   other.signal("SIGTERM");
+});
+
+test("--kill-switch: after kill -9 the next start finds its server where it was, though no name server answers", async () => {
+  await using known = await connectByName();
+  const { lab, names, client, folder } = known;
+  names.signal("SIGKILL");
+  client.signal("SIGKILL");
+  await Promise.all([names.status, client.status]);
+  await using again = await startWithNames(lab, folder);
+  await again.waitFor(/authenticated/, 20_000);
+  await pingUntil(lab.client, WEB.v4, 10_000);
 });
 
 test("--kill-switch: a server that moves is found by its name's other address", async () => {

@@ -96,7 +96,7 @@ export class TunWorld implements AsyncDisposable {
       sessionEnded?: () => void;
       paths?: Paths;
       addresses?: readonly string[];
-      prefersProven?: boolean;
+      lastServer?: TunClientOptions["lastServer"];
     } = {},
   ): Running {
     return this.#run((common, _signal, given) =>
@@ -109,7 +109,7 @@ export class TunWorld implements AsyncDisposable {
         ...common,
         paths: o.paths ?? new FakePaths(),
         addresses: o.addresses ?? [],
-        prefersProven: o.prefersProven,
+        lastServer: o.lastServer,
         server: { host: "server.example", port: SERVER_PORT },
         dialer: o.dialer ?? this.net.dialer(o.host ?? "192.0.2.2"),
         resolver: o.resolver ?? { resolve: () => Promise.resolve([SERVER_HOST]) },

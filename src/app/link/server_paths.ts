@@ -17,6 +17,14 @@ export class PathChanged extends TtunError {
   }
 }
 
+/** Memory of where the server was: attempts begin there, so that a forged name only costs time. */
+export interface LastServer {
+  /** Of an earlier session; null = there is none. */
+  readonly address: string | null;
+  /** Called when a session begins at another address. */
+  keep(address: string): void;
+}
+
 /** Effects of path changes on a client's attempts and sessions. */
 export class ServerPaths {
   readonly #paths: Paths;
@@ -27,27 +35,25 @@ export class ServerPaths {
   #addresses: readonly string[];
   /** The next attempt uses the known addresses without a lookup. */
   #isFresh: boolean;
-  readonly #prefersProven: boolean;
-  #proven: string | null = null;
+  readonly #lastServer: LastServer | undefined;
+  #proven: string | null;
 
-  /**
-   * `addresses`: of the server's name, if it was just resolved. With `prefersProven` attempts begin
-   * with the address of the last session: a forged answer for the name only costs time.
-   */
+  /** `addresses`: of the server's name, if it was just resolved. */
   constructor(
     paths: Paths,
     clock: Clock,
     addresses: readonly string[],
-    { prefersProven } = { prefersProven: false },
+    lastServer?: LastServer,
   ) {
     this.#paths = paths;
     this.#clock = clock;
-    this.#prefersProven = prefersProven;
+    this.#lastServer = lastServer;
+    this.#proven = lastServer?.address ?? null;
     this.#addresses = addresses;
     this.#isFresh = addresses.length > 0;
   }
 
-  /** The address of the last session, where that is preferred: whoever is there had the key. */
+  /** Where the server was last, if attempts begin with that. */
   get proven(): string | null {
     return this.#proven;
   }
@@ -132,7 +138,9 @@ export class ServerPaths {
   /** A relevant change fails `tasks`. */
   watch(tasks: Scope): AttemptWatch {
     const onBegun = (host: string) => {
-      if (this.#prefersProven) this.#proven = host;
+      if (this.#lastServer === undefined || host === this.#proven) return;
+      this.#proven = host;
+      this.#lastServer.keep(host);
     };
     return new AttemptWatch(this.#paths, tasks, () => this.#look(), onBegun);
   }

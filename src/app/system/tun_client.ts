@@ -69,9 +69,7 @@ class TunClient {
   constructor(o: TunClientOptions & { hasForwards: boolean }, stack: DisposableStack) {
     const { addresses = [], clock, log, paths, secrets: { rng }, server } = o;
     const segments = new SegmentLimits(o);
-    const serverPaths = new ServerPaths(paths, clock, addresses, {
-      prefersProven: o.prefersProven === true,
-    });
+    const serverPaths = new ServerPaths(paths, clock, addresses, o.lastServer);
     const known = { host: "host" in server ? server.host : "", addresses };
     const name = new CachingResolver(o.resolver, { ...o, freshMs: 0, known });
     const dialer = serverPaths.dialer(segments.dialer);

@@ -10,6 +10,7 @@ import type { PushedSettings } from "../../core/link/v2/pushed.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
 import type { WireSecrets } from "../link/config.ts";
 import type { ServerMemory } from "../link/connect.ts";
+import type { LastServer } from "../link/server_paths.ts";
 import type { ClientStreams } from "../mux/client_streams.ts";
 import type { TunRouter } from "../tun/tun_router.ts";
 import type { DirectServer } from "./server_name.ts";
@@ -31,8 +32,8 @@ export interface TunClientOptions {
   paths: Paths;
   /** From a lookup of the server's name just before; the first attempt uses them. */
   addresses?: readonly string[];
-  /** Answers for the server's name may be forged, and no other program can ask for it. */
-  prefersProven?: boolean | undefined;
+  /** Where answers for the server's name may be forged; absent = the name alone counts. */
+  lastServer?: LastServer | undefined;
   router: TunRouter;
   secrets: WireSecrets;
   memory: ServerMemory;

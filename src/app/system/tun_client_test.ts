@@ -158,7 +158,8 @@ async function withOtherAddress(world: TunWorld, wire: "v1" | "v2", other: strin
     return dial(inner, to, o);
   });
   const server = world.server({ wire });
-  const client = world.client({ resolver, dialer, wire, prefersProven: true });
+  const lastServer = { address: null, keep: () => {} };
+  const client = world.client({ resolver, dialer, wire, lastServer });
   const sessions = () => client.fields("authenticated").length;
   while (sessions() < 1) await world.clock.advance(100);
   isOther = true;
@@ -168,6 +169,30 @@ async function withOtherAddress(world: TunWorld, wire: "v1" | "v2", other: strin
 }
 
 const FORGED = "203.0.113.66";
+
+Deno.test("a client that knows where its server was asks nobody, and keeps where it is", async () => {
+  await using world = new TunWorld();
+  world.server({ wire: "v2" });
+  const kept: string[] = [];
+  const keep = (address: string) => void kept.push(address);
+  let asked = 0;
+  const resolver = { resolve: () => Promise.resolve([++asked > 0 ? SERVER_HOST : FORGED]) };
+  for (const [address, questions] of [[SERVER_HOST, 0], [FORGED, 1], [null, 2]] as const) {
+    const dialer: Dialer = dialBy((to, o) =>
+      (to as { host: string }).host === FORGED
+        ? Promise.reject(new TtunError("unreachable", "moved away"))
+        : dial(world.net.dialer(), to, o)
+    );
+    const client = world.client({
+      ...{ wire: "v2", resolver, dialer, instance: 1 },
+      lastServer: { address, keep },
+    });
+    while (client.fields("authenticated").length < 1) await world.clock.advance(50);
+    assert.equal(asked, questions);
+    await client.stop();
+  }
+  assert.deepEqual(kept, [SERVER_HOST, SERVER_HOST]);
+});
 
 Deno.test("a forged address that is silent does not keep a client from its last server", async () => {
   for (const wire of ["v1", "v2"] as const) {

@@ -83,7 +83,7 @@ export const FILES: readonly (readonly [string, string])[] = [
   ],
   [
     "/var/lib/ttun, ~/.local/state/ttun",
-    "which servers have spoken version 2, so that nobody can talk ttun into less, and secrets that " +
+    "which servers have spoken version 2, so that nobody can talk ttun into less, where they were, and secrets that " +
     "a server has worked out of its keys; root's, others'",
   ],
   [

@@ -79,5 +79,7 @@ export type PlaneEvent<Facts = unknown> =
   | { readonly kind: "alive" }
   /** The server has spoken version 2, which is to be remembered. */
   | { readonly kind: "reportV2" }
+  /** The server of that name and key is there, which is to be remembered. */
+  | { readonly kind: "serverAddress"; readonly address: string }
   /** Last event; null = no failure. */
   | { readonly kind: "ended"; readonly error: PlainError | null };

@@ -28,6 +28,7 @@ export interface PlaneLife<Facts, Start> {
   /** Called once, by clients. An error ends the data plane. */
   up?(): Promise<void>;
   reportV2?(): Promise<void>;
+  serverAddress?(address: string): Promise<void>;
   /** Returns the secret of version 2 of a key, if that is worked out already. */
   secretOf?(key: Uint8Array): Promise<Uint8Array> | null;
   /** A client has used this key, of several. */
@@ -194,6 +195,8 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
         return void this.#life.up?.().catch(this.#fail);
       case "reportV2":
         return void this.#life.reportV2?.().catch(this.#fail);
+      case "serverAddress":
+        return void this.#life.serverAddress?.(event.address).catch(this.#fail);
       case "addresses":
         return void this.#takeAddresses(event.id, event.addresses).catch(this.#fail);
       case "print":

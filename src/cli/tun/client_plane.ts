@@ -7,7 +7,7 @@ import { serverName } from "../../app/system/server_name.ts";
 import type { TunClientOptions } from "../../app/system/tun_client_options.ts";
 import { counterFacts } from "../../app/tun/counters.ts";
 import { PeerRouter } from "../../app/tun/peer_router.ts";
-import { formatCidr, plainHost } from "../../base/addr.ts";
+import { formatCidr, isIpAddress, plainHost } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Paths } from "../../contract/routing.ts";
 import { parseResolvConf } from "../../core/dns/resolv_conf.ts";
@@ -110,7 +110,12 @@ export async function runClient(
     retries,
     dialer,
     resolver: tunnel.carrierResolver,
-    prefersProven: config.gateway !== null,
+    ...(config.gateway !== null && "host" in server && !isIpAddress(server.host) && {
+      lastServer: {
+        address: start.lastAddress ?? null,
+        keep: (address) => port.report({ kind: "serverAddress", address }),
+      },
+    }),
     addresses,
     memory: rememberV2(start.seenV2, port),
     instance: rng(ID_SIZE),

@@ -153,6 +153,7 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
     }),
     up: async () => await context.background?.ready(),
     reportV2: memory.remember,
+    serverAddress: memory.keepAddress,
     addresses: (addresses) => hooks.addresses(addresses),
     ...(leases !== null && { leases: (list) => leases.write(list) }),
   });

@@ -109,6 +109,8 @@ export interface TunStart {
   readonly s: Uint8Array;
   /** Client: the server has spoken version 2 with this key before. */
   readonly seenV2: boolean;
+  /** Client: where an earlier one has found the server of that name and key. */
+  readonly lastAddress?: string;
   readonly identity?: ClientIdentity;
   /** Client: why its identity will be another one next time; null if it stays. */
   readonly whyForgotten?: string | null;

@@ -7,24 +7,35 @@ import { linkSecret, serverToken } from "../secrets/link_secret.ts";
 import { formatEndpoint, hopOf } from "../transport/endpoint.ts";
 import { type KeptIdentity, keptIdentity } from "./client_identity.ts";
 import { isKnown, remember } from "./known_servers.ts";
+import { keepAddress, lastAddress } from "./server_addresses.ts";
 import type { TunClientFlags, TunFlags } from "./options.ts";
 import type { TunStart } from "./plane_config.ts";
 
+interface RememberingServer {
+  readonly start: Promise<TunStart>;
+  /** The server has spoken version 2. */
+  remember(): Promise<void>;
+  /** The server was met there, by its name. */
+  keepAddress(address: string): Promise<void>;
+}
+
+const NOTHING = { remember: () => Promise.resolve(), keepAddress: () => Promise.resolve() };
+
 /** The secrets of several keys are worked out while the server runs. */
-export const NO_SECRET: ReturnType<typeof rememberingServer> = {
+export const NO_SECRET: RememberingServer = {
   start: Promise.resolve({ s: new Uint8Array(), seenV2: false }),
-  remember: () => Promise.resolve(),
+  ...NOTHING,
 };
 
-/** Derives the secret of version 2 in the background. `remember`: the server has spoken it. */
+/** Derives the secret of version 2 in the background. */
 export function rememberingServer(
   options: TunFlags,
   key: Uint8Array,
   { log }: RunContext,
-): { start: Promise<TunStart>; remember: () => Promise<void> } {
+): RememberingServer {
   const secret = options.wire === "v1" ? Promise.resolve(new Uint8Array()) : linkSecret(key);
   if (!("server" in options) || options.wire === "v1") {
-    return { start: secret.then((s) => ({ s, seenV2: false })), remember: () => Promise.resolve() };
+    return { start: secret.then((s) => ({ s, seenV2: false })), ...NOTHING };
   }
   const directory = stateDirectory();
   const who = whoIAm(options, keptIdentity(directory));
@@ -33,10 +44,17 @@ export function rememberingServer(
   const isOpen = options.wire === "auto" && hopOf(options.server) === null;
   const learns = directory !== null && isOpen;
   const may = (name: "read") => isGranted({ name, path: directory! });
+  const isAsked = options.defaultRoute || options.killSwitch; // others follow the name alone
+  const placeOf = (s: Uint8Array): Pick<TunStart, "lastAddress"> => {
+    if (!isAsked || directory === null || !may("read")) return {};
+    const address = lastAddress(directory, serverToken(s, server));
+    return address === null ? {} : { lastAddress: address };
+  };
   return {
     start: secret.then((s) => ({
       s,
       seenV2: learns && may("read") && isKnown(directory, serverToken(s, server)),
+      ...placeOf(s),
       ...who(s),
     })),
     remember: async () => {
@@ -45,6 +63,14 @@ export function rememberingServer(
       const problem = mayKeepState(directory) ? remember(directory, token) : NO_STATE_PERMISSION;
       if (problem === null) return;
       log.info("cannot remember that this server speaks version 2", { why: problem });
+    },
+    keepAddress: async (address) => {
+      if (directory === null) return;
+      const token = serverToken(await secret, server);
+      const problem = mayKeepState(directory)
+        ? keepAddress(directory, token, address)
+        : NO_STATE_PERMISSION;
+      if (problem !== null) log.debug("cannot remember where the server is", { why: problem });
     },
   };
 }
