@@ -23,8 +23,8 @@ const MAY_IMPORT: Record<Layer, { layers: Layer[]; types?: Layer[]; packages: Re
 };
 
 /**
- * Rooms of src/app: what each may import besides itself. Services (tun, proxy, forward) and transports (hop,
- * punch, tt) never import each other: they meet in `system`, which may import all. A room of src/core that
+ * Rooms of src/app: what each may import besides itself. Services (tun, proxy, forward, transfer) and
+ * transports (hop, punch, tt) never import each other: they meet in `system`, which may import all. A room of src/core that
  * is named as a transport is that one's.
  */
 const ROOM_MAY_IMPORT: Record<string, readonly string[]> = {
@@ -39,6 +39,7 @@ const ROOM_MAY_IMPORT: Record<string, readonly string[]> = {
   tun: ["loop", "net"],
   proxy: ["loop", "net"],
   forward: ["loop", "net"],
+  transfer: ["loop", "net"],
   status: ["loop", "net"],
   system: [
     "loop",
@@ -52,6 +53,7 @@ const ROOM_MAY_IMPORT: Record<string, readonly string[]> = {
     "tun",
     "proxy",
     "forward",
+    "transfer",
     "status",
   ],
 };

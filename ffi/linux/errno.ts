@@ -15,6 +15,7 @@ export const Errno = {
   EFAULT: 14,
   EBUSY: 16,
   EEXIST: 17,
+  EXDEV: 18,
   ENODEV: 19,
   ENOTDIR: 20,
   EISDIR: 21,
@@ -24,7 +25,10 @@ export const Errno = {
   ENOSPC: 28,
   ENOTTY: 25,
   ETXTBSY: 26,
+  EFBIG: 27,
+  EROFS: 30,
   EPIPE: 32,
+  ENAMETOOLONG: 36,
   ENOSYS: 38,
   ELOOP: 40,
   EMSGSIZE: 90,
@@ -47,6 +51,7 @@ export const Errno = {
   EHOSTDOWN: 112,
   EHOSTUNREACH: 113,
   EINPROGRESS: 115,
+  EDQUOT: 122,
 } as const;
 
 export type ErrnoName = keyof typeof Errno;

@@ -13,9 +13,10 @@ export const EXIT_CODES = {
   busy: { code: 10, meaning: "the server serves another client" },
   protocol: { code: 11, meaning: "the other end sent what ttun cannot read" },
   system: { code: 12, meaning: "the operating system refused or lacks something" },
-  exhausted: { code: 13, meaning: "out of descriptors or memory" },
+  exhausted: { code: 13, meaning: "out of descriptors, memory or room on a disk" },
   hook: { code: 14, meaning: "the command given by --up failed" },
   clock: { code: 15, meaning: "the clocks of the two ends differ too much" },
+  partial: { code: 16, meaning: "not all files of a transfer have arrived" },
 } as const;
 
 export type ErrorKind = keyof typeof EXIT_CODES;

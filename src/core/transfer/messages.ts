@@ -1,6 +1,6 @@
 import { concat } from "../../base/bytes.ts";
 import { ProtocolError } from "../../base/errors.ts";
-import { Reader, varint, varintSize, writeVarint } from "../../base/varint.ts";
+import { Reader, varint, writeVarint } from "../../base/varint.ts";
 
 /** Types of messages (docs/wire/transfer.md). */
 export const MessageType = {
@@ -121,15 +121,13 @@ function shortWords(words: string): Uint8Array {
   return bytes.subarray(0, written);
 }
 
-/** Bytes in front of data, so that both can be written as they lie. */
-export function dataHeaderSize(length: number): number {
-  return 1 + varintSize(length);
-}
+/** Bytes in front of data, whatever its length: so both can be written as they lie. */
+export const DATA_HEADER = 5;
 
-/** Writes the header of so much data; returns where the data goes. */
-export function writeDataHeader(into: Uint8Array, at: number, length: number): number {
-  into[at] = MessageType.data;
-  return writeVarint(into, at + 1, length);
+/** Writes the header of so much data to the front of `into`. */
+export function writeDataHeader(into: Uint8Array, length: number): void {
+  into[0] = MessageType.data;
+  writeVarint(into, 1, length, 4);
 }
 
 /** Bytes of the longest message. */
@@ -164,6 +162,22 @@ export class MessageBuffer {
   /** True if a message has begun, and is not complete. */
   get isInside(): boolean {
     return this.#from < this.#to;
+  }
+
+  /** Returns the words of a refusal behind messages that were not taken yet; null = none is there. */
+  refusal(): string | null {
+    for (let at = this.#from; this.#to - at >= 2;) {
+      const size = 1 << (this.#bytes[at + 1]! >>> 6);
+      if (this.#to - at < 1 + size) return null;
+      const reader = new Reader(this.#bytes, at + 1, this.#to);
+      const length = reader.varint();
+      if (reader.at + length > this.#to) return null;
+      if (this.#bytes[at] === MessageType.refuse) {
+        return new TextDecoder().decode(reader.take(length));
+      }
+      at = reader.at + length;
+    }
+    return null;
   }
 
   /** Returns the next message, whose views are valid until `room`; null = it is not complete. */

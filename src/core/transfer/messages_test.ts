@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { concat, fromHex, toHex, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import {
-  dataHeaderSize,
+  DATA_HEADER,
   LONGEST_BODY,
   LONGEST_MESSAGE,
   type Message,
@@ -21,7 +21,7 @@ const KNOWN: [Message, string][] = [
   [{ kind: "announce", entries: 3, bytes: 70_000 }, "01 05 03 80011170"],
   [{ kind: "entries", body: fromHex("0102") }, "02 02 0102"],
   [{ kind: "begin", index: 2, piece: 64 }, "03 03 02 4040"],
-  [{ kind: "data", bytes: utf8("hello") }, "04 05 68656c6c6f"],
+  [{ kind: "data", bytes: utf8("hello") }, "04 80000005 68656c6c6f"],
   [{ kind: "piece", hash: fromHex(HASH) }, `05 20 ${HASH}`],
   [{ kind: "end", hash: fromHex(HASH) }, `06 20 ${HASH}`],
   [{ kind: "failed", index: 7, failure: 1 }, "07 02 07 01"],
@@ -37,8 +37,8 @@ const KNOWN: [Message, string][] = [
 function pack(message: Message): Uint8Array {
   if (message.kind !== "data") return packMessage(message);
   const { bytes } = message;
-  const head = new Uint8Array(dataHeaderSize(bytes.length));
-  assert.equal(writeDataHeader(head, 0, bytes.length), head.length);
+  const head = new Uint8Array(DATA_HEADER);
+  writeDataHeader(head, bytes.length);
   return concat(head, bytes);
 }
 
@@ -113,4 +113,20 @@ Deno.test("bytes of any kind are messages, or refused with words", () => {
 Deno.test("words for the user are cut at a character's end", () => {
   const [message] = readAll(packMessage({ kind: "refuse", words: "ü".repeat(2000) }));
   assert.deepEqual(message, { kind: "refuse", words: "ü".repeat(512) });
+});
+
+Deno.test("a refusal is found behind other messages, which stay", () => {
+  const buffer = new MessageBuffer();
+  const give = (bytes: Uint8Array) => {
+    buffer.room().set(bytes);
+    buffer.filled(bytes.length);
+  };
+  give(packMessage({ kind: "skip", index: 1 }));
+  assert.equal(buffer.refusal(), null);
+  const refusal = packMessage({ kind: "refuse", words: "no room" });
+  give(refusal.subarray(0, 5));
+  assert.equal(buffer.refusal(), null);
+  give(refusal.subarray(5));
+  assert.equal(buffer.refusal(), "no room");
+  assert.deepEqual(buffer.next(), { kind: "skip", index: 1 });
 });
