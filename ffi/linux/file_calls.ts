@@ -81,7 +81,6 @@ const TABLE = {
   close: { parameters: ["i32"], result: "i32" },
   // In another thread: a disk may take seconds.
   fdatasync: { parameters: ["i32"], result: "i32", nonblocking: true },
-  syncfs: { parameters: ["i32"], result: "i32", nonblocking: true },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** What a file is, as statx(2) tells. */
@@ -284,11 +283,6 @@ export class FileCalls implements Disposable {
   /** Waits for the disk in another thread; an error stays in that thread. Resolves to false then. */
   async fdatasync(fd: number): Promise<boolean> {
     return await this.#call.fdatasync(fd) === 0;
-  }
-
-  /** Waits for all files of the file system, likewise. */
-  async syncfs(fd: number): Promise<boolean> {
-    return await this.#call.syncfs(fd) === 0;
   }
 
   geteuid(): number {

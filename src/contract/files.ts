@@ -60,8 +60,6 @@ export interface TargetFolder extends Disposable {
   open(name: string): ReadableFile;
   /** Sets a folder's time, and the mode of one that was made here. @throws {TtunError} */
   finishFolder(name: string, attributes: FileAttributes): void;
-  /** Waits until the disk has all. */
-  sync(): Promise<void>;
 }
 
 /** A file or folder of this machine that is to be sent. */

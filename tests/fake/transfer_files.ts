@@ -68,7 +68,6 @@ export class MemoryFolder implements TargetFolder {
   open_ = 0;
   /** Files of which no byte can be written, with the failure. */
   readonly broken = new Map<string, TtunError>();
-  synced = 0;
 
   freeBytes(): number {
     return this.free;
@@ -145,11 +144,6 @@ export class MemoryFolder implements TargetFolder {
 
   finishFolder(name: string): void {
     this.finished.push(name);
-  }
-
-  sync(): Promise<void> {
-    this.synced++;
-    return Promise.resolve();
   }
 
   [Symbol.dispose](): void {}

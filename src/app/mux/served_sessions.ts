@@ -54,6 +54,8 @@ export interface ServedSessionsOptions {
 /** A client with a session: one object as long as the session lasts. */
 export interface SessionClient extends StreamOwner {
   readonly mux: Mux;
+  /** The session has a connection at the moment. */
+  readonly isConnected: boolean;
 }
 
 /** A session that goes on from carrier to carrier. */
@@ -208,6 +210,9 @@ export class ServedSessions implements Disposable {
       },
       get mux() {
         return held.session.mux;
+      },
+      get isConnected() {
+        return held.session.carriers.length > 0;
       },
     };
     const held: Held = {

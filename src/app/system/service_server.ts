@@ -20,8 +20,11 @@ import { type MuxListeners, serveListeners } from "./mux_listeners.ts";
 const CHUNK = 64 * 1024;
 const NO_LIMITS = { idleMs: Infinity, halfClosedMs: Infinity };
 
-/** Longest wait for a client to have the last bytes, and the interval of looks, in milliseconds. */
+/** Longest wait for a client to have the last bytes, and for its own end then, in milliseconds. */
 const DELIVERY_MS = 10_000;
+const FAREWELL_MS = 2000;
+
+/** Milliseconds between two looks. */
 const LOOK_MS = 20;
 
 /** A stream to a service, and whose it is. */
@@ -33,7 +36,7 @@ export interface ServiceCall {
   readonly signal: AbortSignal;
   /**
    * Ends the whole server without an error, once the service has settled and its client has all
-   * that was written. Clients are told.
+   * that was written, and has left or had the time to. Clients are told.
    */
   readonly end: () => void;
 }
@@ -121,14 +124,16 @@ function serviceOf(services: ServiceServerOptions["services"], open: Open): Serv
   return Object.hasOwn(services, name) ? services[name]! : null;
 }
 
-/** Resolves when the client has acknowledged all, or its session is over, or after DELIVERY_MS. */
+/** Resolves when the client has acknowledged all and has left, or has had the time to. */
 async function delivered(
-  { client: { mux }, stream, signal }: Omit<ServiceCall, "end">,
+  { client, stream, signal }: Omit<ServiceCall, "end">,
   clock: Clock,
 ): Promise<void> {
+  const { mux } = client;
   const until = clock.now() + DELIVERY_MS;
   do { // what was written just now is sent after the first wait
     await sleep(clock, LOOK_MS, signal);
-    if (stream.stats().isDelivered && mux.keptBytes === 0) return;
-  } while (clock.now() < until);
+  } while ((!stream.stats().isDelivered || mux.keptBytes > 0) && clock.now() < until);
+  const farewell = clock.now() + FAREWELL_MS;
+  while (client.isConnected && clock.now() < farewell) await sleep(clock, LOOK_MS, signal);
 }

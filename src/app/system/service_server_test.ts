@@ -130,7 +130,7 @@ Deno.test("a service ends the server when its client has the last byte", async (
   await using stream = await world.openService("ends");
   assert.deepEqual(await readAll(stream), last);
   await stream.closeWrite();
-  await world.clock.advance(1000);
+  await world.clock.advance(3000);
   assert.equal(await world.server, null);
   assert.match(String(await world.client), /the server is ending/);
 });

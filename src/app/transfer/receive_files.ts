@@ -11,11 +11,14 @@ import { Failure, HASH_SIZE, LONGEST_BODY } from "../../core/transfer/messages.t
 import { parentOf, shownName, topOf } from "../../core/transfer/names.ts";
 import { PIECE, pieceCount, pieceSize, piecesThere } from "../../core/transfer/pieces.ts";
 import { write } from "../loop/stream_io.ts";
-import { MessageStream, PeerRefused } from "./message_stream.ts";
+import { type MessageStream, PeerRefused } from "./message_stream.ts";
 import { CHUNK, type TransferTools, type Verdict } from "./transfer.ts";
 
 /** Files that are asked for before the first of them is here: each is open. */
 const MOST_OUTSTANDING = 128;
+
+/** Complete files that may wait for the disk meanwhile. */
+const MOST_COMMITTING = 16;
 
 /** Names that are looked at before other work gets its turn. */
 const LOOKS_A_TURN = 200;
@@ -54,14 +57,14 @@ export interface ReceiveOptions extends TransferTools {
  * @throws {TtunError} what ended it; what the stream throws
  */
 export async function receiveFiles(o: ReceiveOptions): Promise<Verdict> {
-  const messages = new MessageStream(o.stream);
+  const { messages } = o;
   try {
     const reader = new ManifestReader();
     let manifest: Manifest | null = null;
     while (manifest === null) manifest = reader.take(await messages.expect());
     const declined = await agreed(manifest, o);
     await messages.send({ kind: "accept" });
-    o.count.isAccepted = true;
+    o.count.acceptedAt = o.clock.now();
     return await new Receiving(o, messages, manifest, declined).run();
   } catch (error) {
     if (!o.signal.aborted) await refuse(error, messages, o);
@@ -145,6 +148,10 @@ class Receiving {
   /** The file that comes, and its digest so far. */
   #file: Open | null = null;
   #whole: Digest | null = null;
+  /** Complete files that wait for the disk; these never reject. */
+  readonly #committing = new Set<Promise<void>>();
+  /** A failure of one of them that ends all. */
+  #fatal: { readonly error: unknown } | null = null;
   /** Wakes who waits for fewer files outstanding. */
   #onFewer: (() => void) | null = null;
   readonly #hashed = new Uint8Array(CHUNK);
@@ -170,15 +177,16 @@ class Receiving {
     const requesting = this.#request(cut.signal).catch((error) => cut.abort(error));
     try {
       await this.#receive(cut.signal);
+      await this.#committed(0);
     } finally {
       cut.abort(new TtunError("lost", "The transfer is over"));
       await this.#drainUntil(requesting);
+      await Promise.all(this.#committing);
       for (const { part, base } of this.#open.values()) close(part, base);
       if (this.#file !== null) close(this.#file.part, this.#file.base);
     }
     if ("folder" in target) {
       this.#finishFolders(target.folder);
-      await target.folder.sync();
     } else await target.output.closeWrite();
     const verdict = { complete: count.files, missing: this.#missing };
     await this.#messages.send({ kind: "verdict", ...verdict });
@@ -420,20 +428,39 @@ class Receiving {
     this.#fewer();
     if (file === null) return;
     const { part, entry } = file;
-    const { target, count } = this.#o;
-    try {
-      if (!constantTimeEqual(this.#whole!.digest(), hash)) {
-        part?.discard();
-        const words = `Cannot write ${shownName(entry.name)}: it was changed meanwhile`;
-        throw new TtunError("system", words);
-      }
-      await part?.commit(entry, "folder" in target && target.overwrites);
-    } catch (error) {
-      return this.#giveUp(error);
+    if (!constantTimeEqual(this.#whole!.digest(), hash)) {
+      part?.discard();
+      const words = `Cannot write ${shownName(entry.name)}: it was changed meanwhile`;
+      return this.#giveUp(new TtunError("system", words));
     }
     this.#file = null;
-    close(part, file.base);
-    count.files++;
+    const committing = this.#commit(file).finally(() => this.#committing.delete(committing));
+    this.#committing.add(committing);
+    await this.#committed(MOST_COMMITTING - 1);
+  }
+
+  /** Never rejects. */
+  async #commit({ part, base, entry }: Open): Promise<void> {
+    const { target, count } = this.#o;
+    try {
+      await part?.commit(entry, "folder" in target && target.overwrites);
+      count.files++;
+    } catch (error) {
+      this.#missing++;
+      try {
+        this.#tell(error);
+      } catch (thrown) {
+        this.#fatal ??= { error: thrown };
+      }
+    } finally {
+      close(part, base);
+    }
+  }
+
+  /** Waits until no more than so many files wait for the disk. @throws what has ended all */
+  async #committed(most: number): Promise<void> {
+    while (this.#committing.size > most) await Promise.race(this.#committing);
+    if (this.#fatal !== null) throw this.#fatal.error;
   }
 
   #compared(index: number, isSame: boolean): void {

@@ -15,7 +15,7 @@ import { shownName } from "../../core/transfer/names.ts";
 import { PIECE, pieceCount, pieceSize } from "../../core/transfer/pieces.ts";
 import { type Request, RequestReader } from "../../core/transfer/requests.ts";
 import { read } from "../loop/stream_io.ts";
-import { MessageStream } from "./message_stream.ts";
+import type { MessageStream } from "./message_stream.ts";
 import { CHUNK, type TransferTools, type Verdict } from "./transfer.ts";
 
 export interface SendOptions extends TransferTools {
@@ -26,7 +26,6 @@ export interface SendOptions extends TransferTools {
   readonly input?: Stream | undefined;
   /** Waits before so many bytes are sent. */
   readonly pace?: ((bytes: number) => MaybePromise<void>) | undefined;
-  readonly onAccepted?: (() => void) | undefined;
 }
 
 /**
@@ -34,15 +33,14 @@ export interface SendOptions extends TransferTools {
  * @throws {TtunError} what ended it; what the stream throws
  */
 export async function sendFiles(o: SendOptions): Promise<Verdict> {
-  const messages = new MessageStream(o.stream);
+  const { messages } = o;
   for (const packed of packManifest(o.manifest)) {
     await messages.sendPacked(packed);
     messages.heedRefusal();
   }
   const answer = await messages.expect();
   if (answer.kind !== "accept") throw outOfTurn(answer);
-  o.count.isAccepted = true;
-  o.onAccepted?.();
+  o.count.acceptedAt = o.clock.now();
   const requests = new RequestReader(o.manifest);
   const context = { o, messages, requests, buffer: new Uint8Array(DATA_HEADER + CHUNK) };
   while (!requests.isDone) {

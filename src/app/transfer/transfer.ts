@@ -1,6 +1,7 @@
 import type { Clock } from "../../contract/host.ts";
 import type { MakeDigest } from "../../contract/digest.ts";
 import type { Stream } from "../../contract/stream.ts";
+import type { MessageStream } from "./message_stream.ts";
 
 /** How far a transfer is; it changes meanwhile. */
 export interface TransferCount {
@@ -8,18 +9,19 @@ export interface TransferCount {
   bytes: number;
   /** Files that are complete at the receiver. */
   files: number;
-  /** The receiver has agreed. */
-  isAccepted: boolean;
+  /** When the receiver agreed, in milliseconds of the clock; null = it has not. */
+  acceptedAt: number | null;
 }
 
 export function newCount(): TransferCount {
-  return { bytes: 0, files: 0, isAccepted: false };
+  return { bytes: 0, files: 0, acceptedAt: null };
 }
 
 /** What both ends of a transfer need. */
 export interface TransferTools {
-  /** Stays the caller's. */
+  /** Stays the caller's, as does `messages` on it. */
   readonly stream: Stream;
+  readonly messages: MessageStream;
   readonly sha256: MakeDigest;
   readonly clock: Clock;
   readonly count: TransferCount;

@@ -62,15 +62,21 @@ export function readArgs(
   for (let at = 0; at < args.length; at++) {
     const arg = args[at]!;
     if (arg === "--") {
-      refusePositional(table, args, at + 1);
+      const [key, option] = findPositional(table) ?? [];
+      if (option?.kind !== "list") refusePositional(table, args, at + 1);
+      else {
+        const rest = args.slice(at + 1).map((arg) => readValue(option, nameOf(option), arg));
+        given[key!] = [...asList(given[key!]), ...rest];
+      }
       break;
     }
     const flag = readFlag(arg);
     if (flag === null) {
       const [key, option] = findPositional(table) ?? [];
-      if (at > 0 || key === undefined) throw misplaced(table, at);
+      if (key === undefined || at > 0 && option!.kind !== "list") throw misplaced(table, at);
       if (option!.isSecret?.(arg) === true) secrets.push({ index: at, start: secretStart(arg) });
-      given[key] = readValue(option!, nameOf(option!), arg);
+      const value = readValue(option!, nameOf(option!), arg);
+      given[key] = option!.kind === "list" ? [...asList(given[key]), value] : value;
       continue;
     }
     if (HELP_NAMES.includes(flag.name)) return { help: true };

@@ -210,3 +210,18 @@ Deno.test("a wrong value of an option that is on or off is not repeated: it may 
     return true;
   });
 });
+
+Deno.test("a list that needs no name takes every word, also behind other options and --", () => {
+  const table = {
+    files: { names: ["file"], kind: "list", metavar: "FILE", positional: true, help: "" },
+    once: { names: ["once"], kind: "boolean", default: false, help: "" },
+  } as const satisfies OptionTable;
+  const read = (...args: string[]) => {
+    const parsed = parseArgs(table, args);
+    assert.ok(!parsed.help);
+    return parsed.values.files;
+  };
+  assert.deepEqual(read("a", "--once", "b", "--file", "c", "-"), ["a", "b", "c", "-"]);
+  assert.deepEqual(read("a", "--", "-b", "--once"), ["a", "-b", "--once"]);
+  assert.deepEqual(read("--once"), undefined);
+});

@@ -34,6 +34,7 @@ import {
 } from "../status/forward_options.ts";
 import { STATUS_COMMAND_OPTIONS } from "../status/options.ts";
 import { print } from "../output/stdout.ts";
+import { RECEIVE_OPTIONS, SEND_OPTIONS } from "../transfer/options.ts";
 import { CLIENT_OPTIONS, SERVER_OPTIONS } from "../tun/options.ts";
 import {
   SERVICE_INSTALL_OPTIONS,
@@ -143,6 +144,24 @@ export const COMMANDS = {
     options: STUN_SERVER_OPTIONS,
     logging: logSettings,
     run: async (options, context) => await (await loadPeer()).runStun(options, context),
+  }),
+  send: defineCommand({
+    summary: "send files and folders to another machine's ttun receive, encrypted",
+    example: "ttun send photos -s example.net --key-file ~/.ttun-key",
+    options: SEND_OPTIONS,
+    notInFiles: true,
+    logging: logSettings,
+    run: async (options, context) =>
+      await (await load(() => import("../transfer/command.ts"))).runSend(options, context),
+  }),
+  receive: defineCommand({
+    summary: "receive what another machine's ttun send sends",
+    example: "ttun receive -l :20203 -o photos --key-file ~/.ttun-key",
+    options: RECEIVE_OPTIONS,
+    notInFiles: true,
+    logging: logSettings,
+    run: async (options, context) =>
+      await (await load(() => import("../transfer/command.ts"))).runReceive(options, context),
   }),
   ping: defineCommand({
     summary: "measure how long a server takes to answer, through the encrypted link",

@@ -75,7 +75,7 @@ async function complete(shell: Shell, ...lines: string[]): Promise<string[][]> {
 
 /** Lines, and all that may come behind each. */
 const COMMON: Record<string, string[]> = {
-  "ttun se": ["server", "service"],
+  "ttun se": ["send", "server", "service"],
   "ttun service un": ["uninstall"],
   "ttun service logs --fol": ["--follow"],
   "ttun server --wir": ["--wire"],

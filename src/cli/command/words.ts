@@ -23,7 +23,7 @@ export function valueOf(option: Option): Value {
   if ("beginnings" in option && option.beginnings !== undefined) {
     return { kind: "beginnings", words: option.beginnings };
   }
-  if (/^(FILE|DIR|PATH|NAME\|FILE)$/.test(option.metavar)) return { kind: "file" };
+  if (/^(FILE|DIR|PATH|NAME\|FILE|FILE\|DIR)$/.test(option.metavar)) return { kind: "file" };
   if (option.metavar === "CMD") return { kind: "command" };
   return { kind: option.names.includes("user") ? "user" : "free" };
 }

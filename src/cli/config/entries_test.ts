@@ -66,6 +66,8 @@ Deno.test("every option of every command that can stand in a file has its place 
     .filter(([, { options, isConfigurable }]) => Object.keys(options).length > 0 && !isConfigurable)
     .map(([name]) => name);
   assert.deepEqual(outside, [
+    "send",
+    "receive",
     ...[
       "peer listen",
       "peer connect",

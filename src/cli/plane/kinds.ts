@@ -2,6 +2,7 @@ import type { ForwardConfig } from "../forward/plane_config.ts";
 import type { MeasureConfig } from "../measure/plane_config.ts";
 import type { PeerConfig } from "../peer/plane_config.ts";
 import type { ProxyConfig } from "../proxy/plane_config.ts";
+import type { TransferConfig } from "../transfer/plane_config.ts";
 import type { TunConfig } from "../tun/plane_config.ts";
 import type { PlaneHost } from "./messages.ts";
 
@@ -12,6 +13,7 @@ export interface PlaneConfigs {
   forward: ForwardConfig;
   measure: MeasureConfig;
   peer: PeerConfig;
+  transfer: TransferConfig;
 }
 
 export type PlaneConfig = PlaneConfigs[keyof PlaneConfigs];
@@ -30,4 +32,5 @@ export const PLANES: {
   forward: () => import("../forward/plane.ts"),
   measure: () => import("../measure/plane.ts"),
   peer: () => import("../peer/plane.ts"),
+  transfer: () => import("../transfer/plane.ts"),
 };

@@ -1,3 +1,4 @@
+import type { Agreement } from "../../app/transfer/receive_files.ts";
 import type { PlainError } from "../../base/errors.ts";
 import type { NamedKey } from "../../base/named_key.ts";
 import type { LogLevel, LogRecord } from "../../base/log.ts";
@@ -5,6 +6,7 @@ import type { AclRules } from "../../core/acl/acl.ts";
 import type { ListenRule } from "../../core/acl/listen_rule.ts";
 import type { LiveSample } from "../../core/status/live_meter.ts";
 import type { Lease } from "../../core/ip/address_pool.ts";
+import type { Offer } from "../transfer/offer.ts";
 
 export interface WorkerInit<Config> {
   readonly config: Config;
@@ -55,7 +57,9 @@ export type PlaneCommand<Start = unknown> =
   | { readonly kind: "unresolved"; readonly id: number; readonly error: PlainError }
   | { readonly kind: "secret"; readonly id: number; readonly s: Uint8Array }
   | { readonly kind: "noSecret"; readonly id: number; readonly error: PlainError }
-  | { readonly kind: "taken"; readonly id: number };
+  | { readonly kind: "taken"; readonly id: number }
+  | { readonly kind: "agreed"; readonly id: number; readonly agreement: Agreement }
+  | { readonly kind: "disagreed"; readonly id: number; readonly error: PlainError };
 
 export type PlaneEvent<Facts = unknown> =
   /** A write to this eventfd announces a command; null = messages arrive by themselves. */
@@ -69,6 +73,8 @@ export type PlaneEvent<Facts = unknown> =
   | { readonly kind: "keyUsed"; readonly key: Uint8Array }
   /** Addresses of a client's session, whose packets wait until they are `taken`. */
   | { readonly kind: "addresses"; readonly id: number; readonly addresses: readonly string[] }
+  /** The user is to be asked for files that a sender offers. */
+  | { readonly kind: "offer"; readonly id: number; readonly offer: Offer }
   | { readonly kind: "live"; readonly sample: LiveSample }
   | { readonly kind: "leases"; readonly leases: readonly Lease[] }
   /** Output of the command; progress is replaced by the next line. */

@@ -1,3 +1,4 @@
+import type { Agreement } from "../../app/transfer/receive_files.ts";
 import type { NamedKey } from "../../base/named_key.ts";
 import { WAKE } from "../../../ffi/linux/epoll.ts";
 import type { ControlLibc } from "../../../ffi/linux/libc.ts";
@@ -10,6 +11,7 @@ import type { PlaneConfig } from "./kinds.ts";
 import type { PlaneCommand, PlaneEvent, PlaneRules, WorkerInit } from "./messages.ts";
 import { resolveHost } from "../platform/resolve.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
+import type { Offer } from "../transfer/offer.ts";
 
 /** Milliseconds for the data plane to end before it is left behind. */
 const STOP_MS = 900;
@@ -38,6 +40,8 @@ export interface PlaneLife<Facts, Start> {
   leases?(leases: readonly Lease[]): void;
   /** An error ends the data plane. */
   print?(line: string, isProgress: boolean): void;
+  /** Asks the user for files that a sender offers, which wait. An error goes to the data plane. */
+  agree?(offer: Offer): Promise<Agreement>;
 }
 
 /**
@@ -199,6 +203,8 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
         return void this.#life.serverAddress?.(event.address).catch(this.#fail);
       case "addresses":
         return void this.#takeAddresses(event.id, event.addresses).catch(this.#fail);
+      case "offer":
+        return void this.#agree(event.id, event.offer); // a failure goes to the data plane
       case "print":
         return this.#print(event.line, event.isProgress);
       case "live":
@@ -230,6 +236,14 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
       this.#life.print?.(line, isProgress);
     } catch (error) {
       this.#fail(error);
+    }
+  }
+
+  async #agree(id: number, offer: Offer): Promise<void> {
+    try {
+      this.#command({ kind: "agreed", id, agreement: await this.#life.agree!(offer) });
+    } catch (error) {
+      this.#command({ kind: "disagreed", id, error: plainError(error) });
     }
   }
 

@@ -1,9 +1,11 @@
 import { receiveMessageOnPort } from "node:worker_threads";
+import type { Agreement } from "../../app/transfer/receive_files.ts";
 import { errorFromPlain } from "../../base/errors.ts";
 import type { NamedKey } from "../../base/named_key.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Resolver } from "../../contract/host.ts";
 import type { Reactor } from "../../io/reactor/reactor.ts";
+import type { Offer } from "../transfer/offer.ts";
 import type { PlaneCommand, PlaneEvent, PlaneRules } from "./messages.ts";
 
 type Waiting<T> = PromiseWithResolvers<T>;
@@ -26,6 +28,7 @@ export class PlanePort<Start> implements Resolver {
   #owesStatus = false;
   readonly #requests = new Map<number, Waiting<string[]>>();
   readonly #secrets = new Map<number, Waiting<Uint8Array>>();
+  readonly #offers = new Map<number, Waiting<Agreement>>();
   #lastId = 0;
 
   /** `reactor` is the loop that may block; null if messages arrive by themselves. */
@@ -93,6 +96,11 @@ export class PlanePort<Start> implements Resolver {
     await this.#ask(this.#requests, (id) => ({ kind: "addresses", id, addresses }), signal);
   }
 
+  /** Has the user asked in the main thread, however long that takes. @throws {TtunError} */
+  askFor(offer: Offer, signal: AbortSignal): Promise<Agreement> {
+    return this.#ask(this.#offers, (id) => ({ kind: "offer", id, offer }), signal);
+  }
+
   async #ask<T>(
     waiting: Map<number, Waiting<T>>,
     request: (id: number) => PlaneEvent,
@@ -150,6 +158,10 @@ export class PlanePort<Start> implements Resolver {
         return this.#secrets.get(command.id)?.reject(errorFromPlain(command.error));
       case "taken":
         return this.#requests.get(command.id)?.resolve([]);
+      case "agreed":
+        return this.#offers.get(command.id)?.resolve(command.agreement);
+      case "disagreed":
+        return this.#offers.get(command.id)?.reject(errorFromPlain(command.error));
       default:
         command satisfies never;
     }

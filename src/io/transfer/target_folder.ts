@@ -177,11 +177,6 @@ class PosixTargetFolder implements TargetFolder {
     });
   }
 
-  async sync(): Promise<void> {
-    if (await this.#calls.syncfs(this.#root)) return;
-    throw new TtunError("system", `Cannot write: the disk of ${this.#o.path} has failed`);
-  }
-
   /** @throws {TtunError} whose words name the file */
   #do<T>(name: string, doing: string, use: (place: Place) => T): T {
     try {

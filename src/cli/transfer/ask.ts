@@ -1,0 +1,42 @@
+import { abortable } from "../../base/scope.ts";
+import { Stopped } from "../command/context.ts";
+import type { Terminal } from "../secrets/prompt.ts";
+
+const CTRL_C = 0x03;
+const YES = ["y", "Y"];
+/** Enter, Ctrl-D and Escape are a no too. */
+const NO = ["n", "N", "\r", "\n", "\x04", "\x1b"];
+
+/**
+ * Asks a question that is answered by a key; restores the terminal's mode.
+ * @throws {Stopped} on Ctrl-C, exit code 130; the reason of `signal`
+ */
+export async function askYesNo(
+  terminal: Terminal,
+  question: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  terminal.setRaw(true);
+  let answer = "";
+  try {
+    terminal.write(`${question} [y/N] `);
+    const key = new Uint8Array(64);
+    for (;;) {
+      // A read from a terminal cannot be cancelled, so it is abandoned.
+      const got = await abortable(terminal.read(key), signal);
+      if (got === null) return false;
+      if (key.subarray(0, got).includes(CTRL_C)) throw new Stopped("Ctrl-C", 130);
+      const typed = String.fromCharCode(key[0]!);
+      if (YES.includes(typed)) {
+        answer = "yes";
+        return true;
+      }
+      if (!NO.includes(typed)) continue;
+      answer = "no";
+      return false;
+    }
+  } finally {
+    terminal.setRaw(false);
+    terminal.write(`${answer}\r\n`);
+  }
+}

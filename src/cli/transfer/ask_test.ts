@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { Stopped } from "../command/context.ts";
+import { askYesNo } from "./ask.ts";
+
+/** A terminal on which these keys are typed; null = it is closed. */
+function terminal(...keys: (string | null)[]) {
+  const words: string[] = [];
+  return {
+    words,
+    isTerminal: () => true,
+    setRaw: (on: boolean) => void words.push(on ? "raw" : "cooked"),
+    read: (into: Uint8Array) => {
+      if (keys.length === 0) return new Promise<never>(() => {});
+      const key = keys.shift() ?? null;
+      if (key === null) return Promise.resolve(null);
+      into.set(new TextEncoder().encode(key));
+      return Promise.resolve(key.length);
+    },
+    write: (text: string) => void words.push(text),
+  };
+}
+
+const { signal } = new AbortController();
+
+Deno.test("a question is answered by y or n, and others keys are no answer", async () => {
+  const yes = terminal("x", "y");
+  assert.equal(await askYesNo(yes, "Take it?", signal), true);
+  assert.deepEqual(yes.words, ["raw", "Take it? [y/N] ", "cooked", "yes\r\n"]);
+  for (const key of ["n", "N", "\r", "\x04", "\x1b", null]) {
+    assert.equal(await askYesNo(terminal(key), "Take it?", signal), false);
+  }
+});
+
+Deno.test("Ctrl-C and a stop end the question, and the terminal is as it was", async () => {
+  const stopped = terminal("\x03");
+  await assert.rejects(
+    askYesNo(stopped, "?", signal),
+    (error) => error instanceof Stopped && error.exitCode === 130,
+  );
+  const stop = new AbortController();
+  const waiting = terminal();
+  const asking = askYesNo(waiting, "?", stop.signal);
+  stop.abort(new Error("the end"));
+  await assert.rejects(asking, { message: "the end" });
+  for (const one of [stopped, waiting]) assert.equal(one.words.at(-2), "cooked");
+});
