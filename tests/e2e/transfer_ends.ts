@@ -7,7 +7,8 @@ import { KEY, ttunCommand } from "./tunnel.ts";
 export const MOST_MS = 60_000;
 
 export class TransferWorld implements AsyncDisposable {
-  readonly path = Deno.makeTempDirSync({ prefix: "ttun-transfer-" });
+  /** In memory: a busy disk would make files that wait for it slow. */
+  readonly path = Deno.makeTempDirSync({ dir: "/dev/shm", prefix: "ttun-transfer-" });
   readonly #running: Process[] = [];
 
   constructor() {
