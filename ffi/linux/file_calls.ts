@@ -83,7 +83,7 @@ const TABLE = {
   fdatasync: { parameters: ["i32"], result: "i32", nonblocking: true },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** What a file is, as statx(2) tells. */
+/** Facts about a file, as statx(2) tells them. */
 export interface FileStat {
   readonly kind: "file" | "folder" | "link" | "other";
   readonly mode: number;

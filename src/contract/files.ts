@@ -39,7 +39,7 @@ export interface PartFile extends ReadableFile {
   discard(): void;
 }
 
-/** What has a name already. */
+/** A file or the like that has a name already. */
 export interface FoundFile {
   readonly kind: "file" | "folder" | "other";
   readonly size: number;

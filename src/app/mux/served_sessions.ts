@@ -211,9 +211,6 @@ export class ServedSessions implements Disposable {
       get mux() {
         return held.session.mux;
       },
-      get isConnected() {
-        return held.session.carriers.length > 0;
-      },
     };
     const held: Held = {
       id: idOf(proved),

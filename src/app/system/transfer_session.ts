@@ -74,7 +74,7 @@ interface Active {
  */
 export async function runTransferServer<T>(
   o: Omit<ServiceServerOptions, "services"> & TransferOptions<T> & {
-    /** What was agreed on is not complete. */
+    /** The receiver has agreed to the transfer that began last. */
     readonly isAgreed: () => boolean;
   },
 ): Promise<T> {

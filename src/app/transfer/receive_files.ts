@@ -221,7 +221,7 @@ class Receiving {
     await over;
   }
 
-  // What is there is looked at, and the rest is asked for.
+  // Requests: files that are there are looked at, and the rest is asked for.
 
   async #request(signal: AbortSignal): Promise<void> {
     const { clock } = this.#o;
@@ -351,7 +351,7 @@ class Receiving {
     return hashes;
   }
 
-  // What the sender sends is written.
+  // Data: it is written as it comes.
 
   async #take(step: Exclude<Step, { kind: "done" }>): Promise<void> {
     switch (step.kind) {

@@ -17,7 +17,7 @@ export function newCount(): TransferCount {
   return { bytes: 0, files: 0, acceptedAt: null };
 }
 
-/** What both ends of a transfer need. */
+/** Things that both ends of a transfer need. */
 export interface TransferTools {
   /** Stays the caller's, as does `messages` on it. */
   readonly stream: Stream;

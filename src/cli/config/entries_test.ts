@@ -66,11 +66,11 @@ Deno.test("every option of every command that can stand in a file has its place 
     .filter(([, { options, isConfigurable }]) => Object.keys(options).length > 0 && !isConfigurable)
     .map(([name]) => name);
   assert.deepEqual(outside, [
-    "send",
-    "receive",
     ...[
       "peer listen",
       "peer connect",
+      "send",
+      "receive",
       "share",
       "key add",
       "key revoke",

@@ -13,6 +13,7 @@ import { TtunError } from "../../base/errors.ts";
 import type { MakeDigest } from "../../contract/digest.ts";
 import type { SourceFile } from "../../contract/files.ts";
 import type { Stream } from "../../contract/stream.ts";
+import { formatHopAddress } from "../../core/hop/hop_address.ts";
 import { ID_SIZE } from "../../core/link/v2/setup.ts";
 import { type Manifest, ManifestBuilder } from "../../core/transfer/manifest.ts";
 import { shownName } from "../../core/transfer/names.ts";
@@ -30,7 +31,6 @@ import { rng } from "../platform/rng.ts";
 import { bytesText } from "../status/text.ts";
 import { type Endpoint, formatEndpoint, hopOf, hostOf } from "../transport/endpoint.ts";
 import { keyedHop } from "../transport/hop_key.ts";
-import { formatHopAddress } from "../transport/hop_url.ts";
 import { dialerFor, listenerName, openLinkServer, openListener } from "../transport/open.ts";
 import { offerOf, plural } from "./offer.ts";
 import type {
@@ -109,7 +109,7 @@ interface Work {
   readonly count: TransferCount;
   /** Of that transfer; null = it is not known yet. */
   readonly manifest: () => Manifest | null;
-  /** What can fail before the other end is needed. */
+  /** Does all that can fail before the other end is needed. */
   prepare(): Promise<void>;
   readonly transfer: RunTransfer<Verdict>;
 }

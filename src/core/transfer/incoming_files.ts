@@ -14,7 +14,7 @@ export interface Wanted {
   readonly compares: boolean;
 }
 
-/** What a message of the sender's is for the receiver. */
+/** A message of the sender's, as the receiver needs it. */
 export type Step =
   /** The first `piece` pieces are as those that are there. */
   | { readonly kind: "begin"; readonly wanted: Wanted; readonly piece: number }

@@ -31,7 +31,7 @@ export const LONGEST_WORDS = 1024;
 
 export const HASH_SIZE = 32;
 
-/** What the end that has opened the stream does. */
+/** Part that the opener of the stream has. */
 export type Role = "sends" | "receives";
 
 const ROLES = ["sends", "receives"] as const;
@@ -57,7 +57,7 @@ export type Message =
   | { readonly kind: "failed"; readonly index: number; readonly failure: number }
   | { readonly kind: "done" }
   | { readonly kind: "accept" }
-  /** So many pieces are there, whose hashes follow. `compares`: no data is wanted. */
+  /** Asks for a file of which `pieces` are there, whose hashes follow. `compares`: no data is wanted. */
   | {
     readonly kind: "want";
     readonly index: number;
@@ -154,7 +154,7 @@ export class MessageBuffer {
     return this.#bytes.subarray(this.#to);
   }
 
-  /** So many bytes have come to the front of `room`. */
+  /** Takes bytes that have come to the front of `room`. */
   filled(bytes: number): void {
     this.#to += bytes;
   }

@@ -186,7 +186,7 @@ class PosixTargetFolder implements TargetFolder {
     }
   }
 
-  /** As `do`; null where the file's folder is not there. */
+  /** Like `do`; null where the file's folder is not there. */
   #try<T>(name: string, doing: string, use: (place: Place) => T): T | null {
     try {
       return use(this.#placeOf(name));
@@ -297,7 +297,7 @@ class PosixPartFile implements PartFile {
     this.#calls.close(this.#fd);
   }
 
-  /** What has come stays for another run; a file without a byte does not. */
+  /** Its bytes stay for another run; a file without a byte does not. */
   [Symbol.dispose](): void {
     if (!this.#isOpen) return;
     if (this.#end === 0) this.discard();
