@@ -133,6 +133,13 @@ export async function proveClient(
     setup = feedV2(handshake, buffer.subarray(0, got));
   }
   o.replay.complete(hello.subarray(0, 8), secrets.wallClock(), addressGroup(stream.remote), key);
+  const turnedAway = secrets.guard?.(setup.instance) ?? null;
+  if (turnedAway !== null) {
+    const { code, words } = turnedAway;
+    await write(stream, handshake.refuse(code, words));
+    await stream.closeWrite();
+    throw new TtunError("auth", `Turned away: ${words}`);
+  }
   if (revoked?.aborted === true) throw new Stranger(toTtunError(revoked.reason).message);
   stack.move();
   return { handshake, setup, key, ...(revoked !== undefined && { revoked }) };

@@ -25,6 +25,8 @@ export interface WireSecrets {
   readonly v1: Omit<HandshakeKeys, "nonce">;
   /** Version 2: the secret S (core/link/v2/secrets.ts); unused in mode v1. */
   readonly s: Uint8Array;
+  /** A server's: returns why the process of that instance gets no session; null = it may have one. */
+  readonly guard?: ((instance: Uint8Array) => TurnedAway | null) | undefined;
   /** A server's keys, where there are several; `s` is unused then. */
   readonly keys?: KeyRing | undefined;
   readonly keyExchange: KeyExchange;
@@ -33,6 +35,13 @@ export interface WireSecrets {
   readonly rekey?: RekeyLimits;
   /** Version 2: costs of this end's ciphers as of now, as `HandshakeConfig` has them. */
   readonly costs?: () => CipherCosts | null | undefined;
+}
+
+/** Words for a client that is turned away. */
+export interface TurnedAway {
+  /** Of a close frame. */
+  readonly code: number;
+  readonly words: string;
 }
 
 export interface PeerLink {

@@ -7,7 +7,7 @@ import { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
 import { Capability } from "../../core/link/v2/setup.ts";
 import { acceptCarrier } from "../link/accept_carrier.ts";
 import type { ProvedClient } from "../link/candidate.ts";
-import { cipherFields, type WireSecrets } from "../link/config.ts";
+import { cipherFields, type TurnedAway, type WireSecrets } from "../link/config.ts";
 import { write } from "../loop/stream_io.ts";
 import { addressGroup } from "../net/address_group.ts";
 import { Gatekeeper, type Visitor } from "../net/gatekeeper.ts";
@@ -20,7 +20,6 @@ import {
   ServedSessions,
   type ServedSessionsOptions,
   type SessionEntry,
-  type TurnedAway,
 } from "./served_sessions.ts";
 
 export interface MuxServerOptions extends Omit<ServedSessionsOptions, "said"> {

@@ -15,6 +15,7 @@ import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import { OpenLimit } from "../../core/mux/open_limit.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
 import type { ProvedClient } from "../link/candidate.ts";
+import type { TurnedAway } from "../link/config.ts";
 import { addressGroup } from "../net/address_group.ts";
 import { Quota } from "../net/connection_quota.ts";
 import type { SessionCarrier } from "./session_carrier.ts";
@@ -46,8 +47,6 @@ export interface ServedSessionsOptions {
   readonly sessions?: SessionList | undefined;
   /** Answers a stream that a client has opened. */
   readonly onOpened: (stream: MuxStream, open: Open, client: SessionClient) => void;
-  /** Returns why a client may begin no session; null: it may. Absent = all may. */
-  readonly admits?: (client: ProvedClient) => TurnedAway | null;
   readonly said: RateLimitedLog;
 }
 
@@ -80,12 +79,6 @@ interface Held {
   readonly place: Disposable;
   /** Ends it when its key is taken back. */
   revocation: Disposable | null;
-}
-
-/** Words for a client that is turned away. */
-export interface TurnedAway {
-  readonly code: number;
-  readonly words: string;
 }
 
 /** A client's handshake that is answered: for a new session, or another carrier of its own. */
@@ -138,7 +131,7 @@ export class ServedSessions implements Disposable {
     const { setup } = client;
     const held = this.#sessions.get(idOf(client)) ?? null;
     if (setup.resume !== undefined) return this.#resumeRefusal(client, held);
-    if (held === null) return this.#o.admits?.(client) ?? null;
+    if (held === null) return null;
     return { code: CloseCode.notAllowed, words: "this session is there already" };
   }
 

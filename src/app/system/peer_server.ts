@@ -1,13 +1,10 @@
 import { TtunError } from "../../base/errors.ts";
 import { abortable, type Scope } from "../../base/scope.ts";
 import type { Listener } from "../../contract/dial.ts";
-import { CloseCode } from "../../core/link/v2/frames.ts";
-import { constantTimeEqual } from "../../base/bytes.ts";
 import { OPENED, OpenKind, Refusal } from "../../core/mux/frames.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
-import type { ProvedClient } from "../link/candidate.ts";
+import { OnePeer } from "../link/one_peer.ts";
 import { MuxServer } from "../mux/mux_server.ts";
-import type { TurnedAway } from "../mux/served_sessions.ts";
 import { acceptAll } from "../net/accept_all.ts";
 import { sleep } from "../loop/sleep.ts";
 import {
@@ -54,7 +51,7 @@ export async function runPeerServer(o: PeerServerOptions): Promise<void> {
 async function runOnce(o: PeerServerOptions, proved: () => void): Promise<void> {
   const { stdio, clock, way } = o;
   await pipeScope(o, ({ tasks, relays, stack, beforeEnd }) => {
-    const one = new OnePeer(o, tasks);
+    const one = new PeerServer(o, tasks);
     stack.use(one.server);
     beforeEnd(() => one.server.sessions.sayGoingDown());
     if ("reach" in way) {
@@ -79,7 +76,7 @@ async function runOnce(o: PeerServerOptions, proved: () => void): Promise<void> 
 }
 
 /** The server of one peer: whoever comes first with the key. */
-class OnePeer {
+class PeerServer {
   readonly server: MuxServer;
   /** Streams that the peer has opened, not answered yet. */
   readonly opened = Promise.withResolvers<MuxStream>();
@@ -89,21 +86,21 @@ class OnePeer {
   readonly #o: PeerServerOptions;
   readonly #tasks: Scope;
   #isUp = false;
-  /** Of the peer's process. */
-  #instance: Uint8Array | null = null;
+  readonly #peer: OnePeer;
 
   constructor(o: PeerServerOptions, tasks: Scope) {
     this.#o = o;
     this.#tasks = tasks;
     const { secrets, clock, log, keepMs, way } = o;
+    this.#peer = new OnePeer(clock, "reach" in way ? Infinity : way.waitMs);
     const { signal } = tasks;
     const asked: Record<string, PromiseWithResolvers<MuxStream>> = {
       [PIPE]: this.opened,
       [PIPE_END]: this.ended,
     };
     this.server = new MuxServer({
-      ...{ secrets, clock, log, keepMs, signal },
-      admits: (client) => this.#admits(client),
+      ...{ clock, log, keepMs, signal },
+      secrets: { ...secrets, guard: this.#peer.guard },
       onOpened: (stream, { kind, service = "" }) => {
         const asking = kind === OpenKind.service ? asked[service] : undefined;
         if (asking === undefined) return stream.answer(Refusal.notSupported, null);
@@ -116,12 +113,6 @@ class OnePeer {
         tasks.spawn(() => Promise.reject(otherKey(error)));
       },
     });
-  }
-
-  #admits({ setup: { instance } }: ProvedClient): TurnedAway | null {
-    if (this.#instance === null) this.#instance = instance.slice();
-    else if (!constantTimeEqual(this.#instance, instance)) return USED;
-    return null;
   }
 
   /** Returns when all is done. @throws {TtunError} lost, unreachable */
@@ -150,7 +141,7 @@ class OnePeer {
     tasks.spawn(async (signal) => {
       if (begin !== undefined) await abortable(begin(), signal);
       await sleep(clock, waitMs, signal);
-      if (this.#instance !== null) return;
+      if (this.#peer.isTaken) return;
       const seconds = Math.round(waitMs / 1000);
       const words = `Nobody has come with the ticket within ${seconds} s; it is void now`;
       throw new TtunError("timeout", words);
@@ -161,8 +152,3 @@ class OnePeer {
     return this.server.sessions.hasCarriers;
   }
 }
-
-const USED: TurnedAway = {
-  code: CloseCode.notAllowed,
-  words: "this ticket has been used already; ask for another",
-};

@@ -109,7 +109,7 @@ export function readArgs(
 
 /** A URL's scheme stays, so that it is known for one where the rest is hidden. */
 function secretStart(text: string): number {
-  return /^[a-z]+:\/\//i.exec(text)?.[0].length ?? 0;
+  return /^(?:[a-z]+:\/\/|peer:)/i.exec(text)?.[0].length ?? 0;
 }
 
 interface Flag {

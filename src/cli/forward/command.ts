@@ -21,6 +21,7 @@ import { hopKeyFor } from "../transport/hop_key.ts";
 import { resolveListen } from "../transport/resolve_listen.ts";
 import { LONGEST_REKEY } from "../command/session_options.ts";
 import { tellOfLinks } from "../share/tell_of_links.ts";
+import type { TicketPrinter } from "../peer/end_flags.ts";
 import type { TunFlags } from "../tun/options.ts";
 import type { ForwardConfig, ForwardFacts, ForwardStart } from "./plane_config.ts";
 import { clientForwards, streamRules } from "./stream_rules.ts";
@@ -35,7 +36,7 @@ const STDIO_FAILURE = 255;
  */
 export async function runForward(
   role: "server" | "client",
-  options: TunFlags,
+  options: TunFlags & TicketPrinter,
   context: RunContext,
 ): Promise<number> {
   const io = chooseIo(options.io);
@@ -91,6 +92,7 @@ export async function runForward(
         secretOf: (key: Uint8Array) => store.secretOf(key),
         keyUsed: store.keyUsed,
       }),
+      ...(options.print !== undefined && { print: options.print }),
       up: async () => await context.background?.ready(),
     });
   } catch (thrown) {

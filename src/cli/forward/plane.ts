@@ -2,7 +2,6 @@ import { runForwardClient } from "../../app/system/forward_client.ts";
 import type { ForwardCounters } from "../../app/system/forwards.ts";
 import { runStreamServer } from "../../app/system/stream_server.ts";
 import type { StdioForward } from "../../app/forward/stdio_forward.ts";
-import { isIpAddress } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { ForwardTarget } from "../../base/target.ts";
 import type { Listener } from "../../contract/dial.ts";
@@ -11,6 +10,7 @@ import { ID_SIZE } from "../../core/link/v2/setup.ts";
 import { StdioStream } from "../../io/stdio/stdio_stream.ts";
 import type { EndStatus, ReportWishes } from "../../core/status/report.ts";
 import type { ChangeableForwards } from "../plane/plane_status.ts";
+import { ticketGuard } from "../peer/ticket_guard.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
 import { withKeys } from "../plane/server_keys.ts";
@@ -19,7 +19,7 @@ import { openSockets } from "../platform/open_sockets.ts";
 import type { Net, SocketPlatform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
 import { connectionsStatus, forwardsStatus } from "../status/describe.ts";
-import { formatEndpoint, hopOf, hostOf } from "../transport/endpoint.ts";
+import { formatEndpoint, hopOf, mayNeedNames } from "../transport/endpoint.ts";
 import { keyedHop } from "../transport/hop_key.ts";
 import { dialerFor, listenerName, openLinkServer, openListener } from "../transport/open.ts";
 import { openForwards } from "./open_forwards.ts";
@@ -38,7 +38,7 @@ type Tools = PlaneTools<SocketPlatform, ForwardStart>;
 export async function run(config: ForwardConfig, host: PlaneHost): Promise<void> {
   const { end } = config;
   await runPlane(config, host, {
-    mayMeetNames: end.role === "server" || mayServeTargets(end) || isName(end),
+    mayMeetNames: end.role === "server" || mayServeTargets(end) || mayNeedNames(end.server),
     endpoints: end.role === "client" ? [end.server] : end.listen,
     openPlatform: () => openSockets(config.io),
     open: (tools: Tools) =>
@@ -51,23 +51,18 @@ function mayServeTargets({ stdio, forwards }: ForwardClientEnd): boolean {
   return stdio === undefined || forwards.remotes.length > 0;
 }
 
-function isName({ server }: ForwardClientEnd): boolean {
-  const host = hostOf(server);
-  return host !== null && !isIpAddress(host);
-}
-
 function openServerEnd(
   config: ForwardConfig,
   end: ForwardServerEnd,
   tools: Tools,
 ): OpenedPlane<ForwardStart> {
-  const { platform, ciphers, opened, log, signal } = tools;
+  const { platform, ciphers, opened, log } = tools;
   const net = openNet(config, tools, "listen");
   prepareListens(platform);
   const listening: { name: string; listener: Listener }[] = [];
   const hops = end.listen.flatMap((endpoint) => hopOf(endpoint) ?? []);
   for (const endpoint of end.listen.filter((endpoint) => hopOf(endpoint) === null)) {
-    const listener = opened.use(openListener(endpoint, { platform, net, log, signal, opened }));
+    const listener = opened.use(openListener(endpoint, { ...tools, net }));
     listening.push({ name: listenerName(endpoint, listener), listener });
   }
   const listeners = listening.map(({ listener }) => listener);
@@ -81,7 +76,10 @@ function openServerEnd(
       withKeys(end.keys, tools, (keys, signal) =>
         runStreamServer({
           ...common(config, tools, s, () => ({ listen: names })),
-          ...(keys !== undefined && { secrets: wireSecrets(config, ciphers, s, keys) }),
+          secrets: {
+            ...wireSecrets(config, ciphers, s, keys),
+            ...ticketGuard(end.listen, platform.clock),
+          },
           signal,
           ...streamTargets(end.streams, { ...tools, io: config.io }),
           congestion: choice,

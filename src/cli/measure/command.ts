@@ -1,4 +1,4 @@
-import { takeLink } from "../share/take_link.ts";
+import { takeServer } from "../peer/take_ends.ts";
 import type { Probe } from "../../app/system/link_probe.ts";
 import { pskKey } from "../../core/link/v1/kdf.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
@@ -30,7 +30,7 @@ async function runMeasure(
   probe: Probe,
   context: RunContext,
 ): Promise<number> {
-  options = await takeLink(options, context);
+  options = await takeServer(options, context);
   const io = chooseIo(options.io);
   requirePermissions(socketNeeds(io, "connect"), "client");
   const { key } = await resolveKey(options, context);

@@ -6,6 +6,8 @@ const LINK_OPTIONS = {
   server: CLIENT_OPTIONS.server,
   key: CLIENT_OPTIONS.key,
   keyFile: CLIENT_OPTIONS.keyFile,
+  via: CLIENT_OPTIONS.via,
+  viaKeyFile: CLIENT_OPTIONS.viaKeyFile,
   cipher: CLIENT_OPTIONS.cipher,
   aead: CLIENT_OPTIONS.aead,
   io: CLIENT_OPTIONS.io,

@@ -1,5 +1,4 @@
 import { runProbe } from "../../app/system/link_probe.ts";
-import { isIpAddress } from "../../base/addr.ts";
 import { ID_SIZE } from "../../core/link/v2/setup.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
@@ -7,7 +6,7 @@ import { wireSecrets } from "../plane/wire_secrets.ts";
 import { openSockets } from "../platform/open_sockets.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
-import { hostOf } from "../transport/endpoint.ts";
+import { mayNeedNames } from "../transport/endpoint.ts";
 import { dialerFor, openLinkServer } from "../transport/open.ts";
 import type { MeasureConfig, MeasureStart } from "./plane_config.ts";
 
@@ -16,9 +15,8 @@ const KEEP_MS = 10_000;
 
 /** @throws the reason of `host.stop`, or the failure that ended it */
 export async function run(config: MeasureConfig, host: PlaneHost): Promise<void> {
-  const name = hostOf(config.server);
   await runPlane(config, host, {
-    mayMeetNames: name !== null && !isIpAddress(name),
+    mayMeetNames: mayNeedNames(config.server),
     endpoints: [config.server],
     openPlatform: () => openSockets(config.io),
     open: (tools: PlaneTools<SocketPlatform, MeasureStart>) => open(config, tools),

@@ -89,7 +89,7 @@ export async function runListen(options: ListenFlags, context: RunContext): Prom
       link: linkOf(key),
     },
     context,
-    { key, print: await ticketPrinter({ ttl, out }) },
+    { key, print: await ticketPrinter({ ttl, out, command: "ttun peer connect" }) },
   );
   return 0;
 }

@@ -3,7 +3,7 @@ import { fromHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { readAddress } from "../command/address_args.ts";
 import { LOG_OPTIONS } from "../command/common_options.ts";
-import { VIA_OPTIONS } from "./via.ts";
+import { VIA_OPTIONS } from "./via_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 
 /** Default port of the program tete. */

@@ -11,7 +11,12 @@ import { fileFailure } from "../platform/file_failure.ts";
  * seconds.
  */
 export async function ticketPrinter(
-  { ttl, out }: { readonly ttl: number; readonly out: string | undefined },
+  { ttl, out, command }: {
+    readonly ttl: number;
+    readonly out: string | undefined;
+    /** Command of the other machine, to which the ticket is given. */
+    readonly command: string;
+  },
 ): Promise<(ticket: string) => void> {
   const isShown = out === undefined && Deno.stderr.isTerminal();
   const render = isShown ? (await load(() => import("uqr"))).renderUnicodeCompact : null;
@@ -19,7 +24,7 @@ export async function ticketPrinter(
     if (out !== undefined) return writeTicket(out, ticket);
     const time = ttl % 60 === 0 ? `${ttl / 60} minutes` : `${ttl} seconds`;
     printPlain(`For the other machine, within ${time} (whoever has it can connect, once):`);
-    printPlain(`  ttun peer connect ${ticket}`);
+    printPlain(`  ${command} ${ticket}`);
     const code = render?.(ticket, { border: 2 }) ?? "";
     for (const line of code === "" ? [] : code.split("\n")) printPlain(line);
   };

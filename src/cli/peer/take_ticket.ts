@@ -1,6 +1,7 @@
 import { TtunError } from "../../base/errors.ts";
 import { abortable } from "../../base/scope.ts";
-import { parseTicket, type Ticket, ticketMeeting, ticketName } from "../../core/ticket/ticket.ts";
+import { parseTicket, type Ticket, ticketMeeting } from "../../core/ticket/ticket.ts";
+import { ticketName } from "../../core/ticket/ticket_text.ts";
 import type { RunContext } from "../command/context.ts";
 import { load } from "../plane/load.ts";
 import { readVariable } from "../platform/variables.ts";

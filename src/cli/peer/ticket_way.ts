@@ -8,20 +8,15 @@ import { formatAddr, type HostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Listener } from "../../contract/dial.ts";
 import { ownCandidates } from "../../core/ticket/own_candidates.ts";
-import { formatTicket, ticketMeeting, ticketName } from "../../core/ticket/ticket.ts";
+import { formatTicket, ticketMeeting } from "../../core/ticket/ticket.ts";
+import { ticketName } from "../../core/ticket/ticket_text.ts";
 import { openPunchPorts, type PunchPorts } from "../../io/punch/punch_net.ts";
 import { interfaceNetworks } from "../../io/netcfg/own_addresses.ts";
-import type { PlaneTools } from "../plane/run_plane.ts";
 import { wireSecrets } from "../plane/wire_secrets.ts";
-import type { SocketPlatform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
-import { askOutside } from "./own_address.ts";
+import { askOutside } from "./ask_outside.ts";
+import type { WayTools } from "./way_tools.ts";
 import type { TicketListen, TicketPlace, ViaConfig } from "./via_config.ts";
-
-export type WayTools = Pick<
-  PlaneTools<SocketPlatform, never>,
-  "platform" | "ciphers" | "resolver" | "log" | "opened" | "signal"
->;
 
 /** Returns a way to the end that has made a ticket. */
 export function openTicketServer(

@@ -17,6 +17,11 @@ export interface TicketPlace {
   readonly via: ViaConfig | null;
 }
 
+export interface NamedTicket extends TicketPlace {
+  /** For logs, without its key. */
+  readonly name: string;
+}
+
 /** An end that waits for whoever has its ticket; it crosses to the data plane's Worker. */
 export interface TicketListen {
   readonly ticketKey: Uint8Array;

@@ -45,22 +45,25 @@ export async function sharedLinkSecrets(
   return text === null ? null : { [LINK_SECRET]: utf8(text) };
 }
 
-type LinkContext = Pick<
+export type LinkContext = Pick<
   RunContext,
   "signal" | "background" | "log" | "hasSecretArguments" | "secretsHidden"
 >;
 
-/** A link of the command line is hidden there when a process in the background reads it. */
-async function linkText(
+/**
+ * Returns the text of a link or ticket; null = the server is named otherwise. One of the command line
+ * is hidden there when a process in the background reads it.
+ */
+export async function linkText(
   { server: { scheme, at } }: Pick<LinkableOptions, "server">,
   context: LinkContext,
 ): Promise<string | null> {
-  if (scheme !== "ttun" && scheme !== "link") return null;
+  if (scheme !== "ttun" && scheme !== "link" && scheme !== "peer") return null;
   const handed = context.background?.secrets[LINK_SECRET];
   if (handed !== undefined) return new TextDecoder().decode(handed);
   if (scheme === "link") return await readLinkFile(`${at}`, context);
   if (context.hasSecretArguments === true) warnOfArgument(context);
-  return `ttun:${at}`;
+  return `${scheme}:${at}`;
 }
 
 function warnOfArgument({ secretsHidden, log }: Pick<RunContext, "log" | "secretsHidden">): void {
@@ -68,8 +71,8 @@ function warnOfArgument({ secretsHidden, log }: Pick<RunContext, "log" | "secret
     ? "was visible in process lists until ttun hid it"
     : "is visible in process lists";
   log.warn(
-    `The link given as an argument ${sight}, and a shell's history may keep it; ` +
-      "use link:FILE, or link:- and paste it",
+    `The link or ticket given as an argument ${sight}, and a shell's history may keep it; ` +
+      "use link:FILE, or link:- and paste it, or TTUN_SERVER",
   );
 }
 

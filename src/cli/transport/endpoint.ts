@@ -1,6 +1,7 @@
-import { formatAddr, type HostPort } from "../../base/addr.ts";
+import { formatAddr, type HostPort, isIpAddress } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { formatHopAddress, type HopAddress } from "../../core/hop/hop_address.ts";
+import { TICKET_SCHEME, ticketName } from "../../core/ticket/ticket_text.ts";
 import type { TlsAddress } from "../../io/tls/tls_end.ts";
 import { formatTlsAddress } from "./tls_url.ts";
 import {
@@ -64,12 +65,17 @@ function unknownScheme(text: string, scheme: string, end: End): TtunError {
 
 /** Returns the forms of all URLs that `-s` or `-l` takes. */
 export function formsOf(end: End): string[] {
-  return schemesOf(end).map((scheme) => entryOf(scheme).form);
+  return schemesOf(end).map((scheme) => formOf(scheme, end));
 }
 
 /** Returns the beginnings of those URLs, up to what the user has to say. */
 export function beginningsOf(end: End): string[] {
   return schemesOf(end).map((scheme) => /^[a-z]+:\/*/.exec(entryOf(scheme).form)![0]);
+}
+
+function formOf(scheme: Scheme, end: End): string {
+  const { form, listenForm = form } = entryOf(scheme);
+  return end === "listen" ? listenForm : form;
 }
 
 function schemesOf(end: End): Scheme[] {
@@ -80,12 +86,21 @@ function schemesOf(end: End): Scheme[] {
 /** Returns how logs and hooks name it: an address alone for TCP, a URL for all others. */
 export function formatEndpoint({ scheme, at }: Endpoint): string {
   if (scheme === "ttun") return "ttun://…"; // it has a key in it
+  if (scheme === "peer") return formatPeer(`${at}`);
   if (typeof at !== "string") {
     if ("range" in at) return formatHopAddress(at);
     return "tls" in at ? formatTlsAddress(at as TlsAddress) : formatAddr(at);
   }
   const [beginning] = /^[a-z]+:(?:\/\/)?/.exec(entryOf(scheme).form)!;
   return `${beginning}${at}`;
+}
+
+/** A ticket has a key in it as well, and what is packed for a Worker has its name. */
+function formatPeer(at: string): string {
+  if (at === "" || at.startsWith("?")) return `${TICKET_SCHEME}${at}`;
+  if (!at.startsWith("{")) return ticketName(at);
+  const { name = TICKET_SCHEME } = JSON.parse(at) as { readonly name?: string };
+  return name;
 }
 
 /** Returns the address that is resolved and dialled; null if the transport has none. */
@@ -96,6 +111,12 @@ export function addressOf({ at }: Endpoint): HostPort | null {
 /** Returns the host whose ports hop; null for other transports. */
 export function hopOf({ at }: Endpoint): HopAddress | null {
   return typeof at !== "string" && "range" in at ? at : null;
+}
+
+/** False where reaching this end takes no name service. */
+export function mayNeedNames(endpoint: Endpoint): boolean {
+  const host = hostOf(endpoint);
+  return endpoint.scheme === "peer" || host !== null && !isIpAddress(host); // a ticket's --via
 }
 
 /** Returns the host that is resolved; null if the transport has none. */

@@ -1,12 +1,12 @@
 import { formatAddr, type HostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { Logger } from "../../base/log.ts";
 import type { DirectServer } from "../../app/system/server_name.ts";
 import type { Dialer, Listener } from "../../contract/dial.ts";
 import type { KeyedHopAddress } from "../../core/hop/hop_address.ts";
 import type { LayerTools, Transport, TransportTools } from "../../io/transport.ts";
 import { load } from "../plane/load.ts";
-import type { Net, SocketPlatform } from "../platform/platform.ts";
+import type { TicketTools } from "../peer/way_tools.ts";
+import type { Net } from "../platform/platform.ts";
 import { addressOf, type Endpoint, formatEndpoint, hopOf } from "./endpoint.ts";
 import { type HopKey, keyedHop } from "./hop_key.ts";
 import { entryOf } from "./table.ts";
@@ -14,24 +14,21 @@ import { entryOf } from "./table.ts";
 /** Characters of a name that stands in many lines of the log. */
 const LONGEST_NAME = 120;
 
-export interface OpenOptions {
-  readonly platform: Pick<SocketPlatform, "clock" | "reactor">;
+/** Parts of a data plane's tools; `opened` owns what the end needs. */
+export interface OpenOptions extends TicketTools {
   /** TCP, for ends that have an address. */
   readonly net: Net;
-  readonly log: Logger;
-  readonly signal: AbortSignal;
-  /** Owns what the end needs. */
-  readonly opened: AsyncDisposableStack;
 }
 
 /** @throws {TtunError} usage, system, if there is no such end here */
 export function openServer(
   endpoint: Endpoint,
-  o: Pick<OpenOptions, "platform" | "log" | "opened">,
+  o: Omit<OpenOptions, "net" | "port">,
 ): HostPort | DirectServer {
   const { at } = endpoint;
   const address = addressOf(endpoint);
   if (address !== null) return address;
+  if (endpoint.scheme === "peer") return peerEnds!.openPeerServer(`${at}`, onLinux(endpoint, o));
   const { dialer } = transportOf(endpoint);
   if (dialer === undefined || typeof at !== "string") throw lacking(endpoint);
   const given = { ...tools(endpoint, o), opened: o.opened };
@@ -58,6 +55,7 @@ export function openListener(endpoint: Endpoint, o: OpenOptions): Listener {
     if (layer === undefined) return net.listen(address, { signal });
     return layer.listener(net.listen(address, { signal }), address, layerTools(o));
   }
+  if (endpoint.scheme === "peer") return peerEnds!.openPeerListener(`${at}`, onLinux(endpoint, o));
   const { listen } = transportOf(endpoint);
   if (listen === undefined || typeof at !== "string") throw lacking(endpoint);
   return listen(at, { ...tools(endpoint, o), signal });
@@ -87,12 +85,16 @@ function layerTools(
   return { clock, log, opened };
 }
 
+/** Code of tickets, which takes more than a transport's own tools, once it is loaded. */
+let peerEnds: typeof import("../peer/ticket_transport.ts") | null = null;
+
 /** Code of transports by their scheme, once it is loaded. */
 const loaded = new Map<string, Transport>();
 
 /** To be called before there is a reactor whose loop blocks: nothing can be loaded behind that. */
 export async function loadTransports(endpoints: readonly Endpoint[]): Promise<void> {
   for (const { scheme } of endpoints) {
+    if (scheme === "peer") peerEnds = await load(() => import("../peer/ticket_transport.ts"));
     const entry = entryOf(scheme);
     if (entry.load !== undefined) loaded.set(scheme, await load(entry.load));
   }
@@ -103,11 +105,13 @@ function transportOf({ scheme }: Endpoint): Transport {
 }
 
 function tools(endpoint: Endpoint, o: Pick<OpenOptions, "platform" | "log">): TransportTools {
-  const { reactor } = o.platform;
-  if (reactor !== null) {
-    return { name: shortened(formatEndpoint(endpoint)), reactor, log: o.log };
-  }
-  const { scheme } = endpoint;
+  const { log, platform: { reactor } } = onLinux(endpoint, o);
+  return { name: shortened(formatEndpoint(endpoint)), reactor: reactor!, log };
+}
+
+/** @throws {TtunError} system, without native sockets */
+function onLinux<O extends Pick<OpenOptions, "platform">>({ scheme }: Endpoint, o: O): O {
+  if (o.platform.reactor !== null) return o;
   throw new TtunError("system", `Cannot use ${scheme}: URLs here: they are for Linux only so far`);
 }
 

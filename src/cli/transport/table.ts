@@ -5,6 +5,7 @@ import { isSharedLink } from "../../core/share/shared_link.ts";
 import type { Transport } from "../../io/transport.ts";
 import { readAddress } from "../command/address_args.ts";
 import { readHopListen, readHopServer } from "./hop_url.ts";
+import { readPeerListen, readPeerServer } from "../peer/peer_url.ts";
 import { readTlsListen, readTlsServer } from "./tls_url.ts";
 
 /** Default port of the existing programs (docs/wire/ttun-v1.md). */
@@ -26,6 +27,10 @@ export interface TransportEntry {
    */
   readonly server?: (rest: string) => HostPort | HopAddress | string;
   readonly listen?: (rest: string) => HostPort | HopAddress | string;
+  /** The listener's URL in help, where it is another. */
+  readonly listenForm?: string;
+  /** A listener prints a ticket with a key of its own, for one client. */
+  readonly makesTicket?: true;
   /** A listener takes standard input and output, and serves one client alone. */
   readonly takesStdio?: true;
   /** Its code; absent = the TCP of the platform. */
@@ -66,6 +71,13 @@ export const TRANSPORTS = {
     listen: readNothing,
     takesStdio: true,
     load: async () => (await import("../../io/stdio/transport.ts")).STDIO_TRANSPORT,
+  },
+  peer: {
+    form: "peer:TICKET",
+    listenForm: "peer:",
+    server: readPeerServer,
+    listen: readPeerListen,
+    makesTicket: true,
   },
   // Read before anything is opened: all that a client needs, its key among it (cli/share/).
   ttun: {

@@ -20,7 +20,9 @@ import { followConfig } from "../plane/follow_config.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import { makeStateFor, stateDirectory } from "../platform/state_file.ts";
 import { checkKeySettings } from "./key_settings.ts";
-import { sharedLinkSecrets, takeLink } from "../share/take_link.ts";
+import { refuseForTicket, takeListeners, takeServer } from "../peer/take_ends.ts";
+import type { TicketPrinter } from "../peer/end_flags.ts";
+import { sharedLinkSecrets } from "../share/take_link.ts";
 import { tellOfLinks } from "../share/tell_of_links.ts";
 import { manyClients, refuseForStdio, refuseForSystem, refuseForV1 } from "./conflicts.ts";
 import type { Role } from "./default_addresses.ts";
@@ -46,9 +48,14 @@ export async function runTun(
   options: TunFlags,
   context: RunContext,
 ): Promise<number> {
-  if ("listen" in options) refuseForStdio(options);
+  if ("listen" in options) {
+    refuseForStdio(options);
+    refuseForTicket(options);
+  }
   const run = async (context: RunContext) => {
-    const whole = "server" in options ? await takeLink(options, context) : options;
+    const whole = "server" in options
+      ? await takeServer(options, context)
+      : await takeListeners(options, context);
     const runRole = forwardsAlone(whole) ? runForward : runDevice;
     return await runRole(role, whole, context);
   };
@@ -64,7 +71,11 @@ export async function runTun(
   });
 }
 
-async function runDevice(role: Role, options: TunFlags, context: RunContext): Promise<number> {
+async function runDevice(
+  role: Role,
+  options: TunFlags & TicketPrinter,
+  context: RunContext,
+): Promise<number> {
   requirePermissions(needs(role, options), permissionSet(role));
   if (Deno.build.os === "linux" && !isRoot()) {
     const { keepUsersEnvironmentOut } = await load(() =>
@@ -151,6 +162,7 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
       secretOf: (key: Uint8Array) => store.secretOf(key),
       keyUsed: store.keyUsed,
     }),
+    ...(options.print !== undefined && { print: options.print }),
     up: async () => await context.background?.ready(),
     reportV2: memory.remember,
     serverAddress: memory.keepAddress,

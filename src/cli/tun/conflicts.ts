@@ -153,11 +153,12 @@ export function gatewayOf(
   if (system !== "linux") refuse("here: it is for Linux only so far");
   if (io === "deno") refuse("with --io deno, whose sockets cannot be told from others");
   // An address is dialled by this program, whose sockets have a mark.
-  const isOthers = entryOf(server.scheme).load !== undefined && addressOf(server) === null;
+  const { load, makesTicket } = entryOf(server.scheme);
+  const isOthers = (load !== undefined || makesTicket === true) && addressOf(server) === null;
   if (isOthers && exclude.length === 0) {
     refuse(
-      `with ${server.scheme}:, whose program would be sent into the tunnel as well; keep the ` +
-        "address that it connects to beside the tunnel, with --exclude",
+      `with ${server.scheme}:, whose connections would be sent into the tunnel as well; keep the ` +
+        "address that they go to beside the tunnel, with --exclude",
     );
   }
   return { defaultRoute, killSwitch, exclude };

@@ -14,6 +14,8 @@ import { FORWARD_CLIENT_OPTIONS, FORWARD_SERVER_OPTIONS } from "../forward/optio
 import { STATUS_OPTIONS } from "../status/options.ts";
 import { LONGEST_REKEY } from "../command/session_options.ts";
 import { isSharedLink } from "../../core/share/shared_link.ts";
+import { isTicket } from "../../core/ticket/ticket_text.ts";
+import { VIA_OPTIONS } from "../peer/via_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 import {
   beginningsOf,
@@ -201,6 +203,7 @@ export const SERVER_OPTIONS = {
     defaultText: `:${DEFAULT_PORT}`,
   },
   ...KEY_OPTIONS,
+  ...VIA_OPTIONS,
   keyFile: SERVER_KEY_FILE_OPTION,
   wire: WIRE_OPTION,
   rekey: REKEY_OPTION,
@@ -316,7 +319,7 @@ export const CLIENT_OPTIONS = {
     kind: "string",
     metavar: "HOST[:PORT]",
     parse: parseServer,
-    isSecret: isSharedLink,
+    isSecret: (text: string) => isSharedLink(text) || isTicket(text),
     beginnings: beginningsOf("server"),
     required: true,
     positional: true,
@@ -326,6 +329,7 @@ export const CLIENT_OPTIONS = {
     defaultText: `port ${DEFAULT_PORT}`,
   },
   ...KEY_OPTIONS,
+  ...VIA_OPTIONS,
   ...FORWARD_CLIENT_OPTIONS,
   once: {
     names: ["once"],

@@ -1,5 +1,5 @@
 import { firstAddresses } from "../../app/net/first_addresses.ts";
-import { formatCidr, isIpAddress, withoutDoubles } from "../../base/addr.ts";
+import { formatCidr, withoutDoubles } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Listener } from "../../contract/dial.ts";
 import { formatHopAddress } from "../../core/hop/hop_address.ts";
@@ -19,7 +19,7 @@ import type { Platform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
 import { openWindows } from "../platform/windows.ts";
 import { runClient } from "./client_plane.ts";
-import { hopOf, hostOf } from "../transport/endpoint.ts";
+import { hopOf, mayNeedNames } from "../transport/endpoint.ts";
 import { keyedHop } from "../transport/hop_key.ts";
 import { dialerFor, listenerName, openLinkServer, openListener } from "../transport/open.ts";
 import type { TunConfig, TunFacts, TunStart } from "./plane_config.ts";
@@ -256,8 +256,7 @@ interface Modules {
 function meetsNames({ end, wire }: TunConfig): boolean {
   if (end.role === "server") return wire !== "v1";
   if (end.forwards !== undefined) return true; // a target of -R may come later
-  const host = hostOf(end.server);
-  return host !== null && !isIpAddress(host);
+  return mayNeedNames(end.server);
 }
 
 /** @throws {TtunError} system, if this system has no platform */

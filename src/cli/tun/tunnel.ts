@@ -6,6 +6,7 @@ import { type Cidr, formatCidr } from "../../base/addr.ts";
 import type { DeviceStatus } from "../../core/status/report.ts";
 import type { Configured } from "../../io/netcfg/linux.ts";
 import type { openForwards } from "../forward/open_forwards.ts";
+import { ticketGuard } from "../peer/ticket_guard.ts";
 import type { PlaneTools } from "../plane/run_plane.ts";
 import type { RunningWarmUp } from "../plane/warm_up.ts";
 import type { DeviceKeeper, OpenedDevice, Platform } from "../platform/platform.ts";
@@ -69,6 +70,8 @@ export function sessionOptions(
   s: Uint8Array,
   keys?: KeyRing,
 ) {
-  const secrets = wireSecrets(config, ciphers, s, keys);
+  const listen = config.end.role === "server" ? config.end.listen : [];
+  const guard = ticketGuard(listen, platform.clock);
+  const secrets = { ...wireSecrets(config, ciphers, s, keys), ...guard };
   return { secrets, clock: platform.clock, log, sessions, signal, congestion };
 }

@@ -3,6 +3,7 @@ import { formatIp, type HostPort, parseIp } from "../../base/addr.ts";
 import { concat, readU16, readU32, utf8, writeU16, writeU32 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { derive } from "../link/v2/secrets.ts";
+import { TICKET_SCHEME, ticketBody, unreadableTicket } from "./ticket_text.ts";
 
 /**
  * All that one peer needs to connect to another, as one text (docs/wire/ticket.md):
@@ -20,7 +21,6 @@ export interface Ticket {
   readonly meets: boolean;
 }
 
-export const TICKET_SCHEME = "peer:";
 export const TICKET_KEY_SIZE = 16;
 export const MOST_CANDIDATES = 8;
 
@@ -33,13 +33,6 @@ const NO_KEY = new Uint8Array(32);
 const HEAD_SIZE = 1 + CHECKSUM_SIZE;
 const FIXED_SIZE = 1 + 4 + TICKET_KEY_SIZE + 1;
 const MOST_SIZE = HEAD_SIZE + FIXED_SIZE + MOST_CANDIDATES * (1 + 16 + 2);
-
-/** Characters that logs and status show: of the version and the checksum, which tells tickets apart. */
-const SHOWN = 6;
-
-export function isTicket(text: string): boolean {
-  return text.slice(0, TICKET_SCHEME.length).toLowerCase() === TICKET_SCHEME;
-}
 
 /** Writes a ticket. Candidates beyond the most that there may be are left out. */
 export function formatTicket({ key, candidates, expires, meets }: Ticket): string {
@@ -64,12 +57,13 @@ function packCandidate({ host, port }: HostPort): Uint8Array {
 /** Reads a ticket, with `peer:` before it or not. @throws {TtunError} usage, which repeats nothing */
 export function parseTicket(text: string): Ticket {
   const written = text.trim();
-  const encoded = isTicket(written) ? written.slice(TICKET_SCHEME.length) : written;
-  if (encoded.length > MOST_SIZE * 2) throw unreadable("it is too long");
+  const encoded = ticketBody(written);
+  if (encoded.length > MOST_SIZE * 2) throw unreadableTicket("it is too long");
   const bytes = decodeBase64Url(encoded);
-  if (bytes === null || bytes.length === 0) throw unreadable("it has another form");
+  if (bytes === null && /^[\w-]+$/.test(encoded)) throw incomplete();
+  if (bytes === null || bytes.length === 0) throw unreadableTicket("it has another form");
   if (bytes[0] !== VERSION) {
-    throw unreadable("it is of another version of ttun, or is none; update the older one");
+    throw unreadableTicket("it is of another version of ttun, or is none; update the older one");
   }
   if (bytes.length < HEAD_SIZE + FIXED_SIZE) throw incomplete();
   const body = bytes.subarray(HEAD_SIZE);
@@ -83,7 +77,7 @@ export function parseTicket(text: string): Ticket {
 }
 
 function readCandidates(body: Uint8Array, from: number, count: number): HostPort[] {
-  if (count > MOST_CANDIDATES) throw unreadable("it has too many addresses");
+  if (count > MOST_CANDIDATES) throw unreadableTicket("it has too many addresses");
   const found: HostPort[] = [];
   let at = from;
   for (let i = 0; i < count; i++) {
@@ -114,16 +108,6 @@ export function ticketMeeting(key: Uint8Array): Uint8Array {
   return derive(padded, "ticket meeting").slice(0, 16);
 }
 
-/** Returns a text for logs, without the key. */
-export function ticketName(text: string): string {
-  const encoded = isTicket(text) ? text.slice(TICKET_SCHEME.length) : text;
-  return `${TICKET_SCHEME}${encoded.slice(0, SHOWN)}…`;
-}
-
 function incomplete(): TtunError {
-  return unreadable("a part of it is missing or mistyped; copy all of it");
-}
-
-function unreadable(why: string): TtunError {
-  return new TtunError("usage", `Cannot read the ticket: ${why}; ttun peer listen prints one`);
+  return unreadableTicket("a part of it is missing or mistyped; copy all of it");
 }

@@ -1,0 +1,61 @@
+import { TtunError } from "../../base/errors.ts";
+import type { RunContext } from "../command/context.ts";
+import { load } from "../plane/load.ts";
+import { takeLink } from "../share/take_link.ts";
+import { formatEndpoint } from "../transport/endpoint.ts";
+import { entryOf } from "../transport/table.ts";
+import { type ClientFlags, refuseKey, type ServerFlags, type TicketPrinter } from "./end_flags.ts";
+import type { ViaFlags } from "./via_options.ts";
+
+/**
+ * Replaces a link or ticket among the options of a client by what is in it.
+ * @throws {TtunError} usage, without one that can be used
+ */
+export async function takeServer<O extends ClientFlags>(
+  options: O,
+  context: RunContext,
+): Promise<O> {
+  if (entryOf(options.server.scheme).makesTicket !== true) {
+    refuseVia(options, formatEndpoint(options.server));
+    return await takeLink(options, context);
+  }
+  const { takeTicketServer } = await load(() => import("./take_peer.ts"));
+  return await takeTicketServer(options, context);
+}
+
+/** Gives a server that listens at `peer:` a ticket's key. @throws {TtunError} usage */
+export async function takeListeners<O extends ServerFlags>(
+  options: O,
+  context: RunContext,
+): Promise<O & TicketPrinter> {
+  if (!makesTicket(options)) return options;
+  const { takeTicketListener } = await load(() => import("./take_peer.ts"));
+  return await takeTicketListener(options, context);
+}
+
+/** Refuses what cannot stand beside a listener that makes a ticket. @throws {TtunError} usage */
+export function refuseForTicket(options: ServerFlags): void {
+  if (!makesTicket(options)) return refuseVia(options, "addresses that are listened on");
+  if (options.listen.length > 1) {
+    throw new TtunError(
+      "usage",
+      "Cannot listen elsewhere beside peer:, whose ticket has a key of its own; run another server",
+    );
+  }
+  if (options.daemon) {
+    throw new TtunError(
+      "usage",
+      "Cannot go to the background with -l peer:, which prints a ticket",
+    );
+  }
+  refuseKey(options);
+}
+
+function makesTicket({ listen }: Pick<ServerFlags, "listen">): boolean {
+  return listen.some(({ scheme }) => entryOf(scheme).makesTicket);
+}
+
+function refuseVia({ via, viaKeyFile }: ViaFlags, what: string): void {
+  if (via === undefined && viaKeyFile === undefined) return;
+  throw new TtunError("usage", `Cannot use --via with ${what}: it is for tickets (peer:)`);
+}
