@@ -165,12 +165,10 @@ function openClient(endpoint: Endpoint, config: TransferConfig, tools: Tools): M
 }
 
 function openServer(endpoint: Endpoint, config: TransferConfig, tools: Tools): Meet {
-  const { platform, opened, log, signal, portList } = tools;
+  const { opened, log, portList } = tools;
   const net = openNet(config, tools);
   const hop = hopOf(endpoint);
-  const listeners = hop === null
-    ? [opened.use(openListener(endpoint, { platform, net, log, signal, opened }))]
-    : [];
+  const listeners = hop === null ? [opened.use(openListener(endpoint, { ...tools, net }))] : [];
   const names = hop === null ? [listenerName(endpoint, listeners[0]!)] : [formatHopAddress(hop)];
   const { secretsOf, ...rest } = common(config, tools);
   return (start, work) => {
