@@ -7,11 +7,13 @@ import { KEY, ttunCommand } from "./tunnel.ts";
 export const MOST_MS = 60_000;
 
 export class TransferWorld implements AsyncDisposable {
-  /** In memory: a busy disk would make files that wait for it slow. */
-  readonly path = Deno.makeTempDirSync({ dir: "/dev/shm", prefix: "ttun-transfer-" });
+  readonly path: string;
   readonly #running: Process[] = [];
 
-  constructor() {
+  /** In memory, where there is room: a busy disk would make files that wait for it slow. */
+  constructor({ isLarge = false } = {}) {
+    const dir = isLarge ? {} : { dir: "/dev/shm" };
+    this.path = Deno.makeTempDirSync({ ...dir, prefix: "ttun-transfer-" });
     Deno.mkdirSync(`${this.path}/out`);
   }
 
