@@ -1,66 +1,31 @@
 import assert from "node:assert/strict";
-import { FakeClock } from "../../../tests/fake/clock.ts";
-import { keptLog } from "../../../tests/fake/log.ts";
-import { MemoryNet } from "../../../tests/fake/memory.ts";
-import { secretOf } from "../../../tests/fake/named_keys.ts";
+import { LinkWorld } from "../../../tests/fake/link_world.ts";
 import { readAll } from "../../../tests/fake/read_all.ts";
-import { seededRng } from "../../../tests/fake/rng.ts";
-import { handshakeKeys } from "../../../tests/fake/v1_session.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import { nodeKeyExchange } from "../../io/crypto/x25519.ts";
 import { read, write } from "../loop/stream_io.ts";
-import type { WireSecrets } from "../link/config.ts";
 import { openLinkClient } from "./link_client.ts";
 import { runServiceServer, type Service } from "./service_server.ts";
 
-const SERVER = { host: "192.0.2.1", port: 20203 };
 const STOP = new Error("the test is over");
-
-function secrets(clock: FakeClock, seed: number): WireSecrets {
-  const { nonce: _nonce, ...keys } = handshakeKeys({ psk: "correct horse" });
-  return {
-    mode: "v2",
-    v1: keys,
-    s: secretOf("correct horse"),
-    keyExchange: nodeKeyExchange,
-    rng: seededRng(seed),
-    wallClock: () => 1_790_000_000_000 + clock.now(),
-  };
-}
 
 /** A server of the services, and a client with a session. */
 async function open(services: Record<string, Service>) {
-  const clock = new FakeClock();
-  const net = new MemoryNet({ clock });
+  const world = new LinkWorld();
+  const { clock } = world;
   const stop = new AbortController();
   const { signal } = stop;
-  const kept = keptLog(clock);
-  const common = { clock, log: kept.log, keepMs: 60_000, signal };
-  const server = runServiceServer({
-    ...common,
-    listeners: [net.listen({ host: "", port: SERVER.port }, { signal })],
-    secrets: secrets(clock, 1),
-    services,
-  }).then(() => null, (error: unknown) => error);
+  const server = runServiceServer({ ...world.server(signal), services })
+    .then(() => null, (error: unknown) => error);
   const stack = new DisposableStack();
-  const client = openLinkClient({
-    ...common,
-    server: SERVER,
-    dialer: net.dialer("192.0.2.2"),
-    resolver: { resolve: () => Promise.resolve([SERVER.host]) },
-    secrets: secrets(clock, 2),
-    retries: Infinity,
-    instance: seededRng(3)(16),
-    endsWithSession: true,
-  }, stack);
+  const client = openLinkClient({ ...world.client(signal), endsWithSession: true }, stack);
   const running = client.run(signal).catch((error: unknown) => error);
   await clock.settle();
   return {
     clock,
     server,
     client: running,
-    lines: () => kept.records.map(({ level, message, fields }) => ({ level, message, fields })),
+    lines: () => world.lines(),
     openService: (name: string) => client.outbound.openService(name, { signal }),
     openTarget: () =>
       new Promise((resolve, reject) =>

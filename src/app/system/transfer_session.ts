@@ -1,5 +1,5 @@
 import { ProtocolError, TtunError } from "../../base/errors.ts";
-import { scope } from "../../base/scope.ts";
+import { onAbort, scope } from "../../base/scope.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { packMessage, type Role, VERSION } from "../../core/transfer/messages.ts";
 import { write } from "../loop/stream_io.ts";
@@ -12,8 +12,17 @@ import { runServiceServer, type ServiceCall, type ServiceServerOptions } from ".
 /** Name of the service (docs/wire/transfer.md). */
 const SERVICE = "transfer";
 
-/** Runs a transfer on a stream whose ends know their roles; `peer` names the other one. */
-export type RunTransfer<T> = (messages: MessageStream, stream: Stream, peer: string) => Promise<T>;
+/** A stream whose ends know their roles. */
+export interface TransferStream {
+  readonly messages: MessageStream;
+  readonly stream: Stream;
+  /** Names the other end. */
+  readonly peer: string;
+  /** Aborts when this end ends, or the peer has begun anew. */
+  readonly signal: AbortSignal;
+}
+
+export type RunTransfer<T> = (on: TransferStream) => Promise<T>;
 
 export interface TransferOptions<T> {
   readonly role: Role;
@@ -38,7 +47,8 @@ export async function runTransferClient<T>(
     });
     await using stream = await open(client.outbound, tasks.signal);
     await write(stream, packMessage({ kind: "hello", version: VERSION, role }));
-    const result = await transfer(new MessageStream(stream), stream, peer);
+    const messages = new MessageStream(stream);
+    const result = await transfer({ messages, stream, peer, signal: tasks.signal });
     isDone = true;
     await client.outbound.delivered(tasks.signal);
     tasks.cancel();
@@ -63,8 +73,8 @@ async function open(outbound: Opener, signal: AbortSignal): Promise<Stream> {
 /** A transfer that is under way. */
 interface Active {
   readonly call: ServiceCall;
-  /** The peer has begun another one. */
-  isReplaced: boolean;
+  /** Aborts when the peer has begun another one. */
+  readonly replaced: AbortController;
 }
 
 /**
@@ -88,15 +98,19 @@ export async function runTransferServer<T>(
       return await refuse(messages, "another transfer is under way");
     }
     if (active !== null) {
-      active.isReplaced = true;
+      active.replaced.abort(new TtunError("lost", "The other end has begun anew"));
       active.call.stream.reset();
     }
-    const mine: Active = active = { call, isReplaced: false };
+    const replaced = new AbortController();
+    const mine: Active = active = { call, replaced };
+    using _end = onAbort(call.signal, (reason) => replaced.abort(reason));
     try {
-      outcome = { result: await o.transfer(messages, stream, peerOf(client)) };
+      const { signal } = replaced;
+      const peer = peerOf(client);
+      outcome = { result: await o.transfer({ messages, stream, peer, signal }) };
       call.end();
     } catch (error) {
-      if (mine.isReplaced || isGoneBefore(error, o.isAgreed())) throw error;
+      if (replaced.signal.aborted || isGoneBefore(error, o.isAgreed())) throw error;
       outcome = { error };
       call.end();
     } finally {

@@ -95,7 +95,7 @@ async function agreed(manifest: Manifest, o: ReceiveOptions): Promise<ReadonlySe
       );
     }
   }
-  const { isAccepted, declined } = await agree(manifest);
+  const { isAccepted, declined } = await abortable(agree(manifest), o.signal);
   if (!isAccepted) throw new TtunError("partial", "Nothing was received: it was not wanted");
   return declined;
 }

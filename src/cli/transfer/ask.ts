@@ -40,3 +40,25 @@ export async function askYesNo(
     terminal.write(`${answer}\r\n`);
   }
 }
+
+/** A terminal where the key for a question that was given up goes to the next one. */
+export function keepingKeys(terminal: Terminal): Terminal {
+  let coming: Promise<Uint8Array | null> | null = null;
+  const readKeys = async () => {
+    const keys = new Uint8Array(64);
+    const got = await terminal.read(keys);
+    return got === null ? null : keys.subarray(0, got);
+  };
+  return {
+    isTerminal: () => terminal.isTerminal(),
+    setRaw: (on) => terminal.setRaw(on),
+    write: (text) => terminal.write(text),
+    read: async (into) => {
+      const keys = await (coming ??= readKeys());
+      coming = null;
+      if (keys === null) return null;
+      into.set(keys);
+      return keys.length;
+    },
+  };
+}

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Stopped } from "../command/context.ts";
-import { askYesNo } from "./ask.ts";
+import { askYesNo, keepingKeys } from "./ask.ts";
 
 /** A terminal on which these keys are typed; null = it is closed. */
 function terminal(...keys: (string | null)[]) {
@@ -43,4 +43,22 @@ Deno.test("Ctrl-C and a stop end the question, and the terminal is as it was", a
   stop.abort(new Error("the end"));
   await assert.rejects(asking, { message: "the end" });
   for (const one of [stopped, waiting]) assert.equal(one.words.at(-2), "cooked");
+});
+
+Deno.test("a question that was given up leaves its key to the next one", async () => {
+  const typed = Promise.withResolvers<number>();
+  const kept = keepingKeys({
+    ...terminal(),
+    read: async (into) => {
+      into[0] = await typed.promise;
+      return 1;
+    },
+  });
+  const stop = new AbortController();
+  const first = askYesNo(kept, "?", stop.signal);
+  stop.abort(new Error("the end"));
+  await assert.rejects(first, { message: "the end" });
+  const second = askYesNo(kept, "?", signal);
+  typed.resolve("y".charCodeAt(0));
+  assert.equal(await second, true);
 });

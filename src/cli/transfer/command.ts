@@ -1,5 +1,7 @@
 import { basename, resolve } from "node:path";
+import type { Agreement } from "../../app/transfer/receive_files.ts";
 import { TtunError } from "../../base/errors.ts";
+import { onAbort } from "../../base/scope.ts";
 import { pskKey } from "../../core/link/v1/kdf.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import { type RunContext, Stopped } from "../command/context.ts";
@@ -16,6 +18,8 @@ import type { Endpoint } from "../transport/endpoint.ts";
 import { hopKeyFor } from "../transport/hop_key.ts";
 import { resolveListen } from "../transport/resolve_listen.ts";
 import { agree } from "./agree.ts";
+import { keepingKeys } from "./ask.ts";
+import type { Offer } from "./offer.ts";
 import type { ReceiveFlags, SendFlags } from "./options.ts";
 import type { SendTask, TransferConfig, TransferEnd, TransferStart } from "./plane_config.ts";
 
@@ -32,7 +36,7 @@ export async function runSend(options: SendFlags, context: RunContext): Promise<
 /** Receives files of the other end. @throws {TtunError} */
 export async function runReceive(options: ReceiveFlags, context: RunContext): Promise<number> {
   const { output, overwrite: overwrites, yes, hidden } = options;
-  const { terminal } = denoKeyEnvironment;
+  const terminal = keepingKeys(denoKeyEnvironment.terminal);
   const folder = output === "-" ? null : resolve(output);
   if (folder === null) refuseStdio(options.listen, "output");
   if (!yes && !terminal.isTerminal()) {
@@ -45,7 +49,7 @@ export async function runReceive(options: ReceiveFlags, context: RunContext): Pr
     options,
     task,
     context,
-    (offer) => agree(offer, how, terminal, context.signal),
+    (offer, signal) => agree(offer, how, terminal, signal),
   );
 }
 
@@ -71,13 +75,12 @@ function refuseStdio(listen: Endpoint | undefined, what: string): void {
 }
 
 type Flags = SendFlags | ReceiveFlags;
-type Life = Parameters<PlaneHandle<object, TransferStart>["run"]>[0];
 
 async function runTransfer(
   given: Flags,
   task: TransferConfig["task"],
   context: RunContext,
-  ask: NonNullable<Life["agree"]>,
+  ask: (offer: Offer, signal: AbortSignal) => Promise<Agreement>,
 ): Promise<number> {
   if (given.server === undefined && given.listen === undefined) {
     const words =
@@ -119,14 +122,18 @@ async function runTransfer(
   using libc = openControlLibc();
   using footer = openFooter();
   let stopped: Stopped | null = null;
+  let asking = new AbortController();
   await using plane = new PlaneHandle<object, TransferStart>(config, { libc, context });
   try {
     await plane.run({
       prepare: async () => ({ s: await secret }),
       print: (line) => footer.show(line),
       agree: async (offer) => {
+        asking.abort(new TtunError("lost", "The sender has begun anew"));
+        asking = new AbortController();
+        using _registration = onAbort(context.signal, (reason) => asking.abort(reason));
         try {
-          return await ask(offer);
+          return await ask(offer, asking.signal);
         } catch (error) {
           if (!(error instanceof Stopped)) throw error;
           stopped = error;

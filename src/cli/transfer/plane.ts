@@ -3,6 +3,7 @@ import {
   type RunTransfer,
   runTransferClient,
   runTransferServer,
+  type TransferStream,
 } from "../../app/system/transfer_session.ts";
 import { Pace } from "../../app/transfer/pace.ts";
 import { receiveFiles, type Target } from "../../app/transfer/receive_files.ts";
@@ -12,7 +13,6 @@ import { isIpAddress } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { MakeDigest } from "../../contract/digest.ts";
 import type { SourceFile } from "../../contract/files.ts";
-import type { Stream } from "../../contract/stream.ts";
 import { formatHopAddress } from "../../core/hop/hop_address.ts";
 import { ID_SIZE } from "../../core/link/v2/setup.ts";
 import { type Manifest, ManifestBuilder } from "../../core/transfer/manifest.ts";
@@ -209,7 +209,7 @@ function openSending(task: SendTask, tools: Tools): Work {
     prepare: async () => {
       listed = await list(sources, tools);
     },
-    transfer: async (messages: Messages, stream: Stream) => {
+    transfer: async ({ messages, stream }: TransferStream) => {
       const { manifest, open } = listed!;
       const count = work.count = newCount();
       log.info("waiting for the receiver's answer", { files: manifest.files });
@@ -223,8 +223,6 @@ function openSending(task: SendTask, tools: Tools): Work {
   };
   return work;
 }
-
-type Messages = Parameters<RunTransfer<unknown>>[0];
 
 interface Listed {
   readonly manifest: Manifest;
@@ -266,7 +264,7 @@ function openReceiving({ folder: path, overwrites }: ReceiveTask, tools: Tools):
     done: "received",
     count: newCount(),
     prepare: () => Promise.resolve(),
-    transfer: async (messages: Messages, stream: Stream, peer: string) => {
+    transfer: async ({ messages, stream, peer, signal }: TransferStream) => {
       const count = work.count = newCount();
       const tell = (words: string) => log.warn(words);
       const agree = async (offered: Manifest) => {
