@@ -4,9 +4,15 @@ import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import { provenFirst, type Try } from "./proven_first.ts";
 
-/** A try that is silent until it is given up. */
-function silent({ signal }: Try): Promise<never> {
+/** A try that does not connect until it is given up. */
+function nobody({ signal }: Try): Promise<never> {
   return new Promise((_, reject) => void onAbort(signal, reject));
+}
+
+/** A try that connects, and is silent until it is given up. */
+function silent(one: Try): Promise<never> {
+  one.connected();
+  return nobody(one);
 }
 
 const failing = (kind: "name" | "unreachable" | "busy", words: string) => () =>
@@ -15,6 +21,7 @@ const failing = (kind: "name" | "unreachable" | "busy", words: string) => () =>
 /** Meets the key after `ms`. */
 function meeting<T>(clock: FakeClock, ms: number, value: T) {
   return async (one: Try): Promise<T> => {
+    one.connected();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     using _timer = clock.after(ms, resolve);
     using _registration = onAbort(one.signal, reject);
@@ -51,6 +58,13 @@ Deno.test("one that is silent for 2 s has the others beside it, and the first ke
   const late = racing<unknown>(meeting(slow, 3_000, "server"), silent, slow);
   assert.equal(await slow.until(late.met), "server");
   assert.deepEqual([slow.now(), slow.pending], [3_000, 0]);
+});
+
+Deno.test("one that does not connect has the others beside it after a quarter of a second", async () => {
+  const clock = new FakeClock();
+  const { met } = racing<unknown>(nobody, meeting(clock, 500, "moved"), clock);
+  assert.equal(await clock.until(met), "moved");
+  assert.deepEqual([clock.now(), clock.pending], [750, 0]);
 });
 
 Deno.test("one that fails is tried each second beside the others, until these have failed", async () => {
@@ -91,6 +105,7 @@ Deno.test("of two that prove the key one alone goes on", async () => {
   const clock = new FakeClock();
   const said: boolean[] = [];
   const both = async (one: Try) => {
+    one.connected();
     const { promise, resolve } = Promise.withResolvers<void>();
     using _timer = clock.after(4_000 - clock.now(), resolve);
     await promise; // it does not look at its signal

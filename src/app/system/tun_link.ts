@@ -102,7 +102,11 @@ interface Attempted {
 }
 
 function race(one: Try): Attempted {
-  return { signal: one.signal, proved: () => one.proved() };
+  return {
+    signal: one.signal,
+    connected: () => one.connected(),
+    proved: () => one.proved(),
+  };
 }
 
 async function meet(
