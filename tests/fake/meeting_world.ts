@@ -30,6 +30,7 @@ import { seededRng } from "./rng.ts";
 import { handshakeKeys } from "./v1_session.ts";
 
 const VIA: HostPort = { host: "192.0.2.1", port: 20203 };
+const VIA_V6 = "2620:fe::1";
 export const LISTENS = "192.0.2.2";
 export const DIALS = "192.0.2.3";
 /** Both ends have bound it. */
@@ -39,6 +40,8 @@ const STOP = new Error("the test is over");
 export interface MeetingWorldOptions {
   /** The server carries bytes, so many a second. */
   readonly relayBytes?: number;
+  /** Server and ends have IPv6 as well, and the server has a name. */
+  readonly hasBoth?: boolean;
   /** Says whether a connection from one host reaches the other. */
   readonly passes?: (from: string, to: HostPort) => boolean;
 }
@@ -204,28 +207,30 @@ export class MeetingWorld implements AsyncDisposable {
 
   #end(host: string) {
     const { clock } = this;
+    const { hasBoth = false } = this.#o;
+    const own = [`127.0.0.1/8`, `${host}/24`, ...hasBoth ? [`${v6Of(host)}/64`] : []];
     return {
       via: {
         name: "via.example",
-        server: VIA,
+        server: hasBoth ? { ...VIA, host: "via.example" } : VIA,
         dialer: this.#dialer(host),
-        resolver: { resolve: () => Promise.resolve([VIA.host]) },
+        resolver: { resolve: () => Promise.resolve([VIA.host, ...hasBoth ? [VIA_V6] : []]) },
         secrets: this.secrets("via"),
       },
       dialer: this.#dialer(host),
       port: PORT,
-      ownNetworks: () => [parseCidr("127.0.0.1/8"), { ...parseCidr(`${host}/32`), prefix: 24 }],
+      ownNetworks: () => own.map(parseCidr),
       ...{ clock, rng: seededRng(++this.#seed), log: this.kept.log },
     };
   }
 
   #dialer(host: string): Dialer {
-    const inner = this.streams.dialer(host);
     const { passes = () => true } = this.#o;
     return {
       start: (to, o, events) => {
         const at = requireHostPort(to);
-        if (at.host === VIA.host) return inner.start(to, o, events);
+        const inner = this.streams.dialer(at.host.includes(":") ? v6Of(host) : host);
+        if ([VIA.host, VIA_V6].includes(at.host)) return inner.start(to, o, events);
         this.dialled.push({ from: host, to: at });
         if (passes(host, at)) return inner.start(to, o, events);
         const words = `Cannot connect to ${at.host}: no way`;
@@ -263,6 +268,11 @@ export class MeetingWorld implements AsyncDisposable {
       { timers: 0, streams: 0, ciphers: 0 },
     );
   }
+}
+
+/** The IPv6 address of the host with this one. */
+export function v6Of(host: string): string {
+  return `2620:fe::${host.slice(host.lastIndexOf(".") + 1)}:1`;
 }
 
 export const idOf = (text: string): Uint8Array => utf8(text.padEnd(16, "."));

@@ -3,7 +3,7 @@ import { TtunError } from "../../base/errors.ts";
 import type { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
-import { type MeetingEnd, Meetings, type MeetingStep } from "../../core/meet/meetings.ts";
+import { type MeetingEnd, Meetings, type MeetingStep, WAIT_MS } from "../../core/meet/meetings.ts";
 import { packMessage, readEndMessage } from "../../core/meet/messages.ts";
 import { addressGroup } from "../net/address_group.ts";
 import { Quota } from "../net/connection_quota.ts";
@@ -64,6 +64,8 @@ export class MeetingServer implements Disposable {
   readonly #served = new Map<MeetingEnd, Served>();
   readonly #relays: Relays;
   #timer: Disposable | null = null;
+  /** When the timer fires: at the latest when something is due. */
+  #timerAt = Infinity;
 
   constructor(o: MeetingServerOptions) {
     const { clock, relay, signal } = o;
@@ -88,18 +90,19 @@ export class MeetingServer implements Disposable {
       clock.now(),
     );
     this.#served.set(end, { stream, client, over });
-    this.#schedule();
+    this.#schedule(this.#meetings.dueOf(end));
     try {
       await Promise.race([this.#read(end, stream), over.promise]);
     } catch (error) {
       if (!(error instanceof TtunError)) throw error;
       if (error.kind !== "lost") {
-        said.warn("meeting ended", { peer: addressGroup(client.from), why: error.message });
+        const peer = addressGroup(client.from);
+        said.warn("meeting ended", { peer, why: error.message }, peer);
       }
     } finally {
       this.#perform(this.#meetings.left(end, clock.now()));
       this.#served.delete(end);
-      this.#schedule();
+      if (this.#meetings.count > 0) this.#schedule(clock.now() + WAIT_MS); // of who is left alone
     }
   }
 
@@ -109,7 +112,7 @@ export class MeetingServer implements Disposable {
       if (message === null) return;
       const steps = this.#meetings.received(end, message, this.#o.clock.now());
       this.#perform(steps);
-      this.#schedule();
+      this.#schedule(this.#meetings.dueOf(end));
       if (steps.some((step) => step.kind === "relay")) { // the stream is the relay's
         await this.#served.get(end)?.over.promise;
         return;
@@ -160,22 +163,27 @@ export class MeetingServer implements Disposable {
     });
   }
 
-  #schedule(): void {
-    this.#timer?.[Symbol.dispose]();
-    this.#timer = null;
+  /** Has something done at `dueAt`; a timer that fires too early does no harm. */
+  #schedule(dueAt: number): void {
     const { clock, signal } = this.#o;
-    const { dueAt } = this.#meetings;
-    if (dueAt === Infinity || signal.aborted) return;
+    if (dueAt >= this.#timerAt || signal.aborted) return;
+    this.#stopTimer();
+    this.#timerAt = dueAt;
     this.#timer = clock.after(Math.max(0, dueAt - clock.now()), () => {
-      this.#timer = null;
+      this.#stopTimer();
       this.#perform(this.#meetings.tick(clock.now()));
-      this.#schedule();
+      this.#schedule(this.#meetings.dueAt);
     });
   }
 
-  [Symbol.dispose](): void {
+  #stopTimer(): void {
     this.#timer?.[Symbol.dispose]();
     this.#timer = null;
+    this.#timerAt = Infinity;
+  }
+
+  [Symbol.dispose](): void {
+    this.#stopTimer();
     this.#relays[Symbol.dispose]();
   }
 }

@@ -3,14 +3,16 @@ import { abortable, onAbort, type Scope, scope } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Dialer, Listener } from "../../contract/dial.ts";
-import type { MeetingStream, NoRelay, Signal } from "../meet/meet.ts";
+import type { EndAddress } from "../../core/meet/messages.ts";
+import type { NoRelay, Signal } from "../meet/meet.ts";
 import { sleep } from "../loop/sleep.ts";
 import { acceptLoop } from "../net/accept_loop.ts";
 import { tell } from "../net/dial_events.ts";
 import type { Meeting, Reach } from "../net/reach.ts";
 import { raceCandidates } from "../punch/candidate_race.ts";
 import { ProvedRace } from "../punch/proved_race.ts";
-import { type MeetingOptions, ownAddress, peerCandidates } from "./meeting_options.ts";
+import { type MeetingOptions, peerCandidates } from "./meeting_options.ts";
+import { findOwnAddress } from "./own_address.ts";
 import { RelayedConnection } from "./relayed_connection.ts";
 import { ViaSession } from "./via_session.ts";
 
@@ -120,7 +122,8 @@ class MeetingDial<T> {
     const meeting = owned.adopt(await via.join(join), startClose);
     const cancelled = owned.use(onAbort(signal, () => meeting.stream.reset()));
     signal.throwIfAborted();
-    await meeting.ready(ownAddress(this.#o, meeting));
+    const own = await findOwnAddress(this.#o, meeting, signal);
+    await meeting.ready(own);
     log.info("waiting for the other end", { via: server.name });
     let last: Signal | null = null;
     for (;;) {
@@ -135,7 +138,7 @@ class MeetingDial<T> {
           await meeting.askRelay();
           break;
         case "noRelay":
-          return tasks.fail(await this.#failure(news, last!, meeting));
+          return tasks.fail(await this.#failure(news, last!, own));
         case "relayed":
           cancelled[Symbol.dispose]();
           owned.move();
@@ -168,12 +171,11 @@ class MeetingDial<T> {
   async #failure(
     { reason }: NoRelay,
     { peer }: Signal,
-    { observed }: MeetingStream,
+    { keepsPort }: EndAddress,
   ): Promise<TtunError> {
-    const { port, via } = this.#o;
+    const { via } = this.#o;
     if (this.#race.isRunning) await this.#race.idle;
     if (this.#race.failure?.kind === "auth") return this.#race.failure;
-    const keepsPort = observed === null || observed.port === port;
     const why = keepsPort && peer.keepsPort
       ? "nothing gets through between the two; do their firewalls let connections out?"
       : !keepsPort && !peer.keepsPort

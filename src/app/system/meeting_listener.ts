@@ -5,12 +5,14 @@ import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { OnReady } from "../../contract/stream.ts";
+import type { EndAddress } from "../../core/meet/messages.ts";
 import { meetingIdOfNumber } from "../../core/meet/meeting_id.ts";
 import { Backoff } from "../../core/net/backoff.ts";
 import type { Signal } from "../meet/meet.ts";
 import { sleep } from "../loop/sleep.ts";
 import { raceCandidates } from "../punch/candidate_race.ts";
-import { type MeetingOptions, ownAddress, peerCandidates } from "./meeting_options.ts";
+import { type MeetingOptions, peerCandidates } from "./meeting_options.ts";
+import { findOwnAddress } from "./own_address.ts";
 import { RelayedConnection } from "./relayed_connection.ts";
 import { ViaSession } from "./via_session.ts";
 
@@ -103,18 +105,23 @@ class MeetingListener implements Listener {
   async #attend(tasks: Scope): Promise<void> {
     const { clock, log, via: server } = this.#o;
     await using via = new ViaSession({ ...server, clock, log }, this.#stop.signal);
-    for (;;) await this.#meet(via, tasks);
+    let own: EndAddress | null = null;
+    for (;;) own = await this.#meet(via, tasks, own);
   }
 
-  /** Stays at the meeting until a pair is relayed: then its stream is that pair's. */
-  async #meet(via: ViaSession, tasks: Scope): Promise<void> {
+  /**
+   * Stays at the meeting until a pair is relayed: then its stream is that pair's. `known`: what an
+   * earlier stay has returned, over the same connection.
+   */
+  async #meet(via: ViaSession, tasks: Scope, known: EndAddress | null): Promise<EndAddress> {
     const { clock, log, onMeeting, via: { name } } = this.#o;
     const { signal } = tasks;
     using owned = new DisposableStack();
     const join = { side: "listens", id: this.#id, end: this.#end, clock, signal } as const;
     const meeting = owned.adopt(await via.join(join), startClose);
     if (this.#id === null) this.#id = meetingIdOfNumber(meeting.number);
-    await meeting.ready(ownAddress(this.#o, meeting));
+    const own = known ?? await findOwnAddress(this.#o, meeting, signal);
+    await meeting.ready(own);
     if (!this.#wasThere) onMeeting?.(meeting.number);
     this.#wasThere = true;
     this.#backoff.restart();
@@ -131,7 +138,8 @@ class MeetingListener implements Listener {
         case "relayed":
           owned.move();
           log.warn("no direct connection: it goes through the relay of the server", { via: name });
-          return this.#take(new RelayedConnection(meeting.stream, name, null));
+          this.#take(new RelayedConnection(meeting.stream, name, null));
+          return own;
         case "gone":
         case "noRelay":
           log.debug("the other end has left the meeting");

@@ -4,8 +4,6 @@ import type { Clock, Rng } from "../../contract/host.ts";
 import type { Logger } from "../../base/log.ts";
 import { dialable } from "../../core/meet/dialable.ts";
 import type { EndAddress } from "../../core/meet/messages.ts";
-import { ownCandidates } from "../../core/ticket/own_candidates.ts";
-import type { MeetingStream } from "../meet/meet.ts";
 import type { Via } from "./via_session.ts";
 
 /** Of an end that meets another at a server. */
@@ -20,24 +18,6 @@ export interface MeetingOptions {
   readonly clock: Clock;
   readonly rng: Rng;
   readonly log: Logger;
-}
-
-/** Says where this end may be reached, as the server and its interfaces tell. */
-export function ownAddress(
-  { port, ownNetworks, log }: MeetingOptions,
-  { observed }: MeetingStream,
-): EndAddress {
-  const keepsPort = observed === null || observed.port === port;
-  if (observed !== null) {
-    log.info("public address", {
-      ip: observed.host,
-      port: observed.port,
-      nat_keeps_port: `${keepsPort}`,
-    });
-  }
-  const said = observed === null ? [] : [observed];
-  const own = ownNetworks().map(({ bytes }) => bytes);
-  return { keepsPort, candidates: ownCandidates({ said, own, port }) };
 }
 
 /** Returns which addresses of the other end are tried, and logs them. */

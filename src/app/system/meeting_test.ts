@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { DIALS, idOf, LISTENS, MeetingWorld } from "../../../tests/fake/meeting_world.ts";
+import {
+  DIALS,
+  idOf,
+  LISTENS,
+  MeetingWorld,
+  PORT,
+  v6Of,
+} from "../../../tests/fake/meeting_world.ts";
+import { joinMeeting } from "../meet/meet.ts";
 import { meetingIdOfNumber } from "../../core/meet/meeting_id.ts";
 
 const ID = idOf("a ticket's");
@@ -111,4 +119,34 @@ Deno.test("an end that stops in the middle of anything leaves nothing behind", a
       await world.clock.advance(ms);
     }
   }
+});
+
+Deno.test("an end tells where it may be reached by either family of IP", async () => {
+  await using world = new MeetingWorld({ hasBoth: true });
+  void world.listen({ id: ID });
+  const { clock, signal } = world;
+  const join = { side: "dials", id: ID, end: new Uint8Array(16), clock, signal } as const;
+  const meeting = await clock.until(joinMeeting(world.openVia("192.0.2.66"), join));
+  await meeting.ready({ keepsPort: true, candidates: [] });
+  const news = await clock.until(meeting.news());
+  assert(news.kind === "signal");
+  const found = news.peer.candidates.map(({ host, port }) =>
+    `${host} ${port === PORT ? "its own port" : "as the server sees it"}`
+  );
+  assert.deepEqual(found, [
+    `${LISTENS} as the server sees it`,
+    `${v6Of(LISTENS)} as the server sees it`,
+    `${LISTENS} its own port`,
+    `${v6Of(LISTENS)} its own port`,
+  ]);
+});
+
+Deno.test("a server whose other family is silent costs two seconds, and no more", async () => {
+  await using world = new MeetingWorld({ hasBoth: true });
+  world.net.cable("2620:fe::1").pull();
+  void world.listen({ id: ID });
+  await world.clock.advance(2100);
+  const began = world.clock.now();
+  await world.exchange(world.connect(world.dialer(ID)).outbound);
+  assert(world.clock.now() - began < 2500, `${world.clock.now() - began} ms`);
 });

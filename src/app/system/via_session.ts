@@ -19,14 +19,14 @@ export interface Via
 /** A session with the server, over one connection from the port that the other end connects to. */
 export class ViaSession implements AsyncDisposable {
   readonly #stop = new AbortController();
-  readonly #stack = new DisposableStack();
   readonly #client: MuxClient;
   readonly #ended: Promise<unknown>;
 
-  /** Begins to connect; it lives under `signal`. */
+  /** Begins to connect. It lives under `signal`, which ends it as dispose does. */
   constructor(via: Via, signal: AbortSignal) {
     const { secrets } = via;
-    this.#stack.use(onAbort(signal, (reason) => this.#stop.abort(reason)));
+    const stack = new DisposableStack();
+    stack.use(onAbort(signal, (reason) => this.#stop.abort(reason)));
     this.#client = openLinkClient({
       ...via,
       dialer: resetting(via.dialer),
@@ -36,8 +36,9 @@ export class ViaSession implements AsyncDisposable {
       endsWithSession: true,
       instance: secrets.rng(16),
       signal: this.#stop.signal,
-    }, this.#stack);
-    this.#ended = this.#client.run(this.#stop.signal).then(() => {}, (error) => error);
+    }, stack);
+    this.#ended = this.#client.run(this.#stop.signal)
+      .then(() => {}, (error) => error).finally(() => stack.dispose());
   }
 
   /** @throws {TtunError} why the server cannot be reached; as `joinMeeting` */
@@ -54,7 +55,6 @@ export class ViaSession implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new TtunError("lost", "The meeting is over"));
     await this.#ended;
-    this.#stack.dispose();
   }
 }
 

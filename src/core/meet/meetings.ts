@@ -136,12 +136,16 @@ export class Meetings {
     this.#relays--;
   }
 
-  /** Time at which `tick` is to be called. */
+  /** Time at which `tick` is to be called; takes a look at all ends. */
   get dueAt(): number {
     let due = Infinity;
-    for (const end of this.#ends) due = Math.min(due, end.dueAt);
-    for (const meeting of this.#meetings.values()) due = Math.min(due, signalDue(meeting));
+    for (const end of this.#ends) due = Math.min(due, this.dueOf(end));
     return due;
+  }
+
+  /** Time at which `tick` is to be called for what this end has just done. */
+  dueOf({ dueAt, meeting }: MeetingEnd): number {
+    return meeting === null ? dueAt : Math.min(dueAt, signalDue(meeting));
   }
 
   tick(now: number): MeetingStep[] {
