@@ -66,6 +66,8 @@ export class MemoryFolder implements TargetFolder {
   free = 1e12;
   /** Parts and files that are open. */
   open_ = 0;
+  /** Files that cannot be opened, with the failure. */
+  readonly shut = new Map<string, TtunError>();
   /** Files of which no byte can be written, with the failure. */
   readonly broken = new Map<string, TtunError>();
 
@@ -89,6 +91,8 @@ export class MemoryFolder implements TargetFolder {
   }
 
   openPart(name: string): PartFile {
+    const shut = this.shut.get(name);
+    if (shut !== undefined) throw shut;
     let bytes = this.parts.get(name) ?? new Uint8Array();
     this.open_++;
     let isOpen = true;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import { readAll } from "../../../tests/fake/read_all.ts";
@@ -277,6 +278,75 @@ Deno.test("a disk that is full in the middle ends the transfer, with words for b
     assert.match(String(received), /Cannot write d\/big: no room/);
     assert.match(String(sent), /The other end does not go on: Cannot write d\/big: no room/);
   }
+});
+
+Deno.test("descriptors that run out end the transfer, also where many files were asked for", async () => {
+  const files = Object.fromEntries(
+    Array.from({ length: 100 }, (_, i) => [`file ${i}`, pattern(20_000, i)]),
+  );
+  for (const capacity of [1000, undefined]) {
+    const folder = new MemoryFolder();
+    folder.shut.set(
+      "file 70",
+      new TtunError("exhausted", "Cannot write file 70: out of descriptors"),
+    );
+    const { sent, received } = await transfer({
+      sources: new MemorySources(files),
+      folder,
+      ...(capacity !== undefined && { capacity }),
+    });
+    assert.match(String(received), /out of descriptors/);
+    assert.match(String(sent), /out of descriptors|lost/);
+  }
+});
+
+Deno.test("however often a transfer breaks off, and whatever was there, it is whole at the end", async () => {
+  const size = fc.oneof(
+    fc.integer({ min: 0, max: 3 }),
+    fc.integer({ min: PIECE - 1, max: PIECE + 1 }),
+    fc.integer({ min: 0, max: 2 * PIECE + 5 }),
+  );
+  const plan = fc.record({
+    sizes: fc.array(size, { minLength: 1, maxLength: 4 }),
+    // Bytes of each file that are there unfinished, and which of them is another.
+    parts: fc.array(fc.tuple(size, fc.integer({ min: -1, max: 2 * PIECE })), { maxLength: 3 }),
+    cuts: fc.array(fc.integer({ min: 1, max: 3 * PIECE }), { maxLength: 4 }),
+    capacity: fc.constantFrom(50, 70_000, 400_000),
+  });
+  await fc.assert(
+    fc.asyncProperty(plan, async ({ sizes, parts, cuts, capacity }) => {
+      const files = Object.fromEntries(sizes.map((size, i) => [`file ${i}`, pattern(size, i)]));
+      const folder = new MemoryFolder();
+      for (const [i, [size, changed]] of parts.entries()) {
+        const bytes = pattern(size, i);
+        if (changed >= 0 && changed < size) bytes[changed]! ^= 0x55;
+        folder.parts.set(`file ${i}`, bytes);
+      }
+      for (const cut of cuts) {
+        let bytes = 0;
+        const running = start({
+          sources: new MemorySources(files),
+          folder,
+          capacity,
+          send: {
+            pace: (more) => {
+              bytes += more;
+              if (bytes > cut) running.there.reset();
+            },
+          },
+        });
+        await running.clock.until(running.sent);
+        await running.clock.until(running.received);
+        assert.equal(running.sources.open + folder.open_ + running.clock.pending, 0);
+      }
+      const { received } = await transfer({ sources: new MemorySources(files), folder, capacity });
+      assert.deepEqual(received, { complete: sizes.length, missing: 0 });
+      for (const [name, bytes] of Object.entries(files)) {
+        assert.deepEqual(folder.files.get(name), bytes);
+      }
+    }),
+    { numRuns: 15 },
+  );
 });
 
 Deno.test("a user who does not agree gets nothing, and one who declines a name gets the rest", async () => {

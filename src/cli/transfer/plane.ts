@@ -11,6 +11,7 @@ import { sendFiles } from "../../app/transfer/send_files.ts";
 import { newCount, type TransferCount, type Verdict } from "../../app/transfer/transfer.ts";
 import { isIpAddress } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
 import type { MakeDigest } from "../../contract/digest.ts";
 import type { SourceFile } from "../../contract/files.ts";
 import { formatHopAddress } from "../../core/hop/hop_address.ts";
@@ -45,6 +46,9 @@ type Tools = PlaneTools<SocketPlatform, TransferStart>;
 
 /** Milliseconds between two lines of progress. */
 const PROGRESS_MS = 300;
+
+/** Files of which the log says why they do not arrive. */
+const MOST_TOLD = 50;
 
 /** Files that are listed before other work gets its turn. */
 const LISTED_A_TURN = 200;
@@ -213,7 +217,7 @@ function openSending(task: SendTask, tools: Tools): Work {
       const { manifest, open } = listed!;
       const count = work.count = newCount();
       log.info("waiting for the receiver's answer", { files: manifest.files });
-      const tell = (words: string) => log.warn(words);
+      const tell = fewWords(log);
       using _shown = show(work, tools);
       return await sendFiles({
         ...{ stream, messages, sha256, clock, count, tell, manifest, open, input, pace },
@@ -266,7 +270,7 @@ function openReceiving({ folder: path, overwrites }: ReceiveTask, tools: Tools):
     prepare: () => Promise.resolve(),
     transfer: async ({ messages, stream, peer, signal }: TransferStream) => {
       const count = work.count = newCount();
-      const tell = (words: string) => log.warn(words);
+      const tell = fewWords(log);
       const agree = async (offered: Manifest) => {
         manifest = offered;
         return await port.askFor(offerOf(offered, peer), signal);
@@ -279,6 +283,16 @@ function openReceiving({ folder: path, overwrites }: ReceiveTask, tools: Tools):
     manifest: () => manifest,
   };
   return work;
+}
+
+/** Logs of the first files why they do not arrive: there may be a million. */
+function fewWords(log: Logger): (words: string) => void {
+  let told = 0;
+  return (words) => {
+    told++;
+    if (told <= MOST_TOLD) log.warn(words);
+    else if (told === MOST_TOLD + 1) log.warn("and more files; the end says how many");
+  };
 }
 
 /** Shows how far a transfer is, until it is disposed of. */

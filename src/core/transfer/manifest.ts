@@ -59,7 +59,7 @@ export class ManifestBuilder {
     if (name !== topOf(name) && !this.#folders.has(parent)) throw refuse("its folder is missing");
     const blind = blindName(name);
     if (this.#blind.has(blind)) {
-      throw refuse("on a file system that is blind for case another name is the same");
+      throw refuse("another name is the same, or is on a file system that is blind for case");
     }
     if (this.#bytes + size > Number.MAX_SAFE_INTEGER) throw refuse("it is too large");
     this.#blind.add(blind);

@@ -89,9 +89,9 @@ Deno.test("entries that cannot be together are refused with the name", () => {
   const refused = (message: RegExp, ...entries: Entry[]) =>
     assert.throws(() => build(...entries), { kind: "usage", message });
   refused(/\.\.\/a: its name is refused, as it has the part \.\./, file("../a"));
-  refused(/b: .*another name is the same/, file("B"), file("b"));
-  refused(/another name is the same/, file("a"), file("a"));
-  refused(/another name is the same/, folder("D"), folder("d"));
+  refused(/b: .*another name is the same, or/, file("B"), file("b"));
+  refused(/another name is the same, or/, file("a"), file("a"));
+  refused(/another name is the same, or/, folder("D"), folder("d"));
   refused(/d\/a: its folder is missing/, file("d/a"));
   refused(/d\/a: its folder is missing/, file("d"), file("d/a"));
   refused(/d\/a: its folder is missing/, folder("D"), file("d/a"));
