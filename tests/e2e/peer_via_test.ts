@@ -25,8 +25,8 @@ async function run(kinds: [NatKind, NatKind], server: string[], args: string[] =
   await Deno.writeTextFile(`${files.path}/key`, KEY, { mode: 0o600 });
   const via = ["-v", "--via", VIA, "--via-key-file", `${files.path}/key`];
   await using first = startPipe(lab.hosts[0], filesOf(files, 0), ["listen", ...via]);
-  await first.waitFor(/ttun peer connect peer:[\w-]+$/, MS);
-  const [, ticket] = /ttun peer connect (peer:[\w-]+)$/m.exec(first.output)!;
+  await first.waitFor(/ttun peer connect peer:[\w-]+ --via /, MS);
+  const [, ticket] = /ttun peer connect (peer:[\w-]+) --via /.exec(first.output)!;
   // The other end names the server by a link, from the environment.
   const link = `ttun://${encodeURIComponent(KEY)}@${VIA}:20203`;
   const env = { ...NO_KEY, TTUN_TICKET: ticket!, TTUN_VIA: link };

@@ -1,4 +1,4 @@
-import { plainHost } from "../../base/addr.ts";
+import { formatAddr, plainHost } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { pskKey } from "../../core/link/v1/kdf.ts";
 import { TICKET_KEY_SIZE, ticketPsk } from "../../core/ticket/ticket.ts";
@@ -81,15 +81,16 @@ export async function runListen(options: ListenFlags, context: RunContext): Prom
   const myIp = options.myIp === undefined ? undefined : plainHost(options.myIp);
   const ticketKey = rng(TICKET_KEY_SIZE);
   const key = ticketPsk(ticketKey);
+  const behind = via === null ? "" : ` --via ${formatAddr(via.server)}`;
   await runTask(
     {
       kind: "listen",
-      ...{ myIp, localPort, stun, ticketKey, keeps, via },
+      ...{ myIp, localPort, stun, ticketKey, codeWords: null, keeps, via },
       ttlMs: ttl * 1000,
       link: linkOf(key),
     },
     context,
-    { key, print: await ticketPrinter({ ttl, out, command: "ttun peer connect" }) },
+    { key, print: await ticketPrinter({ ttl, out, command: "ttun peer connect", behind }) },
   );
   return 0;
 }

@@ -31,6 +31,16 @@ export function readPeerServer(rest: string): string {
   throw unreadableTicket("it has another form");
 }
 
+/** True for what looks like a code (code.ts): a number and words. */
+export function looksLikeCode(text: string): boolean {
+  return /^\s*\d+(?:[-\s]+[a-z]+)+\s*$/i.test(text);
+}
+
+/** Returns the text of a code as `peer:` URLs have it. */
+export function codeRest(text: string): string {
+  return text.trim().replace(/[-\s]+/g, "-");
+}
+
 /** Checks what stands behind `peer:` in a listener's URL. @throws {TtunError} usage */
 export function readPeerListen(rest: string): string {
   parsePeerListen(rest);

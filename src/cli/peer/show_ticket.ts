@@ -11,11 +11,13 @@ import { fileFailure } from "../platform/file_failure.ts";
  * seconds.
  */
 export async function ticketPrinter(
-  { ttl, out, command }: {
+  { ttl, out, command, behind = "" }: {
     readonly ttl: number;
     readonly out: string | undefined;
     /** Command of the other machine, to which the ticket is given. */
     readonly command: string;
+    /** Options of that command. */
+    readonly behind?: string;
   },
 ): Promise<(ticket: string) => void> {
   const isShown = out === undefined && Deno.stderr.isTerminal();
@@ -24,7 +26,7 @@ export async function ticketPrinter(
     if (out !== undefined) return writeTicket(out, ticket);
     const time = ttl % 60 === 0 ? `${ttl / 60} minutes` : `${ttl} seconds`;
     printPlain(`For the other machine, within ${time} (whoever has it can connect, once):`);
-    printPlain(`  ${command} ${ticket}`);
+    printPlain(`  ${command} ${ticket}${behind}`);
     const code = render?.(ticket, { border: 2 }) ?? "";
     for (const line of code === "" ? [] : code.split("\n")) printPlain(line);
   };

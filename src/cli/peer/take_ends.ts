@@ -55,7 +55,8 @@ function makesTicket({ listen }: Pick<ServerFlags, "listen">): boolean {
   return listen.some(({ scheme }) => entryOf(scheme).makesTicket);
 }
 
-function refuseVia({ via, viaKeyFile }: ViaFlags, what: string): void {
+/** @throws {TtunError} usage */
+export function refuseVia({ via, viaKeyFile }: ViaFlags, what: string): void {
   if (via === undefined && viaKeyFile === undefined) return;
   throw new TtunError("usage", `Cannot use --via with ${what}: it is for tickets (peer:)`);
 }

@@ -1,13 +1,20 @@
+import { formatAddr } from "../../base/addr.ts";
+import { utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import { meetingIdOfNumber } from "../../core/meet/meeting_id.ts";
 import { TICKET_KEY_SIZE, ticketPsk } from "../../core/ticket/ticket.ts";
+import { ticketBody } from "../../core/ticket/ticket_text.ts";
 import type { RunContext } from "../command/context.ts";
 import { rng } from "../platform/rng.ts";
 import { linkText } from "../share/take_link.ts";
+import type { Endpoint } from "../transport/endpoint.ts";
+import { isCode, makeCodeWords, parseCode } from "./code.ts";
 import { pack } from "./packed.ts";
 import { parsePeerListen } from "./peer_url.ts";
 import { ticketPrinter } from "./show_ticket.ts";
 import { readTaken } from "./take_ticket.ts";
 import { viaOf } from "./via.ts";
-import type { NamedTicket, TicketListen } from "./via_config.ts";
+import type { NamedTicket, TicketListen, ViaConfig } from "./via_config.ts";
 import {
   type ClientFlags,
   type KeyFlags,
@@ -22,9 +29,43 @@ export async function takeTicketServer<O extends ClientFlags>(
   context: RunContext,
 ): Promise<O> {
   refuseKey(options);
-  const { key, ...place } = readTaken(await linkText(options, context) ?? "");
-  const at = pack({ ...place, via: await viaOf(options, context) } satisfies NamedTicket);
-  return { ...options, ...keyed(key, options), server: { scheme: "peer", at } };
+  const text = ticketBody(await linkText(options, context) ?? "");
+  return { ...options, ...await takeTicketText(text, options, context) };
+}
+
+/** What a ticket or code says: its key and its end. */
+export interface TakenEnd extends Pick<KeyFlags, "linkKey" | "wire"> {
+  readonly server: Endpoint;
+}
+
+/** @throws {TtunError} usage, without a ticket or code that can be used */
+export async function takeTicketText(
+  text: string,
+  options: Pick<KeyFlags, "wire" | "via" | "viaKeyFile">,
+  context: RunContext,
+): Promise<TakenEnd> {
+  const via = await viaOf(options, context);
+  const { psk, ...place } = isCode(text) ? readCode(text, via) : readTicket(text);
+  const at = pack({ ...place, via } satisfies NamedTicket);
+  return { ...keyed(psk, options), server: { scheme: "peer", at } };
+}
+
+function readTicket(text: string) {
+  const { key, ...place } = readTaken(text);
+  return { ...place, psk: ticketPsk(key) };
+}
+
+/** @throws {TtunError} usage */
+function readCode(text: string, via: ViaConfig | null) {
+  const { number, words } = parseCode(text);
+  if (via === null) {
+    throw new TtunError(
+      "usage",
+      "Cannot use a code without the server where both ends meet: name it by --via or TTUN_VIA",
+    );
+  }
+  const meeting = meetingIdOfNumber(number);
+  return { psk: utf8(words), candidates: [], meeting, name: `code ${number}-…` };
 }
 
 /** Gives a server that listens at `peer:` a ticket's key. @throws {TtunError} usage */
@@ -32,18 +73,42 @@ export async function takeTicketListener<O extends ServerFlags>(
   options: O,
   context: RunContext,
 ): Promise<O & TicketPrinter> {
-  const { ttl, ...settings } = parsePeerListen(`${options.listen[0]!.at}`);
+  const how = { command: "ttun client", makesCode: false };
+  const { listen, ...taken } = await makeTicketListen(options.listen[0]!, options, how, context);
+  return { ...options, ...taken, listen: [listen] };
+}
+
+/** A listener with its ticket's key. */
+export interface MadeListen extends Pick<KeyFlags, "linkKey" | "wire">, TicketPrinter {
+  readonly listen: Endpoint;
+}
+
+/**
+ * `command`: the other machine's. `makesCode`: a code is printed in the ticket's place where both
+ * ends meet at a server. @throws {TtunError} usage
+ */
+export async function makeTicketListen(
+  listen: Endpoint,
+  options: Pick<KeyFlags, "wire" | "via" | "viaKeyFile">,
+  { command, makesCode }: { readonly command: string; readonly makesCode: boolean },
+  context: RunContext,
+): Promise<MadeListen> {
+  const { ttl, ...settings } = parsePeerListen(`${listen.at}`);
   const ticketKey = rng(TICKET_KEY_SIZE);
   const via = await viaOf(options, context);
-  const at = pack({ ...settings, ticketKey, via, ttlMs: ttl * 1000 } satisfies TicketListen);
+  const codeWords = makesCode && via !== null ? makeCodeWords(rng) : null;
+  const made: TicketListen = { ...settings, ticketKey, codeWords, via, ttlMs: ttl * 1000 };
+  const behind = via === null ? "" : ` --via ${formatAddr(via.server)}`;
   return {
-    ...options,
-    ...keyed(ticketKey, options),
-    listen: [{ scheme: "peer", at }],
-    print: await ticketPrinter({ ttl, out: undefined, command: "ttun client" }),
+    ...keyed(codeWords === null ? ticketPsk(ticketKey) : utf8(codeWords), options),
+    listen: { scheme: "peer", at: pack(made) },
+    print: await ticketPrinter({ ttl, out: undefined, command, behind }),
   };
 }
 
-function keyed(key: Uint8Array, { wire }: KeyFlags): Pick<KeyFlags, "linkKey" | "wire"> {
-  return { linkKey: ticketPsk(key), ...(wire !== undefined && { wire: "v2" }) };
+function keyed(
+  linkKey: Uint8Array,
+  { wire }: Pick<KeyFlags, "wire">,
+): Pick<KeyFlags, "linkKey" | "wire"> {
+  return { linkKey, ...(wire !== undefined && { wire: "v2" }) };
 }

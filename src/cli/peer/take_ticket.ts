@@ -22,7 +22,7 @@ export async function takeTicket(
   o: { readonly ticket: string | undefined; readonly ticketFile: string | undefined },
   context: RunContext,
 ): Promise<TakenTicket> {
-  return readTaken(await ticketText(o, context));
+  return readTaken(await askForTicket(o, context));
 }
 
 /** A ticket that holds. */
@@ -51,7 +51,8 @@ export function readTaken(text: string): TakenTicket {
   return { key, candidates, name, meeting: meets ? ticketMeeting(key) : null };
 }
 
-async function ticketText(
+/** Returns the text of a ticket or code. @throws {TtunError} usage, privilege */
+export async function askForTicket(
   { ticket, ticketFile }: Parameters<typeof takeTicket>[0],
   context: RunContext,
 ): Promise<string> {

@@ -52,22 +52,27 @@ export function openTicketListener(
   tools: WayTools,
 ): { listeners: readonly Listener[]; begin: () => Promise<void> } {
   const { platform: { reactor }, opened, signal } = tools;
-  const { via, ticketKey } = task;
+  const { via, ticketKey, codeWords } = task;
   const ports = openPunchPorts(reactor!, task.localPort ?? 0, { signal });
   const direct = opened.use(new JoinedListener(ports.listeners));
-  const begun = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<number>();
   const meeting = via === null ? null : opened.use(openMeetingListener({
     ...meetingOptions(via, ports, tools),
-    id: ticketMeeting(ticketKey),
-    onMeeting: () => begun.resolve(),
+    id: codeWords === null ? ticketMeeting(ticketKey) : null,
+    onMeeting: begun.resolve,
     signal,
   }));
-  if (meeting === null) begun.resolve();
+  if (meeting === null) begun.resolve(0);
   return {
     listeners: meeting === null ? [direct] : [direct, meeting],
     begin: async () => {
-      await begun.promise;
-      tell(await makeTicket(task, ports, tools));
+      const number = await begun.promise;
+      if (codeWords === null) return tell(await makeTicket(task, ports, tools));
+      tools.log.info("waiting for the other end", {
+        code: `${number}-…`,
+        via: formatAddr(via!.server),
+      });
+      tell(`${number}-${codeWords}`);
     },
   };
 }

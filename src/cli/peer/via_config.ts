@@ -25,6 +25,8 @@ export interface NamedTicket extends TicketPlace {
 /** An end that waits for whoever has its ticket; it crosses to the data plane's Worker. */
 export interface TicketListen {
   readonly ticketKey: Uint8Array;
+  /** Words of a code, which stands for the ticket where both ends meet at `via`; null = a ticket. */
+  readonly codeWords: string | null;
   readonly myIp: string | undefined;
   /** Undefined = one of the kernel's choice. */
   readonly localPort: number | undefined;

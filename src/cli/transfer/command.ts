@@ -13,7 +13,7 @@ import { requirePermissions, socketNeeds } from "../platform/permissions.ts";
 import { denoKeyEnvironment } from "../secrets/key_environment.ts";
 import { resolveKey } from "../secrets/key_source.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
-import { takeLink } from "../share/take_link.ts";
+import { takeMeeting } from "./take_meeting.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
 import { hopKeyFor } from "../transport/hop_key.ts";
 import { resolveListen } from "../transport/resolve_listen.ts";
@@ -82,13 +82,7 @@ async function runTransfer(
   context: RunContext,
   ask: (offer: Offer, signal: AbortSignal) => Promise<Agreement>,
 ): Promise<number> {
-  if (given.server === undefined && given.listen === undefined) {
-    const words =
-      "Cannot tell where the other end is: give its address by -s, or wait for it by -l";
-    throw new TtunError("usage", words);
-  }
-  const { server } = given;
-  const options = server === undefined ? given : await takeLink({ ...given, server }, context);
+  const options = await takeMeeting(given, task.kind, context);
   const io = chooseIo("auto");
   if (io !== "ffi") {
     throw new TtunError("system", "Cannot transfer files here: that is for Linux only so far");
@@ -127,7 +121,7 @@ async function runTransfer(
   try {
     await plane.run({
       prepare: async () => ({ s: await secret }),
-      print: (line) => footer.show(line),
+      print: (line, isProgress) => isProgress ? footer.show(line) : options.print?.(line),
       agree: async (offer) => {
         asking.abort(new TtunError("lost", "The sender has begun anew"));
         asking = new AbortController();

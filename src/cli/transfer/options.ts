@@ -1,7 +1,15 @@
 import { LOG_OPTIONS } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 import { KEEP_OPTION } from "../command/session_options.ts";
-import { beginningsOf, formsOf, parseListen } from "../transport/endpoint.ts";
+import { codeRest, looksLikeCode } from "../peer/peer_url.ts";
+import { VIA_OPTIONS } from "../peer/via_options.ts";
+import {
+  beginningsOf,
+  type Endpoint,
+  formsOf,
+  parseListen,
+  parseServer,
+} from "../transport/endpoint.ts";
 import { DEFAULT_PORT } from "../transport/table.ts";
 import { CLIENT_OPTIONS } from "../tun/options.ts";
 import { parseRate } from "./rate.ts";
@@ -28,6 +36,7 @@ const LINK_OPTIONS = {
   listen: LISTEN_OPTION,
   key: CLIENT_OPTIONS.key,
   keyFile: CLIENT_OPTIONS.keyFile,
+  ...VIA_OPTIONS,
   cipher: CLIENT_OPTIONS.cipher,
   aead: CLIENT_OPTIONS.aead,
   mptcp: CLIENT_OPTIONS.mptcp,
@@ -80,9 +89,20 @@ export const RECEIVE_OPTIONS = {
   server: {
     ...SERVER,
     positional: true,
-    help: `the end that waits (-l there): ${
+    parse: parseSender,
+    isSecret: (text: string) => SERVER.isSecret(text) || looksLikeCode(text),
+    help: `the ticket or code that ttun send has printed, or the end that waits (-l there): ${
       formsOf("server").join(" or ")
-    }; -s may be left out right behind the command`,
+    }; -s may be left out right behind the command; without it TTUN_TICKET, then a question`,
+  },
+  ticketFile: {
+    names: ["ticket-file"],
+    group: "basic",
+    kind: "string",
+    metavar: "FILE",
+    variable: null,
+    conflicts: ["server", "listen"],
+    help: "read the ticket or code from FILE; - is the first line of standard input",
   },
   output: {
     names: ["output", "o"],
@@ -115,6 +135,10 @@ export const RECEIVE_OPTIONS = {
   },
   ...LINK_OPTIONS,
 } as const satisfies OptionTable;
+
+function parseSender(text: string): Endpoint {
+  return looksLikeCode(text) ? { scheme: "peer", at: codeRest(text) } : parseServer(text);
+}
 
 export type SendFlags = Values<typeof SEND_OPTIONS>;
 export type ReceiveFlags = Values<typeof RECEIVE_OPTIONS>;

@@ -9,7 +9,6 @@ import { Pace } from "../../app/transfer/pace.ts";
 import { receiveFiles, type Target } from "../../app/transfer/receive_files.ts";
 import { sendFiles } from "../../app/transfer/send_files.ts";
 import { newCount, type TransferCount, type Verdict } from "../../app/transfer/transfer.ts";
-import { isIpAddress } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { MakeDigest } from "../../contract/digest.ts";
@@ -23,6 +22,7 @@ import { SourceFiles } from "../../io/transfer/source_files.ts";
 import { openTargetFolder } from "../../io/transfer/target_folder.ts";
 import { StdioStream } from "../../io/stdio/stdio_stream.ts";
 import { TransferProgress } from "../output/transfer_progress.ts";
+import { ticketGuard } from "../peer/ticket_guard.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
 import { wireSecrets } from "../plane/wire_secrets.ts";
@@ -30,7 +30,7 @@ import { openSockets } from "../platform/open_sockets.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
 import { bytesText } from "../status/text.ts";
-import { type Endpoint, formatEndpoint, hopOf, hostOf } from "../transport/endpoint.ts";
+import { type Endpoint, formatEndpoint, hopOf, mayNeedNames } from "../transport/endpoint.ts";
 import { keyedHop } from "../transport/hop_key.ts";
 import { dialerFor, listenerName, openLinkServer, openListener } from "../transport/open.ts";
 import { offerOf, plural } from "./offer.ts";
@@ -67,10 +67,10 @@ const sha256: MakeDigest = () => {
 /** @throws the reason of `host.stop`, or the failure that ended it */
 export async function run(config: TransferConfig, host: PlaneHost): Promise<void> {
   const { end } = config;
-  const name = end.role === "client" ? hostOf(end.server) : null;
+  const endpoint = endpointOf(end);
   await runPlane(config, host, {
-    mayMeetNames: name !== null && !isIpAddress(name),
-    endpoints: [endpointOf(end)],
+    mayMeetNames: (end.role === "client" || endpoint.scheme === "peer") && mayNeedNames(endpoint),
+    endpoints: [endpoint],
     openPlatform: () => openSockets(config.io),
     open: (tools: Tools) => open(config, tools),
   });
@@ -187,7 +187,7 @@ function openServer(endpoint: Endpoint, config: TransferConfig, tools: Tools): M
           portList,
         },
       }),
-      secrets: secretsOf(start),
+      secrets: { ...secretsOf(start), ...ticketGuard([endpoint], rest.clock) },
       role: work.role,
       transfer: work.transfer,
       isAgreed: () => work.count.acceptedAt !== null,
