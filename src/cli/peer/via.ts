@@ -21,7 +21,11 @@ export async function viaOf(
   }
   const whole = await takeLink(
     { server: via, key: undefined, keyFile, cipher: "auto" as const },
-    context,
+    // Arguments that could not be hidden may be this link.
+    {
+      ...context,
+      hasSecretArguments: context.hasSecretArguments === true && !context.secretsHidden,
+    },
   );
   const { server } = whole;
   const address = addressOf(server);
