@@ -33,7 +33,7 @@ export async function takeTicketServer<O extends ClientFlags>(
   return { ...options, ...await takeTicketText(text, options, context) };
 }
 
-/** What a ticket or code says: its key and its end. */
+/** Facts of a ticket or code: its key and its end. */
 export interface TakenEnd extends Pick<KeyFlags, "linkKey" | "wire"> {
   readonly server: Endpoint;
 }
