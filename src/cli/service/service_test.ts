@@ -58,7 +58,7 @@ Deno.test("a service of systemd has a user of its own, but for one that sets nam
   const full = unitOf(SAMPLES.fullTunnel);
   assert.match(full, /^User=root$/m);
   assert.doesNotMatch(full, /^DynamicUser/m);
-  assert.match(full, /^ReadWritePaths=\/etc$/m);
+  assert.match(full, /^ReadOnlyPaths=\/run\nReadWritePaths=\/etc -\/run\/resolvconf$/m);
   assert.match(full, /^ExecStart=.* --status-name office$/m);
   const resolved = { ...PLACE, replacesResolvConf: false };
   assert.doesNotMatch(

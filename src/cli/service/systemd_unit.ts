@@ -97,13 +97,21 @@ export function systemdUnit(service: Service, place: UnitPlace): string {
     ...capabilities(service),
     ...(service.hasDevice ? ["DeviceAllow=/dev/net/tun rw"] : ["PrivateDevices=yes"]),
     `ProtectKernelTunables=${service.writesSettings ? "no" : "yes"}`,
-    ...(isRoot && place.replacesResolvConf ? ["ReadWritePaths=/etc"] : []),
+    ...(isRoot ? rootsPaths(place) : []),
     LIMITS,
     "",
     "[Install]",
     "WantedBy=multi-user.target",
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** ProtectSystem= leaves /run to root, where other programs' units and rules may be. */
+function rootsPaths({ replacesResolvConf }: UnitPlace): string[] {
+  return [
+    "ReadOnlyPaths=/run",
+    ...(replacesResolvConf ? ["ReadWritePaths=/etc -/run/resolvconf"] : []),
+  ];
 }
 
 function capabilities({ hasDevice, hasLowPorts }: Service): string[] {
