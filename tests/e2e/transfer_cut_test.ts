@@ -1,7 +1,7 @@
 /** Transfers that break off, and go on where they were. */
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
-import { expectCode, MOST_MS, randomBytes, TransferWorld } from "./transfer_ends.ts";
+import { expectCode, randomBytes, TransferWorld } from "./transfer_ends.ts";
 
 const MB = 1024 * 1024;
 const SIZE = 12 * MB;
@@ -19,14 +19,14 @@ for (const killed of ["sender", "receiver"] as const) {
     const { end: receiver, address } = await world.listen(RECEIVE);
     const send = ["send", "big", "-s", address, "--keep-session", "1"];
     const sender = world.start([...send, ...SLOW]);
-    await world.until(() => world.partBytes() >= 2 * MB);
+    await world.until(() => world.partBytes() >= MB);
     const ends = { sender, receiver };
     ends[killed].signal("SIGKILL");
     const other = killed === "sender" ? receiver : sender;
     await expectCode(other, 16);
     assert.match(other.output, /of 12\.6 MB had gone over; what is there stays/);
     const there = world.partBytes();
-    assert.ok(there >= 2 * MB && there < SIZE);
+    assert.ok(there >= MB && there < SIZE);
     assert.equal(world.names().length, 1, "nothing has the name of the whole file");
 
     const { end: again, address: at } = await world.listen(RECEIVE);
@@ -37,36 +37,3 @@ for (const killed of ["sender", "receiver"] as const) {
     assert.deepEqual(Deno.readFileSync(`${world.path}/out/big`), bytes);
   });
 }
-
-test("Ctrl-C at the receiver ends both, with words at the sender", async () => {
-  await using world = new TransferWorld();
-  world.write("big", randomBytes(SIZE));
-  const { end: receiver, address } = await world.listen(RECEIVE);
-  const sender = world.start(["send", "big", "-s", address, ...SLOW]);
-  await world.until(() => world.partBytes() >= MB);
-  receiver.signal("SIGINT");
-  await expectCode(receiver, 16);
-  assert.match(receiver.output, /Stopped before all was there/);
-  await expectCode(sender, 16);
-  assert.match(
-    sender.output,
-    /had gone over; what is there stays, and another run goes on with it/,
-  );
-  assert.ok(world.partBytes() >= MB);
-});
-
-test("a sender that comes anew takes over from one that has lost its connection", async () => {
-  await using world = new TransferWorld();
-  const bytes = randomBytes(SIZE);
-  world.write("big", bytes);
-  const { end: receiver, address } = await world.listen(["receive", "-o", "out", "--yes"]);
-  const first = world.start(["send", "big", "-s", address, ...SLOW]);
-  await world.until(() => world.partBytes() >= MB);
-  first.signal("SIGKILL");
-  await first.closed;
-  await receiver.waitFor(/disconnected/, MOST_MS);
-  const second = world.start(["send", "big", "-s", address]);
-  await expectCode(second, 0);
-  await expectCode(receiver, 0);
-  assert.deepEqual(Deno.readFileSync(`${world.path}/out/big`), bytes);
-});
