@@ -133,8 +133,12 @@ export class MeetingWorld implements AsyncDisposable {
 
   dialer(id: Uint8Array, o: Partial<MeetingDialOptions> = {}) {
     const { signal } = this;
-    const listeners = [this.streams.listen({ host: DIALS, port: PORT }, { signal })];
-    return openMeetingDialer({ ...this.#end(DIALS), id, listeners, deadlineMs: 60_000, ...o });
+    const rng = seededRng(++this.#seed);
+    const attempt = () => {
+      const listeners = [this.streams.listen({ host: DIALS, port: PORT }, { signal })];
+      return { ...this.#end(DIALS), id, listeners, deadlineMs: 60_000, ...o };
+    };
+    return openMeetingDialer({ rng, attempt });
   }
 
   /** Keeps a session with the end that listens; `failed` tells why it ended. */

@@ -3,6 +3,7 @@ import { abortable, onAbort, type Scope, scope } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Dialer, Listener } from "../../contract/dial.ts";
+import type { Rng } from "../../contract/host.ts";
 import type { EndAddress } from "../../core/meet/messages.ts";
 import type { NoRelay, Signal } from "../meet/meet.ts";
 import { sleep } from "../loop/sleep.ts";
@@ -22,7 +23,7 @@ const HANDSHAKE_MS = 3000;
 export interface MeetingDialOptions extends MeetingOptions {
   /** Names the meeting: 16 bytes. */
   readonly id: Uint8Array;
-  /** Listen on `port`, for connections that the other end makes; the caller's. */
+  /** Listen on `port`, for connections that the other end makes; the attempt's. */
   readonly listeners: readonly Listener[];
   /** Milliseconds for all of it; the other end may come as late. */
   readonly deadlineMs: number;
@@ -36,11 +37,15 @@ export interface MeetingDialer extends Dialer<void> {
 
 /**
  * Returns a way to the end that listens at a meeting: straight, by hole punching, else through the
- * server, if that permits it. As a plain dialer it gives the first connection.
+ * server, if that permits it. As a plain dialer it gives the first connection. `attempt`: opens what
+ * one attempt takes, with a port that no other has: a connection that is lost keeps its two
+ * addresses for a while.
  */
-export function openMeetingDialer(o: MeetingDialOptions): MeetingDialer {
-  const end = o.rng(16); // comes again in its own place
-  const reach: Reach = (meeting) => new MeetingDial(o, end, meeting).run();
+export function openMeetingDialer(
+  { rng, attempt }: { readonly rng: Rng; readonly attempt: () => MeetingDialOptions },
+): MeetingDialer {
+  const end = rng(16); // comes again in its own place
+  const reach: Reach = async (meeting) => await new MeetingDial(attempt(), end, meeting).run();
   return {
     reach,
     start: (_, { signal, cancel = signal }, events) =>
@@ -84,6 +89,8 @@ class MeetingDial<T> {
 
   async run(): Promise<T> {
     const { clock, deadlineMs, listeners } = this.#o;
+    await using owned = new AsyncDisposableStack();
+    for (const listener of listeners) owned.use(listener);
     try {
       return await scope(this.#life, async (tasks) => {
         using _deadline = clock.after(deadlineMs, () => tasks.fail(this.#tooLate()));
@@ -177,7 +184,7 @@ class MeetingDial<T> {
     if (this.#race.isRunning) await this.#race.idle;
     if (this.#race.failure?.kind === "auth") return this.#race.failure;
     const why = keepsPort && peer.keepsPort
-      ? "nothing gets through between the two; do their firewalls let connections out?"
+      ? "nothing gets through between the two, as where a firewall lets no connection out"
       : !keepsPort && !peer.keepsPort
       ? "both NATs change ports, which nothing can foresee"
       : `${keepsPort ? "its" : "this end's"} NAT changes ports, and the other one lets nothing in`;

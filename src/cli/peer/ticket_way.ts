@@ -24,21 +24,21 @@ export function openTicketServer(
   { name, deadlineMs }: { readonly name: string; readonly deadlineMs: number },
   tools: WayTools,
 ): DirectServer {
-  const { platform: { clock, reactor }, log, opened, signal } = tools;
-  const ports = openPunchPorts(reactor!, 0, { signal });
-  const { dialer } = ports;
-  const listener = opened.use(new JoinedListener(ports.listeners));
+  const { platform, log, signal } = tools;
+  const { clock, reactor } = platform;
   if (via === null || meeting === null) {
     if (meeting !== null) {
       log.warn("the other end waits at a server too, which --via would name here as well");
     }
+    const dialer = platform.openNet({ io: "ffi", mptcp: false, segmentBytes: {} }, log);
     return { name, ...named(openCandidateDialer({ candidates, dialer, clock, rng })) };
   }
-  const o = meetingOptions(via, ports, tools);
-  return {
-    name,
-    ...named(openMeetingDialer({ ...o, id: meeting, listeners: [listener], deadlineMs })),
+  const attempt = () => {
+    const ports = openPunchPorts(reactor!, 0, { signal });
+    const { listeners } = ports;
+    return { ...meetingOptions(via, ports, tools), id: meeting, listeners, deadlineMs };
   };
+  return { name, ...named(openMeetingDialer({ rng, attempt })) };
 }
 
 function named(dialer: ReturnType<typeof openMeetingDialer>) {
