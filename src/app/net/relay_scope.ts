@@ -12,7 +12,7 @@ export interface RelayScopeOptions {
   /** Bytes that a relay carries at once. */
   readonly chunk: number;
   /** Called once with the bytes of all connections, a count that goes on. */
-  readonly onTraffic?: (total: Readonly<RelayCount>) => void;
+  readonly onTraffic?: ((total: Readonly<RelayCount>) => void) | undefined;
 }
 
 export interface RelayScope {

@@ -3,7 +3,7 @@ import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { whenDelivered } from "../net/delivered.ts";
-import { relayScope } from "../net/relay_scope.ts";
+import { relayScope, type RelayScopeOptions } from "../net/relay_scope.ts";
 
 const CHUNK = 64 * 1024;
 
@@ -14,10 +14,10 @@ const CHUNK = 64 * 1024;
 export async function runPipe(
   stdio: Stream,
   peer: Connection,
-  { clock, signal }: { clock: Clock; signal: AbortSignal },
+  { clock, signal, onTraffic }: Pick<RelayScopeOptions, "clock" | "signal" | "onTraffic">,
 ): Promise<void> {
   const limits = { idleMs: Infinity, halfClosedMs: Infinity };
-  await relayScope({ clock, signal, limits, chunk: CHUNK }, ({ tasks, relays }) => {
+  await relayScope({ clock, signal, limits, chunk: CHUNK, onTraffic }, ({ tasks, relays }) => {
     tasks.spawn(async () => {
       await relays.run(stdio, peer);
       await untilDelivered(peer, clock);

@@ -8,7 +8,7 @@ import type { WireSecrets } from "../link/config.ts";
 import { sleep } from "../loop/sleep.ts";
 import { tell } from "../net/dial_events.ts";
 import type { DirectServer } from "./server_name.ts";
-import { type RelayScope, relayScope } from "../net/relay_scope.ts";
+import { type RelayScope, relayScope, type RelayScopeOptions } from "../net/relay_scope.ts";
 
 const CHUNK = 64 * 1024;
 
@@ -34,6 +34,8 @@ export interface PeerSessionOptions {
   readonly signal: AbortSignal;
   /** The peer has proved the key. */
   readonly onUp: () => void;
+  /** Called with the bytes of the pipe, a count that goes on. */
+  readonly onTraffic?: RelayScopeOptions["onTraffic"];
 }
 
 /** Connects with the peer anew. The connection is the callee's. @throws {TtunError} unreachable */
@@ -41,11 +43,11 @@ export type ReachPeer = (signal: AbortSignal) => Promise<Connection>;
 
 /** Runs what carries bytes; its end ends all. */
 export async function pipeScope(
-  { clock, signal }: Pick<PeerSessionOptions, "clock" | "signal">,
+  { clock, signal, onTraffic }: Pick<PeerSessionOptions, "clock" | "signal" | "onTraffic">,
   body: (scope: RelayScope) => void,
 ): Promise<void> {
   const limits = { idleMs: Infinity, halfClosedMs: Infinity };
-  await relayScope({ clock, signal, limits, chunk: CHUNK }, body);
+  await relayScope({ clock, signal, limits, chunk: CHUNK, onTraffic }, body);
 }
 
 /** The peer had given the connection up when it came, or another program has closed it. */

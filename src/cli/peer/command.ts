@@ -1,3 +1,4 @@
+import { fstatSync } from "node:fs";
 import { formatAddr, plainHost } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { pskKey } from "../../core/link/v1/kdf.ts";
@@ -5,6 +6,7 @@ import { TICKET_KEY_SIZE, ticketPsk } from "../../core/ticket/ticket.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import type { RunContext } from "../command/context.ts";
 import { LONGEST_REKEY } from "../command/session_options.ts";
+import { openFooter } from "../output/footer.ts";
 import { print } from "../output/stdout.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import type { WireChoice } from "../plane/wire_secrets.ts";
@@ -67,6 +69,7 @@ export async function runPeer(options: PeerFlags, context: RunContext): Promise<
       kind: "address",
       ...{ myIp, peerIp, localPort, remotePort, stun, keepAlive, deadlineMs, fingerprint },
       ...{ link: key === null ? null : linkOf(key), hasTls, keeps },
+      inputSize: sizeToShow(options),
     },
     context,
     { key },
@@ -87,6 +90,7 @@ export async function runListen(options: ListenFlags, context: RunContext): Prom
       kind: "listen",
       ...{ myIp, localPort, stun, ticketKey, codeWords: null, keeps, via },
       ttlMs: ttl * 1000,
+      inputSize: sizeToShow(options),
       link: linkOf(key),
     },
     context,
@@ -108,6 +112,7 @@ export async function runConnect(options: ConnectFlags, context: RunContext): Pr
       deadlineMs: options.deadline * 1000,
       link: linkOf(psk),
       keeps: options.keep,
+      inputSize: sizeToShow(options),
     },
     context,
     { key: psk },
@@ -121,9 +126,18 @@ export async function runStun({ listen }: StunServerFlags, context: RunContext):
   return 0;
 }
 
+/** Undefined where no progress is shown: without a terminal, and with -q. */
+function sizeToShow({ quiet }: { readonly quiet: boolean }): number | null | undefined {
+  if (quiet || !Deno.stderr.isTerminal()) return undefined;
+  const input = fstatSync(STDIN);
+  return input.isFile() ? input.size : null;
+}
+
 function linkOf(key: Uint8Array): WireChoice {
   return { wire: "v2", psk: pskKey(key), cipher: "auto", rekeySeconds: LONGEST_REKEY };
 }
+
+const STDIN = 0;
 
 interface TaskTools {
   readonly key: Uint8Array | null;
@@ -147,6 +161,7 @@ async function runTask(
   secret.catch(() => {}); // awaited when the data plane is ready, if ever
   const common = { aead: "auto", io, user: undefined, status: null, metrics: null } as const;
   using libc = openControlLibc();
+  using footer = openFooter();
   let printing = Promise.resolve();
   await using plane = new PlaneHandle<object, PeerStart>({ kind: "peer", task, ...common }, {
     libc,
@@ -154,9 +169,11 @@ async function runTask(
   });
   await plane.run({
     prepare: async () => ({ s: await secret }),
-    print: take ?? ((text) => {
+    print: (text, isProgress) => {
+      if (isProgress) return footer.show(text);
+      if (take !== undefined) return take(text);
       printing = printing.then(() => print(`${text}\n`, context.signal));
-    }),
+    },
   });
   await printing;
 }

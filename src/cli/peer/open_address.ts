@@ -19,6 +19,7 @@ import { rng } from "../platform/rng.ts";
 import { addressesRefusal, isOwnAddress, nothingToPin } from "./addresses.ts";
 import { familyOf } from "./ask_outside.ts";
 import { ownAddress, type PeerTools } from "./own_address.ts";
+import { openProgress } from "./pipe_progress.ts";
 import { KEEP_MS } from "./keep.ts";
 import type { AddressTask, PeerStart } from "./plane_config.ts";
 import { securePeer } from "./secure_peer.ts";
@@ -78,15 +79,17 @@ export function openByAddress(
         if (!keeps && link === null) await listener[Symbol.asyncDispose]();
         return found;
       };
+      using progress = openProgress(task, tools);
+      const onTraffic = progress?.follow;
       if (link === null) {
         await using secured = await reach(signal);
         log.info("Connected to peer!", { peer: secured.peer });
-        await runPipe(stdio, secured, { clock, signal });
+        await runPipe(stdio, secured, { clock, signal, onTraffic });
       } else {
         const keepMs = keeps ? KEEP_MS : 0;
         const onUp = () => log.info("Connected to peer!", { peer: formatAddr(peer) });
         const secrets = wireSecrets(link, ciphers, s!);
-        const o = { stdio, secrets, keepMs, clock, log, signal, onUp };
+        const o = { stdio, secrets, keepMs, clock, log, signal, onUp, onTraffic };
         if (isClient) {
           await runPeerClient({ ...o, server: peerServer(reach), instance: rng(ID_SIZE) });
         } else await runPeerServer({ ...o, way: { reach } });

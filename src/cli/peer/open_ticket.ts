@@ -7,6 +7,7 @@ import type { OpenedPlane } from "../plane/run_plane.ts";
 import { wireSecrets } from "../plane/wire_secrets.ts";
 import { rng } from "../platform/rng.ts";
 import type { PeerTools } from "./own_address.ts";
+import { openProgress } from "./pipe_progress.ts";
 import { KEEP_MS } from "./keep.ts";
 import type { ConnectTask, ListenTask, PeerStart } from "./plane_config.ts";
 import { openTicketListener, openTicketServer } from "./ticket_way.ts";
@@ -22,7 +23,9 @@ export function openListen(task: ListenTask, tools: PeerTools): OpenedPlane<Peer
   return {
     facts: {},
     run: async ({ s }) => {
+      using progress = openProgress(task, tools);
       await runPeerServer({
+        onTraffic: progress?.follow,
         ...{ stdio, clock, log, signal },
         secrets: wireSecrets(link, ciphers, s!),
         keepMs: keeps ? KEEP_MS : 0,
@@ -46,7 +49,9 @@ export function openConnect(task: ConnectTask, tools: PeerTools): OpenedPlane<Pe
     run: async ({ s }) => {
       const addresses = place.candidates.map(formatAddr).join(" ");
       log.info("connecting", { ticket: name, addresses });
+      using progress = openProgress(task, tools);
       await runPeerClient({
+        onTraffic: progress?.follow,
         ...{ stdio, clock, log, signal, server },
         secrets: wireSecrets(link, ciphers, s!),
         keepMs: keeps ? KEEP_MS : 0,

@@ -9,6 +9,12 @@ export interface PeerConfig extends CommonConfig {
   readonly task: PeerTask;
 }
 
+/** How far a pipe is, on a terminal. */
+export interface ProgressTask {
+  /** Bytes of standard input, null = nobody knows; undefined = nothing is shown. */
+  readonly inputSize: number | null | undefined;
+}
+
 export type PeerTask = AddressTask | ListenTask | ConnectTask | StunTask;
 
 export interface PeerStart {
@@ -25,7 +31,7 @@ export interface OwnAddressTask {
 }
 
 /** A pipe to a peer whose address is known, and who knows this end's. */
-export interface AddressTask extends OwnAddressTask {
+export interface AddressTask extends OwnAddressTask, ProgressTask {
   readonly kind: "address";
   /** Undefined = only the public address is wanted. */
   readonly peerIp: string | undefined;
@@ -43,14 +49,14 @@ export interface AddressTask extends OwnAddressTask {
 }
 
 /** A pipe to whoever comes with the ticket that it makes. */
-export interface ListenTask extends TicketListen {
+export interface ListenTask extends TicketListen, ProgressTask {
   readonly kind: "listen";
   readonly link: WireChoice;
   readonly keeps: boolean;
 }
 
 /** A pipe to the peer that has made a ticket. */
-export interface ConnectTask {
+export interface ConnectTask extends ProgressTask {
   readonly kind: "connect";
   /** Name of the ticket for logs. */
   readonly name: string;
