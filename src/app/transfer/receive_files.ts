@@ -11,7 +11,8 @@ import { Failure, HASH_SIZE, LONGEST_BODY } from "../../core/transfer/messages.t
 import { parentOf, shownName, topOf } from "../../core/transfer/names.ts";
 import { PIECE, pieceCount, pieceSize, piecesThere } from "../../core/transfer/pieces.ts";
 import { write } from "../loop/stream_io.ts";
-import { type MessageStream, PeerRefused } from "./message_stream.ts";
+import type { MessageStream } from "./message_stream.ts";
+import { REFUSAL_MS, refusePeer } from "./refuse_peer.ts";
 import { CHUNK, type TransferTools, type Verdict } from "./transfer.ts";
 
 /** Files that are asked for before the first of them is here: each is open. */
@@ -22,9 +23,6 @@ const MOST_COMMITTING = 16;
 
 /** Names that are looked at before other work gets its turn. */
 const LOOKS_A_TURN = 200;
-
-/** Milliseconds that a sender has to hear a refusal, whose data is thrown away meanwhile. */
-const REFUSAL_MS = 5000;
 
 /** Failures of one file, beside which others go on. */
 const OF_ONE_FILE: readonly ErrorKind[] = ["usage", "privilege", "in_use", "system"];
@@ -67,7 +65,7 @@ export async function receiveFiles(o: ReceiveOptions): Promise<Verdict> {
     o.count.acceptedAt = o.clock.now();
     return await new Receiving(o, messages, manifest, declined).run();
   } catch (error) {
-    if (!o.signal.aborted) await refuse(error, messages, o);
+    if (!o.signal.aborted) await refusePeer(error, o);
     throw error;
   }
 }
@@ -108,21 +106,6 @@ function bytesThere(folder: TargetFolder, { name, size }: Entry): number {
   } catch (error) {
     if (OF_ONE_FILE.includes(toTtunError(error).kind)) return 0; // it is told later on
     throw error;
-  }
-}
-
-/** Tells the sender why nothing goes on; it has a moment to hear it. */
-async function refuse(error: unknown, messages: MessageStream, o: ReceiveOptions): Promise<void> {
-  if (error instanceof PeerRefused || !(error instanceof TtunError)) return;
-  if (error.kind === "lost" || error.kind === "internal") return;
-  const { clock, stream } = o;
-  using _timer = clock.after(REFUSAL_MS, () => stream.reset());
-  try {
-    await messages.send({ kind: "refuse", words: error.message });
-    await messages.closeWrite();
-    while (await messages.discard());
-  } catch (lost) {
-    if (!(lost instanceof TtunError)) throw lost; // the connection is gone, which is no other failure
   }
 }
 
@@ -182,8 +165,8 @@ class Receiving {
       cut.abort(new TtunError("lost", "The transfer is over"));
       await this.#drainUntil(requesting);
       await Promise.all(this.#committing);
-      for (const { part, base } of this.#open.values()) close(part, base);
-      if (this.#file !== null) close(this.#file.part, this.#file.base);
+      for (const open of this.#open.values()) close(open);
+      if (this.#file !== null) close(this.#file);
     }
     if ("folder" in target) {
       this.#finishFolders(target.folder);
@@ -420,7 +403,7 @@ class Receiving {
     this.#tell(error);
     this.#missing++;
     this.#file = null;
-    close(file.part, file.base);
+    close(file);
   }
 
   async #end(hash: Uint8Array): Promise<void> {
@@ -440,7 +423,8 @@ class Receiving {
   }
 
   /** Never rejects. */
-  async #commit({ part, base, entry }: Open): Promise<void> {
+  async #commit(open: Open): Promise<void> {
+    const { part, entry } = open;
     const { target, count } = this.#o;
     try {
       await part?.commit(entry, "folder" in target && target.overwrites);
@@ -453,7 +437,7 @@ class Receiving {
         this.#fatal ??= { error: thrown };
       }
     } finally {
-      close(part, base);
+      close(open);
     }
   }
 
@@ -493,7 +477,7 @@ class Receiving {
 
   #forget(open: Open): void {
     this.#open.delete(open.index);
-    close(open.part, open.base);
+    close(open);
   }
 
   #fewer(): void {
@@ -516,7 +500,9 @@ class Receiving {
   }
 }
 
-function close(part: PartFile | null, base: ReadableFile | null): void {
+/** Nobody can go on with a stream, so that nothing of it stays. */
+function close({ entry, part, base }: Open): void {
+  if (entry.kind === "stream") part?.discard();
   part?.[Symbol.dispose]();
   if (base !== part) base?.[Symbol.dispose]();
 }

@@ -16,6 +16,7 @@ import { PIECE, pieceCount, pieceSize } from "../../core/transfer/pieces.ts";
 import { type Request, RequestReader } from "../../core/transfer/requests.ts";
 import { read } from "../loop/stream_io.ts";
 import type { MessageStream } from "./message_stream.ts";
+import { refusePeer } from "./refuse_peer.ts";
 import { CHUNK, type TransferTools, type Verdict } from "./transfer.ts";
 
 export interface SendOptions extends TransferTools {
@@ -33,6 +34,15 @@ export interface SendOptions extends TransferTools {
  * @throws {TtunError} what ended it; what the stream throws
  */
 export async function sendFiles(o: SendOptions): Promise<Verdict> {
+  try {
+    return await send(o);
+  } catch (error) {
+    await refusePeer(error, o);
+    throw error;
+  }
+}
+
+async function send(o: SendOptions): Promise<Verdict> {
   const { messages } = o;
   for (const packed of packManifest(o.manifest)) {
     await messages.sendPacked(packed);

@@ -393,6 +393,32 @@ Deno.test("standard input goes to a file or to standard output, of any length", 
   }
 });
 
+Deno.test("nothing stays of standard input that broke off, as nobody can go on with it", async () => {
+  const [input, feed] = memoryPair();
+  const manifest: Manifest = { entries: [STREAM], bytes: 0, files: 1 };
+  const running = start({ send: { manifest, input } });
+  const { clock, folder } = running;
+  await write(feed, pattern(100_000, 1));
+  await clock.settle();
+  assert.equal(folder.partSize("stdin"), 100_000);
+  feed.reset();
+  assert.equal((await clock.until<unknown>(running.sent) as TtunError).kind, "lost");
+  running.here.reset();
+  assert.equal((await clock.until<unknown>(running.received) as TtunError).kind, "lost");
+  assert.deepEqual([folder.parts.size, folder.files.size, folder.open_], [0, 0, 0]);
+});
+
+Deno.test("a sender whose input fails says why", async () => {
+  const [broken] = memoryPair();
+  broken.readNow = () => {
+    throw new TtunError("system", "Cannot read standard input: EIO");
+  };
+  const manifest: Manifest = { entries: [STREAM], bytes: 0, files: 1 };
+  const { sent, received } = await transfer({ send: { manifest, input: broken } });
+  assert.match(String(sent), /Cannot read standard input: EIO/);
+  assert.match(String(received), /The other end does not go on: Cannot read standard input: EIO/);
+});
+
 Deno.test("a file goes to standard output, and more than one does not", async () => {
   const [output, reader] = memoryPair();
   const heard = readAll(reader);
