@@ -145,7 +145,7 @@ test("--up runs when the server has answered, with the addresses that it gave", 
       assert.doesNotMatch(process.output, /too early/);
       await pingUntil(client, "10.9.0.1", 5000);
     }
-    await process.waitFor(/Lost the connection/);
+    await process.waitFor(/the server is ending/);
     await using _other = start(w.server, `${folder}/server`, "server", "--pool", "10.8.0.0/24");
     await process.waitFor(/down with 10\.9\.0\.2\/24\nup with 10\.8\.0\.2\/24\n/, 20_000);
     process.signal("SIGTERM");

@@ -58,7 +58,7 @@ test("a client whose address changes is back on its own", async () => {
   await using t = await openTunnel(["--wire", "v2"]);
   await t.client.sh("ip addr del 192.0.2.2/24 dev veth0; ip addr add 192.0.2.9/24 dev veth0");
   await pingUntil(t.client, INNER.server4, 20_000);
-  await t.serverProcess.waitFor(/authenticated .*192\.0\.2\.9/);
+  await t.serverProcess.waitFor(/session goes on .*192\.0\.2\.9/);
 });
 
 test("a client that was killed, and its successor: in at once, for it is alone", async () => {

@@ -6,6 +6,8 @@ import type { SessionMeter } from "./tun_session.ts";
 
 /** A client's device at its server: has its place by one link, or by several of one session. */
 export class ServedDevice implements SlotHolder {
+  /** See `ServedClient`; another connection of the session changes nothing of it. */
+  readonly name: string;
   readonly key: string;
   readonly instance: string | undefined;
   readonly identity: string | undefined;
@@ -25,6 +27,7 @@ export class ServedDevice implements SlotHolder {
   #before = 0;
 
   constructor(first: ServedClient) {
+    this.name = first.name;
     this.key = first.key;
     this.instance = first.instance;
     this.identity = first.identity;

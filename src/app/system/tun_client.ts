@@ -41,9 +41,10 @@ export async function runTunClient(o: TunClientOptions): Promise<void> {
   await running.finally(() => o.signal.throwIfAborted());
 }
 
-/** Without a session of streams packets could not go on from port to port. */
+/** Packets alone have a session of streams too: only that goes on by another connection. */
 function sessionFor(o: TunClientOptions, stack: DisposableStack): ClientStreams | undefined {
-  return "range" in o.server ? stack.use(new ClientStreams({ ...o, keepMs: KEEP_MS })) : undefined;
+  if (o.secrets.mode === "v1") return undefined;
+  return stack.use(new ClientStreams({ ...o, keepMs: KEEP_MS }));
 }
 
 async function endWith(

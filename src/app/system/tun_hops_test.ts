@@ -135,10 +135,15 @@ for (const ahead of [-60_000, 60_000]) {
   });
 }
 
-for (const hop of [false, true]) {
-  const over = hop ? "over ports that hop" : "beside forwards";
+const WAYS: Record<string, ForwardPrograms> = {
+  "beside forwards": { deviceAlone: false },
+  "without forwards": {},
+  "over ports that hop": { hop: true },
+};
+
+for (const [over, way] of Object.entries(WAYS)) {
   Deno.test(`${over}: a server that does not answer is reached by another connection, while the old one lives`, async () => {
-    await using world = startWorld({ hop, deviceAlone: hop });
+    await using world = startWorld(way);
     await world.clock.advance(3000);
     await sendAll(world, 10, { ms: 50 });
     const { server, client } = world.devices;

@@ -215,13 +215,13 @@ class TunServer {
     try {
       isDamaged = await this.#runSession(client, device);
     } finally {
-      if (device.leave(client)) this.#release(device, client);
+      if (device.leave(client)) this.#release(device);
     }
     if (isDamaged) await this.#gatekeeper.fallSilent(client.stream);
   }
 
-  #release(device: ServedDevice, { name }: ServedClient): void {
-    const { lease, sessionKey } = device;
+  #release(device: ServedDevice): void {
+    const { lease, name, sessionKey } = device;
     this.#occupants.leave(device);
     this.#gateways.leave(name, device);
     if (sessionKey !== null && this.#devices.get(sessionKey) === device) {
@@ -264,8 +264,8 @@ class TunServer {
   /** Carries packets from the server's proof until the client ends the connection. */
   async #carry(client: ServedClient, device: ServedDevice): Promise<void> {
     const { router, secrets, signal } = this.#o;
-    const { candidate, stream, name, peer, address } = client;
-    const { addresses, meter } = device;
+    const { candidate, stream, peer, address } = client;
+    const { addresses, meter, name } = device;
     const isFirst = device.gateway === null;
     const { text, isSecond } = device.gateway ??= this.#gateways.enter(name, device);
     if (isSecond && isFirst) {
@@ -274,7 +274,7 @@ class TunServer {
         { peer, name, networks: text },
       );
     }
-    if (isFirst) this.#occupants.enter(device, client.identity);
+    if (isFirst) this.#occupants.enter(device, device.identity);
     // A client of this machine has not given its device the addresses yet.
     this.#o.onSession?.("host" in stream.remote ? stream.remote.host : undefined);
     const entry = await this.#enter(client, device);
