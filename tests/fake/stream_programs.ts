@@ -105,6 +105,8 @@ export interface ForwardPrograms {
   readonly retries?: number;
   /** The server's ports hop. */
   readonly hop?: boolean;
+  /** The client's server is behind no address that it knows. */
+  readonly isDirect?: boolean;
   readonly stdio?: StdioForward;
   /** Names of the server's keys; a client's `psk` is the name of its own. */
   readonly keys?: readonly string[];
@@ -210,7 +212,7 @@ export class StreamWorld implements AsyncDisposable {
     const all = { ...this.#o, ...other };
     const { remote = [], exitOnFailure = true, stdio, clientDevice = false } = all;
     const { local = [], dynamic = [], keepMs = 60_000, retries = Infinity } = all;
-    const { psk, hop = false, ahead, deviceAlone = false } = all;
+    const { psk, hop = false, isDirect = false, ahead, deviceAlone = false } = all;
     this.remotes = new RemoteForwardTable(remote.map(parseRemoteForward));
     return this.#run((common) => {
       const sockets = this.datagrams.on(this.clientHost);
@@ -246,7 +248,7 @@ export class StreamWorld implements AsyncDisposable {
       this.devices.client = new FakeDevice();
       const tunnel = {
         ...client,
-        server: hop ? HOPS : SERVER,
+        server: isDirect ? { name: "direct", dialer: this.#direct } : hop ? HOPS : SERVER,
         router: new PeerRouter(this.devices.client, this.clock, packets),
         paths: new FakePaths(),
         memory: { seenV2: false, reportV2: () => {} },
@@ -274,6 +276,10 @@ export class StreamWorld implements AsyncDisposable {
         },
       });
     },
+  };
+
+  readonly #direct: Dialer<void> = {
+    start: (_, o, events) => this.#kept.start(SERVER, o, events),
   };
 
   #run(

@@ -65,6 +65,8 @@ export class V2Link implements Link {
   /** Bytes that the connection may keep unsent for the sake of packets, and of streams. */
   #packetsUnsent = UNSENT_USUAL;
   #streamsUnsent = UNSENT_USUAL;
+  /** Of whoever waits for packets, where streams are carried too. */
+  #onReady: OnReady = () => {};
 
   constructor(
     stream: Connection,
@@ -218,10 +220,14 @@ export class V2Link implements Link {
   }
 
   onReceivable(run: OnReady): void {
-    const { streams } = this.#reader;
-    if (streams === null) this.stream.onReadable(run);
-    else this.stream.onReadable(() => run() === true && streams.takeHandled());
+    if (this.#reader.streams === null) return this.stream.onReadable(run);
+    this.#onReady = run;
+    this.stream.onReadable(this.#ready);
   }
+
+  readonly #ready = (): boolean => {
+    return this.#onReady() === true && this.#reader.streams!.takeHandled();
+  };
 
   recvNow(into: Packets): number | undefined {
     return this.channel.recvNow(into);

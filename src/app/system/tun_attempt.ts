@@ -213,7 +213,8 @@ export class TunAttempt {
       isNewest: () => this.#newest === link,
       isSuspect: () => peer.isSuspect?.() === true,
     };
-    running.spawn((s) => this.#next.watch(tasks, watched, s));
+    // Another command or a socket's other end may be another server, which knows no session.
+    if (!("dialer" in this.#o.server)) running.spawn((s) => this.#next.watch(tasks, watched, s));
     running.spawn((s) => this.#replaceOlder(link, s));
   }
 

@@ -61,6 +61,8 @@ interface Ended {
   readonly wasUp: boolean;
   /** The next attempt need not wait. */
   readonly atOnce: boolean;
+  /** The server does not know the session any more that there was: the next attempt begins another. */
+  readonly isForgotten?: boolean;
 }
 
 class TunClient {
@@ -97,7 +99,7 @@ class TunClient {
       }
       const isMoved = error instanceof PathChanged;
       if (ended.wasUp) failures = 1;
-      else if (!isMoved) failures++;
+      else if (!isMoved && ended.isForgotten !== true) failures++;
       if (failures > this.#o.retries) throw error;
       if (isMoved) {
         this.#backoff.restart();
@@ -121,6 +123,7 @@ class TunClient {
 
   async #attempt(): Promise<Ended> {
     const attempt = new TunAttempt(this.#o);
+    const hadSession = this.#o.streams?.hasSession === true;
     try {
       await attempt.run();
       const words = `Lost the connection with ${serverName(this.#o.server)}: the server closed it`;
@@ -131,7 +134,8 @@ class TunClient {
       this.#o.streams?.attemptFailed(error);
       const isUnknown = error instanceof PeerClosed && error.code === CloseCode.unknownSession;
       const atOnce = isUnknown || attempt.isUnanswered() || this.#isAwaited(attempt);
-      return { error, wasUp: attempt.ms !== null, atOnce };
+      const isForgotten = isUnknown && hadSession;
+      return { error, wasUp: attempt.ms !== null, atOnce, isForgotten };
     } finally {
       if (attempt.ms !== null) {
         this.#backoff.sessionEnded(attempt.ms);

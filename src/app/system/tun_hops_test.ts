@@ -224,3 +224,28 @@ Deno.test("a device's client that ends has its session ended at the server", asy
   assert.equal(world.sessions.describe().length, 0);
   assert.deepEqual(world.taken, ["", "ended"]);
 });
+
+Deno.test("a server that has lost the session is no failed attempt", async () => {
+  await using world = startWorld({ retries: 2 });
+  await world.clock.advance(3000);
+  const carrier = world.carriers.at(-1)!;
+  world.mayDial = () => false;
+  carrier.reset(); // it hears nothing of the server's end
+  await world.server.stop();
+  world.startServer();
+  world.mayDial = () => true;
+  await world.clock.advance(5000);
+  await sendAll(world, 5);
+  assert.deepEqual(marks(world.devices.server.written), upTo(5));
+});
+
+Deno.test("behind a command or a socket nobody is dialled beside the connection that there is", async () => {
+  await using world = startWorld({ isDirect: true });
+  await world.clock.advance(3000);
+  world.net.cable("192.0.2.2").pull();
+  await sendAll(world, 10, { ms: 1000 });
+  world.net.cable("192.0.2.2").plug();
+  await world.clock.advance(1000);
+  assert.equal(world.carriers.length, 1);
+  assert.deepEqual(marks(world.devices.server.written), upTo(10));
+});
