@@ -154,7 +154,7 @@ class MeetingDial<T> {
           });
           this.#race.take(new RelayedConnection(meeting.stream, server.name, via));
           await this.#race.idle;
-          if (!this.#race.hasWinner) tasks.fail(this.#race.failure);
+          if (!this.#race.hasWinner) tasks.fail(this.#unproved());
           return;
       }
     }
@@ -182,7 +182,7 @@ class MeetingDial<T> {
   ): Promise<TtunError> {
     const { via } = this.#o;
     if (this.#race.isRunning) await this.#race.idle;
-    if (this.#race.failure?.kind === "auth") return this.#race.failure;
+    if (this.#race.failure !== null) return this.#unproved();
     const why = keepsPort && peer.keepsPort
       ? "nothing gets through between the two, as where a firewall lets no connection out"
       : !keepsPort && !peer.keepsPort
@@ -192,6 +192,17 @@ class MeetingDial<T> {
       ? `${via.name} relays for as many as it may; try again later`
       : `a relay would help (--permit-relay at ${via.name}), or a port that one end's NAT forwards`;
     return new UnreachableError("host", `Cannot connect to the other end: ${why}; ${relay}`);
+  }
+
+  /** There was a connection, and nobody at its other end has proved the key. */
+  #unproved(): TtunError {
+    const failure = this.#race.failure!;
+    if (failure.kind !== "timeout") return failure;
+    return new TtunError(
+      "auth",
+      "Cannot authenticate with the other end: it is there, but has another ticket, code or key",
+      { cause: failure },
+    );
   }
 
   #tooLate(): TtunError {

@@ -35,7 +35,8 @@ export async function runTransferClient<T>(
 ): Promise<T> {
   const { role, transfer, signal, peer } = o;
   using stack = new DisposableStack();
-  const client = openLinkClient({ ...o, endsWithSession: true }, stack);
+  // The other end may come later than this one.
+  const client = openLinkClient({ ...o, endsWithSession: true, openWaitMs: Infinity }, stack);
   return await scope(signal, async (tasks) => {
     let isDone = false;
     tasks.spawn(async (signal) => {
@@ -64,10 +65,18 @@ async function open(outbound: Opener, signal: AbortSignal): Promise<Stream> {
   try {
     return await outbound.openService(SERVICE, { signal });
   } catch (error) {
-    if (!(error instanceof ConnectError) || error.failure === "tunnel") throw error;
+    if (!(error instanceof ConnectError)) throw error;
+    if (error.failure === "tunnel") await ended(signal);
     const words = "Cannot transfer files: the other end is neither ttun send nor ttun receive";
     throw new TtunError("unreachable", words);
   }
+}
+
+/** Waits for what has ended the session: the client's task tells it. @throws the signal's reason */
+async function ended(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  using _registration = onAbort(signal, reject);
+  return await promise;
 }
 
 /** A transfer that is under way. */

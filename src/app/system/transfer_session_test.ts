@@ -134,3 +134,11 @@ Deno.test("an end that serves no transfers is told from one that is not there", 
   await clock.advance(1000);
   await server;
 });
+
+Deno.test("an end that cannot connect tells why", async () => {
+  const world = new World();
+  const { clock, net } = world.link;
+  net.cable("192.0.2.2").pull();
+  const failed = await clock.until(world.dial("sends"));
+  assert(failed instanceof TtunError && failed.kind === "timeout", String(failed));
+});
