@@ -17,7 +17,7 @@ test("peer --via: an end that is killed keeps no other out; a relay that is kill
   await server.waitFor(/ listening /, MS);
   const env = { ...NO_KEY, TTUN_VIA: `ttun://${encodeURIComponent(KEY)}@${at}` };
   await using first = startPipe(lab.hosts[0], ENDLESS, ["listen", "-v"], env);
-  const [, ticket = ""] = await first.waitFor(/ttun peer connect (peer:[\w-]+)$/m, MS);
+  const [, ticket = ""] = await first.waitFor(/ttun peer connect (peer:[\w-]+) --via /, MS);
   const connect = () =>
     startPipe(lab.hosts[1], ENDLESS, ["connect", "-v"], { ...env, TTUN_TICKET: ticket });
   {

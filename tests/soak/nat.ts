@@ -89,7 +89,7 @@ async function byServer(lab: ViaLab, pair: Pair): Promise<Run> {
     return startPipe(lab.hosts[i], NOTHING, args, { ...NO_KEY, TTUN_VIA: via, ...env });
   };
   await using first = start(0, ["listen", "-v"]);
-  const [, ticket = ""] = await first.waitFor(/ttun peer connect (peer:[\w-]+)$/m, MS);
+  const [, ticket = ""] = await first.waitFor(/ttun peer connect (peer:[\w-]+) --via /, MS);
   await using second = start(1, ["connect", "-v"], { TTUN_TICKET: ticket });
   return await runOf(first, second);
 }
