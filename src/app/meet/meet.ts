@@ -44,7 +44,12 @@ export interface NoRelay {
   readonly reason: RefusedReason | null;
 }
 
-export type MeetingNews = Signal | Gone | Relayed | NoRelay;
+/** The server has ended the stream: nobody has come, or the two could not connect in time. */
+export interface Late {
+  readonly kind: "late";
+}
+
+export type MeetingNews = Signal | Gone | Relayed | NoRelay | Late;
 
 /** Goes to a meeting. @throws {TtunError} busy, protocol, lost; {ConnectError} */
 export async function joinMeeting(
@@ -115,7 +120,7 @@ export class MeetingStream implements AsyncDisposable {
     await write(this.stream, packMessage({ kind: "relay" }));
   }
 
-  /** Waits for what the server says next. @throws {TtunError} lost, busy, timeout, protocol */
+  /** Waits for what the server says next. @throws {TtunError} lost, busy, protocol */
   async news(): Promise<MeetingNews> {
     const message = await readMessage(this.stream, readServerMessage);
     if (message === null) throw ended();
@@ -128,6 +133,7 @@ export class MeetingStream implements AsyncDisposable {
       case "refused": {
         const { reason } = message;
         if (reason === "alone") return { kind: "gone" };
+        if (reason === "late") return { kind: "late" };
         if (reason === "relayOff" || reason === "relaysFull") return { kind: "noRelay", reason };
         throw refused(reason);
       }
@@ -146,8 +152,6 @@ function refused(reason: RefusedReason | null): TtunError {
   switch (reason) {
     case "taken":
       return new TtunError("busy", `${begin}another program is there in its place already`);
-    case "late":
-      return new TtunError("timeout", `${begin}nobody has come, or they could not connect in time`);
     case "replaced":
       return new TtunError("lost", `${begin}this end came again by another connection`);
     default:

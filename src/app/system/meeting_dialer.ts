@@ -144,6 +144,8 @@ class MeetingDial<T> {
           await this.#punch(news, signal);
           await meeting.askRelay();
           break;
+        case "late":
+          return tasks.fail(this.#tooLate());
         case "noRelay":
           return tasks.fail(await this.#failure(news, last!, own));
         case "relayed":

@@ -110,8 +110,8 @@ class MeetingListener implements Listener {
   }
 
   /**
-   * Stays at the meeting until a pair is relayed: then its stream is that pair's. `known`: what an
-   * earlier stay has returned, over the same connection.
+   * Stays at the meeting until a pair is relayed, and its stream is that pair's, or for an hour in
+   * which nobody comes. `known`: what an earlier stay has returned, over the same connection.
    */
   async #meet(via: ViaSession, tasks: Scope, known: EndAddress | null): Promise<EndAddress> {
     const { clock, log, onMeeting, via: { name } } = this.#o;
@@ -139,6 +139,8 @@ class MeetingListener implements Listener {
           owned.move();
           log.warn("no direct connection: it goes through the relay of the server", { via: name });
           this.#take(new RelayedConnection(meeting.stream, name, null));
+          return own;
+        case "late": // nobody has come for an hour
           return own;
         case "gone":
         case "noRelay":

@@ -97,6 +97,14 @@ Deno.test("a server that restarts has the end that listens again, at the same me
   assert.match(world.lines().join("\n"), /warn .*"retry_in_seconds":/);
 });
 
+Deno.test("an end that listens is there for hours, without a word", async () => {
+  await using world = new MeetingWorld();
+  void world.listen({ id: ID });
+  await world.clock.advance(3 * 3_600_000 + 1000);
+  await world.exchange(world.connect(world.dialer(ID)).outbound);
+  assert(!world.lines().some((line) => line.startsWith("warn")), world.lines().join("\n"));
+});
+
 Deno.test("a server that cannot be reached at the beginning is the end", async () => {
   await using world = new MeetingWorld();
   world.stopVia();
