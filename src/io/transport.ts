@@ -18,6 +18,8 @@ export interface DialerTools extends TransportTools {
 
 export interface LayerTools {
   readonly clock: Clock;
+  /** Listeners live under it. */
+  readonly signal: AbortSignal;
   readonly log: Logger;
   /** Closes what the layer needs, such as libraries, behind all connections. */
   readonly opened: AsyncDisposableStack;

@@ -9,11 +9,21 @@ export interface Certificate extends Disposable {
 
 /** Makes a self-signed certificate for these names, such as `DNS:a.test` and `IP:127.0.0.1`. */
 export function selfSigned(...names: string[]): Certificate {
+  return makeCertificate(names, []);
+}
+
+/** Makes one that is no authority, which rustls wants of a server's. */
+export function selfSignedLeaf(...names: string[]): Certificate {
+  return makeCertificate(names, ["-addext", "basicConstraints=critical,CA:FALSE"]);
+}
+
+function makeCertificate(names: string[], more: string[]): Certificate {
   const folder = Deno.makeTempDirSync();
   const at = { cert: `${folder}/cert.pem`, key: `${folder}/key.pem` };
   openssl([
     ...["req", "-x509", "-newkey", "ed25519", "-nodes", "-days", DAYS, "-subj", "/CN=ttun test"],
     ...["-keyout", at.key, "-out", at.cert, "-addext", `subjectAltName=${names.join(",")}`],
+    ...more,
   ]);
   return { ...at, [Symbol.dispose]: () => Deno.removeSync(folder, { recursive: true }) };
 }

@@ -65,7 +65,7 @@ export function openListener(endpoint: Endpoint, o: OpenOptions): Listener {
 export function dialerFor(
   endpoint: Endpoint,
   net: Dialer,
-  o: Pick<OpenOptions, "platform" | "log" | "opened">,
+  o: Pick<OpenOptions, "platform" | "log" | "opened" | "signal">,
 ): Dialer {
   const address = addressOf(endpoint);
   const { layer } = transportOf(endpoint);
@@ -80,9 +80,12 @@ export function listenerName(endpoint: Endpoint, { addr }: Listener): string {
 }
 
 function layerTools(
-  { platform: { clock }, log, opened }: Pick<OpenOptions, "platform" | "log" | "opened">,
+  { platform: { clock }, log, opened, signal }: Pick<
+    OpenOptions,
+    "platform" | "log" | "opened" | "signal"
+  >,
 ): LayerTools {
-  return { clock, log, opened };
+  return { clock, log, opened, signal };
 }
 
 /** Code of tickets, which takes more than a transport's own tools, once it is loaded. */

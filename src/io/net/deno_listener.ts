@@ -4,37 +4,47 @@ import type { Listener } from "../../contract/dial.ts";
 import type { OnReady } from "../../contract/stream.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { denoNetError } from "./deno_net_error.ts";
-import { DenoStream, inZone } from "./deno_stream.ts";
+import { type DenoConn, DenoStream, inZone } from "./deno_stream.ts";
 import { systemError } from "../deno_errors.ts";
 import { Lifetime, Waiter } from "./lifetime.ts";
 import { listenerClosed } from "./net_errors.ts";
 
-type Accepted = { conn: Deno.TcpConn } | { error: unknown };
+type DenoAcceptor = Deno.TcpListener | Deno.TlsListener;
+
+type Accepted = { conn: DenoConn } | { error: unknown };
+
+/** Connections that an eager listener keeps for `acceptNow`. */
+const MOST_WAITING = 128;
 
 /** Accepts on one listener, or on one for each address family. */
 export class DenoListener implements Listener {
   readonly addr: Addr;
-  readonly #listeners: readonly Deno.TcpListener[];
+  readonly #listeners: readonly DenoAcceptor[];
   readonly #libc: Libc | null;
   readonly #zone: string | null;
   readonly #life: Lifetime;
   readonly #acceptor = new Waiter();
   /** Listeners with an accept under way: Deno allows one at a time, and cannot cancel it. */
-  readonly #busy = new Set<Deno.TcpListener>();
+  readonly #busy = new Set<DenoAcceptor>();
   readonly #accepted: Accepted[] = [];
+  readonly #isEager: boolean;
 
+  /** `isEager`: accepts before anybody asks, as clients of TLS wait for their handshake. */
   constructor(
-    listeners: readonly Deno.TcpListener[],
+    listeners: readonly DenoAcceptor[],
     libc: Libc | null,
     signal: AbortSignal,
     zone: string | null,
+    isEager = false,
   ) {
     this.#listeners = listeners;
     this.#zone = zone;
     this.#libc = libc;
     const { hostname, port } = listeners.at(-1)!.addr; // "::" if there are both families
     this.addr = { host: inZone(hostname, zone), port };
+    this.#isEager = isEager;
     this.#life = new Lifetime(signal, () => this.#close());
+    if (isEager && !signal.aborted) this.#acceptOnAll();
   }
 
   acceptNow(o: { signal: AbortSignal }): Connection | null {
@@ -55,20 +65,28 @@ export class DenoListener implements Listener {
     this.#life.check();
     this.#acceptor.set(run);
     if (this.#accepted.length > 0) return this.#acceptor.wakeSoon();
-    for (const listener of this.#listeners) {
-      if (this.#busy.has(listener)) continue;
-      this.#busy.add(listener);
-      listener.accept().then(
-        (conn) => this.#keep(listener, { conn }),
-        (error) => this.#keep(listener, { error }),
-      );
-    }
+    this.#acceptOnAll();
   }
 
-  #keep(listener: Deno.TcpListener, accepted: Accepted): void {
+  #acceptOnAll(): void {
+    for (const listener of this.#listeners) this.#acceptOn(listener);
+  }
+
+  #acceptOn(listener: DenoAcceptor): void {
+    if (this.#busy.has(listener)) return;
+    this.#busy.add(listener);
+    listener.accept().then(
+      (conn) => this.#keep(listener, { conn }),
+      (error) => this.#keep(listener, { error }),
+    );
+  }
+
+  #keep(listener: DenoAcceptor, accepted: Accepted): void {
     this.#busy.delete(listener);
     if (!this.#life.isOver) {
       this.#accepted.push(accepted);
+      const mayGoOn = "conn" in accepted && this.#accepted.length < MOST_WAITING;
+      if (this.#isEager && mayGoOn) this.#acceptOn(listener);
       this.#acceptor.wake();
     } else if ("conn" in accepted) accepted.conn.close();
   }

@@ -13,10 +13,10 @@ import { DialDeadline } from "./dial_deadline.ts";
  * returns their names.
  */
 export class DenoNet implements Dialer {
-  readonly #libc: Libc | null;
+  readonly libc: Libc | null;
 
   constructor(libc: Libc | null) {
-    this.#libc = libc;
+    this.libc = libc;
   }
 
   start(to: Addr, o: DialOptions, events: DialEvents): void {
@@ -33,7 +33,7 @@ export class DenoNet implements Dialer {
     using patience = new DialDeadline(to, o);
     try {
       const conn = await Deno.connect({ hostname: host, port, signal: patience.signal });
-      return new DenoStream(conn, this.#libc, o.signal, zoneOf(host));
+      return new DenoStream(conn, this.libc, o.signal, zoneOf(host));
     } catch (thrown) {
       patience.check();
       o.signal.throwIfAborted();
@@ -47,7 +47,7 @@ export class DenoNet implements Dialer {
     o.signal.throwIfAborted();
     const { host, port } = requireHostPort(at);
     try {
-      return new DenoListener(listenOn(host, port), this.#libc, o.signal, zoneOf(host));
+      return new DenoListener(listenOn(host, port), this.libc, o.signal, zoneOf(host));
     } catch (thrown) {
       throw denoNetError(thrown, "listen", at);
     }

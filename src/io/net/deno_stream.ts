@@ -19,6 +19,9 @@ import { WriteBehind } from "./write_behind.ts";
 /** Longest time in milliseconds that a close waits for earlier writes. */
 const LINGER_MS = 5000;
 
+/** A TLS connection of Deno's has no options of TCP. */
+export type DenoConn = Deno.TcpConn | Deno.TlsConn;
+
 /**
  * Deno has no readiness events: a read begins before a caller has a buffer for it, and a write ends
  * after the caller's.
@@ -26,7 +29,7 @@ const LINGER_MS = 5000;
 export class DenoStream implements Connection {
   readonly local: Addr;
   readonly remote: Addr;
-  readonly #conn: Deno.TcpConn;
+  readonly #conn: DenoConn;
   readonly #libc: Libc | null;
   readonly #life: Lifetime;
   readonly #reader = new Waiter();
@@ -40,13 +43,13 @@ export class DenoStream implements Connection {
 
   /** `zone` is that of link-local addresses, if known. */
   constructor(
-    conn: Deno.TcpConn,
+    conn: DenoConn,
     libc: Libc | null,
     signal: AbortSignal,
     zone: string | null,
   ) {
     this.#conn = conn;
-    conn.setNoDelay();
+    if ("setNoDelay" in conn) conn.setNoDelay();
     this.#libc = libc;
     this.local = unmapped(conn.localAddr, zone);
     this.remote = unmapped(conn.remoteAddr, zone);
@@ -161,8 +164,10 @@ export class DenoStream implements Connection {
     this.#life.check();
     const fd = this.#descriptor();
     if (fd !== null) return setSocketOptions(this.#libc!, fd, options);
-    if (options.noDelay !== undefined) this.#conn.setNoDelay(options.noDelay);
-    if (options.keepAliveSeconds !== undefined) this.#conn.setKeepAlive(true);
+    if ("setNoDelay" in this.#conn) {
+      if (options.noDelay !== undefined) this.#conn.setNoDelay(options.noDelay);
+      if (options.keepAliveSeconds !== undefined) this.#conn.setKeepAlive(true);
+    }
     return Object.entries(DESCRIPTOR_ONLY)
       .filter(([, option]) => options[option] !== undefined)
       .map(([name]) => name);

@@ -7,7 +7,10 @@ import { withoutZone } from "../../base/zone.ts";
 const HIGHEST = 65_536;
 
 /** Tries every descriptor (0.1 µs each) for the connection's two addresses: call it once. */
-export function findSocket(libc: Libc, conn: Deno.TcpConn): number | null {
+export function findSocket(
+  libc: Libc,
+  conn: Pick<Deno.TcpConn, "localAddr" | "remoteAddr">,
+): number | null {
   const local = text({ host: conn.localAddr.hostname, port: conn.localAddr.port });
   const remote = text({ host: conn.remoteAddr.hostname, port: conn.remoteAddr.port });
   for (let fd = 0; fd < HIGHEST; fd++) {

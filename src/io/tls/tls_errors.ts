@@ -8,18 +8,19 @@ const NOT_TLS = /wrong version number|packet length too long|unexpected message|
 export function tlsError(thrown: unknown, peer: string): unknown {
   if (!(thrown instanceof TlsFailure)) return thrown;
   const { certificate, why } = thrown;
-  if (certificate !== null) {
-    const words =
-      `Cannot trust the certificate of ${peer}: ${certificate}; give its authority by ` +
-      "?ca=FILE, its name by ?name=NAME, or its SHA-256 by ?pin=HEX";
-    return new TtunError("auth", words, { cause: thrown });
-  }
+  if (certificate !== null) return untrusted(peer, certificate, thrown);
   if (NOT_TLS.test(why)) {
     return new TtunError("protocol", `Cannot use TLS with ${peer}: it speaks something else`, {
       cause: thrown,
     });
   }
   return new TtunError("protocol", `Cannot use TLS with ${peer}: ${why}`, { cause: thrown });
+}
+
+export function untrusted(peer: string, why: string, cause: unknown): TtunError {
+  const words = `Cannot trust the certificate of ${peer}: ${why}; give its authority by ` +
+    "?ca=FILE, its name by ?name=NAME, or its SHA-256 by ?pin=HEX";
+  return new TtunError("auth", words, { cause });
 }
 
 export function wrongPin(peer: string): TtunError {
