@@ -45,9 +45,13 @@ function expected(pair: Pair, isVia: boolean): Expected {
   return pair.every((kind) => kind === "reset") ? "chance" : "direct";
 }
 
-/** Milliseconds from the first SYN to the connection; null = there was none. */
 interface Run {
+  /** Milliseconds from the later end's beginning until both were connected; null = they were not. */
   readonly ms: number | null;
+  /** Milliseconds that the second program took to begin; null = it did not. */
+  readonly startMs: number | null;
+  /** Attempts of the end that made more, or tries of a meeting; 0 = no direct connection. */
+  readonly tries: number;
   readonly isRelayed: boolean;
   readonly output: string;
 }
@@ -57,15 +61,34 @@ function timeOf({ output }: Process, pattern: RegExp): number | null {
   return line === undefined ? null : Date.parse(line.slice(0, line.indexOf(" ")));
 }
 
-async function runOf(first: Process, second: Process): Promise<Run> {
-  for (const end of [first, second]) {
+function triesIn(output: string): number {
+  const all = output.matchAll(/there is a (?:direct )?connection .*?(?:attempts|tries)=(\d+)/g);
+  return [...all].reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+/** `startedAt`: when the second end's program was started. */
+async function runOf(first: Process, second: Process, startedAt: number): Promise<Run> {
+  const ends = [first, second];
+  for (const end of ends) {
     await end.status;
     await end.closed;
   }
-  const [from, to] = [/ connecting /, /Connected to peer!/].map((one) => timeOf(second, one));
-  const output = `${first.output}\n--\n${second.output}`;
-  const ms = from == null || to == null ? null : to - from;
-  return { ms, isRelayed: /through the relay/.test(second.output), output };
+  const { output } = second;
+  const latest = (pattern: RegExp, ...of: Process[]) => {
+    const times = of.map((end) => timeOf(end, pattern));
+    return times.some((time) => time === null) ? null : Math.max(...times as number[]);
+  };
+  const isMeeting = / connecting {2}ticket=/.test(output);
+  const from = latest(/ info +connecting /, ...(isMeeting ? [second] : ends));
+  const to = latest(/Connected to peer!/, ...ends);
+  const counted = ends.map((end) => triesIn(end.output));
+  return {
+    ms: from === null || to === null ? null : to - from,
+    startMs: from === null ? null : from - startedAt,
+    tries: Math.max(...counted),
+    isRelayed: /through the relay/.test(output),
+    output: `${first.output}\n--\n${output}`,
+  };
 }
 
 /** Both addresses are known, and the ports, which differ from run to run: hosts keep old ones. */
@@ -73,13 +96,19 @@ async function withAddresses(lab: ViaLab, pair: Pair, number: number): Promise<R
   const addresses = has(pair, "ipv6-firewall") ? ENDS_V6 : ENDS;
   const port = `${PORT + number}`;
   const start = (i: 0 | 1) =>
-    startPipe(lab.hosts[i], NOTHING, [
-      ...["-v", "-myip", addresses[i], "-peerip", addresses[1 - i]!],
-      ...["-lport", port, "-rport", port, "--deadline", DEADLINE],
-    ]);
+    startPipe(
+      lab.hosts[i],
+      NOTHING,
+      [
+        ...["-v", "-myip", addresses[i], "-peerip", addresses[1 - i]!, "--wire", "v2"],
+        ...["-lport", port, "-rport", port, "--deadline", DEADLINE],
+      ],
+      { ...NO_KEY, TTUN_KEY: KEY },
+    );
   await using first = start(0);
+  const startedAt = Date.now();
   await using second = start(1);
-  return await runOf(first, second);
+  return await runOf(first, second, startedAt);
 }
 
 async function byServer(lab: ViaLab, pair: Pair): Promise<Run> {
@@ -90,29 +119,49 @@ async function byServer(lab: ViaLab, pair: Pair): Promise<Run> {
   };
   await using first = start(0, ["listen", "-v"]);
   const [, ticket = ""] = await first.waitFor(/ttun peer connect (peer:[\w-]+) --via /, MS);
+  const startedAt = Date.now();
   await using second = start(1, ["connect", "-v"], { TTUN_TICKET: ticket });
-  return await runOf(first, second);
+  return await runOf(first, second, startedAt);
 }
 
 /** Tells in words how a pair's runs have ended, and whether that is as it should be. */
 function judge(runs: readonly Run[], wanted: Expected, isVia: boolean) {
-  const direct = runs.filter(({ ms, isRelayed }) => ms !== null && !isRelayed).map(({ ms }) => ms!);
-  const relayed = runs.filter(({ ms, isRelayed }) => ms !== null && isRelayed).length;
-  const sorted = [...direct].sort((a, b) => a - b);
-  const times = sorted.length === 0
-    ? ""
-    : `, ${sorted[sorted.length >> 1]} ms (${sorted[0]}-${sorted.at(-1)})`;
-  const relays = relayed === 0 ? "" : `${direct.length === 0 ? "" : "; "}${relayed} relayed`;
-  const words = direct.length + relayed === 0
-    ? "no way"
-    : `${direct.length === 0 ? "" : `${direct.length} of ${runs.length}${times}`}${relays}`;
+  const connected = runs.filter(({ ms }) => ms !== null);
+  const [relayed, direct] = [true, false].map((is) =>
+    connected.filter(({ isRelayed }) => isRelayed === is)
+  ) as [Run[], Run[]];
+  const parts = [
+    direct.length > 0 &&
+    `${direct.length} of ${runs.length}: ${triesOf(direct)}, ${timesOf(direct)}`,
+    relayed.length > 0 && `${relayed.length} of ${runs.length} relayed: ${timesOf(relayed)}`,
+  ];
+  const words = parts.filter((part) => part !== false).join("; ") || "no way";
   const isRight = wanted === "direct"
     ? direct.length === runs.length
     : wanted === "chance"
-    ? !isVia || direct.length + relayed === runs.length
-    : direct.length === 0 && relayed === (isVia ? runs.length : 0);
+    ? !isVia || connected.length === runs.length
+    : direct.length === 0 && relayed.length === (isVia ? runs.length : 0);
   return { words, isRight };
 }
+
+function median(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
+}
+
+function triesOf(runs: readonly Run[]): string {
+  const tries = runs.map((run) => run.tries);
+  const [usual, most] = [median(tries), Math.max(...tries)];
+  const words = `${usual} ${usual === 1 ? "try" : "tries"}`;
+  return usual === most ? words : `${words} (at most ${most})`;
+}
+
+function timesOf(runs: readonly Run[]): string {
+  const times = runs.map(({ ms }) => ms!);
+  return `${median(times)} ms (at most ${Math.max(...times)})`;
+}
+
+/** Milliseconds from the start of a program to its first words about connecting. */
+const starts: number[] = [];
 
 async function pairRow(pair: Pair, most: number): Promise<boolean> {
   await using lab = await viaLab(...pair as [NatKind, NatKind]);
@@ -132,6 +181,7 @@ async function pairRow(pair: Pair, most: number): Promise<boolean> {
     for (let i = 0; i < count; i++) {
       runs.push(await (isVia ? byServer(lab, pair) : withAddresses(lab, pair, i)));
     }
+    for (const { startMs } of runs) if (startMs !== null) starts.push(startMs);
     const { words, isRight } = judge(runs, wanted, isVia);
     cells.push(isRight ? words : `**${words}**`);
     if (isRight) continue;
@@ -150,4 +200,5 @@ for (const pair of pairs) {
   if (!new RegExp(pattern).test(pair.join(" "))) continue;
   if (!await pairRow(pair, Number(runs))) isRight = false;
 }
+if (starts.length > 0) console.log(`\nBefore that a program takes ${median(starts)} ms to start.`);
 Deno.exit(isRight ? 0 : 1);

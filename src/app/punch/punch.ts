@@ -72,6 +72,7 @@ class Punching {
           startClose(stream!);
           break;
         case "won":
+          this.#o.log.debug("there is a connection", { attempts: this.#machine.attempts });
           this.#end(() => this.#settle.resolve(stream!));
           break;
         case "failed": {

@@ -170,8 +170,9 @@ class MeetingDial<T> {
       candidates: peerCandidates(this.#o, peer),
       take: (stream) => this.#race.take(stream),
     });
+    const words = this.#race.hasWinner ? "there is a direct connection" : "no direct connection";
+    log.debug(words, { ...facts });
     signal.throwIfAborted();
-    log.debug("no direct connection", { ...facts });
     if (this.#race.isRunning) {
       await Promise.race([this.#race.idle, sleep(clock, HANDSHAKE_MS, signal)]);
     }

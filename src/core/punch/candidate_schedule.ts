@@ -20,6 +20,8 @@ export type CandidateStep =
 
 /** How the connects of all candidates have ended. */
 export interface CandidateFacts {
+  /** How many have begun, with all candidates each. */
+  readonly tries: number;
   readonly refused: number;
   /** Nothing came back. */
   readonly unanswered: number;
@@ -67,7 +69,8 @@ export class CandidateSchedule {
   }
 
   get facts(): CandidateFacts {
-    return { refused: this.#refused, unanswered: this.#unanswered, unsent: this.#unsent };
+    const tries = Math.min(this.#tries, TRIES);
+    return { tries, refused: this.#refused, unanswered: this.#unanswered, unsent: this.#unsent };
   }
 
   /** Time at which `tick` is to be called; Infinity = it is over. */
@@ -90,7 +93,7 @@ export class CandidateSchedule {
   }
 
   /** The connect under way has ended without a connection, and was not given up. */
-  failed(index: number, how: keyof CandidateFacts, now: number): void {
+  failed(index: number, how: "refused" | "unanswered" | "unsent", now: number): void {
     const candidate = this.#candidates[index]!;
     candidate.isRunning = false;
     if (how === "refused") this.#refused++;

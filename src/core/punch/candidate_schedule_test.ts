@@ -18,7 +18,7 @@ Deno.test("all candidates are tried at the same moments, a fixed time apart", ()
   }
   assert.deepEqual(words(schedule, schedule.dueAt), ["over"]);
   assert.equal(schedule.dueAt, Infinity);
-  assert.deepEqual(schedule.facts, { refused: 0, unanswered: 2 * TRIES, unsent: 0 });
+  assert.deepEqual(schedule.facts, { tries: TRIES, refused: 0, unanswered: 2 * TRIES, unsent: 0 });
 });
 
 Deno.test("a refused connect is made anew a few times in a try; one that cannot be sent is not", () => {

@@ -51,6 +51,7 @@ export class Punch {
   #refused = 0;
   #unanswered = 0;
   #unsent = 0;
+  #attempts = 0;
   readonly #otherPorts = new Set<number>();
   #isOver = false;
 
@@ -60,7 +61,12 @@ export class Punch {
 
   begin(now: number): PunchStep[] {
     this.#deadline = now + this.#o.deadlineMs;
-    return [{ kind: "connect" }];
+    return this.#connect();
+  }
+
+  /** How many connects there have been, with one under way. */
+  get attempts(): number {
+    return this.#attempts;
   }
 
   /** Time at which `tick` is to be called; Infinity = only after something has happened. */
@@ -78,7 +84,7 @@ export class Punch {
     }
     if (now < this.#nextAt) return [];
     this.#nextAt = Infinity;
-    return [{ kind: "connect" }];
+    return this.#connect();
   }
 
   /** The connect under way has ended without a connection. */
@@ -105,6 +111,11 @@ export class Punch {
     if (from.host === peer.host && from.port === peer.port) return this.#win();
     if (from.host === peer.host && this.#otherPorts.size < 16) this.#otherPorts.add(from.port);
     return [{ kind: "drop" }];
+  }
+
+  #connect(): PunchStep[] {
+    this.#attempts++;
+    return [{ kind: "connect" }];
   }
 
   #win(): PunchStep[] {

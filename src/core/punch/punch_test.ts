@@ -27,6 +27,7 @@ Deno.test("a refused connect is repeated soon, an unanswered one at once, and la
   }
   punch.connectFailed("refused", now);
   assert.equal(punch.dueAt, now + 600);
+  assert.equal(punch.attempts, 22);
 });
 
 Deno.test("the first connection counts, of either kind, and only the peer's", () => {
