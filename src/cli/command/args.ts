@@ -59,6 +59,8 @@ export function readArgs(
 ): ReadArgs {
   const given: Record<string, unknown> = {};
   const secrets: SecretSpot[] = [];
+  /** The option just before, if it is one of these that take no value. */
+  let before: Option | null = null;
   for (let at = 0; at < args.length; at++) {
     const arg = args[at]!;
     if (arg === "--") {
@@ -72,6 +74,7 @@ export function readArgs(
     }
     const flag = readFlag(arg);
     if (flag === null) {
+      if (before !== null) throw takesNoValue(before);
       const [key, option] = findPositional(table) ?? [];
       if (key === undefined || at > 0 && option!.kind !== "list") throw misplaced(table, at);
       if (option!.isSecret?.(arg) === true) secrets.push({ index: at, start: secretStart(arg) });
@@ -84,6 +87,7 @@ export function readArgs(
       throw new TtunError("usage", `Cannot use ${flag.spelled}: ${refusals[flag.name]}`);
     }
     const [key, option] = findOption(table, flag);
+    before = option.kind === "boolean" && option.takesNone !== undefined ? option : null;
     if (option.positional === true && given[key] !== undefined && option.kind !== "list") {
       refuseTwice(args, option);
     }
@@ -99,12 +103,29 @@ export function readArgs(
     if (option.isSecret?.(text ?? "") === true) {
       secrets.push({ index: at, start: start + secretStart(text!) });
     }
-    const value = readValue(option, flag.spelled, text);
+    const value = before !== null && text !== undefined
+      ? readSwitch(option, flag.spelled, text)
+      : readValue(option, flag.spelled, text);
     if (option.kind === "list") given[key] = [...asList(given[key]), value];
     else given[key] = value;
   }
   refuseConflicts(table, given, (key) => `--${table[key]?.names[0] ?? key}`);
   return { help: false, given, secrets };
+}
+
+/** The value is not repeated: it may be a key. */
+function takesNoValue(option: Option): TtunError {
+  const [name] = option.names.toSorted((a, b) => a.length - b.length);
+  const advice = option.kind === "boolean" ? option.takesNone : undefined;
+  return new TtunError("usage", `Cannot give -${name} a value: ${advice}`);
+}
+
+function readSwitch(option: Option, spelled: string, text: string): unknown {
+  try {
+    return readValue(option, spelled, text);
+  } catch {
+    throw takesNoValue(option);
+  }
 }
 
 /** A URL's scheme stays, so that it is known for one where the rest is hidden. */
@@ -171,6 +192,11 @@ function findOption(table: OptionTable, flag: Flag): [string, Option] {
   const letter = flag.spelled.startsWith("--") ? undefined : entries
     .flatMap(([, option]) => option.kind === "boolean" ? [] : option.names)
     .find((name) => name.length === 1 && flag.name.startsWith(name));
+  const switched = entries.map(([, option]) => option).find((option) =>
+    option.kind === "boolean" && option.takesNone !== undefined && !flag.spelled.startsWith("--") &&
+    option.names.some((name) => name.length === 1 && flag.name.startsWith(name))
+  );
+  if (switched !== undefined) throw takesNoValue(switched);
   const names = entries.flatMap(([, option]) => option.names).concat(HELP_NAMES);
   const meant = nearest(flag.name, names);
   if (meant !== undefined && meant.startsWith(letter ?? "")) {

@@ -68,6 +68,8 @@ interface BooleanOption extends CommonOption {
   readonly kind: "boolean";
   /** An option without a default has three states; undefined = not given. */
   readonly default?: boolean;
+  /** Advice for a user who gives it a value, as another option of that letter takes one. */
+  readonly takesNone?: string;
 }
 
 interface ListOption extends CommonOption {

@@ -89,6 +89,7 @@ export const PEER_OPTIONS = {
     group: "basic",
     kind: "boolean",
     default: false,
+    takesNone: "it is tete's keepalive; the key is given by --key-file, TTUN_KEY or --key",
     help:
       "have TCP notice within a minute that the other end is gone; it takes no value, and is no key",
   },
