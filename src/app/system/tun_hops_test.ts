@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import type { FakeClock } from "../../../tests/fake/clock.ts";
 import { flowPacket, markOf } from "../../../tests/fake/flow.ts";
 import { between, marksAtEnd } from "../../../tests/fake/pool_router.ts";
 import { exchange } from "../../../tests/fake/proxy_programs.ts";
 import { echoAll } from "../../../tests/fake/read_all.ts";
+import { withSlowSending } from "../../../tests/fake/slow_sending.ts";
 import {
   EPOCH,
   type ForwardPrograms,
@@ -249,3 +251,24 @@ Deno.test("behind a command or a socket nobody is dialled beside the connection 
   assert.equal(world.carriers.length, 1);
   assert.deepEqual(marks(world.devices.server.written), upTo(10));
 });
+
+for (const bytesPerMs of [Infinity, 2]) {
+  const path = bytesPerMs === Infinity ? "" : ", also in the middle of a handshake";
+  Deno.test(`a client that ends at any moment of a change of the port leaves nothing behind${path}`, async () => {
+    let minute = minuteOf(EPOCH);
+    while (ports.at(minute + 1).port === ports.at(minute).port) minute++;
+    const change = (minute + 1) * MINUTE_MS - EPOCH;
+    const shape = (stream: Connection, clock: FakeClock) =>
+      bytesPerMs === Infinity ? stream : withSlowSending(stream, clock, bytesPerMs);
+    const carriers: number[] = [];
+    for (let ms = -5500; ms < 1500; ms += 97) {
+      await using world = startWorld({ hop: true, shape }); // its end looks at what is left
+      await world.clock.advance(change + ms);
+      const stopping = world.client.stop();
+      await world.clock.advance(400);
+      await stopping;
+      carriers.push(world.carriers.length);
+    }
+    assert(carriers.at(-1)! > carriers[0]!, `${carriers}`);
+  });
+}
