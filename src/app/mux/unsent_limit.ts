@@ -1,7 +1,12 @@
 import { UNSENT_USUAL } from "../net/socket_options.ts";
 
-/** Milliseconds in which a connection sends what it may keep. */
+/**
+ * Milliseconds in which a connection sends what it may keep: beside packets fewer, since a packet
+ * waits for all of it. Over 100 Mbit/s and 20 ms a ping beside four transfers took 4 ms less by that
+ * (28 in place of 32; over a connection of its own 24), and the transfers had as much.
+ */
 const KEPT_MS = 6;
+const KEPT_BESIDE_PACKETS_MS = 3;
 
 /** Milliseconds after which it is looked at how much was written. */
 const LOOK_MS = 50;
@@ -54,9 +59,11 @@ export class UnsentLimit {
     if (passed < LOOK_MS) return;
     if (this.#isBesidePackets) {
       const waited = Math.max(this.#waitedMs, passed * LEAST_WAIT);
-      if (this.#written >= TELLING_BESIDE_PACKETS) this.#bytes = limitFor(this.#written / waited);
+      if (this.#written >= TELLING_BESIDE_PACKETS) {
+        this.#bytes = limitFor(this.#written / waited * KEPT_BESIDE_PACKETS_MS);
+      }
     } else if (this.#waitedMs * 2 >= passed || this.#written >= TELLING_BYTES) {
-      this.#bytes = limitFor(this.#written / this.#waitedMs);
+      this.#bytes = limitFor(this.#written / this.#waitedMs * KEPT_MS);
     }
     this.#since = now;
     this.#written = 0;
@@ -64,8 +71,6 @@ export class UnsentLimit {
   }
 }
 
-/** `rate` in bytes per millisecond. */
-function limitFor(rate: number): number {
-  const bytes = Math.min(UNSENT_USUAL, Math.max(LEAST, rate * KEPT_MS));
-  return 2 ** Math.floor(Math.log2(bytes));
+function limitFor(bytes: number): number {
+  return 2 ** Math.floor(Math.log2(Math.min(UNSENT_USUAL, Math.max(LEAST, bytes))));
 }

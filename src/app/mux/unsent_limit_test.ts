@@ -19,6 +19,12 @@ Deno.test("unsent limit: a slow connection keeps what it sends in some milliseco
   assert.equal(limit.write, 32 * 1024);
 });
 
+Deno.test("unsent limit: beside packets it keeps half of that", () => {
+  const limit = new UnsentLimit(0, true);
+  busy(limit, 12_500, 0);
+  assert.equal(limit.bytes, 32 * 1024);
+});
+
 Deno.test("unsent limit: a very slow connection keeps a little", () => {
   const limit = new UnsentLimit(0);
   busy(limit, 100, 0);
@@ -49,7 +55,7 @@ Deno.test("unsent limit: little traffic leaves it as it is", () => {
 });
 
 Deno.test("unsent limit: beside packets, streams that windows hold back have a little too", () => {
-  for (const [rate, kb] of [[1000, 16], [2500, 32], [100_000, 256]] as const) {
+  for (const [rate, kb] of [[1000, 16], [5000, 32], [100_000, 256]] as const) {
     const limit = new UnsentLimit(0, true);
     for (let now = 0; now <= 1000; now++) limit.wrote(rate, now, now);
     assert.equal(limit.bytes, kb * 1024, `${rate} bytes/ms`);
