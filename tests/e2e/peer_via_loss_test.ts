@@ -22,8 +22,7 @@ test("peer --via: an end that is killed keeps no other out; a relay that is kill
     startPipe(lab.hosts[1], ENDLESS, ["connect", "-v"], { ...env, TTUN_TICKET: ticket });
   {
     await using killed = connect();
-    await killed.waitFor(/ connecting /, MS);
-    await first.waitFor(/ connecting /, MS);
+    for (const end of [killed, first]) await end.waitFor(/ connecting {2}peer=/, MS);
     killed.signal("SIGKILL");
     await killed.status;
   }
