@@ -94,17 +94,14 @@ class PeerServer {
     const { secrets, clock, log, keepMs, way } = o;
     this.#peer = new OnePeer(clock, "reach" in way ? Infinity : way.waitMs);
     const { signal } = tasks;
-    const asked: Record<string, PromiseWithResolvers<MuxStream>> = {
-      [PIPE]: this.opened,
-      [PIPE_END]: this.ended,
-    };
+    const asked = new Map([[PIPE, this.opened], [PIPE_END, this.ended]]);
     this.server = new MuxServer({
       ...{ clock, log, keepMs, signal },
       secrets: { ...secrets, guard: this.#peer.guard },
       onOpened: (stream, { kind, service = "" }) => {
-        const asking = kind === OpenKind.service ? asked[service] : undefined;
+        const asking = kind === OpenKind.service ? asked.get(service) : undefined;
         if (asking === undefined) return stream.answer(Refusal.notSupported, null);
-        delete asked[service];
+        asked.delete(service);
         this.#isUp = true;
         asking.resolve(stream);
       },
