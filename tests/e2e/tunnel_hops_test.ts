@@ -67,7 +67,7 @@ async function cross(what: string, o: Crossing): Promise<void> {
   const spawn = (command: string, args: string[] = []) => server.spawn(command, args);
   await using capture = await captureHops(RANGE, { spawn, ifname: "veth0" });
   const pings = ["-c", `${PINGS}`, "-i", `${PING_SECONDS}`, "-w", `${SECONDS + 10}`, INNER.server4];
-  await using ping = client.spawn("ping", ["-q", ...pings]);
+  await using pinging = client.spawn("ping", ["-q", ...pings]);
   const download = (url: string) =>
     client.spawn("sh", ["-c", `curl -sS --limit-rate ${BYTES_PER_SECOND} ${url} | sha256sum`]);
   await using first = download(`http://${INNER.server4}:8080/bulk`);
@@ -77,9 +77,9 @@ async function cross(what: string, o: Crossing): Promise<void> {
     await one.status;
     assert.equal(one.stdout, `${hashOfBulk(SIZE)}  -\n`, `${what}: ${one.stderr}`);
   }
-  await ping.status;
-  const said = `${what}: ${ping.stdout}${connected.output}${listening.output}`;
-  const received = Number(/ (\d+) received/.exec(ping.stdout)?.[1]);
+  await pinging.status;
+  const said = `${what}: ${pinging.stdout}${connected.output}${listening.output}`;
+  const received = Number(/ (\d+) received/.exec(pinging.stdout)?.[1]);
   const isSmooth = o.meanwhile === undefined && !STALLED.test(connected.output + listening.output);
   assert.ok(PINGS - received <= (isSmooth ? MOST_LOST : PINGS / 2), said);
   const changes = capture.check(ports, { clock: (ms) => clock.at(ms), atLeast: SIZE / 4 });
