@@ -106,13 +106,7 @@ export class ClientStreams implements BesideStreams, Disposable {
     if (this.#carriers.size === 0) this.#expireLater();
   }
 
-  /** True if this link is the newest that carries streams. */
-  isNewest(link: V2Link): boolean {
-    const { session } = this.#current;
-    return session !== null && session.streams.carriers.at(-1) === this.#carriers.get(link);
-  }
-
-  /** Has the server end the links that are older than this one. */
+  /** Ends the links that are older than this one. */
   endOlder(link: V2Link): void {
     const carrier = this.#carriers.get(link);
     if (carrier !== undefined) this.#current.session?.streams.endOlder(carrier);
