@@ -5,9 +5,14 @@ const TICKS_PER_SECOND = 100;
 
 /** CPU seconds since it was started, in user space and in system calls. */
 export function cpuSeconds(pid: number): number {
-  // The name in brackets may hold anything; behind it, the fields 14 and 15 are utime and stime.
-  const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).replace(/^.*\) /s, "").split(" ");
+  const fields = statFields(pid);
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** The fields of /proc/PID/stat from the third one on. */
+function statFields(pid: number): string[] {
+  // The second one is the name in brackets, which may hold anything.
+  return Deno.readTextFileSync(`/proc/${pid}/stat`).replace(/^.*\) /s, "").split(" ");
 }
 
 /** The clock that counts a process's time on processors: CPUCLOCK_SCHED of posix-timers.h. */
@@ -44,4 +49,27 @@ function memoryMb(pid: number, field: RegExp): number {
 /** How many descriptors it has open. */
 export function descriptorCount(pid: number): number {
   return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
+}
+
+/** CPU seconds of those of its children that have ended, with theirs. */
+export function childrenSeconds(pid: number): number {
+  const fields = statFields(pid);
+  return (Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND;
+}
+
+/** True while a child of it runs. */
+export function hasChildren(pid: number): boolean {
+  return [...Deno.readDirSync("/proc")].some(({ name }) => {
+    try {
+      return /^\d+$/.test(name) && Number(statFields(Number(name))[1]) === pid;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound || /os error 3\b/.test(`${error}`)) return false;
+      throw error;
+    }
+  });
+}
+
+/** Bytes that it has given to write calls, its log's as well. */
+export function writtenBytes(pid: number): number {
+  return Number(/^wchar: (\d+)$/m.exec(Deno.readTextFileSync(`/proc/${pid}/io`))![1]);
 }
