@@ -3,6 +3,7 @@ import { test } from "../check.ts";
 import { buildEmulator, emulatePath } from "../emulated_path.ts";
 import { type Host, type TwoHosts, twoHosts } from "../netns.ts";
 import { TemporaryFiles } from "../temporary_files.ts";
+import { NO_KEY, startPipe } from "./peers.ts";
 import { ENV, proxyCommand, RANGE } from "./proxy_pair.ts";
 import { hasProgram } from "./proxy_targets.ts";
 import { openTunnel, runTtun, SERVER, startServer, startTtun } from "./tunnel.ts";
@@ -131,5 +132,36 @@ test({
     }
     assert.deepEqual(await congestionOf(hosts.server, `dport = :${TARGET_PORT}`), ["reno"]);
     assert.deepEqual(await congestionOf(hosts.client, "sport = :1080"), ["reno"]);
+  },
+});
+
+test({
+  name: "peers over a long path have BBR at both ends, with a key and without",
+  ignore: !hasCc,
+  fn: async () => {
+    await using far = await farHosts();
+    const { hosts: { server, client }, wanted } = far;
+    const files = { input: "/dev/zero", output: "/dev/null" };
+    const addresses = ["198.51.100.1", "198.51.100.2"] as const;
+    for (const env of [NO_KEY, ENV]) {
+      const start = (host: Host, i: 0 | 1) => {
+        const args = ["-v", "-myip", addresses[i], "-peerip", addresses[1 - i]!];
+        return startPipe(host, files, args, env);
+      };
+      await using first = start(server, 0);
+      await using second = start(client, 1);
+      for (const end of [first, second]) await end.waitFor(/Connected to peer!/, 30_000);
+      for (const host of [server, client]) {
+        // Of two connections that were made at once one may be on its way out.
+        const info = "ss -Htin state established 'sport = :54312'";
+        await host.sh(`until [ "$(${info} | grep -c wscale)" = 1 ]; do sleep 0.1; done`);
+        // Where SYNs cross, Linux counts from its SYN-ACK on, so that the path may look short.
+        const looksShort = / minrtt:0(\.\d+)? /.test(await host.sh(info));
+        const expected = looksShort ? "reno" : wanted;
+        assert.deepEqual(await congestionOf(host, "sport = :54312"), [expected]);
+      }
+      for (const end of [first, second]) end.signal("SIGKILL");
+      await Promise.all([first.status, second.status]);
+    }
   },
 });

@@ -3,6 +3,7 @@ import type { Dialer } from "../../contract/dial.ts";
 import type { Resolver } from "../../contract/host.ts";
 import { PeerClosed } from "../../core/link/v2/handshake.ts";
 import { ConnectError } from "../net/connect_error.ts";
+import { type EarlyInput, readEarly } from "./early_input.ts";
 import type { DirectServer } from "./server_name.ts";
 import { openLinkClient } from "./link_client.ts";
 import {
@@ -28,11 +29,16 @@ export interface PeerClientOptions extends PeerSessionOptions {
  * @throws {TtunError} auth, unreachable, lost; the signal's reason
  */
 export async function runPeerClient(o: PeerClientOptions): Promise<void> {
-  await retryBroken(o, (proved) => runOnce(o, proved), isBroken);
+  const early = readEarly(o.stdio); // once, whatever becomes of the first attempt
+  await retryBroken(o, (proved) => runOnce(o, early, proved), isBroken);
 }
 
-async function runOnce(o: PeerClientOptions, proved: () => void): Promise<void> {
-  const { stdio, keepMs, onUp } = o;
+async function runOnce(
+  o: PeerClientOptions,
+  { bytes: early, rest }: EarlyInput,
+  proved: () => void,
+): Promise<void> {
+  const { keepMs, onUp } = o;
   let isUp = false;
   try {
     await pipeScope(o, ({ tasks, relays, stack }) => {
@@ -46,11 +52,13 @@ async function runOnce(o: PeerClientOptions, proved: () => void): Promise<void> 
       tasks.spawn((signal) => client.run(signal));
       tasks.spawn(async (signal) => {
         const { outbound } = client;
-        await using stream = await outbound.openService(PIPE, { signal });
+        await using stream = await outbound.openService(PIPE, { signal, early });
         isUp = true;
         proved();
         onUp();
-        await relays.run(stdio, stream);
+        const count = { up: 0, down: 0 };
+        relays.addUp(count, early.length);
+        await relays.run(rest, stream, count);
         await using _end = await outbound.openService(PIPE_END, { signal });
         tasks.cancel();
       });

@@ -1,11 +1,13 @@
 import { TtunError } from "../../base/errors.ts";
 import { abortable, type Scope } from "../../base/scope.ts";
+import type { Connection } from "../../contract/connection.ts";
 import type { Listener } from "../../contract/dial.ts";
 import { OPENED, OpenKind, Refusal } from "../../core/mux/frames.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import { OnePeer } from "../link/one_peer.ts";
 import { MuxServer } from "../mux/mux_server.ts";
 import { acceptAll } from "../net/accept_all.ts";
+import { Tuner } from "../net/socket_options.ts";
 import { sleep } from "../loop/sleep.ts";
 import {
   isBroken,
@@ -87,11 +89,13 @@ class PeerServer {
   readonly #tasks: Scope;
   #isUp = false;
   readonly #peer: OnePeer;
+  readonly #tuner: Tuner;
 
   constructor(o: PeerServerOptions, tasks: Scope) {
     this.#o = o;
     this.#tasks = tasks;
     const { secrets, clock, log, keepMs, way } = o;
+    this.#tuner = new Tuner(log, o.congestion);
     this.#peer = new OnePeer(clock, "reach" in way ? Infinity : way.waitMs);
     const { signal } = tasks;
     const asked = new Map([[PIPE, this.opened], [PIPE_END, this.ended]]);
@@ -115,11 +119,16 @@ class PeerServer {
   /** Returns when all is done. @throws {TtunError} lost, unreachable */
   async serveByAddress({ reach }: ByAddress, signal: AbortSignal): Promise<void> {
     do {
-      await this.server.serve(await reach(signal));
+      await this.#serve(await reach(signal));
       if (this.isDone) return;
     } while (this.#isUp && this.#o.keepMs > 0);
     if (this.#isUp) throw peerLost();
     throw new TtunError("lost", "Lost the connection with the peer at once");
+  }
+
+  async #serve(stream: Connection): Promise<void> {
+    this.#tuner.tune(stream);
+    await this.server.serve(stream);
   }
 
   serveByListeners({ listeners, waitMs, begin }: ByListeners): void {
@@ -128,7 +137,7 @@ class PeerServer {
     acceptAll(tasks, {
       ...{ clock, log, signal, listeners },
       serve: async (stream) => {
-        await this.server.serve(stream);
+        await this.#serve(stream);
         if (!this.#isUp || this.#hasCarrier) return;
         if (this.isDone) tasks.cancel();
         else if (keepMs === 0) throw peerLost();

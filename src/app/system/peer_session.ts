@@ -1,6 +1,6 @@
 import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import type { Connection } from "../../contract/connection.ts";
+import type { CongestionChoice, Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
 import { MitmSuspected } from "../../core/link/v2/handshake.ts";
 import type { Stream } from "../../contract/stream.ts";
@@ -29,6 +29,8 @@ export interface PeerSessionOptions {
   readonly secrets: WireSecrets;
   /** Milliseconds that the pipe waits for another connection; 0 = it ends with its first one. */
   readonly keepMs: number;
+  /** Undefined = the system's. */
+  readonly congestion?: CongestionChoice | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;

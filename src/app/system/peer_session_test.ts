@@ -32,6 +32,10 @@ interface Ways {
   readonly psk?: [string, string];
   readonly keepMs?: number;
   readonly bindings?: [Uint8Array, Uint8Array];
+  /** The client's program has said it before the ends begin. */
+  readonly said?: Uint8Array;
+  /** Number of connections, the first ones, that break at once. */
+  readonly broken?: number;
 }
 
 /** Milliseconds in which the ends must meet. */
@@ -64,6 +68,7 @@ class Peers {
     const { psk = ["correct horse", "correct horse"], keepMs = 0 } = this.#o;
     const { clock } = this;
     const [stdio, program] = memoryPair();
+    if (number === 0 && this.#o.said !== undefined) program.writeNow(this.#o.said);
     const kept = keptLog(clock);
     const stop = new AbortController();
     const { nonce: _, ...keys } = handshakeKeys({
@@ -111,6 +116,7 @@ class Peers {
         if (b !== undefined) Object.assign(theirs, { binding: b });
         this.carriers.push(mine);
         other.take(theirs);
+        if (this.carriers.length <= (this.#o.broken ?? 0)) mine.reset();
         return mine;
       }
       await new Promise<void>((resolve) => void this.clock.after(100, resolve));
@@ -147,6 +153,17 @@ Deno.test("both ways are carried to their ends, and both ends end without an err
   const done = Promise.all([talk(peers.client.program, up), talk(peers.server.program, down)]);
   assert.deepEqual(await peers.ends(), [null, null]);
   assert.deepEqual(await done, [down, up]);
+});
+
+Deno.test("what was said before there was a peer arrives once, whatever attempts have failed", async () => {
+  const said = pattern(10_000, 4);
+  const peers = new Peers({ said, broken: 2 });
+  await peers.server.program.closeWrite();
+  const reading = readAll(peers.server.program);
+  await peers.client.program.closeWrite();
+  assert.deepEqual(await peers.ends(), [null, null]);
+  assert.deepEqual(await reading, said);
+  assert.equal(peers.carriers.length, 3);
 });
 
 Deno.test("an end waits until the other one has written all, however slow its reader is", async () => {

@@ -37,6 +37,7 @@ export function openByAddress(
   const { platform, ciphers, opened, log, signal } = tools;
   const { clock } = platform;
   const reactor = platform.reactor!;
+  const { choice: congestion } = platform.planCongestion("auto");
   const { deadlineMs, keeps, link, localPort, peerIp } = task;
   const tls = task.hasTls ? openContexts(opened) : null;
   const family = familyOf(peerIp);
@@ -61,6 +62,7 @@ export function openByAddress(
           throw isOwnAddress(peerIp);
         }
         if (task.keepAlive) stream.setOptions({ keepAliveSeconds: KEEP_ALIVE_SECONDS });
+        if (link === null) stream.setOptions({ noDelay: true, congestion });
         if (tls === null) return stream;
         return await securePeer(stream, isClient ? tls.client : tls.server, task, {
           ...tools,
@@ -89,7 +91,7 @@ export function openByAddress(
         const keepMs = keeps ? KEEP_MS : 0;
         const onUp = () => log.info("Connected to peer!", { peer: formatAddr(peer) });
         const secrets = wireSecrets(link, ciphers, s!);
-        const o = { stdio, secrets, keepMs, clock, log, signal, onUp, onTraffic };
+        const o = { stdio, secrets, keepMs, congestion, clock, log, signal, onUp, onTraffic };
         if (isClient) {
           await runPeerClient({ ...o, server: peerServer(reach), instance: rng(ID_SIZE) });
         } else await runPeerServer({ ...o, way: { reach } });

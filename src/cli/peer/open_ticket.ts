@@ -29,6 +29,7 @@ export function openListen(task: ListenTask, tools: PeerTools): OpenedPlane<Peer
         ...{ stdio, clock, log, signal },
         secrets: wireSecrets(link, ciphers, s!),
         keepMs: keeps ? KEEP_MS : 0,
+        congestion: platform.planCongestion("auto").choice,
         onUp: () => log.info("Connected to peer!"),
         way: { listeners, waitMs, begin },
       });
@@ -55,6 +56,7 @@ export function openConnect(task: ConnectTask, tools: PeerTools): OpenedPlane<Pe
         ...{ stdio, clock, log, signal, server },
         secrets: wireSecrets(link, ciphers, s!),
         keepMs: keeps ? KEEP_MS : 0,
+        congestion: platform.planCongestion("auto").choice,
         onUp: () => log.info("Connected to peer!"),
         instance: rng(ID_SIZE),
       });
