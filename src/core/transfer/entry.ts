@@ -24,6 +24,7 @@ export interface Entry {
 /** Permission bits that are carried. */
 export const MODE_BITS = 0o777;
 
+/** Times beyond are sent as this one: some file systems have them. */
 const MOST_SECONDS = 2 ** 51;
 const NANOSECONDS = 1e9;
 
@@ -33,7 +34,8 @@ export function packEntry({ kind, name, mode, modified, size }: Entry): Uint8Arr
   const bits = new Uint8Array(2);
   writeU16(bits, 0, mode & MODE_BITS);
   const bytes = utf8(name);
-  const { seconds, nanoseconds } = modified;
+  const { nanoseconds } = modified;
+  const seconds = Math.max(-MOST_SECONDS, Math.min(modified.seconds, MOST_SECONDS));
   return concat(
     Uint8Array.of(KINDS.indexOf(kind)),
     bits,

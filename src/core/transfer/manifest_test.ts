@@ -52,6 +52,11 @@ Deno.test("an entry is on the wire as the page says, and is read again", () => {
     const one = { ...entry, modified: { seconds, nanoseconds: 999_999_999 } };
     assert.deepEqual(readEntry(new Reader(packEntry(one))), one);
   }
+  for (const seconds of [2 ** 63, -(2 ** 63), 2 ** 52]) {
+    const far = { ...entry, modified: { seconds, nanoseconds: 0 } };
+    const { modified } = readEntry(new Reader(packEntry(far)));
+    assert.equal(modified.seconds, Math.sign(seconds) * 2 ** 51, "the farthest there is");
+  }
   const without = readEntry(new Reader(packEntry({ ...entry, mode: 0o7777 })));
   assert.equal(without.mode, 0o777, "setuid, setgid and the sticky bit are not carried");
 });

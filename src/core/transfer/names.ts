@@ -40,7 +40,9 @@ function partFault(part: string): string | null {
   if (part === "") return "it has an empty part";
   if (part === "." || part === "..") return `it has the part ${part}`;
   if (utf8(part).length > LONGEST_PART) return `a part of it has more than ${LONGEST_PART} bytes`;
-  if (part.startsWith(TEMPORARY_PREFIX)) return "it is that of an unfinished file of ttun's";
+  if (blindName(part).startsWith(TEMPORARY_PREFIX)) {
+    return "it is that of an unfinished file of ttun's";
+  }
   return null;
 }
 

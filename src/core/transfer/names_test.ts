@@ -24,6 +24,7 @@ Deno.test("names that lead elsewhere, hide something or are too long are refused
     ["x".repeat(256)]: "a part of it has more than 255 bytes",
     ["ü".repeat(128)]: "a part of it has more than 255 bytes",
     [`a/${temporaryName("b", sha256)}`]: "it is that of an unfinished file of ttun's",
+    [temporaryName("b", sha256).toUpperCase()]: "it is that of an unfinished file of ttun's",
   };
   for (const [name, fault] of Object.entries(faults)) assert.equal(nameFault(name), fault);
 });
