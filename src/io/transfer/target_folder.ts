@@ -112,7 +112,12 @@ class PosixTargetFolder implements TargetFolder {
       const fd = check("openat", this.#calls.openat(folder, temporary, flags, PART_MODE));
       try {
         check("flock", this.#calls.lock(fd));
-        const { kind, size, uid, links } = checkStat(this.#calls.fstat(fd));
+        const { kind, size, uid, links, id } = checkStat(this.#calls.fstat(fd));
+        const named = this.#calls.statat(folder, temporary);
+        if (typeof named === "number" || named.id !== id) {
+          // Between its opening and its lock another process may have given it its name.
+          throw new NativeError("flock", Errno.EAGAIN);
+        }
         if (kind !== "file" || uid !== this.#uid || links !== 1) {
           throw new TtunError(
             "usage",
