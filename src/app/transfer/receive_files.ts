@@ -34,14 +34,14 @@ export interface Agreement {
   readonly declined: ReadonlySet<string>;
 }
 
+interface ToFolder {
+  readonly folder: TargetFolder;
+  /** Files that have other content are replaced. */
+  readonly overwrites: boolean;
+}
+
 /** Where files go: a folder, or another program. */
-export type Target =
-  | {
-    readonly folder: TargetFolder;
-    /** Files that have other content are replaced. */
-    readonly overwrites: boolean;
-  }
-  | { readonly output: Stream };
+export type Target = ToFolder | { readonly output: Stream };
 
 export interface ReceiveOptions extends TransferTools {
   readonly target: Target;
@@ -72,19 +72,24 @@ export async function receiveFiles(o: ReceiveOptions): Promise<Verdict> {
 
 /** @throws {TtunError} where nothing is taken */
 async function agreed(manifest: Manifest, o: ReceiveOptions): Promise<ReadonlySet<string>> {
-  const { target, agree, clock } = o;
+  const { target, agree, clock, signal } = o;
   if ("output" in target && manifest.entries.length > 1) {
     throw new TtunError("usage", "Cannot write more than one file to standard output");
   }
   if ("folder" in target) {
     const { folder } = target;
     const free = folder.freeBytes();
+    let used = 0;
     let needed = 0;
     let looked = 0;
     for (const entry of manifest.entries) {
       if (entry.kind !== "file") continue;
-      needed += entry.size - bytesThere(folder, entry);
-      if (++looked % LOOKS_A_TURN === 0) await clock.turn();
+      const { more, less } = roomOf(entry, target);
+      needed = Math.max(needed, used += more);
+      used -= less;
+      if (++looked % LOOKS_A_TURN !== 0) continue;
+      await clock.turn();
+      signal.throwIfAborted();
     }
     if (needed > free) {
       throw new TtunError(
@@ -93,18 +98,20 @@ async function agreed(manifest: Manifest, o: ReceiveOptions): Promise<ReadonlySe
       );
     }
   }
-  const { isAccepted, declined } = await abortable(agree(manifest), o.signal);
+  const { isAccepted, declined } = await abortable(agree(manifest), signal);
   if (!isAccepted) throw new TtunError("partial", "Nothing was received: it was not wanted");
   return declined;
 }
 
-/** Bytes of the file that need no more room; 0 where nothing can be told, or written. */
-function bytesThere(folder: TargetFolder, { name, size }: Entry): number {
+/** Bytes that a file needs until it is complete, and those that what it replaces gives back then. */
+function roomOf({ name, size }: Entry, { folder, overwrites }: ToFolder) {
   try {
-    if (folder.look(name)?.size === size) return size;
-    return Math.min(size, folder.partSize(name));
+    const found = folder.look(name);
+    if (found !== null && !(overwrites && found.kind === "file")) return { more: 0, less: 0 };
+    const more = Math.max(0, size - folder.partSize(name));
+    return { more, less: found?.size ?? 0 };
   } catch (error) {
-    if (OF_ONE_FILE.includes(toTtunError(error).kind)) return 0; // it is told later on
+    if (OF_ONE_FILE.includes(toTtunError(error).kind)) return { more: 0, less: 0 }; // told later on
     throw error;
   }
 }
@@ -364,6 +371,7 @@ class Receiving {
     try {
       await this.#takeOver(open, there);
     } catch (error) {
+      this.#o.signal.throwIfAborted();
       this.#giveUp(error);
     }
     this.#o.count.bytes += there;
@@ -371,7 +379,7 @@ class Receiving {
 
   /** Takes the first bytes of what was there, which the sender has in common. */
   async #takeOver({ part, base }: Open, there: number): Promise<void> {
-    const { clock } = this.#o;
+    const { clock, signal } = this.#o;
     if (base !== null) {
       for (let at = 0; at < there; at += CHUNK) {
         const room = this.#copied.subarray(0, Math.min(CHUNK, there - at));
@@ -379,6 +387,7 @@ class Receiving {
         this.#whole!.update(bytes);
         if (base !== part) part!.write(at, bytes);
         await clock.turn();
+        signal.throwIfAborted();
       }
     }
     part?.truncate(there);

@@ -27,6 +27,7 @@ export interface SendOptions extends TransferTools {
   readonly input?: Stream | undefined;
   /** Waits before so many bytes are sent. */
   readonly pace?: ((bytes: number) => MaybePromise<void>) | undefined;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -37,7 +38,7 @@ export async function sendFiles(o: SendOptions): Promise<Verdict> {
   try {
     return await send(o);
   } catch (error) {
-    await refusePeer(error, o);
+    if (!o.signal.aborted) await refusePeer(error, o);
     throw error;
   }
 }
@@ -178,6 +179,7 @@ class Sending {
       digest.update(bytes);
       this.#hash(from + at, bytes);
       await this.#o.clock.turn();
+      this.#o.signal.throwIfAborted();
     }
     return digest.digest();
   }

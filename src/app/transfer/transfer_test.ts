@@ -49,6 +49,7 @@ function start(o: TransferOptions) {
     tell: (words) => told.sender.push(words),
     manifest: sources.manifest,
     open: sources.openFile,
+    signal: stop.signal,
     ...o.send,
   }).catch((error: Error) => error);
   const received = receiveFiles({
@@ -62,7 +63,7 @@ function start(o: TransferOptions) {
     signal: stop.signal,
     ...o.receive,
   }).catch((error: Error) => error);
-  return { sources, folder, clock, here, there, told, counts, sent, received };
+  return { sources, folder, clock, here, there, stop, told, counts, sent, received };
 }
 
 async function transfer(o: TransferOptions) {
@@ -264,6 +265,85 @@ Deno.test("no room is said before the first byte, to both", async () => {
   assert.equal(counts.sender.acceptedAt !== null || isAsked, false);
   folder.free++;
   assert.deepEqual((await transfer({ sources, folder })).received, { complete: 1, missing: 0 });
+});
+
+Deno.test("a file that is replaced needs room beside its old one, and one that stays needs none", async () => {
+  const sources = new MemorySources({ big: BIG, other: BIG });
+  const folder = new MemoryFolder();
+  for (const name of ["big", "other"]) folder.files.set(name, pattern(BIG.length, 50));
+  folder.free = BIG.length - 1;
+  const { received: kept } = await transfer({ sources, folder });
+  assert.deepEqual(kept, { complete: 0, missing: 2 });
+  const { received: refused } = await transfer({ sources, folder, overwrites: true });
+  assert.match(String(refused), /the disk has room for/);
+  folder.free++; // the first one's old bytes are free before the second one needs them
+  const { received } = await transfer({ sources, folder, overwrites: true });
+  assert.deepEqual(received, { complete: 2, missing: 0 });
+});
+
+Deno.test("who ends a transfer does not wait until all is looked at, compared or taken over", async () => {
+  const ended = new TtunError("partial", "Stopped");
+  const names = Array.from({ length: 1000 }, (_, i) => `file ${i}`);
+  const files = Object.fromEntries(names.map((name) => [name, utf8("x")]));
+  class Counted extends MemoryFolder {
+    looks = 0;
+    override partSize(name: string): number {
+      if (++this.looks === 1) looking.stop.abort(ended);
+      return super.partSize(name);
+    }
+  }
+  const counted = new Counted();
+  const looking = start({ sources: new MemorySources(files), folder: counted });
+  assert.equal(await looking.clock.until(looking.received), ended);
+  assert.ok(counted.looks < names.length, "it looks at all");
+  looking.there.reset();
+  await looking.clock.until(looking.sent);
+
+  const folder = new MemoryFolder();
+  folder.parts.set("big", BIG.slice());
+  let compared = 0;
+  const sources = new MemorySources({ big: BIG });
+  const comparing = start({
+    sources,
+    folder,
+    send: {
+      open: (index) => {
+        const file = sources.openFile(index);
+        return {
+          ...file,
+          read: (at, into) => {
+            if (++compared === 1) comparing.stop.abort(ended);
+            return file.read(at, into);
+          },
+        };
+      },
+    },
+  });
+  assert.equal(await comparing.clock.until(comparing.sent), ended);
+  assert.equal(compared, 1);
+  comparing.here.reset();
+  await comparing.clock.until(comparing.received);
+
+  let taken = 0;
+  const old = new MemoryFolder();
+  old.files.set("big", BIG.slice());
+  const taking = start({ sources, folder: old, overwrites: true });
+  const open = old.openPart.bind(old);
+  old.openPart = (name) => {
+    const part = open(name);
+    return {
+      ...part,
+      write: (at, bytes) => {
+        if (++taken === 1) taking.stop.abort(ended);
+        part.write(at, bytes);
+      },
+    };
+  };
+  assert.equal(await taking.clock.until(taking.received), ended);
+  assert.equal(taken, 1);
+  taking.there.reset();
+  await taking.clock.until(taking.sent);
+  assert.equal(sources.open + folder.open_ + old.open_ + taking.clock.pending, 0);
 });
 
 Deno.test("a disk that is full in the middle ends the transfer, with words for both", async () => {
@@ -562,6 +642,7 @@ Deno.test("a receiver that does not keep to the protocol is told, and files are 
       tell: () => {},
       manifest: sources.manifest,
       open: sources.openFile,
+      signal: new AbortController().signal,
     }).catch((error: Error) => error);
     await write(receiver, bytes);
     const error = await clock.until<unknown>(sent);

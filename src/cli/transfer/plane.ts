@@ -213,14 +213,14 @@ function openSending(task: SendTask, tools: Tools): Work {
     prepare: async () => {
       listed = await list(sources, tools);
     },
-    transfer: async ({ messages, stream }: TransferStream) => {
+    transfer: async ({ messages, stream, signal }: TransferStream) => {
       const { manifest, open } = listed!;
       const count = work.count = newCount();
       log.info("waiting for the receiver's answer", { files: manifest.files });
       const tell = fewWords(log);
       using _shown = show(work, tools);
       return await sendFiles({
-        ...{ stream, messages, sha256, clock, count, tell, manifest, open, input, pace },
+        ...{ stream, messages, sha256, clock, count, tell, manifest, open, input, pace, signal },
       });
     },
     manifest: () => listed?.manifest ?? null,
@@ -234,7 +234,10 @@ interface Listed {
 }
 
 /** @throws {TtunError} where something cannot be sent */
-async function list(sources: SourceFiles | null, { platform: { clock } }: Tools): Promise<Listed> {
+async function list(
+  sources: SourceFiles | null,
+  { platform: { clock }, signal }: Tools,
+): Promise<Listed> {
   const builder = new ManifestBuilder();
   const opens: (() => SourceFile)[] = [];
   if (sources === null) {
@@ -244,7 +247,9 @@ async function list(sources: SourceFiles | null, { platform: { clock } }: Tools)
     for (const file of sources.list()) {
       builder.add(file);
       opens.push(file.open);
-      if (opens.length % LISTED_A_TURN === 0) await clock.turn();
+      if (opens.length % LISTED_A_TURN !== 0) continue;
+      await clock.turn();
+      signal.throwIfAborted();
     }
   }
   return { manifest: builder.build(), open: (index) => opens[index]!() };
