@@ -70,6 +70,9 @@ test("peer: as a tunnel's way: a device at both ends, and pings through it", asy
 test("peer: what a ticket cannot have beside it is refused with words", async () => {
   await using lab = await natLab("open", "open");
   const ticket = "peer:AbVPosgBarE7gAABAgMEBQYHCAkKCwwNDg8CBMAAAgfUKAYgAQ24AAAAAAAAAAAAAAABAbs";
+  const folder = await Deno.makeTempDir();
+  await using _folder = { [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
+  await Deno.writeTextFile(`${folder}/ticket`, `${ticket}\n`, { mode: 0o600 });
   const fresh = formatTicket({
     key: new Uint8Array(16),
     candidates: [{ host: "192.0.2.1", port: 7 }],
@@ -86,6 +89,8 @@ test("peer: what a ticket cannot have beside it is refused with words", async ()
     [["client", ticket, "-k", "a key of our own"], /Cannot use a key beside a ticket/],
     [["client", "192.0.2.1", "--via", "192.0.2.2", "-k", "a key of our own"], /it is for tickets/],
     [["client", ticket], /it was valid until 2026-09-21/],
+    [["client", `link:${folder}/ticket`], /it was valid until 2026-09-21/],
+    [["client", "peer:"], /There is no ticket: give it by --ticket-file or TTUN_TICKET/],
     [["client", fresh, "--default-route"], /Cannot use --default-route with peer:/],
     [["ping", ticket, "-k", "a key of our own"], /Cannot use a key beside a ticket/],
   ];

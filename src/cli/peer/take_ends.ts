@@ -1,7 +1,8 @@
 import { TtunError } from "../../base/errors.ts";
 import type { RunContext } from "../command/context.ts";
 import { load } from "../plane/load.ts";
-import { takeLink } from "../share/take_link.ts";
+import { isTicket, ticketBody } from "../../core/ticket/ticket_text.ts";
+import { linkText, takeLink } from "../share/take_link.ts";
 import { formatEndpoint } from "../transport/endpoint.ts";
 import { entryOf } from "../transport/table.ts";
 import { type ClientFlags, refuseKey, type ServerFlags, type TicketPrinter } from "./end_flags.ts";
@@ -15,12 +16,14 @@ export async function takeServer<O extends ClientFlags>(
   options: O,
   context: RunContext,
 ): Promise<O> {
-  if (entryOf(options.server.scheme).makesTicket !== true) {
+  const text = await linkText(options, context);
+  if (text === null || !isTicket(text) && options.server.scheme !== "peer") {
     refuseVia(options, formatEndpoint(options.server));
-    return await takeLink(options, context);
+    return text === null ? options : await takeLink(options, context, text);
   }
-  const { takeTicketServer } = await load(() => import("./take_peer.ts"));
-  return await takeTicketServer(options, context);
+  refuseKey(options);
+  const { takeTicketText } = await load(() => import("./take_peer.ts"));
+  return { ...options, ...await takeTicketText(ticketBody(text), options, context) };
 }
 
 /** Gives a server that listens at `peer:` a ticket's key. @throws {TtunError} usage */

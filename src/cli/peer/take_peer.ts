@@ -3,10 +3,8 @@ import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { meetingIdOfNumber } from "../../core/meet/meeting_id.ts";
 import { TICKET_KEY_SIZE, ticketPsk } from "../../core/ticket/ticket.ts";
-import { ticketBody } from "../../core/ticket/ticket_text.ts";
 import type { RunContext } from "../command/context.ts";
 import { rng } from "../platform/rng.ts";
-import { linkText } from "../share/take_link.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
 import { isCode, makeCodeWords, parseCode } from "./code.ts";
 import { pack } from "./packed.ts";
@@ -15,23 +13,7 @@ import { ticketPrinter } from "./show_ticket.ts";
 import { readTaken } from "./take_ticket.ts";
 import { viaOf } from "./via.ts";
 import type { NamedTicket, TicketListen, ViaConfig } from "./via_config.ts";
-import {
-  type ClientFlags,
-  type KeyFlags,
-  refuseKey,
-  type ServerFlags,
-  type TicketPrinter,
-} from "./end_flags.ts";
-
-/** Replaces a ticket among the options of a client by what is in it. @throws {TtunError} usage */
-export async function takeTicketServer<O extends ClientFlags>(
-  options: O,
-  context: RunContext,
-): Promise<O> {
-  refuseKey(options);
-  const text = ticketBody(await linkText(options, context) ?? "");
-  return { ...options, ...await takeTicketText(text, options, context) };
-}
+import type { KeyFlags, ServerFlags, TicketPrinter } from "./end_flags.ts";
 
 /** Facts of a ticket or code: its key and its end. */
 export interface TakenEnd extends Pick<KeyFlags, "linkKey" | "wire"> {

@@ -54,7 +54,7 @@ export function readTaken(text: string): TakenTicket {
 /** Returns the text of a ticket or code. @throws {TtunError} usage, privilege */
 export async function askForTicket(
   { ticket, ticketFile }: Parameters<typeof takeTicket>[0],
-  context: RunContext,
+  context: Pick<RunContext, "signal" | "log" | "secretsHidden">,
 ): Promise<string> {
   const fromEnvironment = readVariable(VARIABLE);
   if (fromEnvironment !== undefined) Deno.env.delete(VARIABLE);
@@ -68,7 +68,7 @@ export async function askForTicket(
   return await readTicket(ticketFile ?? null, context);
 }
 
-function warnOfArgument({ secretsHidden, log }: RunContext): void {
+function warnOfArgument({ secretsHidden, log }: Pick<RunContext, "log" | "secretsHidden">): void {
   if (secretsHidden) return;
   log.warn(
     "The ticket given as an argument is visible in process lists; use --ticket-file or TTUN_TICKET",

@@ -4,6 +4,7 @@ import { parseSharedLink, type SharedLink } from "../../core/share/shared_link.t
 import type { Secrets } from "../background/handover.ts";
 import type { RunContext } from "../command/context.ts";
 import type { CipherChoice } from "../command/cipher_choice.ts";
+import { load } from "../plane/load.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
 
 /** Options of a client that a link can fill. */
@@ -18,14 +19,16 @@ interface LinkableOptions {
 }
 
 /**
- * Replaces a link among the options by what is in it. What the user has set besides counts.
+ * Replaces a link among the options by what is in it. What the user has set besides counts. `given`:
+ * its text, where that was read already.
  * @throws {TtunError} usage, without a link that can be used
  */
 export async function takeLink<O extends LinkableOptions>(
   options: O,
   context: LinkContext,
+  given?: string,
 ): Promise<O> {
-  const text = await linkText(options, context);
+  const text = given ?? await linkText(options, context);
   if (text === null) return options;
   if (options.key !== undefined || options.keyFile !== undefined) {
     throw new TtunError("usage", "Cannot use a key beside a link, which has one: leave one away");
@@ -62,6 +65,7 @@ export async function linkText(
   const handed = context.background?.secrets[LINK_SECRET];
   if (handed !== undefined) return new TextDecoder().decode(handed);
   if (scheme === "link") return await readLinkFile(`${at}`, context);
+  if (scheme === "peer" && at === "") return await askForTicket(context);
   // A ticket is for once and for some minutes.
   const isShort = scheme === "peer" && context.secretsHidden;
   if (context.hasSecretArguments === true && !isShort) warnOfArgument(context);
@@ -76,6 +80,11 @@ function warnOfArgument({ secretsHidden, log }: Pick<RunContext, "log" | "secret
     `The link or ticket given as an argument ${sight}, and a shell's history may keep it; ` +
       "use link:FILE, or link:- and paste it, or TTUN_SERVER",
   );
+}
+
+async function askForTicket(context: LinkContext): Promise<string> {
+  const { askForTicket } = await load(() => import("../peer/take_ticket.ts"));
+  return await askForTicket({ ticket: undefined, ticketFile: undefined }, context);
 }
 
 async function readLinkFile(path: string, context: Pick<RunContext, "signal">): Promise<string> {
