@@ -21,6 +21,8 @@ export interface CarrierOptions {
   readonly rng: Rng;
   readonly rekey?: RekeyLimits | undefined;
   readonly buffers: RecordBuffers;
+  /** Seconds without a byte after which the peer counts as dead; absent = the usual ones. */
+  readonly deadTime?: number | undefined;
 }
 
 /** A carrier that has its connection alone: reads it and keeps it alive. */
@@ -64,12 +66,12 @@ export class Carrier implements AsyncDisposable, FrameConsumer<void> {
    * @throws {ProtocolError} which ends the session; {TtunError} `lost`: this carrier is dead
    */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, rng } = this.#o;
+    const { clock, rng, deadTime = DEAD_TIME } = this.#o;
     const stop = new AbortController();
     const watching = keepAlive(this.channel, {
       clock,
       rng,
-      deadTimeMs: DEAD_TIME * 1000,
+      deadTimeMs: deadTime * 1000,
       signal: AbortSignal.any([signal, stop.signal]),
     });
     try {

@@ -22,6 +22,8 @@ export interface ClientSessionOptions {
   readonly instance: Uint8Array;
   readonly memory: SessionMemory;
   readonly buffers: RecordBuffers;
+  /** Seconds without a byte after which the server counts as dead; absent = the usual ones. */
+  readonly deadTime?: number | undefined;
   /** The server has opened a stream, which is to be answered. */
   readonly onOpened: (stream: MuxStream, open: Open) => void;
   readonly sessions?: SessionList | undefined;
@@ -86,12 +88,12 @@ export class ClientSession {
    * @throws {TtunError} auth, timeout, busy, clock, protocol, lost; {PeerClosed} `unknownSession`
    */
   async join(stream: Connection, proved: () => boolean): Promise<Carrier> {
-    const { secrets, clock, buffers } = this.#o;
+    const { secrets, clock, buffers, deadTime } = this.#o;
     const request = this.request();
     const { session, setup } = await connectCarrier(stream, {
       secrets,
       clock,
-      offer: streamOffer(),
+      offer: streamOffer(deadTime),
       proved,
       ...request,
     });
@@ -102,7 +104,7 @@ export class ClientSession {
     const { mux } = this.joined(session, stream.peer);
     const { rng, rekey } = secrets;
     const expected = setup.resume?.expected ?? null;
-    const o = { clock, rng, rekey, buffers };
+    const o = { clock, rng, rekey, buffers, deadTime };
     try {
       return new Carrier(mux, request.identity.carrier, expected, stream, session, o);
     } catch (thrown) { // the server expects what was never sent

@@ -19,6 +19,8 @@ export interface CurrentSessionOptions {
   readonly keepMs: number;
   /** Milliseconds that an open waits for a session; absent = longer than a handshake takes. */
   readonly openWaitMs?: number | undefined;
+  /** Seconds without a byte after which the server counts as dead; absent = the usual ones. */
+  readonly deadTime?: number | undefined;
   /** Has the session while there is one. */
   readonly sessions?: SessionList | undefined;
 }
@@ -47,7 +49,7 @@ export class CurrentSession {
   /** Returns the session that there is, else a new one, which `joined` makes the current one. */
   toJoin(): ClientSession {
     if (this.#session !== null) return this.#session;
-    const { clock, secrets, instance, sessions } = this.#o;
+    const { clock, secrets, instance, sessions, deadTime } = this.#o;
     return new ClientSession({
       clock,
       secrets,
@@ -55,6 +57,7 @@ export class CurrentSession {
       memory: this.#memory,
       buffers: this.buffers,
       sessions,
+      deadTime,
       onOpened: (stream, open) => this.listens.onOpened(stream, open),
     });
   }

@@ -13,9 +13,9 @@ export const FIRST_WINDOWS: MuxWindows = { stream: 65_536, total: 1 << 20, strea
 export const MOST_STREAM = 16 << 20;
 export const MOST_TOTAL = 64 << 20;
 
-/** Offer of an end that carries streams. */
-export function streamOffer(): Offer {
-  return withStreams({ capabilities: 0, windows: [0, 0, 0], deadTime: DEAD_TIME });
+/** Offer of an end that carries streams. `deadTime`: seconds without a byte until a peer is dead. */
+export function streamOffer(deadTime = DEAD_TIME): Offer {
+  return withStreams({ capabilities: 0, windows: [0, 0, 0], deadTime });
 }
 
 /** Returns the offer with streams beside what it has. */

@@ -26,6 +26,8 @@ export interface MuxServerOptions extends Omit<ServedSessionsOptions, "said"> {
   readonly secrets: WireSecrets;
   readonly log: Logger;
   readonly limits?: PendingLimits | undefined;
+  /** Seconds without a byte after which a client counts as dead; absent = the usual ones. */
+  readonly deadTime?: number | undefined;
   /** Facts about a connection for the log. */
   readonly facts?: (stream: Connection) => LogFields;
   /** Called for each connection whose client has not proved a key. */
@@ -83,10 +85,10 @@ export class MuxServer implements Disposable {
     _: undefined,
     visitor: Visitor,
   ): Promise<ProvedClient> => {
-    const { clock, secrets } = this.#o;
+    const { clock, secrets, deadTime } = this.#o;
     const onRightHello = () => visitor.recognise();
     const o = { secrets, clock, replay: this.#replay, onRightHello };
-    return acceptCarrier(stream, o, streamOffer());
+    return acceptCarrier(stream, o, streamOffer(deadTime));
   };
 
   #reject(thrown: unknown, peer: string): void {
@@ -114,14 +116,14 @@ export class MuxServer implements Disposable {
 
   /** Runs a carrier to its end; returns true if that was a damaged record. */
   async #carry(stream: Connection, entry: SessionEntry, key: string): Promise<boolean> {
-    const { clock, secrets: { rng, rekey }, signal, facts = () => ({}) } = this.#o;
+    const { clock, secrets: { rng, rekey }, signal, facts = () => ({}), deadTime } = this.#o;
     const { number, peerExpected, bytes, session } = entry;
     const address = addressGroup(stream.remote);
     const { peer } = stream;
     await using keys = new AsyncDisposableStack();
     keys.use(session);
     await write(stream, bytes);
-    const o = { clock, rng, rekey, buffers: this.buffers };
+    const o = { clock, rng, rekey, buffers: this.buffers, deadTime };
     const carrier = this.sessions.attach(
       entry,
       ({ mux }) => new Carrier(mux, number, peerExpected, stream, session, o),

@@ -7,6 +7,7 @@ import { type EarlyInput, readEarly } from "./early_input.ts";
 import type { DirectServer } from "./server_name.ts";
 import { openLinkClient } from "./link_client.ts";
 import {
+  deadTimeOf,
   isBroken,
   otherKey,
   peerLost,
@@ -48,6 +49,7 @@ async function runOnce(
         retries: keepMs > 0 ? Infinity : 0,
         endsWithSession: true,
         openWaitMs: Infinity,
+        deadTime: deadTimeOf(o),
       }, stack);
       tasks.spawn((signal) => client.run(signal));
       tasks.spawn(async (signal) => {

@@ -10,6 +10,7 @@ import { acceptAll } from "../net/accept_all.ts";
 import { Tuner } from "../net/socket_options.ts";
 import { sleep } from "../loop/sleep.ts";
 import {
+  deadTimeOf,
   isBroken,
   otherKey,
   peerLost,
@@ -101,6 +102,7 @@ class PeerServer {
     const asked = new Map([[PIPE, this.opened], [PIPE_END, this.ended]]);
     this.server = new MuxServer({
       ...{ clock, log, keepMs, signal },
+      deadTime: deadTimeOf(o),
       secrets: { ...secrets, guard: this.#peer.guard },
       onOpened: (stream, { kind, service = "" }) => {
         const asking = kind === OpenKind.service ? asked.get(service) : undefined;

@@ -12,6 +12,12 @@ import { type RelayScope, relayScope, type RelayScopeOptions } from "../net/rela
 
 const CHUNK = 64 * 1024;
 
+/**
+ * Seconds without a byte after which a pipe's peer counts as dead, where its session does not go on
+ * over another connection: a user may stop it for a while, as by Ctrl-Z.
+ */
+const PATIENT_SECONDS = 60;
+
 /** Services by which an end of a pipe asks for it, and says that it has written all that came. */
 export const PIPE = "pipe";
 export const PIPE_END = "pipe-end";
@@ -38,6 +44,11 @@ export interface PeerSessionOptions {
   readonly onUp: () => void;
   /** Called with the bytes of the pipe, a count that goes on. */
   readonly onTraffic?: RelayScopeOptions["onTraffic"];
+}
+
+/** Returns the seconds until a silent peer is dead; undefined = the usual ones. */
+export function deadTimeOf({ keepMs }: Pick<PeerSessionOptions, "keepMs">): number | undefined {
+  return keepMs > 0 ? undefined : PATIENT_SECONDS;
 }
 
 /** Connects with the peer anew. The connection is the callee's. @throws {TtunError} unreachable */
