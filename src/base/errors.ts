@@ -16,7 +16,7 @@ export const EXIT_CODES = {
   exhausted: { code: 13, meaning: "out of descriptors, memory or room on a disk" },
   hook: { code: 14, meaning: "the command given by --up failed" },
   clock: { code: 15, meaning: "the clocks of the two ends differ too much" },
-  partial: { code: 16, meaning: "not all files of a transfer have arrived" },
+  partial: { code: 16, meaning: "not all of a transfer or a pipe has arrived" },
 } as const;
 
 export type ErrorKind = keyof typeof EXIT_CODES;

@@ -187,13 +187,14 @@ test("peer: Ctrl-C ends it within a second, before there is a connection too; th
     await first.waitFor(/connecting/);
     if (!isConnected) {
       first.signal("SIGINT");
-      assert.equal((await first.status).code, 0, first.output);
+      assert.equal((await first.status).code, 16, first.output);
       continue;
     }
     await using second = startPeer(lab.hosts[1], 1, endless);
     await Promise.all([first, second].map((end) => end.waitFor(/Connected to peer!/)));
     first.signal("SIGTERM");
-    assert.equal((await first.status).code, 0, first.output);
+    assert.equal((await first.status).code, 16, first.output);
+    assert.match(first.output, /Stopped before the pipe's end/);
     assert.equal((await second.status).code, 9, second.output);
   }
 });

@@ -112,6 +112,18 @@ export class MeetingWorld implements AsyncDisposable {
     return this.stopVia = () => stop.abort(STOP);
   }
 
+  /** Replaces the server by one whose meetings are what the test wants. */
+  async startHostileVia(meeting: Service): Promise<void> {
+    const { clock, signal } = this;
+    this.stopVia();
+    await clock.settle();
+    void this.#run(runServiceServer({
+      ...{ clock, log: this.kept.log, keepMs: 0, signal, services: { meeting } },
+      listeners: [this.streams.listen({ host: "", port: VIA.port }, { signal })],
+      secrets: this.secrets("via"),
+    }));
+  }
+
   /**
    * Listens at a meeting, and serves "echo" to whoever has the key; returns why it ended, null for
    * the test's end.

@@ -163,6 +163,7 @@ function ended(): TtunError {
   return new TtunError("lost", "Lost the meeting: the server has ended it");
 }
 
-function misplaced(): ProtocolError {
+/** A message of the server that cannot be its next. */
+export function misplaced(): ProtocolError {
   return new ProtocolError("Cannot read the server's message: it comes at the wrong time");
 }

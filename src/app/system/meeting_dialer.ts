@@ -5,7 +5,7 @@ import type { Connection } from "../../contract/connection.ts";
 import type { Dialer, Listener } from "../../contract/dial.ts";
 import type { Rng } from "../../contract/host.ts";
 import type { EndAddress } from "../../core/meet/messages.ts";
-import type { NoRelay, Signal } from "../meet/meet.ts";
+import { misplaced, type NoRelay, type Signal } from "../meet/meet.ts";
 import { sleep } from "../loop/sleep.ts";
 import { acceptLoop } from "../net/accept_loop.ts";
 import { tell } from "../net/dial_events.ts";
@@ -147,7 +147,8 @@ class MeetingDial<T> {
         case "late":
           return tasks.fail(this.#tooLate());
         case "noRelay":
-          return tasks.fail(await this.#failure(news, last!, own));
+          if (last === null) throw misplaced();
+          return tasks.fail(await this.#failure(news, last, own));
         case "relayed":
           cancelled[Symbol.dispose]();
           owned.move();

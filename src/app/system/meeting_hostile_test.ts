@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DIALS, idOf, LISTENS, MeetingWorld, PORT } from "../../../tests/fake/meeting_world.ts";
 import { formatAddr, type HostPort } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { packMessage, type Side } from "../../core/meet/messages.ts";
 import { MEETING_LIMITS } from "../meet/meeting_server.ts";
@@ -162,4 +163,19 @@ Deno.test("an end that is relayed and lost is a loss at the other, and no end of
   listens.stream.reset();
   assert.equal(await world.clock.until(endsWell(dials.stream)), false);
   assert.match(world.lines().join("\n"), /info relay ended/);
+});
+
+Deno.test("a server that answers what nobody has asked for is told as that", async () => {
+  await using world = new MeetingWorld();
+  await world.startHostileVia(async ({ stream }) => {
+    await write(stream, packMessage({ kind: "joined", number: 0, observed: null }));
+    await write(stream, packMessage({ kind: "refused", reason: "relayOff" }));
+    await read(stream, new Uint8Array(1000));
+    await read(stream, new Uint8Array(1000));
+  });
+  const { failed } = world.connect(world.dialer(ID));
+  const error = await world.clock.until(failed);
+  assert(error instanceof TtunError);
+  assert.equal(error.kind, "protocol");
+  assert.match(error.message, /it comes at the wrong time/);
 });

@@ -25,6 +25,9 @@ import {
 /** Milliseconds for the client to end the session, when all is done. */
 const FAREWELL_MS = 3000;
 
+/** Milliseconds in which a peer that had no pipe yet may come again; a kept one has more. */
+const RETURN_MS = 60_000;
+
 /** Makes connections with a peer of known address, one after the other. */
 interface ByAddress {
   readonly reach: ReachPeer;
@@ -89,6 +92,7 @@ class PeerServer {
   readonly #o: PeerServerOptions;
   readonly #tasks: Scope;
   #isUp = false;
+  #isReturning = false;
   readonly #peer: OnePeer;
   readonly #tuner: Tuner;
 
@@ -140,8 +144,9 @@ class PeerServer {
       ...{ clock, log, signal, listeners },
       serve: async (stream) => {
         await this.#serve(stream);
-        if (!this.#isUp || this.#hasCarrier) return;
-        if (this.isDone) tasks.cancel();
+        if (this.#hasCarrier) return;
+        if (!this.#isUp) this.#awaitReturn();
+        else if (this.isDone) tasks.cancel();
         else if (keepMs === 0) throw peerLost();
       },
       evictIdle: () => this.server.evictIdle(),
@@ -152,6 +157,21 @@ class PeerServer {
       if (this.#peer.isTaken) return;
       const seconds = Math.round(waitMs / 1000);
       const words = `Nobody has come with the ticket within ${seconds} s; it is void now`;
+      throw new TtunError("timeout", words);
+    });
+  }
+
+  /** Nobody else can come with a ticket that is used: without its peer this end would wait for ever. */
+  #awaitReturn(): void {
+    if (!this.#peer.isTaken || this.#isReturning) return;
+    this.#isReturning = true;
+    const { clock, keepMs } = this.#o;
+    this.#tasks.spawn(async (signal) => {
+      await sleep(clock, Math.max(RETURN_MS, keepMs), signal);
+      this.#isReturning = false;
+      if (this.#isUp || this.#hasCarrier) return;
+      const words = "Lost the peer before the pipe was there, and it has not come back: its ticket " +
+        "is used now, and another run prints a new one";
       throw new TtunError("timeout", words);
     });
   }
