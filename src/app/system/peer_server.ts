@@ -170,7 +170,8 @@ class PeerServer {
       await sleep(clock, Math.max(RETURN_MS, keepMs), signal);
       this.#isReturning = false;
       if (this.#isUp || this.#hasCarrier) return;
-      const words = "Lost the peer before the pipe was there, and it has not come back: its ticket " +
+      const words =
+        "Lost the peer before the pipe was there, and it has not come back: its ticket " +
         "is used now, and another run prints a new one";
       throw new TtunError("timeout", words);
     });

@@ -42,7 +42,15 @@ Deno.test("a peer that is lost before its pipe does not have this end wait for e
     const killed = new AbortController();
     const stack = new DisposableStack();
     const client = openLinkClient({
-      ...{ server: AT, dialer: net.dialer(CLIENT), clock, log, keepMs, retries: 0, endsWithSession: true },
+      ...{
+        server: AT,
+        dialer: net.dialer(CLIENT),
+        clock,
+        log,
+        keepMs,
+        retries: 0,
+        endsWithSession: true,
+      },
       resolver: { resolve: () => Promise.resolve([AT.host]) },
       ...{ signal: killed.signal, secrets: secrets(2), instance: seededRng(3)(16) },
     }, stack);

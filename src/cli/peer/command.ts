@@ -177,7 +177,10 @@ async function runTask(
   });
   await printing;
   if (!context.signal.aborted || !isPipe(task)) return;
-  throw new TtunError("partial", "Stopped before the pipe's end: bytes may be missing at both ends");
+  throw new TtunError(
+    "partial",
+    "Stopped before the pipe's end: bytes may be missing at both ends",
+  );
 }
 
 /** Its end is told by the exit code: one that was stopped must not look whole. */
