@@ -10,7 +10,6 @@ import { openFooter } from "../output/footer.ts";
 import { print } from "../output/stdout.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import type { WireChoice } from "../plane/wire_secrets.ts";
-import { chooseIo } from "../platform/open_sockets.ts";
 import { requirePermissions, socketNeeds } from "../platform/permissions.ts";
 import { rng } from "../platform/rng.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
@@ -150,12 +149,12 @@ async function runTask(
   context: RunContext,
   { key, print: take }: TaskTools,
 ): Promise<void> {
-  const io = chooseIo("auto");
-  if (io !== "ffi") {
+  if (Deno.build.os !== "linux") {
     const words =
       "Cannot punch holes here: it takes native sockets, which are there on Linux so far";
     throw new TtunError("system", words);
   }
+  const io = "ffi";
   requirePermissions(socketNeeds(io, "connect"), "client");
   const secret = key === null ? Promise.resolve(null) : linkSecret(key);
   secret.catch(() => {}); // awaited when the data plane is ready, if ever

@@ -112,10 +112,15 @@ function tools(endpoint: Endpoint, o: Pick<OpenOptions, "platform" | "log">): Tr
   return { name: shortened(formatEndpoint(endpoint)), reactor: reactor!, log };
 }
 
-/** @throws {TtunError} system, without native sockets */
+/** @throws {TtunError} system, privilege, without native sockets */
 function onLinux<O extends Pick<OpenOptions, "platform">>({ scheme }: Endpoint, o: O): O {
   if (o.platform.reactor !== null) return o;
-  throw new TtunError("system", `Cannot use ${scheme}: URLs here: they are for Linux only so far`);
+  const begin = `Cannot use ${scheme}: URLs here: they`;
+  if (Deno.build.os !== "linux") {
+    throw new TtunError("system", `${begin} are for Linux only so far`);
+  }
+  const words = "take native sockets, and Deno was started without --allow-ffi; run with -A";
+  throw new TtunError("privilege", `${begin} ${words}`);
 }
 
 function shortened(name: string): string {

@@ -26,12 +26,16 @@ export interface PunchPorts {
   readonly listeners: readonly Listener[];
 }
 
-/** `port` 0: one of the kernel's choice. @throws {TtunError} in_use, privilege, usage */
+/**
+ * `port` 0: one of the kernel's choice; another is to be free: with a second program there, a peer's
+ * connections would come to either. @throws {TtunError} in_use, privilege, usage
+ */
 export function openPunchPorts(
   reactor: Reactor,
   port: number,
   o: { signal: AbortSignal },
 ): PunchPorts {
+  if (port !== 0) requireFree(reactor, port, o);
   const first = openPunchNet(reactor, { host: "0.0.0.0", port }).listen(o);
   const chosen = requireHostPort(first.addr).port;
   const { dialer, listen } = openPunchNet(reactor, { host: "::", port: chosen });
@@ -40,6 +44,13 @@ export function openPunchPorts(
   } catch {
     return { port: chosen, dialer, listeners: [first] }; // a system without IPv6
   }
+}
+
+/** Without SO_REUSEPORT the kernel refuses a port on which somebody listens. @throws {TtunError} */
+function requireFree(reactor: Reactor, port: number, o: { signal: AbortSignal }): void {
+  const net = new PosixNet(reactor, { mptcp: { dial: false, listen: false } });
+  const listener = net.listen({ host: "0.0.0.0", port }, o);
+  void listener[Symbol.asyncDispose](); // it never rejects, and the port is free at once
 }
 
 /** `at.host`: the wildcard address of the peer's family. */
