@@ -30,16 +30,19 @@ export async function buildEmulator({ folder }: Pick<TemporaryFiles, "folder">):
   return program;
 }
 
-/**
- * Joins the two by a device `wan0` at each end: the server has 198.51.100.1/24, the client
- * 198.51.100.2/24. The path ends with what is returned.
- */
-export async function emulatePath(
+/** An end of a path: a new device on a host. */
+export interface PathEnd {
+  readonly host: Host;
+  readonly ifname: string;
+}
+
+/** Makes both devices, without addresses. The path ends with what is returned. */
+export async function startEmulator(
   emulator: string,
-  { server, client }: { server: Host; client: Host },
+  ends: readonly [PathEnd, PathEnd],
   { delayMs, lossPercent, rateMbits, queueMs }: PathOptions,
 ): Promise<Process> {
-  const ends = [server, client].flatMap(({ pid }) => [`/proc/${pid}/ns/net`, "wan0"]);
+  const names = ends.flatMap(({ host, ifname }) => [`/proc/${host.pid}/ns/net`, ifname]);
   const numbers = [delayMs, lossPercent, rateMbits, queueMs].map(String);
   await using cleanup = new AsyncDisposableStack();
   const path = cleanup.use(
@@ -50,15 +53,38 @@ export async function emulatePath(
       "KILL",
       "--",
       emulator,
-      ...ends,
+      ...names,
       ...numbers,
     ]),
   );
   await path.waitFor(/ready/);
+  for (const { host, ifname } of ends) {
+    await host.sh(`ip link set ${ifname} txqueuelen ${DEVICE_QUEUE} up`);
+  }
+  cleanup.move();
+  return path;
+}
+
+/**
+ * Joins the two by a device `wan0` at each end: the server has 198.51.100.1/24, the client
+ * 198.51.100.2/24. The path ends with what is returned.
+ */
+export async function emulatePath(
+  emulator: string,
+  { server, client }: { server: Host; client: Host },
+  options: PathOptions,
+): Promise<Process> {
+  const ifname = "wan0";
+  await using cleanup = new AsyncDisposableStack();
+  const path = cleanup.use(
+    await startEmulator(
+      emulator,
+      [{ host: server, ifname }, { host: client, ifname }],
+      options,
+    ),
+  );
   for (const [i, host] of [server, client].entries()) {
-    await host.sh(`
-      ip addr add 198.51.100.${i + 1}/24 dev wan0
-      ip link set wan0 txqueuelen ${DEVICE_QUEUE} up`);
+    await host.sh(`ip addr add 198.51.100.${i + 1}/24 dev ${ifname}`);
   }
   cleanup.move();
   return path;

@@ -1,15 +1,17 @@
 /**
- * The NAT laboratory: `deno task soak:nat [RUNS] [PAIRS]` has two ends of `ttun peer` connect behind
+ * The NAT laboratory: `deno task soak:nat [RUNS] [PAIRS] [MS]` has two ends of `ttun peer` connect behind
  * each pair of NATs and firewalls, with known addresses and by a server (--via), and prints a table
  * in Markdown. RUNS where it can connect (20), a few where it cannot; PAIRS: a regular expression,
- * of `kind kind`. Root only; all traffic stays in namespaces. Ends with 1 if a pair does not do what
+ * of `kind kind`; MS that a packet takes from end to end (0, without an emulated path). Root only; all traffic stays in namespaces. Ends with 1 if a pair does not do what
  * it should.
  */
 import { NO_KEY, startPipe } from "../e2e/peers.ts";
 import { ENV, KEY, ttunCommand } from "../e2e/tunnel.ts";
 import type { NatKind } from "../nat_lab.ts";
+import { buildEmulator } from "../emulated_path.ts";
 import type { Process } from "../netns.ts";
-import { ENDS, ENDS_V6, VIA, VIA_V6, type ViaLab, viaLab } from "../via_lab.ts";
+import { TemporaryFiles } from "../temporary_files.ts";
+import { distantLab, ENDS, ENDS_V6, VIA, VIA_V6, type ViaLab, viaLab } from "../via_lab.ts";
 
 const KINDS: readonly NatKind[] = [
   "open",
@@ -31,7 +33,7 @@ const NOTHING = { input: "/dev/null", output: "/dev/null" };
 
 type Pair = readonly [NatKind, NatKind];
 
-/** `chance`: both NATs answer with RST, and here nothing takes any time on its way. */
+/** `chance`: both NATs answer with RST, and nothing takes any time on its way. */
 type Expected = "direct" | "none" | "chance";
 
 const has = (pair: Pair, ...kinds: NatKind[]) => pair.some((kind) => kinds.includes(kind));
@@ -42,7 +44,7 @@ function expected(pair: Pair, isVia: boolean): Expected {
   if (has(pair, "remapping")) {
     return isVia && has(pair, "open", "full-cone") ? "direct" : "none";
   }
-  return pair.every((kind) => kind === "reset") ? "chance" : "direct";
+  return !hasPath && pair.every((kind) => kind === "reset") ? "chance" : "direct";
 }
 
 interface Run {
@@ -163,8 +165,7 @@ function timesOf(runs: readonly Run[]): string {
 /** Milliseconds from the start of a program to its first words about connecting. */
 const starts: number[] = [];
 
-async function pairRow(pair: Pair, most: number): Promise<boolean> {
-  await using lab = await viaLab(...pair as [NatKind, NatKind]);
+async function pairRow(lab: ViaLab, pair: Pair, most: number): Promise<boolean> {
   const [command, all] = ttunCommand("server", "--no-tun", "-l", ":20203", "--permit-relay");
   await using server = lab.server.spawn(command, all, { env: ENV });
   await server.waitFor(/ listening /, MS);
@@ -192,13 +193,25 @@ async function pairRow(pair: Pair, most: number): Promise<boolean> {
   return isAllRight;
 }
 
-const [runs = "20", pattern = "."] = Deno.args;
-console.log(`| one end | the other | known addresses | --via |\n| --- | --- | --- | --- |`);
-const pairs = KINDS.flatMap((one, i) => KINDS.slice(i).map((other): Pair => [one, other]));
-let isRight = true;
-for (const pair of pairs) {
-  if (!new RegExp(pattern).test(pair.join(" "))) continue;
-  if (!await pairRow(pair, Number(runs))) isRight = false;
+const [runs = "20", pattern = ".", ms = "0"] = Deno.args;
+const hasPath = ms !== "0";
+
+async function allPairs(): Promise<boolean> {
+  using files = new TemporaryFiles();
+  const emulator = hasPath ? await buildEmulator(files) : null;
+  const makeLab = (...kinds: [NatKind, NatKind]) =>
+    emulator === null ? viaLab(...kinds) : distantLab(emulator, Number(ms), ...kinds);
+  console.log(`| one end | the other | known addresses | --via |\n| --- | --- | --- | --- |`);
+  const pairs = KINDS.flatMap((one, i) => KINDS.slice(i).map((other): Pair => [one, other]));
+  let isRight = true;
+  for (const pair of pairs) {
+    if (!new RegExp(pattern).test(pair.join(" "))) continue;
+    await using lab = await makeLab(...pair as [NatKind, NatKind]);
+    if (!await pairRow(lab, pair, Number(runs))) isRight = false;
+  }
+  return isRight;
 }
+
+const isRight = await allPairs();
 if (starts.length > 0) console.log(`\nBefore that a program takes ${median(starts)} ms to start.`);
 Deno.exit(isRight ? 0 : 1);

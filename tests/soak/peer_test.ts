@@ -18,7 +18,11 @@ const STOP_MS = 20_000;
 const MS = 60_000;
 
 const WAYS = ["TLS", "TLS with a key", "--wire v2", "a ticket"] as const;
-type Way = typeof WAYS[number];
+
+/** By this way a silent peer is given up soon, and the session goes on over another connection. */
+const KEPT = "--wire v2 --keep";
+
+type Way = typeof WAYS[number] | typeof KEPT;
 
 /** Shell code that prints so many bytes, which look like chance and are always the same. */
 const bytes = (count: number) =>
@@ -49,7 +53,7 @@ async function begin(lab: NatLab, way: Way, count: number): Promise<Ends> {
     owned.use(startPipe(lab.hosts[i], files[i], args, { ...NO_KEY, ...env }));
   const known = (i: 0 | 1) => {
     const addresses = ["-v", "-myip", PUBLIC[i], "-peerip", PUBLIC[1 - i]!];
-    const wire = way === "--wire v2" ? ["--wire", "v2"] : [];
+    const wire = way.startsWith("--") ? way.split(" ") : [];
     return start(i, [...addresses, ...wire], way === "TLS" ? {} : { TTUN_KEY: KEY });
   };
   const sender = way === "a ticket" ? start(0, ["listen", "-v"], {}) : known(0);
@@ -116,7 +120,7 @@ for (const way of WAYS) {
   });
 }
 
-for (const way of WAYS) {
+for (const way of [...WAYS, KEPT] as const) {
   for (const which of ["sender", "receiver"] as const) {
     test(`peer: by ${way}, its ${which} stops for 20 s and goes on: all comes`, async () => {
       await using lab = await natLab("open", "port-restricted");
