@@ -143,7 +143,7 @@ class Sending {
   async #sendFile(file: SourceFile): Promise<void> {
     const { index, compares } = this.#want;
     const { size } = this.#o.manifest.entries[index]!;
-    if (!file.isUnchanged()) throw new Unsendable(Failure.changed);
+    if (!file.isUnchanged() || this.#goesOn(file, size)) throw new Unsendable(Failure.changed);
     const first = await this.#firstDifference(file, size);
     this.#o.count.bytes += Math.min(first * PIECE, size);
     await this.#messages.send({ kind: "begin", index, piece: first });
@@ -153,6 +153,15 @@ class Sending {
     }
     if (!file.isUnchanged()) throw new Unsendable(Failure.changed);
     await this.#messages.send({ kind: "end", hash: this.#whole.digest() });
+  }
+
+  /** Files of the kernel's (/proc) have bytes where their size says that there are none. */
+  #goesOn(file: ReadableFile, size: number): boolean {
+    try {
+      return file.read(size, this.#room(1)) > 0;
+    } catch (error) {
+      throw this.#unreadable(error);
+    }
   }
 
   /** Compares the pieces that the receiver has. */

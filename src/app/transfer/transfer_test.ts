@@ -222,6 +222,21 @@ Deno.test("a file that changes while it is sent is not sent, and others are", as
   }
 });
 
+Deno.test("a file with more bytes than its size says is not sent", async () => {
+  const sources = new MemorySources({ cpuinfo: new Uint8Array(), other: utf8("other") });
+  const open = (index: number) => {
+    const file = sources.openFile(index);
+    return {
+      ...file,
+      read: (at: number, into: Uint8Array) => index === 0 ? 1 : file.read(at, into),
+    };
+  };
+  const { folder, sent, told } = await transfer({ sources, send: { open } });
+  assert.deepEqual(sent, { complete: 1, missing: 1 });
+  assert.deepEqual([...folder.files.keys()], ["other"]);
+  assert.deepEqual(told.sender, ["cpuinfo has changed since it was announced: it is not sent"]);
+});
+
 Deno.test("a file that cannot be opened or written is missing, and others are there", async () => {
   const sources = new MemorySources(TREE);
   const open = (index: number) => {
@@ -312,7 +327,7 @@ Deno.test("who ends a transfer does not wait until all is looked at, compared or
         return {
           ...file,
           read: (at, into) => {
-            if (++compared === 1) comparing.stop.abort(ended);
+            if (at < BIG.length && ++compared === 1) comparing.stop.abort(ended);
             return file.read(at, into);
           },
         };
