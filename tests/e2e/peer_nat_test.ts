@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import type { NatKind } from "../nat_lab.ts";
-import { VIA, VIA_V6, viaLab } from "../via_lab.ts";
+import { ENDS, ENDS_V6, VIA, VIA_V6, viaLab } from "../via_lab.ts";
 import { NO_KEY, startPipe } from "./peers.ts";
 import { ENV, KEY, ttunCommand } from "./tunnel.ts";
 
@@ -34,5 +34,27 @@ for (const kinds of ROWS) {
       assert.equal(code, 0, `${first.output}\n--\n${second.output}`);
     }
     assert.doesNotMatch(second.output, /relay/);
+  });
+}
+
+const KNOWN: [NatKind, NatKind][] = [["full-cone", "reset"], ["ipv6-firewall", "ipv6-firewall"]];
+
+for (const kinds of KNOWN) {
+  test(`peer: ${kinds.join(" and ")}, with known addresses: a connection`, async () => {
+    await using lab = await viaLab(...kinds);
+    const addresses = kinds[0] === "ipv6-firewall" ? ENDS_V6 : ENDS;
+    const start = (i: 0 | 1) =>
+      startPipe(
+        lab.hosts[i],
+        NOTHING,
+        ["-v", "-myip", addresses[i], "-peerip", addresses[1 - i]!, "--wire", "v2"],
+        { ...NO_KEY, TTUN_KEY: KEY },
+      );
+    await using first = start(0);
+    await using second = start(1);
+    for (const end of [first, second]) {
+      const { code } = await end.status;
+      assert.equal(code, 0, `${first.output}\n--\n${second.output}`);
+    }
   });
 }
