@@ -5,6 +5,9 @@ import { sleep } from "../loop/sleep.ts";
 /** Milliseconds that bytes may be ahead of their time, so that a wait is worth it. */
 const AHEAD_MS = 20;
 
+/** Milliseconds that are made up for, as timers are late on a machine with much to do. */
+const LATE_MS = 100;
+
 /** Has bytes wait so that no more than so many go in a second. */
 export class Pace {
   readonly #clock: Clock;
@@ -23,7 +26,7 @@ export class Pace {
   readonly wait = (bytes: number): MaybePromise<void> => {
     const now = this.#clock.now();
     const ms = this.#due - now;
-    this.#due = Math.max(now, this.#due) + bytes * 1000 / this.#bytesPerSecond;
+    this.#due = Math.max(now - LATE_MS, this.#due) + bytes * 1000 / this.#bytesPerSecond;
     if (ms > AHEAD_MS) return sleep(this.#clock, ms, this.#signal);
   };
 }
