@@ -1,5 +1,5 @@
 import { formatAddr, type HostPort } from "../../base/addr.ts";
-import { UnreachableError } from "../../base/errors.ts";
+import { TtunError, UnreachableError } from "../../base/errors.ts";
 import { abortable, type Scope, scope } from "../../base/scope.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import type { Clock, Rng } from "../../contract/host.ts";
@@ -15,6 +15,8 @@ export interface CandidateDialOptions {
   readonly dialer: Dialer;
   readonly clock: Clock;
   readonly rng: Rng;
+  /** Milliseconds for all of it, the handshake too. */
+  readonly deadlineMs: number;
 }
 
 /** Returns a way to an end that can be reached at one of these addresses. */
@@ -31,6 +33,10 @@ async function raceAll<T>(o: CandidateDialOptions, meeting: Meeting<T>): Promise
   const race = new ProvedRace(meeting);
   try {
     return await scope(meeting.signal, async (tasks) => {
+      using _deadline = o.clock.after(o.deadlineMs, () => {
+        tasks.fail(race.failure ?? tooLate(o.deadlineMs));
+        race.end(); // a handshake that runs ends with its connection
+      });
       tasks.spawn((signal) => connectAll(o, race, meeting.signal, tasks, signal));
       const met = await abortable(race.result, tasks.signal);
       tasks.cancel();
@@ -57,6 +63,12 @@ async function connectAll<T>(
   if (race.isRunning) await race.idle;
   if (cancel.aborted || race.hasWinner) return;
   tasks.fail(race.failure ?? unreachable(candidates));
+}
+
+function tooLate(deadlineMs: number): TtunError {
+  const seconds = Math.round(deadlineMs / 1000);
+  const words = `Cannot reach the peer within ${seconds} s: does it still wait there?`;
+  return new TtunError("timeout", words);
 }
 
 function unreachable(candidates: readonly HostPort[]): UnreachableError {

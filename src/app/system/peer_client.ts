@@ -10,6 +10,7 @@ import {
   deadTimeOf,
   isBroken,
   otherKey,
+  otherTicket,
   peerLost,
   type PeerSessionOptions,
   PIPE,
@@ -22,6 +23,8 @@ export interface PeerClientOptions extends PeerSessionOptions {
   readonly server: DirectServer;
   /** 16 random bytes that identify this process. */
   readonly instance: Uint8Array;
+  /** The key is a ticket's. */
+  readonly hasTicket: boolean;
 }
 
 /**
@@ -67,7 +70,7 @@ async function runOnce(
     });
   } catch (thrown) {
     o.signal.throwIfAborted();
-    throw isUp ? endOf(thrown) : beginningOf(thrown);
+    throw isUp ? endOf(thrown) : beginningOf(thrown, o);
   }
 }
 
@@ -83,10 +86,11 @@ function noAddress(): TtunError {
   return new TtunError("internal", "Cannot dial an address here: a peer is reached otherwise");
 }
 
-function beginningOf(thrown: unknown): unknown {
+function beginningOf(thrown: unknown, { hasTicket }: PeerClientOptions): unknown {
   if (thrown instanceof PeerClosed || !(thrown instanceof TtunError)) return thrown;
   const isUnproved = ["auth", "protocol", "timeout"].includes(thrown.kind);
-  return isUnproved ? otherKey(thrown) : thrown;
+  if (!isUnproved) return thrown;
+  return hasTicket ? otherTicket(thrown) : otherKey(thrown);
 }
 
 function endOf(thrown: unknown): unknown {

@@ -101,15 +101,26 @@ export function peerServer(reach: ReachPeer): DirectServer {
 
 /** Says what may be wrong when the peer does not prove the key. */
 export function otherKey(cause: TtunError): TtunError {
+  const words = "both ends take the same one by --key-file, TTUN_KEY or --key";
+  return suspected(cause) ?? unproved("it has another key, or none, or is no ttun", words, cause);
+}
+
+/** The same of a ticket's key. */
+export function otherTicket(cause: TtunError): TtunError {
+  const words = "ttun peer listen there prints one, which is for one run";
+  return suspected(cause) ?? unproved("this ticket is not its own, or it is no ttun", words, cause);
+}
+
+function suspected(cause: TtunError): MitmSuspected | null {
   for (let one: unknown = cause; one instanceof Error; one = one.cause) {
     if (one instanceof MitmSuspected) return one;
   }
-  return new TtunError(
-    "auth",
-    "Cannot authenticate the peer: it has another key, or none, or is no ttun; both ends take the " +
-      `same one by --key-file, TTUN_KEY or --key (${cause.message})`,
-    { cause },
-  );
+  return null;
+}
+
+function unproved(why: string, what: string, cause: TtunError): TtunError {
+  const words = `Cannot authenticate the peer: ${why}; ${what} (${cause.message})`;
+  return new TtunError("auth", words, { cause });
 }
 
 export function peerLost(): TtunError {

@@ -90,6 +90,7 @@ class Peers {
         ...common,
         server: peerServer((s) => this.#dial(s)),
         instance: utf8("0123456789abcdef"),
+        hasTicket: false,
       })
       : runPeerServer({ ...common, way: { reach: (s) => this.#await(s) } });
     const ended = running.then(() => null, (error) => error as TtunError)

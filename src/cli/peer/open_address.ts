@@ -93,7 +93,8 @@ export function openByAddress(
         const secrets = wireSecrets(link, ciphers, s!);
         const o = { stdio, secrets, keepMs, congestion, clock, log, signal, onUp, onTraffic };
         if (isClient) {
-          await runPeerClient({ ...o, server: peerServer(reach), instance: rng(ID_SIZE) });
+          const server = peerServer(reach);
+          await runPeerClient({ ...o, server, instance: rng(ID_SIZE), hasTicket: false });
         } else await runPeerServer({ ...o, way: { reach } });
       }
       log.info("Peer closed connection");

@@ -59,6 +59,7 @@ export function openConnect(task: ConnectTask, tools: PeerTools): OpenedPlane<Pe
         congestion: platform.planCongestion("auto").choice,
         onUp: () => log.info("Connected to peer!"),
         instance: rng(ID_SIZE),
+        hasTicket: true,
       });
       log.info("Peer closed connection");
     },

@@ -31,7 +31,7 @@ export function openTicketServer(
       log.warn("the other end waits at a server too, which --via would name here as well");
     }
     const dialer = platform.openNet({ io: "ffi", mptcp: false, segmentBytes: {} }, log);
-    return { name, ...named(openCandidateDialer({ candidates, dialer, clock, rng })) };
+    return { name, ...named(openCandidateDialer({ candidates, dialer, clock, rng, deadlineMs })) };
   }
   const attempt = () => {
     const ports = openPunchPorts(reactor!, 0, { signal });
