@@ -105,7 +105,7 @@ export function otherKey(cause: TtunError): TtunError {
   return suspected(cause) ?? unproved("it has another key, or none, or is no ttun", words, cause);
 }
 
-/** The same of a ticket's key. */
+/** Says what may be wrong when the peer does not prove the key of a ticket. */
 export function otherTicket(cause: TtunError): TtunError {
   const words = "ttun peer listen there prints one, which is for one run";
   return suspected(cause) ?? unproved("this ticket is not its own, or it is no ttun", words, cause);
