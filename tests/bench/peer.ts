@@ -21,8 +21,6 @@ import { ours } from "./peer/ttun.ts";
 import { lookAtOthers } from "./proxy/others.ts";
 import { median } from "./statistics.ts";
 
-const ROUND_TRIP_MS = 400;
-
 const { positionals, values } = parseArgs({
   args: Deno.args,
   allowPositionals: true,
@@ -38,7 +36,6 @@ const folder = Deno.makeTempDirSync({ dir: "/dev/shm", prefix: "ttun-bench-" });
 files.add(folder);
 const conditions: Conditions = {
   files,
-  roundTripMs: ROUND_TRIP_MS,
   emulator: await buildEmulator(files),
   large: writeFile("large", megabytes * 1_000_000),
   small: writeFile("small", 16),

@@ -79,21 +79,28 @@ export class TlsStream implements Connection {
 
   readNow(into: Uint8Array): number | null | undefined {
     this.#check();
+    let done = 0;
     try {
       for (;;) {
-        const got = this.#pipe.session.read(into);
+        const got = this.#pipe.session.read(done === 0 ? into : into.subarray(done));
+        if (got === null) return done === 0 ? null : done; // it is told again
         if (got !== undefined) {
           this.#withoutText = 0;
-          return got;
+          done += got;
+          if (done >= into.length) return done;
+          continue; // one read gives one record at most
         }
         this.#flush(); // answers to new keys
+        if (done > 0) return done;
         if (this.#withoutText > MOST_WITHOUT_TEXT) throw noText(this.peer);
         const pulled = this.#pipe.pull();
         if (pulled === 0) return undefined;
         this.#withoutText += pulled;
       }
     } catch (thrown) {
-      throw this.#fail(thrown);
+      const error = this.#fail(thrown);
+      if (done === 0) throw error;
+      return done; // the next call throws it
     }
   }
 

@@ -73,26 +73,26 @@ export class End {
   }
 }
 
-/** A program at each end, both of which end by themselves. */
+/** A program at each end, both of which end by themselves; the one that waits receives. */
 export async function twoEnds(
-  receiver: End,
-  startSender: () => End,
+  waiting: End,
+  startOther: () => End,
   output: string | null,
 ): Promise<Ends> {
   await using cleanup = new AsyncDisposableStack();
-  cleanup.use(receiver.process);
+  cleanup.use(waiting.process);
   const begun = performance.now();
-  const sender = startSender();
-  cleanup.use(sender.process);
-  const ended = Promise.all([sender.expectSuccess(), receiver.expectSuccess()]).then(() => {});
+  const other = startOther();
+  cleanup.use(other.process);
+  const ended = Promise.all([other.expectSuccess(), waiting.expectSuccess()]).then(() => {});
   ended.catch(() => {}); // awaited later
   const kept = cleanup.move();
   return {
     begun,
     output,
     ended,
-    receiverPid: () => receiver.pid,
-    cpuSeconds: () => Promise.resolve(receiver.cpuSeconds + sender.cpuSeconds),
+    receiverPid: () => waiting.pid,
+    cpuSeconds: () => Promise.resolve(waiting.cpuSeconds + other.cpuSeconds),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }

@@ -15,9 +15,14 @@ export interface Figures {
   whole: number;
   /** Milliseconds from the start of the second end until the first byte, or a small file, is there. */
   firstByte: number;
-  /** Round trips until then, over a path with a long one. */
-  roundTrips: number;
+  /** Milliseconds until the first byte over a path with a round trip of FAR_MS. */
+  farFirstByte: number;
 }
+
+/** Long beside what starting a program takes more or less from run to run. */
+export const FAR_MS = 400;
+
+const FAR = { delayMs: FAR_MS / 2, lossPercent: 0, rateMbits: 1000, queueMs: 1000 };
 
 /** Bytes of the receiver's that are no log lines. */
 const BEGINNING = 1024 * 1024;
@@ -28,8 +33,6 @@ const LOOK_MEANWHILE_MS = 5;
 
 export interface Conditions {
   readonly files: TemporaryFiles;
-  /** Of the round trip that connecting is measured by. */
-  readonly roundTripMs: number;
   readonly emulator: string;
   /** Files to be sent: a large one, and a few bytes. */
   readonly large: string;
@@ -37,50 +40,43 @@ export interface Conditions {
 }
 
 export async function measure(contender: ReadyContender, o: Conditions): Promise<Figures> {
-  const bulk = await withRun(
-    contender,
-    { input: o.large, isKept: false, delayed: null },
-    o,
-    (ends) => measureBulk(ends, Deno.statSync(o.large).size),
-  );
-  const first = (delayed: Conditions | null) =>
-    withRun(contender, { input: o.small, isKept: true, delayed }, o, untilFirstByte);
-  const near = await first(null);
-  const far = await first(o);
-  return { ...bulk, firstByte: near, roundTrips: (far - near) / o.roundTripMs };
+  const { large, small } = o;
+  const size = Deno.statSync(large).size;
+  const run = { input: large, isKept: false, isFar: false };
+  const bulk = await withRun(contender, run, o, (ends) => measureBulk(ends, size));
+  const first = (isFar: boolean) =>
+    withRun(contender, { input: small, isKept: true, isFar }, o, untilFirstByte);
+  return { ...bulk, firstByte: await first(false), farFirstByte: await first(true) };
 }
 
 interface Run {
   readonly input: string;
   /** Has what comes written into a file. */
   readonly isKept: boolean;
-  readonly delayed: Conditions | null;
+  readonly isFar: boolean;
 }
 
 async function withRun<T>(
   contender: ReadyContender,
-  { input, isKept, delayed }: Run,
-  { files }: Conditions,
+  { input, isKept, isFar }: Run,
+  { files, emulator }: Conditions,
   look: (ends: Ends) => Promise<T>,
 ): Promise<T> {
   await using cleanup = new AsyncDisposableStack();
   const receiver = cleanup.use(await Host.create());
   const sender = cleanup.use(await Host.create());
   const hosts = { server: receiver, client: sender };
-  if (delayed === null) {
+  if (isFar) cleanup.use(await emulatePath(emulator, hosts, FAR));
+  else {
     const v4: [string, string] = [`${ADDRESSES[0]}/24`, `${ADDRESSES[1]}/24`];
     await linkHosts(receiver, sender, { ifname: "wan", v4 });
-  } else cleanup.use(await emulatePath(delayed.emulator, hosts, pathOf(delayed)));
+  }
   const folder = Deno.makeTempDirSync({ dir: "/dev/shm", prefix: "ttun-bench-" });
   files.add(folder);
   cleanup.defer(() => Deno.remove(folder, { recursive: true }));
   const output = isKept ? `${folder}/got` : null;
   const ends = cleanup.use(await contender.start({ receiver, sender, input, output, folder }));
   return await look(ends);
-}
-
-function pathOf({ roundTripMs }: Conditions) {
-  return { delayMs: roundTripMs / 2, lossPercent: 0, rateMbits: 1000, queueMs: 1000 };
 }
 
 async function measureBulk(ends: Ends, size: number) {

@@ -110,6 +110,8 @@ function numberIn(path: string): number | undefined {
 }
 
 const CROC_PORT = 9009;
+/** Round trips of a long path until the relay knows the sender. */
+const CROC_WAIT_MS = 5000;
 const CROC_SECRET = "4821-peer-bench-secret";
 
 /** Its relay is at the receiver. As both ends know an address of each other, they go without it. */
@@ -131,6 +133,8 @@ const croc: Contender = {
       const waiting = new End(sender, [...common, ...to, "send", input], nothing, env);
       cleanup.use(waiting.process);
       await waiting.waitFor(/On the other computer/);
+      // It says so before the relay knows of it, and who comes too early is sent away.
+      await new Promise((resolve) => setTimeout(resolve, CROC_WAIT_MS));
       const out = `${folder}/out`;
       Deno.mkdirSync(out);
       const command = [...common, "--overwrite", ...to, "--out", out];
