@@ -477,7 +477,7 @@ class Receiving {
     this.#file = null;
     this.#fewer();
     if (open === null) return; // it was given up before
-    open.part?.discard();
+    if (failure === Failure.changed) open.part?.discard(); // else another run can go on with it
     this.#forget(open);
     this.#missing++;
     const why = failure === Failure.changed ? "it has changed meanwhile" : "it cannot be read";

@@ -256,6 +256,27 @@ Deno.test("a file that cannot be opened or written is missing, and others are th
   ]);
 });
 
+Deno.test("what is there of a file that cannot be read any more stays for another run", async () => {
+  const sources = new MemorySources({ big: BIG });
+  const open = (index: number) => {
+    const file = sources.openFile(index);
+    return {
+      ...file,
+      read: (at: number, into: Uint8Array) => {
+        if (at >= 2 * PIECE && at < BIG.length) throw new TtunError("system", "Cannot read big");
+        return file.read(at, into);
+      },
+    };
+  };
+  const { folder, received } = await transfer({ sources, send: { open } });
+  assert.deepEqual(received, { complete: 0, missing: 1 });
+  assert.equal(folder.partSize("big"), 2 * PIECE);
+  let bytes = 0;
+  await transfer({ sources, folder, send: { pace: (more) => void (bytes += more) } });
+  assert.deepEqual(folder.files.get("big"), BIG);
+  assert.equal(bytes, BIG.length - 2 * PIECE);
+});
+
 Deno.test("a file in the place of a folder keeps all out that belongs there", async () => {
   const folder = new MemoryFolder();
   folder.files.set("d/e", utf8("a file"));
