@@ -9,7 +9,7 @@ const ENDLESS = { input: "/dev/zero", output: "/dev/null" };
 
 /** Waits for the ticket that an end prints. */
 async function ticketOf(end: Process): Promise<string> {
-  await end.waitFor(/ttun peer connect peer:[\w-]+$/, 20_000);
+  await end.waitFor(/ttun peer connect peer:[\w-]+$/m, 20_000);
   return /ttun peer connect (peer:[\w-]+)$/m.exec(end.output)![1]!;
 }
 

@@ -14,7 +14,7 @@ async function startServer(lab: NatLab, ...args: string[]): Promise<[Process, st
   const all = ["server", "-v", NO_WARM_UP, ...args];
   const [command, rest] = ttunCommand(...all);
   const server = stack.use(lab.hosts[0].spawn(command, rest, { env: NO_KEY }));
-  await server.waitFor(/ttun client peer:[\w-]+$/, MS);
+  await server.waitFor(/ttun client peer:[\w-]+$/m, MS);
   const [, ticket] = /ttun client (peer:[\w-]+)$/m.exec(server.output)!;
   stack.move();
   return [server, ticket!];

@@ -17,7 +17,7 @@ test("send prints a ticket, and receive with it is all that the other end does",
   await using lab = await natLab("open", "port-restricted");
   await using files = await makeFiles(3_000_000, 10);
   await using sender = start(lab.hosts[0], {}, "send", files.sent[0]);
-  await sender.waitFor(/ttun receive peer:[\w-]+$/, MS);
+  await sender.waitFor(/ttun receive peer:[\w-]+$/m, MS);
   const [, ticket] = /ttun receive (peer:[\w-]+)$/m.exec(sender.output)!;
   const out = `${files.path}/out`;
   await Deno.mkdir(out);
