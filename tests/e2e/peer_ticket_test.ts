@@ -67,6 +67,14 @@ test("peer listen: two do not share a port, where one's peer would come to the o
   assert.equal((await second.status).code, 8, second.output);
 });
 
+test("peer listen --via: without the server's key the words are about its options", async () => {
+  await using lab = await natLab("open", "open");
+  const [command, args] = ttunCommand("peer", "listen", "--via", PUBLIC[1]);
+  const { code, stderr } = await lab.hosts[0].run(command, args, { env: NO_KEY });
+  assert.equal(code, 2, stderr);
+  assert.match(stderr, /without its key: give --via-key-file FILE, or a link/);
+});
+
 test("peer connect: tickets that cannot be used are refused, and not repeated", async () => {
   await using lab = await natLab("open", "open");
   const old = "peer:AbVPosgBAAAAAQABAgMEBQYHCAkKCwwNDg8CBMAAAgfUKAYgAQ24AAAAAAAAAAAAAAABAbs";

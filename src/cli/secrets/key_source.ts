@@ -100,16 +100,19 @@ function handedSource({ [SOURCE_SECRET]: bytes }: Secrets): KeySource {
   return new TextDecoder().decode(bytes) as KeySource;
 }
 
-function noKey(closed: readonly string[], file: string): TtunError {
+/** Nobody has given a key, and none lies where one is looked for. */
+export class NoKey extends TtunError {}
+
+function noKey(closed: readonly string[], file: string): NoKey {
   const [one] = closed;
   if (one !== undefined) {
-    return new TtunError(
+    return new NoKey(
       "privilege",
       `There is no key of this user's, and ${JSON.stringify(one)} is not this user's to read; ` +
         "give --key-file FILE, or run ttun as a user who may read that one",
     );
   }
-  return new TtunError(
+  return new NoKey(
     "usage",
     `There is no key: ttun genkey > ${file} makes one where it is looked for (after ` +
       `mkdir -p ${file.replace(/\/[^/]*$/, "")}); copy it to the other machine. Other ` +
