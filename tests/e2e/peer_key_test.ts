@@ -55,6 +55,18 @@ test("peer with a key: another one, or none at the other end, is told by both an
   for (const file of files.got) assert.equal((await Deno.stat(file)).size, 0);
 });
 
+test("peer with a key: one without and with nothing to say is awaited no longer than the deadline", async () => {
+  await using lab = await natLab("open", "open");
+  const nothing = { input: "/dev/null", output: "/dev/null" };
+  await using second = startPeer(lab.hosts[1], 1, nothing);
+  await second.waitFor(/connecting/, 20_000);
+  const args = [...addresses(0), "--deadline", "5"];
+  await using first = startPipe(lab.hosts[0], nothing, args, KEY);
+  await first.waitFor(/no peer on this connection: trying again/, 20_000);
+  assert.equal((await first.status).code, 4, first.output);
+  await second.status;
+});
+
 test("peer with a key: a man in the middle who ends TLS at both is found, and named", async () => {
   await using lab = await natLab("open", "port-restricted");
   using certificate = selfSigned("DNS:tete");

@@ -69,10 +69,11 @@ export function openByAddress(
           signal,
         });
       };
-      let attempts = 0;
+      let isUp = false;
+      const giveUpAt = clock.now() + deadlineMs;
       const reach = async (signal: AbortSignal): Promise<Connection> => {
         const how = { peer, dialer: net.dialer, listener, clock, rng, log, signal };
-        const ms = attempts++ === 0 ? deadlineMs : KEEP_MS;
+        const ms = isUp ? KEEP_MS : Math.max(0, giveUpAt - clock.now());
         const found = await punchThrough(
           { ...how, deadlineMs: ms },
           (stream) => secure(stream, signal),
@@ -89,7 +90,10 @@ export function openByAddress(
         await runPipe(stdio, secured, { clock, signal, onTraffic });
       } else {
         const keepMs = keeps ? KEEP_MS : 0;
-        const onUp = () => log.info("Connected to peer!", { peer: formatAddr(peer) });
+        const onUp = () => {
+          isUp = true;
+          log.info("Connected to peer!", { peer: formatAddr(peer) });
+        };
         const secrets = wireSecrets(link, ciphers, s!);
         const o = { stdio, secrets, keepMs, congestion, clock, log, signal, onUp, onTraffic };
         if (isClient) {
