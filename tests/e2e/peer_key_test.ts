@@ -64,7 +64,7 @@ test("peer with a key: one without and with nothing to say is awaited no longer 
   await using first = startPipe(lab.hosts[0], nothing, args, KEY);
   await first.waitFor(/no peer on this connection: trying again/, 20_000);
   assert.equal((await first.status).code, 4, first.output);
-  await second.status;
+  assert.equal((await second.status).code, 9, second.output); // no success for who has no key
 });
 
 test("peer with a key: a man in the middle who ends TLS at both is found, and named", async () => {

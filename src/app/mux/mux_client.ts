@@ -10,6 +10,7 @@ import { cipherFields } from "../link/config.ts";
 import { DamagedConnections } from "../net/damaged_connections.ts";
 import type { Reach } from "../net/reach.ts";
 import type { Carrier } from "./carrier.ts";
+import { resetIfBound } from "./reset_if_bound.ts";
 import type { ClientSession } from "./client_session.ts";
 import { CurrentSession, type CurrentSessionOptions, endsSession } from "./current_session.ts";
 import type { MuxOutbound } from "./mux_outbound.ts";
@@ -212,7 +213,10 @@ export class MuxClient {
     await using owned = new AsyncDisposableStack();
     owned.use(stream);
     const isNew = this.#current.session === null;
-    const carrier = await session.join(stream, proved);
+    const carrier = await session.join(stream, proved).catch((error) => {
+      resetIfBound(stream);
+      throw error;
+    });
     this.#current.joined(session);
     owned.move();
     log.info(isNew ? "authenticated" : "session goes on", {

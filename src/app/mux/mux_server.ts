@@ -16,6 +16,7 @@ import { Stranger } from "../net/stranger.ts";
 import { Carrier } from "./carrier.ts";
 import { streamOffer } from "./limits.ts";
 import { RecordBuffers } from "./record_buffers.ts";
+import { resetIfBound } from "./reset_if_bound.ts";
 import {
   ServedSessions,
   type ServedSessionsOptions,
@@ -72,7 +73,7 @@ export class MuxServer implements Disposable {
     this.#o.log.debug("connection", { peer });
     try {
       const proved = await this.#gatekeeper.admit(owned, peer, this.#prove, undefined);
-      if (proved === null) return;
+      if (proved === null) return resetIfBound(owned);
       using _handshake = proved.handshake;
       if (await this.take(owned, proved)) await this.#gatekeeper.fallSilent(owned);
     } catch (thrown) {
