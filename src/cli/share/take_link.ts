@@ -68,16 +68,21 @@ export async function linkText(
   if (scheme === "peer" && at === "") return await askForTicket(context);
   // A ticket is for once and for some minutes.
   const isShort = scheme === "peer" && context.secretsHidden;
-  if (context.hasSecretArguments === true && !isShort) warnOfArgument(context);
+  if (context.hasSecretArguments === true && !isShort) {
+    warnOfArgument(scheme === "peer" ? "ticket" : "link", context);
+  }
   return `${scheme}:${at}`;
 }
 
-function warnOfArgument({ secretsHidden, log }: Pick<RunContext, "log" | "secretsHidden">): void {
+function warnOfArgument(
+  what: "link" | "ticket",
+  { secretsHidden, log }: Pick<RunContext, "log" | "secretsHidden">,
+): void {
   const sight = secretsHidden
     ? "was visible in process lists until ttun hid it"
     : "is visible in process lists";
   log.warn(
-    `The link or ticket given as an argument ${sight}, and a shell's history may keep it; ` +
+    `The ${what} given as an argument ${sight}, and a shell's history may keep it; ` +
       "use link:FILE, or link:- and paste it, or TTUN_SERVER",
   );
 }
