@@ -2,53 +2,37 @@ import type { Addr } from "../../base/addr.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { ConnectionStats } from "../../contract/stats.ts";
-import type { MaybePromise, OnReady, Stream } from "../../contract/stream.ts";
+import type { MaybePromise, Stream } from "../../contract/stream.ts";
+import { ForwardedStream } from "../net/forwarded_stream.ts";
 
 const NO_ADDRESS: Addr = { path: "" };
 
 /** The way to the other end through the server where both have met. */
-export class RelayedConnection implements Connection {
+export class RelayedConnection extends ForwardedStream implements Connection {
   readonly peer: string;
   readonly local = NO_ADDRESS;
   readonly remote = NO_ADDRESS;
   readonly congestion = "";
-  readonly #stream: Stream;
   readonly #owned: AsyncDisposable | null;
 
   /** `owned`: is closed behind the stream. */
   constructor(stream: Stream, via: string, owned: AsyncDisposable | null) {
+    super(stream);
     this.peer = `the relay of ${via}`;
-    this.#stream = stream;
     this.#owned = owned;
   }
 
-  readNow(into: Uint8Array): number | null | undefined {
-    return this.#stream.readNow(into);
-  }
-
-  onReadable(run: OnReady): void {
-    this.#stream.onReadable(run);
-  }
-
-  writeNow(bytes: Uint8Array, isLast?: boolean): number {
-    return this.#stream.writeNow(bytes, isLast);
-  }
-
-  onWritable(run: OnReady): void {
-    this.#stream.onWritable(run);
-  }
-
   closeWrite(closes?: boolean): MaybePromise<void> {
-    return this.#stream.closeWrite(closes);
+    return this.inner.closeWrite(closes);
   }
 
   reset(): void {
-    this.#stream.reset();
+    this.inner.reset();
     startClose(this);
   }
 
   stats(): ConnectionStats {
-    return { ...this.#stream.stats?.(), protocol: "relay" };
+    return { ...this.inner.stats?.(), protocol: "relay" };
   }
 
   setOptions(): string[] {
@@ -56,7 +40,7 @@ export class RelayedConnection implements Connection {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#stream[Symbol.asyncDispose]();
+    await this.inner[Symbol.asyncDispose]();
     await this.#owned?.[Symbol.asyncDispose]();
   }
 }

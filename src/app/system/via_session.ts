@@ -3,10 +3,10 @@ import { onAbort } from "../../base/scope.ts";
 import type { Connection, SocketOptions } from "../../contract/connection.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import type { ConnectionStats } from "../../contract/stats.ts";
-import type { OnReady } from "../../contract/stream.ts";
 import type { MuxClient } from "../mux/mux_client.ts";
 import { joinMeeting, type MeetingStream, type MeetOptions } from "../meet/meet.ts";
 import { ConnectError } from "../net/connect_error.ts";
+import { ForwardedStream } from "../net/forwarded_stream.ts";
 import { type LinkClientOptions, openLinkClient } from "./link_client.ts";
 
 /** A server where two ends meet. */
@@ -74,61 +74,39 @@ function resetting(dialer: Dialer): Dialer {
  * A connection that ends by RST instead of FIN, which would keep its two addresses for a minute
  * (TIME-WAIT, RFC 9293 section 3.6.1). Its protocol says by itself when it ends.
  */
-class ResetConnection implements Connection {
-  readonly #stream: Connection;
-
-  constructor(stream: Connection) {
-    this.#stream = stream;
-  }
-
+class ResetConnection extends ForwardedStream<Connection> implements Connection {
   get peer(): string {
-    return this.#stream.peer;
+    return this.inner.peer;
   }
 
   get local() {
-    return this.#stream.local;
+    return this.inner.local;
   }
 
   get remote() {
-    return this.#stream.remote;
+    return this.inner.remote;
   }
 
   get congestion(): string {
-    return this.#stream.congestion;
-  }
-
-  readNow(into: Uint8Array): number | null | undefined {
-    return this.#stream.readNow(into);
-  }
-
-  onReadable(run: OnReady): void {
-    this.#stream.onReadable(run);
-  }
-
-  writeNow(bytes: Uint8Array, isLast?: boolean): number {
-    return this.#stream.writeNow(bytes, isLast);
-  }
-
-  onWritable(run: OnReady): void {
-    this.#stream.onWritable(run);
+    return this.inner.congestion;
   }
 
   closeWrite(): void {}
 
   reset(): void {
-    this.#stream.reset();
+    this.inner.reset();
   }
 
   stats(): ConnectionStats {
-    return this.#stream.stats();
+    return this.inner.stats();
   }
 
   setOptions(options: SocketOptions): string[] {
-    return this.#stream.setOptions(options);
+    return this.inner.setOptions(options);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    this.#stream.reset();
+    this.inner.reset();
     return Promise.resolve();
   }
 }

@@ -3,17 +3,17 @@ import { fromHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { readAddress } from "../command/address_args.ts";
 import { LOG_OPTIONS } from "../command/common_options.ts";
+import {
+  LEAST_TICKET_SECONDS,
+  MOST_TICKET_SECONDS,
+  STUN_PORT,
+  TICKET_SECONDS,
+} from "./peer_url.ts";
 import { VIA_OPTIONS } from "./via_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 
 /** Default port of the program tete. */
 const PORT = 54_312;
-
-/** RFC 8489 section 8.1. */
-const STUN_PORT = 3478;
-
-/** Seconds that a ticket holds. */
-const TTL = 600;
 
 const KEEP = {
   names: ["keep"],
@@ -45,6 +45,15 @@ const DEADLINE = {
   help: "give up when there is no connection after SECONDS",
 } as const;
 
+const LOCAL_PORT = {
+  names: ["local-port", "lport"],
+  group: "basic",
+  kind: "integer",
+  metavar: "PORT",
+  min: 1,
+  max: 65_535,
+} as const;
+
 export const PEER_OPTIONS = {
   myIp: {
     names: ["my-ip", "myip"],
@@ -64,12 +73,7 @@ export const PEER_OPTIONS = {
     help: "the other machine's public address; without it --stun tells this one's, and that is all",
   },
   localPort: {
-    names: ["local-port", "lport"],
-    group: "basic",
-    kind: "integer",
-    metavar: "PORT",
-    min: 1,
-    max: 65_535,
+    ...LOCAL_PORT,
     default: PORT,
     help: "port here, which the NAT must keep",
   },
@@ -148,12 +152,7 @@ export const LISTEN_OPTIONS = {
     help: "this machine's public address, which goes into the ticket first",
   },
   localPort: {
-    names: ["local-port", "lport"],
-    group: "basic",
-    kind: "integer",
-    metavar: "PORT",
-    min: 1,
-    max: 65_535,
+    ...LOCAL_PORT,
     defaultText: "one that is free",
     help: "port here, which a firewall or NAT must let in",
   },
@@ -163,9 +162,9 @@ export const LISTEN_OPTIONS = {
     group: "basic",
     kind: "integer",
     metavar: "SECONDS",
-    min: 5,
-    max: 86_400,
-    default: TTL,
+    min: LEAST_TICKET_SECONDS,
+    max: MOST_TICKET_SECONDS,
+    default: TICKET_SECONDS,
     help: "the ticket is void after so many seconds in which nobody has come",
   },
   out: {
