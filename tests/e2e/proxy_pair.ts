@@ -139,7 +139,8 @@ export async function openPair(o: PairOptions = {}): Promise<Pair> {
 /** Asks an end to end; its log must not tell of a bug, nor of the key. */
 export async function endWell(end: Process): Promise<void> {
   await end[Symbol.asyncDispose]();
-  assert.equal((await end.status).code, 0, end.output);
+  const { code, signal } = await end.status;
+  assert.equal(code, 0, `It ended with code ${code} (signal ${signal}) after:\n${end.output}`);
   expectCleanLog(end);
 }
 

@@ -94,8 +94,8 @@ async function recordThree(
   web: Web,
   connections: readonly Recorded[],
 ): Promise<void> {
-  // At the same time, or the second would go over the connection of the first.
-  const loads = [1, 2].map(() => load(client, `http://${web.at}/hello`));
+  // Both wait for each other, or the second would go over the connection of the first.
+  const loads = [1, 2].map(() => load(client, `http://${web.at}/pair`));
   assert.deepEqual(await Promise.all(loads), ["hello\n", "hello\n"]);
   assert.equal(connections.length, 3);
   for (const { up, down } of connections) {

@@ -52,14 +52,26 @@ export interface Web extends AsyncDisposable {
 }
 
 /**
- * `/hello` says so, `/bulk/SIZE` sends that much (and parts of it where a Range asks), `/echo` tells
- * length and hash of a body, `/page/N` is a page of N parts, `/part/N` one of these, `/socket` a
- * WebSocket that repeats, `/told/…` what the page says in the end.
+ * `/hello` says so, `/pair` says it to two at a time, who wait for each other, `/bulk/SIZE` sends
+ * that much (and parts of it where a Range asks), `/echo` tells length and hash of a body, `/page/N`
+ * is a page of N parts, `/part/N` one of these, `/socket` a WebSocket that repeats, `/told/…` what the
+ * page says in the end.
  */
 export function serveWeb(o: { cert?: string; key?: string; hostname?: string } = {}): Web {
   const seen: Seen[] = [];
   let wake = Promise.withResolvers<void>();
   const abort = new AbortController();
+  let first: PromiseWithResolvers<void> | null = null;
+  const pair = async () => {
+    if (first === null) {
+      first = Promise.withResolvers();
+      await first.promise;
+    } else {
+      first.resolve();
+      first = null;
+    }
+    return new Response("hello\n");
+  };
   const { hostname = LOOPBACK } = o;
   const options = { hostname, port: 0, signal: abort.signal, onListen: () => {} };
   const tls = o.cert === undefined ? {} : { cert: o.cert, key: o.key! };
@@ -69,7 +81,7 @@ export function serveWeb(o: { cert?: string; key?: string; hostname?: string } =
     seen.push({ method: request.method, path, headers: request.headers, from: port });
     wake.resolve();
     wake = Promise.withResolvers<void>();
-    return await answer(request, path);
+    return path === "/pair" ? await pair() : await answer(request, path);
   });
   const { port } = server.addr as Deno.NetAddr;
   return {
