@@ -9,8 +9,9 @@ export interface SpawnOptions {
   stdin?: Uint8Array | { text: string } | "piped";
 }
 
-const WAIT_MS = 10_000;
-const TERM_GRACE_MS = 2000;
+const WAIT_MS = 20_000;
+/** Far more than an end takes (tests of signals have their own bound): machines may stand still. */
+const TERM_GRACE_MS = 6000;
 /** How long the output may stay open after the end: a child of the program's may hold it. */
 const OUTPUT_GRACE_MS = 1000;
 
@@ -126,7 +127,7 @@ export class Process implements AsyncDisposable {
     }
   }
 
-  /** Asks the program to end, makes it end after two seconds, and waits for that. */
+  /** Asks the program to end, makes it end after TERM_GRACE_MS, and waits for that. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.signal("SIGTERM");
     const timer = setTimeout(() => this.signal("SIGKILL"), TERM_GRACE_MS);
