@@ -39,6 +39,9 @@ export class TtunError extends Error {
   }
 }
 
+/** A failure of one attempt after which no other can succeed. */
+export class FinalError extends TtunError {}
+
 /** `cannot_open`: a wrong key or damaged bytes. */
 export type ProtocolReason = "cannot_open";
 

@@ -58,11 +58,13 @@ test("peer: as a tunnel's way: a device at both ends, and pings through it", asy
   await using client = lab.hosts[1].spawn(command, args, { env });
   await client.waitFor(/authenticated/, MS);
   await lab.hosts[1].sh("ping -c 3 -i 0.2 -w 10 10.1.1.1");
-  // The ticket was for this client alone.
-  const [other, rest] = ttunCommand("client", "--no-tun", "--once");
-  const second = await lab.hosts[1].run(other, rest, { env });
-  assert.notEqual(second.code, 0);
-  assert.match(second.stderr, /this ticket has been used already/);
+  // The ticket was for this client alone: others do not try again.
+  for (const how of [["-L", "8080:127.0.0.1:1"], ["--device", "tun9"]]) {
+    const [other, rest] = ttunCommand("client", NO_WARM_UP, ...how);
+    const { code, stderr } = await lab.hosts[1].run(other, rest, { env });
+    assert.equal(code, 3, stderr);
+    assert.match(stderr, /this ticket has been used already/);
+  }
   server.signal("SIGINT");
   assert.equal((await server.status).code, 0, server.output);
 });

@@ -1,4 +1,4 @@
-import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
+import { FinalError, ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
 import type { LogFields, Logger } from "../../base/log.ts";
 import { onAbort, type Scope, scope } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
@@ -88,7 +88,7 @@ export class MuxClient {
     });
   }
 
-  /** Runs until the signal aborts. @throws its reason, or the last failure beyond `retries` */
+  /** Runs until the signal aborts. @throws its reason, or the last failure, final or beyond `retries` */
   async run(signal: AbortSignal): Promise<never> {
     const { log, retries } = this.#o;
     const ending = new AbortController();
@@ -99,7 +99,7 @@ export class MuxClient {
         const { error } = ended;
         signal.throwIfAborted();
         failures = ended.upMs === null ? failures + 1 : 1;
-        if (failures > retries) throw error;
+        if (failures > retries || error instanceof FinalError) throw error;
         this.#expire();
         if (this.#o.endsWithSession === true && this.#current.session === null) throw error;
         const pause = this.#pauseAfter(ended);

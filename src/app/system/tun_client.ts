@@ -1,4 +1,4 @@
-import { toTtunError, TtunError } from "../../base/errors.ts";
+import { FinalError, toTtunError, TtunError } from "../../base/errors.ts";
 import { onAbort, scope } from "../../base/scope.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
 import { PeerClosed } from "../../core/link/v2/handshake.ts";
@@ -100,7 +100,7 @@ class TunClient {
       const isMoved = error instanceof PathChanged;
       if (ended.wasUp) failures = 1;
       else if (!isMoved && ended.isForgotten !== true) failures++;
-      if (failures > this.#o.retries) throw error;
+      if (failures > this.#o.retries || error instanceof FinalError) throw error;
       if (isMoved) {
         this.#backoff.restart();
         serverPaths.moved();

@@ -6,7 +6,7 @@ import {
   SERVER_PORT,
   TunWorld,
 } from "../../../tests/fake/tun_programs.ts";
-import { NameError, TtunError } from "../../base/errors.ts";
+import { FinalError, NameError, TtunError } from "../../base/errors.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { accept, read, write } from "../loop/stream_io.ts";
@@ -103,6 +103,13 @@ Deno.test("with no retries one attempt is all, and its failure is the client's",
   const client = world.client({ dialer, retries: 0 });
   const error = errorOf(await world.clock.until(client.ended));
   assert.deepEqual([error.kind, times], ["unreachable", [0]]);
+});
+
+Deno.test("a final failure ends the client, whatever number of retries it has", async () => {
+  await using world = new TunWorld();
+  const final = new FinalError("timeout", "The ticket's time is over");
+  const dialer: Dialer = { start: (_to, _o, { failed }) => failed(final) };
+  assert.equal(await world.clock.until(world.client({ dialer }).ended), final);
 });
 
 Deno.test("three retries are four attempts, and the last failure is thrown", async () => {

@@ -100,14 +100,14 @@ export async function runListen(options: ListenFlags, context: RunContext): Prom
 
 /** Connects with the peer that has printed a ticket, and carries standard input and output. */
 export async function runConnect(options: ConnectFlags, context: RunContext): Promise<number> {
-  const { key, name, ...place } = await takeTicket(options, context);
+  const { key, name, candidates, meeting } = await takeTicket(options, context);
   const via = await viaOf(options, context);
   const psk = ticketPsk(key);
   await runTask(
     {
       kind: "connect",
       name,
-      place: { ...place, via },
+      place: { candidates, meeting, via },
       deadlineMs: options.deadline * 1000,
       link: linkOf(psk),
       keeps: options.keep,

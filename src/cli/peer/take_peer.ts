@@ -8,7 +8,7 @@ import { rng } from "../platform/rng.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
 import { isCode, makeCodeWords, parseCode } from "./code.ts";
 import { pack } from "./packed.ts";
-import { parsePeerListen } from "./peer_url.ts";
+import { parsePeerListen, TICKET_SECONDS } from "./peer_url.ts";
 import { ticketPrinter } from "./show_ticket.ts";
 import { readTaken } from "./take_ticket.ts";
 import { viaOf } from "./via.ts";
@@ -37,7 +37,7 @@ function readTicket(text: string) {
   return { ...place, psk: ticketPsk(key) };
 }
 
-/** @throws {TtunError} usage */
+/** A code does not tell its time: the usual one counts from here. @throws {TtunError} usage */
 function readCode(text: string, via: ViaConfig | null) {
   const { number, words } = parseCode(text);
   if (via === null) {
@@ -47,7 +47,8 @@ function readCode(text: string, via: ViaConfig | null) {
     );
   }
   const meeting = meetingIdOfNumber(number);
-  return { psk: utf8(words), candidates: [], meeting, name: `code ${number}-…` };
+  const untilMs = Date.now() + TICKET_SECONDS * 1000;
+  return { psk: utf8(words), candidates: [], meeting, untilMs, name: `code ${number}-…` };
 }
 
 /** Gives a server that listens at `peer:` a ticket's key. @throws {TtunError} usage */

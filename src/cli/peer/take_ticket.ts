@@ -31,13 +31,16 @@ export interface TakenTicket extends Pick<Ticket, "key" | "candidates"> {
   readonly name: string;
   /** Names the meeting of both ends at a server; null = they meet at none. */
   readonly meeting: Uint8Array | null;
+  /** Milliseconds since 1970 until which it holds, with room for clocks that differ. */
+  readonly untilMs: number;
 }
 
 /** @throws {TtunError} usage, without a ticket that holds */
 export function readTaken(text: string): TakenTicket {
   const ticket = parseTicket(text);
   const name = ticketName(text.trim());
-  if (ticket.expires + CLOCK_LEEWAY < Date.now() / 1000) {
+  const untilMs = (ticket.expires + CLOCK_LEEWAY) * 1000;
+  if (untilMs < Date.now()) {
     const at = new Date(ticket.expires * 1000).toISOString();
     throw new TtunError(
       "usage",
@@ -48,7 +51,7 @@ export function readTaken(text: string): TakenTicket {
   if (candidates.length === 0 && !meets) {
     throw new TtunError("usage", `Cannot use the ticket ${name}: there is no address in it`);
   }
-  return { key, candidates, name, meeting: meets ? ticketMeeting(key) : null };
+  return { key, candidates, name, untilMs, meeting: meets ? ticketMeeting(key) : null };
 }
 
 /** Returns the text of a ticket or code. @throws {TtunError} usage, privilege */

@@ -1,5 +1,6 @@
 import { JoinedListener } from "../../app/net/joined_listener.ts";
 import type { DirectServer } from "../../app/system/server_name.ts";
+import { endsWithTicket } from "../../app/system/ticket_server.ts";
 import { toTtunError } from "../../base/errors.ts";
 import type { Listener } from "../../contract/dial.ts";
 import { unpack } from "./packed.ts";
@@ -12,8 +13,9 @@ const DEADLINE_MS = 30_000;
 
 /** `peer:TICKET`: a server that has made a ticket. `at`: a packed NamedTicket. */
 export function openPeerServer(at: string, tools: WayTools): DirectServer {
-  const { name, ...place } = unpack<NamedTicket>(at);
-  return openTicketServer(place, { name, deadlineMs: DEADLINE_MS }, tools);
+  const { name, untilMs, ...place } = unpack<NamedTicket>(at);
+  const server = openTicketServer(place, { name, deadlineMs: DEADLINE_MS }, tools);
+  return endsWithTicket(server, { untilMs, wallClock: Date.now });
 }
 
 /** `peer:`: a listener that makes a ticket, which is printed. `at`: a packed TicketListen. */

@@ -2,7 +2,7 @@ import { openCandidateDialer } from "../../app/system/candidate_dialer.ts";
 import { openMeetingDialer } from "../../app/system/meeting_dialer.ts";
 import { openMeetingListener } from "../../app/system/meeting_listener.ts";
 import type { MeetingOptions } from "../../app/system/meeting_options.ts";
-import type { DirectServer } from "../../app/system/server_name.ts";
+import type { ReachedServer } from "../../app/system/ticket_server.ts";
 import { JoinedListener } from "../../app/net/joined_listener.ts";
 import { formatAddr, type HostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
@@ -23,7 +23,7 @@ export function openTicketServer(
   { candidates, meeting, via }: TicketPlace,
   { name, deadlineMs }: { readonly name: string; readonly deadlineMs: number },
   tools: WayTools,
-): DirectServer {
+): ReachedServer {
   const { platform, log, signal } = tools;
   const { clock, reactor } = platform;
   if (via === null || meeting === null) {

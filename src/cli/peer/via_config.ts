@@ -20,6 +20,8 @@ export interface TicketPlace {
 export interface NamedTicket extends TicketPlace {
   /** For logs, without its key. */
   readonly name: string;
+  /** Milliseconds since 1970 until which somebody may come with it. */
+  readonly untilMs: number;
 }
 
 /** An end that waits for whoever has its ticket; it crosses to the data plane's Worker. */
