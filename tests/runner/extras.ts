@@ -18,6 +18,7 @@ export const EXTRAS = {
   debootstrap: { isThere: "command -v debootstrap" },
   fish: { isThere: "command -v fish" },
   "groff-base": { isThere: "command -v groff" },
+  libtoxcore2: { isThere: "ldconfig -p | grep -q libtoxcore.so.2" },
   "openssh-server": {
     isThere: "test -x /usr/sbin/sshd",
     before: {

@@ -54,7 +54,7 @@ export const KINDS = {
       "ps",
       "python3",
     ],
-    extras: ["busybox", "chromium", "python3-socks", "openssh-server", "rsync"],
+    extras: ["busybox", "chromium", "libtoxcore2", "python3-socks", "openssh-server", "rsync"],
     split: "files",
     minutes: 40,
   },
@@ -131,6 +131,7 @@ const WAITING = [
   "outage",
   "debugger",
   "proxy_strangers",
+  "tox_link",
   "forward_pause",
 ];
 
