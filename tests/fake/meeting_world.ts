@@ -148,7 +148,7 @@ export class MeetingWorld implements AsyncDisposable {
     const rng = seededRng(++this.#seed);
     const attempt = () => {
       const listeners = [this.streams.listen({ host: DIALS, port: PORT }, { signal })];
-      return { ...this.#end(DIALS), id, listeners, deadlineMs: 60_000, ...o };
+      return { ...this.#end(DIALS), id, known: [], listeners, deadlineMs: 60_000, ...o };
     };
     return openMeetingDialer({ rng, attempt });
   }

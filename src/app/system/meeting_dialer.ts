@@ -1,4 +1,5 @@
-import { TtunError, UnreachableError } from "../../base/errors.ts";
+import type { HostPort } from "../../base/addr.ts";
+import { toTtunError, TtunError, UnreachableError } from "../../base/errors.ts";
 import { abortable, onAbort, type Scope, scope } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
@@ -12,6 +13,7 @@ import { tell } from "../net/dial_events.ts";
 import type { Meeting, Reach } from "../net/reach.ts";
 import { raceCandidates } from "../punch/candidate_race.ts";
 import { ProvedRace } from "../punch/proved_race.ts";
+import { KnownAddresses } from "./known_addresses.ts";
 import { type MeetingOptions, peerCandidates } from "./meeting_options.ts";
 import { findOwnAddress } from "./own_address.ts";
 import { RelayedConnection } from "./relayed_connection.ts";
@@ -23,6 +25,8 @@ const HANDSHAKE_MS = 3000;
 export interface MeetingDialOptions extends MeetingOptions {
   /** Names the meeting: 16 bytes. */
   readonly id: Uint8Array;
+  /** Addresses of the other end for when the server cannot be reached. */
+  readonly known: readonly HostPort[];
   /** Listen on `port`, for connections that the other end makes; the attempt's. */
   readonly listeners: readonly Listener[];
   /** Milliseconds for all of it; the other end may come as late. */
@@ -79,6 +83,8 @@ class MeetingDial<T> {
   readonly #race: ProvedRace<T>;
   /** The connection lives under it. */
   readonly #life: AbortSignal;
+  /** The server has told the other end's addresses. */
+  #isSignalled = false;
 
   constructor(o: MeetingDialOptions, end: Uint8Array, meeting: Meeting<T>) {
     this.#o = o;
@@ -119,6 +125,22 @@ class MeetingDial<T> {
   }
 
   async #seek(tasks: Scope, signal: AbortSignal): Promise<void> {
+    using known = new KnownAddresses({
+      ...{ ...this.#o, via: this.#o.via.name, signal },
+      race: this.#race,
+      life: this.#life,
+    });
+    try {
+      await this.#attend(known, tasks, signal);
+    } catch (thrown) {
+      const error = toTtunError(thrown);
+      if (signal.aborted || error.kind === "internal" || this.#isSignalled) throw error;
+      await known.reachWithout(error);
+    }
+  }
+
+  /** Goes to the meeting, and connects as the server says. */
+  async #attend(known: KnownAddresses<T>, tasks: Scope, signal: AbortSignal): Promise<void> {
     const { clock, id, log, via: server } = this.#o;
     using owned = new DisposableStack();
     const via = owned.adopt(
@@ -126,7 +148,10 @@ class MeetingDial<T> {
       startClose, // it takes its leave of the server while the connection is used
     );
     const join = { side: "dials", id, end: this.#end, clock, signal: this.#life } as const;
+    const joining = onAbort(signal, () => startClose(via));
     const meeting = owned.adopt(await via.join(join), startClose);
+    joining[Symbol.dispose]();
+    known.rest();
     const cancelled = owned.use(onAbort(signal, () => meeting.stream.reset()));
     signal.throwIfAborted();
     const own = await findOwnAddress(this.#o, meeting, signal);
@@ -141,6 +166,7 @@ class MeetingDial<T> {
           break;
         case "signal":
           last = news;
+          this.#isSignalled = true;
           await this.#punch(news, signal);
           await meeting.askRelay();
           break;

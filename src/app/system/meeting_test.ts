@@ -115,6 +115,57 @@ Deno.test("a server that cannot be reached at the beginning is the end", async (
   assert.match(`${await world.clock.until(failed)}`, refused);
 });
 
+Deno.test("without the server the addresses that are known are tried, and it is said", async () => {
+  await using world = new MeetingWorld();
+  void world.listen({ id: ID });
+  await world.clock.advance(100);
+  world.stopVia();
+  await world.clock.settle();
+  const known = [{ host: "192.0.2.77", port: PORT }, { host: LISTENS, port: PORT }];
+  await world.exchange(world.connect(world.dialer(ID, { known })).outbound);
+  assert.match(
+    world.lines().join("\n"),
+    /warn the server where both ends meet is not there.*refused/,
+  );
+});
+
+Deno.test("a silent server keeps nobody from the known addresses for long", async () => {
+  await using world = new MeetingWorld();
+  void world.listen({ id: ID });
+  await world.clock.advance(100);
+  world.net.cable("192.0.2.1").pull();
+  const began = world.clock.now();
+  const known = [{ host: LISTENS, port: PORT }];
+  await world.exchange(world.connect(world.dialer(ID, { known })).outbound);
+  assert(world.clock.now() - began < 4000, `${world.clock.now() - began} ms`);
+});
+
+Deno.test("a server that answers late has both begin at once all the same", async () => {
+  await using world = new MeetingWorld({ passes: (from) => from === LISTENS });
+  void world.listen({ id: ID });
+  await world.clock.advance(100);
+  const cable = world.net.cable("192.0.2.1");
+  cable.pull();
+  const known = [{ host: LISTENS, port: PORT }];
+  const { outbound } = world.connect(world.dialer(ID, { known }));
+  await world.clock.advance(4000);
+  cable.plug();
+  await world.exchange(outbound);
+});
+
+Deno.test("neither server nor known addresses: both are told", async () => {
+  await using world = new MeetingWorld();
+  world.stopVia();
+  await world.clock.settle();
+  const known = [{ host: LISTENS, port: PORT }];
+  const { failed } = world.connect(world.dialer(ID, { known }));
+  const error = await world.clock.until(failed);
+  assert.match(
+    `${error}`,
+    /192\.0\.2\.1:20203: refused; and nothing answers at .*192\.0\.2\.2:7000/,
+  );
+});
+
 Deno.test("an end that stops in the middle of anything leaves nothing behind", async () => {
   for (const relayBytes of [undefined, 1e6]) {
     for (const ms of [0, 1, 15, 30, 500, 2100, 5000, 6050, 6100, 7000, 20_000]) {

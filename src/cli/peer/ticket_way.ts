@@ -36,7 +36,13 @@ export function openTicketServer(
   const attempt = () => {
     const ports = openPunchPorts(reactor!, 0, { signal });
     const { listeners } = ports;
-    return { ...meetingOptions(via, ports, tools), id: meeting, listeners, deadlineMs };
+    return {
+      ...meetingOptions(via, ports, tools),
+      id: meeting,
+      known: candidates,
+      listeners,
+      deadlineMs,
+    };
   };
   return { name, ...named(openMeetingDialer({ rng, attempt })) };
 }

@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { test } from "../check.ts";
+import { VIA, viaLab } from "../via_lab.ts";
+import { filesOf, makeFiles, NO_KEY, startPipe } from "./peers.ts";
+import { ENV, KEY, ttunCommand } from "./tunnel.ts";
+
+const MS = 30_000;
+
+test("peer --via: a server that is gone keeps nobody from the ticket's own addresses", async () => {
+  await using lab = await viaLab("open", "port-restricted");
+  const at = `${VIA}:20203`;
+  const [command, all] = ttunCommand("server", "--no-tun", "-l", at);
+  await using server = lab.server.spawn(command, all, { env: ENV });
+  await server.waitFor(/ listening /, MS);
+  await using files = await makeFiles(300_000, 500_000);
+  const env = { ...NO_KEY, TTUN_VIA: `ttun://${encodeURIComponent(KEY)}@${at}` };
+  await using first = startPipe(lab.hosts[0], filesOf(files, 0), ["listen", "-v"], env);
+  const [, ticket = ""] = await first.waitFor(/ttun peer connect (peer:[\w-]+) --via /, MS);
+  server.signal("SIGKILL");
+  await server.status;
+  const ticketEnv = { ...env, TTUN_TICKET: ticket };
+  const args = ["connect", "-v"];
+  await using second = startPipe(lab.hosts[1], filesOf(files, 1), args, ticketEnv);
+  for (const end of [second, first]) {
+    assert.equal((await end.status).code, 0, `${first.output}\n---\n${second.output}`);
+  }
+  await files.expectSame();
+  assert.match(second.output, /warn .*meet is not there: trying the ticket's addresses/);
+});
