@@ -12,6 +12,7 @@ import { Stranger } from "../net/stranger.ts";
 import { acceptLink } from "./accept.ts";
 import type { Candidate } from "./candidate.ts";
 import type { WireMode, WireSecrets } from "./config.ts";
+import { hasLostRace } from "./one_peer.ts";
 import type { DeviceFacts } from "./v2_link.ts";
 
 export interface LinkGatekeeperOptions {
@@ -77,9 +78,12 @@ export class LinkGatekeeper {
 
   reject(thrown: unknown, peer: string): void {
     const error = thrown instanceof Stranger ? thrown : toTtunError(thrown);
-    this.#rejected.warn("handshake rejected", { peer, why: error.message });
+    const { log, secrets } = this.#o;
+    const why = error.message;
+    if (hasLostRace(secrets, error)) log.debug("another connection was quicker", { peer, why });
+    else this.#rejected.warn("handshake rejected", { peer, why });
     if (error instanceof TtunError && error.kind === "internal") {
-      this.#o.log.error(error.message, { peer });
+      log.error(error.message, { peer });
     }
   }
 
