@@ -39,6 +39,7 @@ export function friendFailure(code: number): TtunError {
   switch (code) {
     case 2:
       return new TtunError("usage", `${words}: the secret is too long for a friend request`);
+    case 1: // empty memory has no address
     case 3:
       return new TtunError("usage", `${words}: a friend request has to have a message`);
     case 4:

@@ -19,7 +19,6 @@ function connect(host: Host, files: { input: string; output: string }, ticket: s
 
 test("peer listen and connect: one line of text is all that the other end needs", async () => {
   await using lab = await natLab("open", "port-restricted");
-  await lab.hosts[0].sh("for i in 11 12 13; do ip addr add 198.51.100.$i/24 dev wan; done");
   await using files = await makeFiles(3_000_000, 20_000_000);
   await using first = startPipe(lab.hosts[0], filesOf(files, 0), ["listen", "-v"]);
   const ticket = await ticketOf(first);
@@ -31,8 +30,6 @@ test("peer listen and connect: one line of text is all that the other end needs"
   const shown = ticket.slice(0, 11);
   assert.match(first.output, new RegExp(`waiting for the peer +ticket=${shown}… addresses=`));
   assert(!second.output.includes(ticket.slice(11, 20)), second.output);
-  // The connections to its other addresses are nobody's that a user should know of.
-  assert.doesNotMatch(first.output, / (warn|error) /);
 });
 
 test("peer: a ticket is for one peer; another is turned away with words", async () => {
@@ -58,7 +55,6 @@ test("peer listen: strangers are no peers, and without one the ticket ends with 
     `printf 'GET / HTTP/1.1\\r\\n\\r\\n' | nc -w 1 -N ${PUBLIC[0]} 7000 || true`,
   );
   assert.equal((await first.status).code, 6, first.output);
-  assert.match(first.output, /warn +handshake rejected .*a stranger/);
   assert.match(first.output, /Nobody has come with the ticket within 6 s; it is void now/);
 });
 

@@ -1,9 +1,10 @@
 /** libtoxcore as it is installed: two nodes in one process, on loopback. */
 import assert from "node:assert/strict";
+import type { PacketLink } from "../../src/contract/packet_link.ts";
 import { DenoClock } from "../../src/io/reactor/deno_clock.ts";
-import { ToxNode, type ToxNodeEvents } from "../../src/io/tox/tox_node.ts";
+import { ToxClient } from "../../src/io/tox/tox_client.ts";
+import { ToxServer } from "../../src/io/tox/tox_server.ts";
 import type { Tox } from "../../ffi/tox/tox.ts";
-import type { ToxConnection } from "../../ffi/tox/tox_types.ts";
 import { test } from "../check.ts";
 import { requireOwnNamespace } from "../own_namespace.ts";
 import { lacksToxcore, openLocalToxcore, settleCallbacks, TOX_LINK_MS } from "./tox_lab.ts";
@@ -14,133 +15,168 @@ settleCallbacks();
 const LOCAL = { udp: true, ipv6: false, localDiscovery: false } as const;
 const ID = 162;
 const PACKETS = 3000;
+const SECRET = new TextEncoder().encode("secret\0");
 
-class End implements Disposable {
-  readonly node: ToxNode;
-  readonly received: Uint8Array[] = [];
-  readonly #changes = new Set<() => void>();
-  self: ToxConnection = "none";
-  friend: ToxConnection = "none";
-  requests: { readonly publicKey: Uint8Array<ArrayBuffer>; readonly message: string }[] = [];
-  failure: unknown = null;
+/** Collects what one end of a link is told. */
+class Events {
+  readonly packets: Uint8Array[] = [];
+  readonly changes: string[] = [];
   onRoom: () => void = () => {};
+  #look: () => void = () => {};
 
-  constructor(readonly tox: Tox) {
-    const changed = <A extends unknown[]>(run: (...args: A) => void) => (...args: A) => {
-      run(...args);
-      for (const wake of this.#changes) wake();
-    };
-    const events: ToxNodeEvents = {
-      self: changed((connection) => void (this.self = connection)),
-      friendRequest: changed((publicKey, message) =>
-        void this.requests.push({ publicKey, message: new TextDecoder().decode(message) })
-      ),
-      friendConnection: changed((_, connection) => void (this.friend = connection)),
-      packet: changed((_, packet) => void this.received.push(packet)),
-      room: changed(() => this.onRoom()),
-      failed: changed((error) => void (this.failure = error)),
-    };
-    this.node = new ToxNode(tox, new DenoClock(), events);
-    this.node.start();
+  listenTo(link: PacketLink): void {
+    link.listen({
+      packet: (bytes) => {
+        this.packets.push(bytes.slice());
+        this.#look();
+      },
+      room: () => this.onRoom(),
+      up: () => this.tell("up"),
+      down: () => this.tell("down"),
+    });
   }
+
+  readonly tell = (change: string): void => {
+    this.changes.push(change);
+    this.#look();
+  };
 
   async until(words: string, holds: () => boolean): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const look = () => {
-      if (this.failure !== null) reject(this.failure);
-      else if (holds()) resolve();
-    };
-    const timer = setTimeout(() => reject(new Error(`In vain: ${words}`)), TOX_LINK_MS);
-    this.#changes.add(look);
+    const fail = () => reject(new Error(`In vain: ${words}; ${this.changes.join(", ")}`));
+    const timer = setTimeout(fail, TOX_LINK_MS);
+    this.#look = () => holds() && resolve();
     try {
-      look();
+      this.#look();
       await promise;
     } finally {
       clearTimeout(timer);
-      this.#changes.delete(look);
     }
-  }
-
-  [Symbol.dispose](): void {
-    this.node[Symbol.dispose]();
   }
 }
 
-/** Sends numbered packets as fast as they are taken. Returns how often there was no room. */
-function sendAll(end: End, friend: number, size: number): { refused: number } {
-  const packet = new Uint8Array(size).fill(ID, 0, 1);
+/** Sends numbered packets as fast as they are taken. Tells how often there was no room. */
+function sendAll(link: PacketLink, events: Events): { refused: number } {
+  const packet = new Uint8Array(link.maxPacketBytes).fill(ID, 0, 1);
   const view = new DataView(packet.buffer);
   const told = { refused: 0 };
   let next = 0;
-  end.onRoom = () => {
+  events.onRoom = () => {
     for (; next < PACKETS; next++) {
       view.setUint32(1, next);
-      const result = end.node.send(friend, packet);
-      if (result === "full") return void told.refused++;
-      assert.equal(result, "sent");
+      if (!link.send(packet)) return void told.refused++;
     }
   };
-  end.onRoom();
+  events.onRoom();
   return told;
 }
 
+function isWhole({ packets }: Events, size: number): void {
+  packets.forEach((packet, i) => {
+    assert.equal(packet.length, size);
+    assert.equal(new DataView(packet.buffer).getUint32(1), i);
+  });
+}
+
+function meet(a: Tox, b: Tox): void {
+  for (const [from, to] of [[a, b], [b, a]] as const) {
+    const at = { host: "127.0.0.1", port: to.udpPort!, publicKey: to.dhtKey };
+    assert.ok(from.bootstrap(at));
+    assert.ok(!from.bootstrap({ ...at, host: "no address" }));
+  }
+}
+
 test({
-  name: "two nodes find each other, lose no packet, and tell their end",
+  name: "a client and a server find each other, lose no packet, and tell their end",
   ignore: lacksToxcore(),
   fn: async () => {
     using toxcore = openLocalToxcore();
     assert.match(toxcore.version, /^0\.2\.\d+$/);
     const { sizes } = toxcore;
-    using server = new End(toxcore.open({ ...LOCAL, udpPorts: { first: 41001, last: 41001 } }));
-    using client = new End(toxcore.open({ ...LOCAL, udpPorts: { first: 41002, last: 41002 } }));
-    assert.equal(server.tox.udpPort, 41001);
-    const node = (end: End, port: number) => ({
-      host: "127.0.0.1",
-      port,
-      publicKey: end.tox.dhtKey,
+    const serverTox = toxcore.open({ ...LOCAL, udpPorts: { first: 41_001, last: 41_001 } });
+    const clientTox = toxcore.open({ ...LOCAL, udpPorts: { first: 41_002, last: 41_002 } });
+    const clock = new DenoClock();
+    const publicKey = clientTox.address.slice(0, sizes.publicKey);
+    const [atServer, atClient] = [new Events(), new Events()];
+    let served: PacketLink | null = null;
+    using server = new ToxServer({
+      tox: serverTox,
+      clock,
+      admit: (key, message) => {
+        assert.deepEqual(key, publicKey);
+        assert.deepEqual(message, SECRET);
+        return "a client";
+      },
+      onLink: (link) => {
+        assert.equal(link.peer, "a client");
+        served = link;
+        atServer.listenTo(link);
+      },
+      onSelf: () => {},
+      onFailed: (error) => atServer.tell(`failed: ${error}`),
     });
-    assert.ok(server.tox.bootstrap(node(client, 41002)));
-    assert.ok(client.tox.bootstrap(node(server, 41001)));
-    assert.throws(() => client.tox.addFriend(client.tox.address, new Uint8Array(1)), /own/);
-    const wrong = server.tox.address.map((byte, i) => i === sizes.publicKey ? byte ^ 1 : byte);
-    assert.throws(() => client.tox.addFriend(wrong, new Uint8Array(1)), /checksum/);
-    const tooLong = new Uint8Array(sizes.friendRequest + 1);
-    assert.throws(() => client.tox.addFriend(server.tox.address, tooLong), /too long/);
+    using client = new ToxClient({
+      tox: clientTox,
+      clock,
+      address: serverTox.address,
+      name: "a server",
+      message: SECRET,
+      onState: (state) => atClient.tell(state),
+      onFailed: (error) => atClient.tell(`failed: ${error}`),
+    });
+    meet(serverTox, clientTox);
+    const { link } = client;
+    atClient.listenTo(link);
+    assert.ok(!link.isUp && !link.send(Uint8Array.of(ID)));
+    server.start();
+    client.start();
+    await atClient.until("the server is online", () => link.isUp);
+    await atServer.until("the client is online", () => served?.isUp === true);
+    assert.deepEqual(atClient.changes, ["asked", "up", "up"]); // the state, then the link
+    assert.throws(() => link.send(new Uint8Array(sizes.packet + 1).fill(ID)), /Tox can send/);
 
-    const friend = client.tox.addFriend(server.tox.address, new TextEncoder().encode("secret\0"));
-    assert.equal(client.node.send(friend, Uint8Array.of(ID)), "offline");
-    assert.throws(
-      () => client.tox.send(friend, new Uint8Array(sizes.packet + 1).fill(ID)),
-      /cannot send|can send/,
-    );
-    await server.until("a friend request", () => server.requests.length > 0);
-    const [request] = server.requests;
-    assert.equal(request!.message, "secret\0");
-    assert.deepEqual(request!.publicKey, client.tox.address.subarray(0, sizes.publicKey));
-    const other = server.tox.acceptFriend(request!.publicKey);
-    assert.equal(server.tox.acceptFriend(request!.publicKey), other);
-    assert.deepEqual(server.tox.publicKeyOf(other), request!.publicKey);
-    await client.until("the server is online", () => client.friend !== "none");
-    await server.until("the client is online", () => server.friend !== "none");
-
-    const up = sendAll(client, friend, sizes.packet);
-    const down = sendAll(server, other, sizes.packet);
-    await server.until("all packets at the server", () => server.received.length === PACKETS);
-    await client.until("all packets at the client", () => client.received.length === PACKETS);
-    for (const { received } of [server, client]) {
-      received.forEach((packet, i) => {
-        assert.equal(packet.length, sizes.packet);
-        assert.equal(new DataView(packet.buffer).getUint32(1), i);
-      });
-    }
+    const up = sendAll(link, atClient);
+    const down = sendAll(served!, atServer);
+    await atServer.until("all packets at the server", () => atServer.packets.length === PACKETS);
+    await atClient.until("all packets at the client", () => atClient.packets.length === PACKETS);
+    isWhole(atServer, sizes.packet);
+    isWhole(atClient, sizes.packet);
     assert.ok(up.refused > 0 && down.refused > 0, "the queue has never been full");
 
-    client.node[Symbol.dispose]();
-    await server.until("the client's end", () => server.friend === "none");
-    assert.throws(() => client.tox.address, /closed/);
-    assert.deepEqual(server.tox.friends, [other]);
-    server.tox.deleteFriend(other);
-    assert.deepEqual(server.tox.friends, []);
+    assert.equal(serverTox.friends.length, 1);
+    client[Symbol.dispose]();
+    await atServer.until("the client's end", () => atServer.changes.includes("down"));
+    assert.deepEqual(serverTox.friends, []);
+    assert.ok(!link.isUp && !link.send(Uint8Array.of(ID)));
+    assert.throws(() => clientTox.address, /closed/);
+  },
+});
+
+test({
+  name: "friends that there cannot be are refused with the reason",
+  ignore: lacksToxcore(),
+  fn: () => {
+    using toxcore = openLocalToxcore();
+    using tox = toxcore.open(LOCAL);
+    using other = toxcore.open(LOCAL);
+    const { address, sizes } = other;
+    assert.throws(() => tox.addFriend(tox.address, SECRET), /this end's own/);
+    const wrong = address.map((byte, i) => i === sizes.publicKey ? byte ^ 1 : byte);
+    assert.throws(() => tox.addFriend(wrong, SECRET), /checksum/);
+    assert.throws(() => tox.addFriend(address, new Uint8Array()), /message/);
+    const tooLong = new Uint8Array(sizes.friendRequest + 1);
+    assert.throws(() => tox.addFriend(address, tooLong), /too long/);
+    const friend = tox.addFriend(address, SECRET);
+    assert.equal(tox.send(friend, Uint8Array.of(ID)), "offline");
+    assert.equal(tox.send(friend + 1, Uint8Array.of(ID)), "offline");
+    const publicKey = address.slice(0, sizes.publicKey);
+    assert.equal(tox.acceptFriend(publicKey), friend);
+    assert.deepEqual(tox.publicKeyOf(friend), publicKey);
+    assert.equal(tox.publicKeyOf(friend + 1), null);
+    assert.deepEqual(tox.friends, [friend]);
+    tox.deleteFriend(friend);
+    assert.deepEqual(tox.friends, []);
+    assert.equal(tox.friendOf(publicKey), null);
   },
 });
 

@@ -12,7 +12,6 @@ import { Stranger } from "../net/stranger.ts";
 import { acceptLink } from "./accept.ts";
 import type { Candidate } from "./candidate.ts";
 import type { WireMode, WireSecrets } from "./config.ts";
-import { hasLostRace } from "./one_peer.ts";
 import type { DeviceFacts } from "./v2_link.ts";
 
 export interface LinkGatekeeperOptions {
@@ -78,12 +77,9 @@ export class LinkGatekeeper {
 
   reject(thrown: unknown, peer: string): void {
     const error = thrown instanceof Stranger ? thrown : toTtunError(thrown);
-    const { log, secrets } = this.#o;
-    const why = error.message;
-    if (hasLostRace(secrets, error)) log.debug("another connection was quicker", { peer, why });
-    else this.#rejected.warn("handshake rejected", { peer, why });
+    this.#rejected.warn("handshake rejected", { peer, why: error.message });
     if (error instanceof TtunError && error.kind === "internal") {
-      log.error(error.message, { peer });
+      this.#o.log.error(error.message, { peer });
     }
   }
 

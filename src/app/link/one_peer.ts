@@ -1,8 +1,7 @@
 import { constantTimeEqual } from "../../base/bytes.ts";
-import { TtunError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
-import type { TurnedAway, WireSecrets } from "./config.ts";
+import type { TurnedAway } from "./config.ts";
 
 const USED: TurnedAway = {
   code: CloseCode.notAllowed,
@@ -37,12 +36,4 @@ export class OnePeer {
     this.#instance = instance.slice();
     return null;
   };
-}
-
-/**
- * Returns true for the failure of a connection that a ticket's client has given up: it tries several
- * at once, and goes on by one. Whoever has another key is told of by other failures.
- */
-export function hasLostRace({ guard }: Pick<WireSecrets, "guard">, failure: unknown): boolean {
-  return guard !== undefined && failure instanceof TtunError && failure.kind === "lost";
 }

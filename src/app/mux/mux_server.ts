@@ -8,7 +8,6 @@ import { Capability } from "../../core/link/v2/setup.ts";
 import { acceptCarrier } from "../link/accept_carrier.ts";
 import type { ProvedClient } from "../link/candidate.ts";
 import { cipherFields, type TurnedAway, type WireSecrets } from "../link/config.ts";
-import { hasLostRace } from "../link/one_peer.ts";
 import { write } from "../loop/stream_io.ts";
 import { addressGroup } from "../net/address_group.ts";
 import { Gatekeeper, type Visitor } from "../net/gatekeeper.ts";
@@ -95,12 +94,9 @@ export class MuxServer implements Disposable {
 
   #reject(thrown: unknown, peer: string): void {
     const error = thrown instanceof Stranger ? thrown : toTtunError(thrown);
-    const { log, secrets } = this.#o;
-    const why = error.message;
-    if (hasLostRace(secrets, error)) log.debug("another connection was quicker", { peer, why });
-    else this.#said.warn("handshake rejected", { peer, why });
+    this.#said.warn("handshake rejected", { peer, why: error.message });
     if (error instanceof TtunError && error.kind === "internal") {
-      log.error(error.message, { peer });
+      this.#o.log.error(error.message, { peer });
     }
     this.#o.onRejected?.(
       error instanceof TtunError ? error : new TtunError("auth", error.message, { cause: error }),

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { utf8 } from "../../base/bytes.ts";
+import { FriendGate } from "./friend_gate.ts";
+
+const KEY = new Uint8Array(32).fill(1);
+const OTHER = new Uint8Array(32).fill(2);
+const secret = utf8("open sesame");
+
+Deno.test("the secret must be whole, with the NUL behind it", () => {
+  const judge = (message: string) =>
+    new FriendGate({ secret, whitelist: [] }).judge(KEY, utf8(message), 0);
+  assert.equal(judge("open sesame\0"), "welcome");
+  for (const wrong of ["", "\0", "open sesame", "open sesam\0", "open sesame!\0", "Hi, fell"]) {
+    assert.equal(judge(wrong), "secret", wrong);
+  }
+});
+
+Deno.test("the whitelist and the secret must both agree", () => {
+  const gate = new FriendGate({ secret, whitelist: [OTHER, KEY] });
+  assert.equal(gate.judge(KEY, utf8("open sesame\0"), 0), "welcome");
+  assert.equal(gate.judge(new Uint8Array(32), utf8("open sesame\0"), 0), "whitelist");
+  assert.equal(gate.judge(KEY, utf8("no\0"), 0), "secret");
+});
+
+Deno.test("without a secret the message means nothing", () => {
+  const gate = new FriendGate({ secret: null, whitelist: [KEY] });
+  assert.equal(gate.judge(KEY, utf8("Hi, fell"), 0), "welcome");
+  assert.equal(gate.judge(OTHER, utf8("Hi, fell"), 0), "whitelist");
+});
+
+Deno.test("requests beyond sixty a minute are not looked at", () => {
+  const gate = new FriendGate({ secret, whitelist: [] });
+  for (let i = 0; i < 60; i++) assert.equal(gate.judge(OTHER, utf8("guess\0"), i), "secret");
+  assert.equal(gate.judge(KEY, utf8("open sesame\0"), 59_999), "many");
+  assert.equal(gate.judge(KEY, utf8("open sesame\0"), 60_000), "welcome");
+});

@@ -1,0 +1,123 @@
+import type { Clock } from "../../contract/host.ts";
+import type { PacketLink } from "../../contract/packet_link.ts";
+import type { Tox } from "../../../ffi/tox/tox.ts";
+import type { ToxConnection } from "../../../ffi/tox/tox_types.ts";
+import { ToxLink } from "./tox_link.ts";
+import { ToxNode, type ToxNodeEvents } from "./tox_node.ts";
+
+/** Milliseconds after which a friend request that has led to nothing is made anew. */
+const ASKS_AGAIN_MS = 45_000;
+
+/** `offline`: this node has not found the network; `asked`: it has, and asks for the friend. */
+export type ToxClientState = "offline" | "asked" | "up";
+
+export interface ToxClientOptions {
+  /** Owned by the client. */
+  readonly tox: Tox;
+  readonly clock: Clock;
+  /** The server's Tox ID. */
+  readonly address: Uint8Array<ArrayBuffer>;
+  /** The server's name for logs. */
+  readonly name: string;
+  /** Message of friend requests; one byte or more. */
+  readonly message: Uint8Array<ArrayBuffer>;
+  /** Called at each change. `connection`: the way to the friend, or of this node to the network. */
+  readonly onState: (state: ToxClientState, connection: ToxConnection) => void;
+  /** Called once; the client has ended. */
+  readonly onFailed: (error: unknown) => void;
+}
+
+/** The link with a server, which is asked for again after each loss. */
+export class ToxClient implements ToxNodeEvents, Disposable {
+  readonly #o: ToxClientOptions;
+  readonly #node: ToxNode;
+  readonly #link: ToxLink;
+  #friend: number | null = null;
+  #isOnline = false;
+  #timer: Disposable | null = null;
+
+  constructor(o: ToxClientOptions) {
+    this.#o = o;
+    this.#node = new ToxNode(o.tox, o.clock, this);
+    this.#link = new ToxLink(this.#node, o.name);
+  }
+
+  get link(): PacketLink {
+    return this.#link;
+  }
+
+  start(): void {
+    this.#node.start();
+  }
+
+  self(connection: ToxConnection): void {
+    this.#isOnline = connection !== "none";
+    if (!this.#isOnline) return this.#link.isUp ? undefined : this.#o.onState("offline", "none");
+    if (this.#friend === null) this.#ask(connection);
+  }
+
+  /** Nobody is let in. */
+  friendRequest(): void {}
+
+  friendConnection(friend: number, connection: ToxConnection): void {
+    if (friend !== this.#friend) return;
+    if (connection !== "none") {
+      this.#stopTimer();
+      this.#o.onState("up", connection);
+      return this.#link.up(friend);
+    }
+    this.#link.down();
+    // The server may have forgotten this end, and is shown the secret again.
+    this.#forget();
+    if (this.#isOnline) this.#ask(connection);
+    else this.#o.onState("offline", connection);
+  }
+
+  packet(friend: number, packet: Uint8Array<ArrayBuffer>): void {
+    if (friend === this.#friend) this.#link.packet(packet);
+  }
+
+  room(): void {
+    this.#link.room();
+  }
+
+  failed(error: unknown): void {
+    this.#stopTimer();
+    this.#link.down();
+    this.#o.onFailed(error);
+  }
+
+  /** @throws {TtunError} usage */
+  #ask(connection: ToxConnection): void {
+    const { tox, address, message, clock, onState } = this.#o;
+    this.#friend = tox.addFriend(address, message);
+    this.#timer = clock.after(ASKS_AGAIN_MS, () => {
+      this.#forget();
+      try {
+        if (this.#isOnline) this.#ask(connection);
+      } catch (error) {
+        this[Symbol.dispose]();
+        this.#o.onFailed(error);
+      }
+    });
+    onState("asked", connection);
+  }
+
+  #forget(): void {
+    this.#stopTimer();
+    if (this.#friend !== null) this.#o.tox.deleteFriend(this.#friend);
+    this.#friend = null;
+  }
+
+  #stopTimer(): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = null;
+  }
+
+  /** The server is told. */
+  [Symbol.dispose](): void {
+    this.#stopTimer();
+    this.#link.down();
+    this.#node[Symbol.dispose]();
+  }
+}

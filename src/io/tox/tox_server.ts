@@ -1,0 +1,119 @@
+import type { Clock } from "../../contract/host.ts";
+import type { PacketLink } from "../../contract/packet_link.ts";
+import type { Tox } from "../../../ffi/tox/tox.ts";
+import type { ToxConnection } from "../../../ffi/tox/tox_types.ts";
+import { ToxLink } from "./tox_link.ts";
+import { ToxNode, type ToxNodeEvents } from "./tox_node.ts";
+
+/** Milliseconds in which a friend that was let in has to come. */
+const HAS_TO_COME_MS = 300_000;
+
+/** Friends at a time. */
+const MOST_FRIENDS = 256;
+
+export interface ToxServerOptions {
+  /** Owned by the server. */
+  readonly tox: Tox;
+  readonly clock: Clock;
+  /** Returns the name of a friend that is let in, for logs; null = it is not. */
+  readonly admit: (
+    publicKey: Uint8Array<ArrayBuffer>,
+    message: Uint8Array<ArrayBuffer>,
+  ) => string | null;
+  /** A friend comes. Its link is up right behind the call; it goes down once, and that is its end. */
+  readonly onLink: (link: PacketLink, connection: ToxConnection) => void;
+  /** This node has found the network, or lost it. */
+  readonly onSelf: (connection: ToxConnection) => void;
+  /** Called once; the server has ended. */
+  readonly onFailed: (error: unknown) => void;
+}
+
+interface Friend {
+  readonly link: ToxLink;
+  readonly timer: Disposable;
+}
+
+/** Links with those that are let in. Whoever goes is forgotten, and has to ask again. */
+export class ToxServer implements ToxNodeEvents, Disposable {
+  readonly #o: ToxServerOptions;
+  readonly #node: ToxNode;
+  readonly #friends = new Map<number, Friend>();
+
+  /** Friends of an identity that was kept are forgotten: they would come without the secret. */
+  constructor(o: ToxServerOptions) {
+    this.#o = o;
+    this.#node = new ToxNode(o.tox, o.clock, this);
+    for (const friend of o.tox.friends) o.tox.deleteFriend(friend);
+  }
+
+  start(): void {
+    this.#node.start();
+  }
+
+  self(connection: ToxConnection): void {
+    this.#o.onSelf(connection);
+  }
+
+  friendRequest(publicKey: Uint8Array<ArrayBuffer>, message: Uint8Array<ArrayBuffer>): void {
+    const { tox, clock, admit } = this.#o;
+    if (this.#friends.size >= MOST_FRIENDS) return;
+    const name = admit(publicKey, message);
+    if (name === null) return;
+    const friend = tox.acceptFriend(publicKey);
+    if (this.#friends.has(friend)) return;
+    this.#friends.set(friend, {
+      link: new ToxLink(this.#node, name),
+      timer: clock.after(HAS_TO_COME_MS, () => this.#forget(friend)),
+    });
+  }
+
+  friendConnection(friend: number, connection: ToxConnection): void {
+    const known = this.#friends.get(friend);
+    if (known === undefined) return;
+    if (connection === "none") {
+      // Before it comes it may be told as offline.
+      if (known.link.isUp) this.#forget(friend);
+      return;
+    }
+    known.timer[Symbol.dispose]();
+    if (known.link.isUp) return; // another way to it
+    this.#o.onLink(known.link, connection);
+    known.link.up(friend);
+  }
+
+  packet(friend: number, packet: Uint8Array<ArrayBuffer>): void {
+    this.#friends.get(friend)?.link.packet(packet);
+  }
+
+  room(): void {
+    for (const { link } of this.#friends.values()) link.room();
+  }
+
+  failed(error: unknown): void {
+    this.#clear();
+    this.#o.onFailed(error);
+  }
+
+  #forget(friend: number): void {
+    const known = this.#friends.get(friend);
+    if (known === undefined) return;
+    this.#friends.delete(friend);
+    known.timer[Symbol.dispose]();
+    this.#o.tox.deleteFriend(friend);
+    known.link.down();
+  }
+
+  #clear(): void {
+    for (const { link, timer } of this.#friends.values()) {
+      timer[Symbol.dispose]();
+      link.down();
+    }
+    this.#friends.clear();
+  }
+
+  /** All friends are told. */
+  [Symbol.dispose](): void {
+    this.#clear();
+    this.#node[Symbol.dispose]();
+  }
+}
