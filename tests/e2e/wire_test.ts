@@ -10,6 +10,7 @@ import {
   KEY,
   openTunnel,
   ping,
+  pingUntil,
   runTtun,
   SERVER,
   startServer,
@@ -73,11 +74,13 @@ test("ttun from before version 2 works with today's, at either end", async () =>
     await using _server = await old.startServer(hosts.server);
     await using client = startTtun(hosts.client, "client", "-s", SERVER);
     await client.waitFor(/authenticated .*wire=v1/);
+    await pingUntil(hosts.client, INNER.server4, 10_000);
     assert.equal(await ping(hosts.client, INNER.server4), 3);
   }
   await using _server = await startServer(hosts.server);
   await using client = old.startClient(hosts.client);
   await client.waitFor(/authenticated/);
+  await pingUntil(hosts.client, INNER.server6, 10_000);
   assert.equal(await ping(hosts.client, INNER.server6), 3);
 });
 
