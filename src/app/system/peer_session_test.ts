@@ -156,6 +156,16 @@ Deno.test("both ways are carried to their ends, and both ends end without an err
   assert.deepEqual(await done, [down, up]);
 });
 
+Deno.test("the end that waits for a peer leaves with it, without a wait of its own", async () => {
+  const peers = new Peers();
+  const { clock } = peers;
+  for (const { program } of [peers.client, peers.server]) await program.closeWrite();
+  const times = [peers.client, peers.server].map((end) => end.ended.then(() => clock.now()));
+  assert.deepEqual(await peers.ends(), [null, null]);
+  const [client, server] = await Promise.all(times);
+  assert(Math.abs(server! - client!) <= 100, `${client} ms, ${server} ms`);
+});
+
 Deno.test("what was said before there was a peer arrives once, whatever attempts have failed", async () => {
   const said = pattern(10_000, 4);
   const peers = new Peers({ said, broken: 2 });
