@@ -15,14 +15,17 @@ export interface Libssl extends Disposable {
    * the name `name`, a week long.
    */
   ownContext(name: string): TlsContext;
-  /** @throws {TtunError} usage, if one of the files cannot be used */
-  serverContext(files: CertificateFiles): TlsContext;
+  /**
+   * `protocols`: names of ALPN, one of which a client must speak that offers any; none = all clients
+   * are served. @throws {TtunError} usage, if one of the files cannot be used
+   */
+  serverContext(files: CertificateFiles, protocols?: readonly string[]): TlsContext;
   /**
    * `ca`: PEM file of the authorities that are trusted; "" = the system's; null = the certificate
-   * is not verified, and the caller compares its digest.
+   * is not verified, and the caller compares its digest. `protocols`: names of ALPN that are offered.
    * @throws {TtunError} usage, if the file cannot be used; system, if the system has none
    */
-  clientContext(ca: string | null): TlsContext;
+  clientContext(ca: string | null, protocols?: readonly string[]): TlsContext;
 }
 
 /** @throws {TtunError} system, if there is no OpenSSL 3 */
@@ -32,8 +35,8 @@ export function openLibssl(): Libssl {
   const words = verifyWords(call);
   return {
     ownContext: (name) => ownContext(call, words, name),
-    serverContext: (files) => serverContext(call, words, files),
-    clientContext: (ca) => clientContext(call, words, ca),
+    serverContext: (files, protocols) => serverContext(call, words, files, protocols),
+    clientContext: (ca, protocols) => clientContext(call, words, ca, protocols),
     [Symbol.dispose]: () => library[Symbol.dispose](),
   };
 }

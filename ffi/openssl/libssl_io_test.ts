@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "../../tests/check.ts";
+import { settleCallbacks } from "../../tests/settle_callbacks.ts";
 import { selfSigned } from "../../tests/suite/certificates.ts";
 import { openLibssl } from "./libssl.ts";
 import { TlsFailure } from "./tls_failure.ts";
 import type { TlsSession } from "./tls_session.ts";
+
+settleCallbacks();
 
 const NAME = { host: "server.test", isIp: false };
 
@@ -44,6 +47,7 @@ test("a session throws after its end, as OpenSSL would use freed memory", () => 
       () => session.give(bytes),
       () => session.take(bytes),
       () => session.peerDigest,
+      () => session.protocol,
     ];
     for (const call of calls) assert.throws(call, { kind: "internal" });
   }
@@ -58,6 +62,23 @@ test("a name that no certificate has is refused, and not left unverified", () =>
   refuses("fe80::1%eth0", true);
   refuses("1.2.3", true);
   refuses("", false);
+});
+
+test("a session goes on when its context and the choice of protocols are gone", () => {
+  using certificate = selfSigned("DNS:server.test");
+  using libssl = openLibssl();
+  using client = libssl.clientContext(certificate.cert, ["h2"]);
+  const server = libssl.serverContext(certificate, ["h2"]);
+  using early = server.begin(null);
+  using late = server.begin(null);
+  using first = client.begin(NAME);
+  using second = client.begin(NAME);
+  shakeHands(first, early);
+  server[Symbol.dispose]();
+  server[Symbol.dispose]();
+  assert.deepEqual([first.protocol, early.protocol], ["h2", "h2"]);
+  shakeHands(second, late);
+  assert.deepEqual([second.protocol, late.protocol], [null, null]);
 });
 
 test("bytes that are damaged are no fault of a certificate that is not verified", () => {
@@ -78,15 +99,17 @@ test("bytes that are damaged are no fault of a certificate that is not verified"
 test("sessions leave no memory behind, in whatever state they end", () => {
   using certificate = selfSigned("DNS:server.test");
   using libssl = openLibssl();
-  using server = libssl.serverContext(certificate);
-  using client = libssl.clientContext(certificate.cert);
+  using server = libssl.serverContext(certificate, ["ttun", "h2"]);
+  using client = libssl.clientContext(certificate.cert, ["h2"]);
   const text = new Uint8Array(10_000);
   const makeSome = (count: number) => {
     for (let i = 0; i < count; i++) {
       using served = server.begin(null);
       using session = client.begin(NAME);
-      if (i % 8 === 0) shakeHands(session, served);
-      else session.handshake();
+      if (i % 8 === 0) {
+        shakeHands(session, served);
+        assert.equal(session.protocol, "h2");
+      } else session.handshake();
       if (i % 16 === 0) session.write(text);
     }
   };

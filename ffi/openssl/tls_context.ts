@@ -1,5 +1,6 @@
 import { TtunError } from "../../src/base/errors.ts";
 import { cString } from "../native.ts";
+import { chooseProtocols, offerProtocols } from "./alpn.ts";
 import { bindingOf, digestOf, makeCertificate } from "./certificate.ts";
 import type { LibsslSymbols } from "./libssl_table.ts";
 import { takeError, type VerifyWords } from "./tls_failure.ts";
@@ -38,6 +39,8 @@ export class TlsContext implements Disposable {
   readonly #words: VerifyWords;
   readonly #isServer: boolean;
   #pointer: Deno.PointerValue;
+  #protocols: readonly string[] = [];
+  #choice: Disposable | null = null;
 
   constructor(
     call: LibsslSymbols,
@@ -53,6 +56,19 @@ export class TlsContext implements Disposable {
 
   get pointer(): Deno.PointerValue {
     return this.#pointer;
+  }
+
+  /** Names of ALPN that this end speaks, the best first; none = it takes no part in ALPN. */
+  get protocols(): readonly string[] {
+    return this.#protocols;
+  }
+
+  /** Sets them, once. @throws {TtunError} exhausted */
+  setProtocols(names: readonly string[]): void {
+    if (names.length === 0) return;
+    this.#protocols = names;
+    if (this.#isServer) this.#choice = chooseProtocols(this.#call, this.#pointer, names);
+    else offerProtocols(this.#call, this.#pointer, names);
   }
 
   /** SHA-256 of this end's own certificate (DER); null if it has none. */
@@ -81,7 +97,7 @@ export class TlsContext implements Disposable {
     call.SSL_set_bio(ssl, incoming, outgoing); // they are the session's now
     if (this.#isServer) call.SSL_set_accept_state(ssl);
     else call.SSL_set_connect_state(ssl);
-    const session = new TlsSession(call, this.#words, ssl, incoming, outgoing);
+    const session = new TlsSession(call, this.#words, ssl, { incoming, outgoing }, this.#protocols);
     try {
       if (name !== null) nameServer(call, ssl, name);
       return session;
@@ -92,6 +108,8 @@ export class TlsContext implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#choice?.[Symbol.dispose]();
+    this.#choice = null;
     this.#call.SSL_CTX_free(this.#pointer); // NULL is a no-op
     this.#pointer = null;
   }
@@ -124,6 +142,7 @@ export function serverContext(
   call: LibsslSymbols,
   words: readonly string[],
   { cert, key }: CertificateFiles,
+  protocols: readonly string[] = [],
 ): TlsContext {
   const context = newContext(call, words, true);
   try {
@@ -137,6 +156,7 @@ export function serverContext(
       call.SSL_CTX_check_private_key(pointer) !== 1
     ) throw unusable(call, `the key ${JSON.stringify(key)} of the certificate`);
     resumeNothing(call, pointer);
+    context.setProtocols(protocols);
     return context;
   } catch (error) {
     context[Symbol.dispose]();
@@ -170,6 +190,7 @@ export function clientContext(
   call: LibsslSymbols,
   words: readonly string[],
   ca: string | null,
+  protocols: readonly string[] = [],
 ): TlsContext {
   const context = newContext(call, ca === null ? null : words, false);
   try {
@@ -181,6 +202,7 @@ export function clientContext(
     if (ca !== null && ca !== "" && call.SSL_CTX_load_verify_file(pointer, cString(ca)) !== 1) {
       throw unusable(call, `the authorities' file ${JSON.stringify(ca)}`);
     }
+    context.setProtocols(protocols);
     return context;
   } catch (error) {
     context[Symbol.dispose]();

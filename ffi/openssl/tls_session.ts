@@ -1,4 +1,5 @@
 import { TtunError } from "../../src/base/errors.ts";
+import { chosenProtocol } from "./alpn.ts";
 import { bindingOf, digestOf } from "./certificate.ts";
 import type { LibsslSymbols } from "./libssl_table.ts";
 import { takeError, TlsFailure, type VerifyWords } from "./tls_failure.ts";
@@ -19,17 +20,20 @@ export class TlsSession implements Disposable {
   readonly #incoming: Deno.PointerValue;
   readonly #outgoing: Deno.PointerValue;
   readonly #words: VerifyWords;
+  readonly #protocols: readonly string[];
   #ssl: Deno.PointerValue;
 
+  /** `protocols`: names of ALPN that this end speaks. */
   constructor(
     call: LibsslSymbols,
     words: VerifyWords,
     ssl: Deno.PointerValue,
-    incoming: Deno.PointerValue,
-    outgoing: Deno.PointerValue,
+    { incoming, outgoing }: Record<"incoming" | "outgoing", Deno.PointerValue>,
+    protocols: readonly string[],
   ) {
     this.#call = call;
     this.#words = words;
+    this.#protocols = protocols;
     this.#ssl = ssl;
     this.#incoming = incoming;
     this.#outgoing = outgoing;
@@ -103,6 +107,14 @@ export class TlsSession implements Disposable {
   /** BLAKE2s-256 of it, to which links are bound. */
   get peerBinding(): Uint8Array | null {
     return this.#ofCertificate(bindingOf);
+  }
+
+  /**
+   * The protocol that both ends have agreed on (ALPN), once the handshake is complete; null = they
+   * have not: one of them names none. @throws {TlsFailure} if the server's is none that was offered
+   */
+  get protocol(): string | null {
+    return chosenProtocol(this.#call, this.#living(), this.#protocols);
   }
 
   #ofCertificate(hash: typeof digestOf): Uint8Array | null {

@@ -20,8 +20,3 @@ export function lacksToxcore(): boolean {
 export function openLocalToxcore(): Toxcore {
   return openToxcore(Deno.build.os, Deno.execPath());
 }
-
-/** Has libffi open the executable, which it does for the first callback and keeps: no leak of a test. */
-export function settleCallbacks(): void {
-  new Deno.UnsafeCallback({ parameters: [], result: "void" }, () => {}).close();
-}

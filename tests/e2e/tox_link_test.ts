@@ -7,7 +7,8 @@ import { ToxServer } from "../../src/io/tox/tox_server.ts";
 import type { Tox } from "../../ffi/tox/tox.ts";
 import { test } from "../check.ts";
 import { requireOwnNamespace } from "../own_namespace.ts";
-import { lacksToxcore, openLocalToxcore, settleCallbacks, TOX_LINK_MS } from "./tox_lab.ts";
+import { settleCallbacks } from "../settle_callbacks.ts";
+import { lacksToxcore, openLocalToxcore, TOX_LINK_MS } from "./tox_lab.ts";
 
 requireOwnNamespace();
 settleCallbacks();

@@ -38,20 +38,26 @@ test("a tunnel over TLS: the certificate is verified, and the server needs its f
   await using hosts = await twoHosts();
   using certificate = selfSigned("IP:192.0.2.1");
   const { cert, key } = certificate;
-  const listen = ["--user", "nobody", "-l", `tls://:20203?cert=${cert}&key=${key}`];
+  const listen = ["--user", "nobody", "-l", `tls://:20203?cert=${cert}&key=${key}&alpn=ttun,h2`];
   await using server = await startServer(hosts.server, ...listen);
   assert.match(server.output, /listening\s+address=tls:\/\//);
   await Deno.remove(key);
   const pin = /TLS certificate .*sha256=(\w{64})/.exec(server.output)![1]!;
-  for (const trust of [`ca=${cert}`, `pin=${pin}`]) {
-    const url = `tls://${SERVER}?${trust}`;
-    await using client = startTtun(hosts.client, "client", NO_WARM_UP, "-s", url);
+  for (const [trust, protocol] of [[`ca=${cert}`, "h2"], [`pin=${pin}`, "ttun"]] as const) {
+    const url = `tls://${SERVER}?${trust}&alpn=${protocol}`;
+    await using client = startTtun(hosts.client, "client", "-v", NO_WARM_UP, "-s", url);
+    await client.waitFor(new RegExp(`TLS protocol .*alpn=${protocol}`));
     await client.waitFor(/authenticated/);
     assert.equal(await ping(hosts.client, INNER.server4), 3);
     assert.ok(await transfer(hosts, INNER.server4) > 1);
     client.signal("SIGTERM");
     assert.equal((await client.status).code, 0);
   }
+  const other = `tls://${SERVER}?pin=${pin}&alpn=x`;
+  await using foreign = startTtun(hosts.client, "client", "--retries", "0", "-s", other);
+  await foreign.waitFor(/Cannot use TLS with 192\.0\.2\.1:20203: .* no protocol in common/);
+  await foreign.status;
+  await server.waitFor(/TLS handshake failed .*no protocol in common/);
   const url = `tls://${SERVER}`;
   await using client = startTtun(hosts.client, "client", NO_WARM_UP, "--retries", "0", "-s", url);
   await client.waitFor(/Cannot trust the certificate of 192\.0\.2\.1:20203: self.signed/);

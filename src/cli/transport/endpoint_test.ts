@@ -110,6 +110,7 @@ Deno.test("whatever is written is refused with words or read, and what was read 
     "hop://",
     "tls://",
     "tls://h?ca=",
+    "tls://h?alpn=",
     "tls://:7?key=k&cert=",
     "x://",
   );

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { formatEndpoint, parseListen, parseServer } from "./endpoint.ts";
 
 const PIN = "ab".repeat(32);
+const MANY = Array.from({ length: 17 }, (_, i) => `name${i}`).join();
 
 Deno.test("a server by TLS: its certificate is verified by the system's authorities, or as said", () => {
   const rows: [string, object][] = [
@@ -16,20 +17,27 @@ Deno.test("a server by TLS: its certificate is verified by the system's authorit
     [`tls://h:7?pin=${PIN}`, { host: "h", port: 7, tls: { pin: PIN } }],
     [`tls://h:7?pin=${PIN.toUpperCase()}`, { host: "h", port: 7, tls: { pin: PIN } }],
     [`tls://h:7?pin=${"AB:".repeat(31)}AB`, { host: "h", port: 7, tls: { pin: PIN } }],
+    ["tls://h:7?alpn=h2,http/1.1", { host: "h", port: 7, tls: { alpn: ["h2", "http/1.1"] } }],
+    ["tls://h:7?alpn=a%2525&ca=b", { host: "h", port: 7, tls: { alpn: ["a%25"], ca: "b" } }],
+    [`tls://h:7?pin=${PIN}&alpn=x`, { host: "h", port: 7, tls: { pin: PIN, alpn: ["x"] } }],
   ];
   for (const [text, { tls, ...at }] of rows as [string, { tls: object }][]) {
-    const expected = { ...at, tls: { ca: null, name: null, pin: null, ...tls } };
+    const expected = { ...at, tls: { ca: null, name: null, pin: null, alpn: [], ...tls } };
     const endpoint = parseServer(text);
     assert.deepEqual(endpoint, { scheme: "tls", at: expected }, text);
     assert.deepEqual(parseServer(formatEndpoint(endpoint)), endpoint);
   }
 });
 
-Deno.test("a listener by TLS has two files", () => {
+Deno.test("a listener by TLS has two files, and may have names of protocols", () => {
   const endpoint = parseListen("tls://:8443?cert=/etc/c.pem&key=/etc/k.pem");
-  const tls = { cert: "/etc/c.pem", key: "/etc/k.pem" };
+  const tls = { cert: "/etc/c.pem", key: "/etc/k.pem", alpn: [] };
   assert.deepEqual(endpoint, { scheme: "tls", at: { host: "", port: 8443, tls } });
   assert.equal(formatEndpoint(endpoint), "tls://:8443?cert=/etc/c.pem&key=/etc/k.pem");
+  const named = parseListen("tls://:8443?cert=/etc/c.pem&alpn=ttun,h2&key=/etc/k.pem");
+  const at = { host: "", port: 8443, tls: { ...tls, alpn: ["ttun", "h2"] } };
+  assert.deepEqual(named, { scheme: "tls", at });
+  assert.deepEqual(parseListen(formatEndpoint(named)), named);
 });
 
 Deno.test("what cannot be meant is refused, with what to write", () => {
@@ -46,6 +54,14 @@ Deno.test("what cannot be meant is refused, with what to write", () => {
     [parseServer, "tls:h", /write tls:\/\/HOST/],
     [parseServer, "tls://h?ca=%zz", /a % stands for itself as %25/],
     [parseServer, "tls://h?ca=a%00", /zero byte/],
+    [parseServer, "tls://h?alpn=a,,b", /alpn= has names of 1 to 255/],
+    [parseServer, "tls://h?alpn=a b", /alpn= has names of 1 to 255/],
+    [parseServer, "tls://h?alpn=%C3%A4", /alpn= has names of 1 to 255/],
+    [parseServer, `tls://h?alpn=${"a".repeat(256)}`, /alpn= has names of 1 to 255/],
+    [parseServer, "tls://h?alpn=a,b,a", /alpn= has one name twice/],
+    [parseServer, `tls://h?alpn=${MANY}`, /alpn= has more than 16 names/],
+    [parseListen, "tls://:7?cert=a&key=b&alpn=", /write tls/],
+    [parseListen, "tls://:7?cert=a&key=b&alpn=a%00", /zero byte/],
     [parseServer, "tls://", /host/],
   ];
   for (const [parse, text, message] of refused) {

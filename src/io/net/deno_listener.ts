@@ -9,7 +9,7 @@ import { systemError } from "../deno_errors.ts";
 import { Lifetime, Waiter } from "./lifetime.ts";
 import { listenerClosed } from "./net_errors.ts";
 
-type DenoAcceptor = Deno.TcpListener | Deno.TlsListener;
+type DenoAcceptor = Pick<Deno.TcpListener | Deno.TlsListener, "accept" | "addr" | "close">;
 
 type Accepted = { conn: DenoConn } | { error: unknown };
 

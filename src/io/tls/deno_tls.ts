@@ -1,5 +1,7 @@
 import { type Addr, formatAddr, type HostPort, requireHostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { withoutZone, zoneOf } from "../../base/zone.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Dialer, DialEvents, DialOptions, Listener } from "../../contract/dial.ts";
@@ -8,8 +10,10 @@ import { DialDeadline } from "../net/dial_deadline.ts";
 import { DenoListener } from "../net/deno_listener.ts";
 import { denoNetError } from "../net/deno_net_error.ts";
 import { DenoStream } from "../net/deno_stream.ts";
-import { untrusted } from "./tls_errors.ts";
+import type { LayerTools } from "../transport.ts";
+import { logProtocol } from "./protocol_log.ts";
 import type { TlsServerEnd } from "./tls_end.ts";
+import { handshakeError, untrusted } from "./tls_errors.ts";
 
 /** Deno's own TLS, which verifies every certificate: for systems without OpenSSL. */
 export interface DenoTlsOptions {
@@ -18,6 +22,9 @@ export interface DenoTlsOptions {
   /** Name or IP address that the certificate must be for. */
   readonly host: string;
   readonly libc: Libc | null;
+  /** Names of ALPN that the server is offered. */
+  readonly alpn?: readonly string[];
+  readonly log?: Logger;
 }
 
 /** Connects by Deno's sockets, and then by TLS. */
@@ -49,15 +56,18 @@ export class DenoTlsDialer implements Dialer {
       const tcp = conn = await Deno.connect({ hostname: host, port, signal: patience.signal });
       tcp.setNoDelay();
       patience.signal.addEventListener("abort", giveUp, { once: true });
-      const { host: name, libc } = this.#o;
+      const { alpn = [], host: name, libc, log } = this.#o;
       const tls = conn = await Deno.startTls(tcp, {
         hostname: withoutZone(name),
         caCerts: [...this.#caCerts],
+        alpnProtocols: [...alpn],
       });
-      await tls.handshake();
+      const { alpnProtocol } = await tls.handshake();
       patience.check();
       patience.signal.removeEventListener("abort", giveUp);
-      return new DenoStream(tls, libc, o.signal, zoneOf(host));
+      const stream = new DenoStream(tls, libc, o.signal, zoneOf(host));
+      if (alpn.length > 0) logProtocol(log, stream.peer, alpnProtocol);
+      return stream;
     } catch (thrown) {
       patience.signal.removeEventListener("abort", giveUp);
       if (!patience.signal.aborted) giveUp();
@@ -72,16 +82,17 @@ export class DenoTlsDialer implements Dialer {
 /** Listens where `inner` did, which is closed. @throws {TtunError} usage, in_use, privilege */
 export function denoTlsListener(
   inner: Listener,
-  { cert, key }: TlsServerEnd,
-  { libc, signal }: { readonly libc: Libc | null; readonly signal: AbortSignal },
+  { alpn, cert, key }: TlsServerEnd,
+  tools: Pick<LayerTools, "clock" | "log" | "signal">,
 ): Listener {
   const { host, port } = requireHostPort(inner.addr);
-  const pem = { cert: readPem(cert), key: readPem(key) };
+  const end = { cert: readPem(cert), key: readPem(key), alpnProtocols: [...alpn] };
   void inner[Symbol.asyncDispose](); // it never rejects, and the port is free at once
   const at: HostPort = { host, port };
   try {
-    const listeners = listenTls(host, port, pem);
-    return new DenoListener(listeners, libc, signal, zoneOf(host), true);
+    const watch = watchHandshakes(alpn, tools);
+    const listeners = listenTls(host, port, end).map((listener) => watched(listener, watch));
+    return new DenoListener(listeners, null, tools.signal, zoneOf(host), true);
   } catch (thrown) {
     if (thrown instanceof Deno.errors.InvalidData) {
       const words = `Cannot use the certificate ${JSON.stringify(cert)} with its key ` +
@@ -96,9 +107,9 @@ export function denoTlsListener(
 function listenTls(
   host: string,
   port: number,
-  pem: { readonly cert: string; readonly key: string },
+  end: Deno.TlsCertifiedKeyPem & { readonly alpnProtocols: string[] },
 ): Deno.TlsListener[] {
-  const listen = (hostname: string) => Deno.listenTls({ hostname, port, ...pem });
+  const listen = (hostname: string) => Deno.listenTls({ hostname, port, ...end });
   if (host !== "::") return [listen(withoutZone(host))];
   const both = listen("::");
   try {
@@ -108,6 +119,40 @@ function listenTls(
     both.close();
     throw error;
   }
+}
+
+type Acceptor = Pick<Deno.TlsListener, "accept" | "addr" | "close">;
+
+/** Tells `watch` of each connection. */
+function watched(listener: Deno.TlsListener, watch: (conn: Deno.TlsConn) => void): Acceptor {
+  return {
+    addr: listener.addr,
+    close: () => listener.close(),
+    accept: async () => {
+      const conn = await listener.accept();
+      watch(conn);
+      return conn;
+    },
+  };
+}
+
+/** Returns what logs how the handshake of a connection ends, which goes on by itself. */
+function watchHandshakes(
+  alpn: readonly string[],
+  { clock, log }: Pick<LayerTools, "clock" | "log">,
+): (conn: Deno.TlsConn) => void {
+  const said = new RateLimitedLog(log, () => clock.now());
+  return (conn) => {
+    const { hostname: host, port } = conn.remoteAddr;
+    const peer = formatAddr({ host, port });
+    conn.handshake().then(({ alpnProtocol }) => {
+      if (alpn.length > 0) logProtocol(log, peer, alpnProtocol);
+    }, (error) => {
+      if (!(error instanceof Deno.errors.InvalidData)) return; // it was closed, or is gone
+      const why = handshakeError(peer, error.message, error).message;
+      said.warn("TLS handshake failed", { peer, why });
+    });
+  };
 }
 
 function readPem(path: string): string {
@@ -125,6 +170,5 @@ function tlsFailure(thrown: unknown, to: Addr): unknown {
   const peer = formatAddr(to);
   const [, why] = /invalid peer certificate: (.*)/s.exec(thrown.message) ?? [];
   if (why !== undefined) return untrusted(peer, why, thrown);
-  const words = `Cannot use TLS with ${peer}: ${thrown.message}`;
-  return new TtunError("protocol", words, { cause: thrown });
+  return handshakeError(peer, thrown.message, thrown);
 }

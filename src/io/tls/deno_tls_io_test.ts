@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import { test } from "../../../tests/check.ts";
 import { expire, selfSignedLeaf } from "../../../tests/suite/certificates.ts";
 import { denoNet } from "../../../tests/suite/real_nets.ts";
@@ -7,9 +8,13 @@ import { streamSuite } from "../../../tests/suite/stream_suite.ts";
 import { dial } from "../../app/net/dial_events.ts";
 import { accept, write } from "../../app/loop/stream_io.ts";
 import { utf8 } from "../../base/bytes.ts";
+import { keptLog } from "../../../tests/fake/log.ts";
+import { DenoClock } from "../reactor/deno_clock.ts";
 import { DenoTlsDialer, denoTlsListener } from "./deno_tls.ts";
 
 const LOOPBACK = "127.0.0.1";
+const clock = new DenoClock();
+const { log, records } = keptLog(clock);
 
 /** Deno's own TLS, whose certificate is verified. */
 function denoTls(): StreamNet {
@@ -20,8 +25,8 @@ function denoTls(): StreamNet {
     ...inner,
     dialer: new DenoTlsDialer({ ca: certificate.cert, host: LOOPBACK, libc: null }),
     listen: (at, o) =>
-      denoTlsListener(inner.listen(at, o), certificate, {
-        libc: null,
+      denoTlsListener(inner.listen(at, o), { ...certificate, alpn: [] }, {
+        ...{ clock, log },
         signal: o?.signal ?? signal,
       }),
     async [Symbol.asyncDispose]() {
@@ -36,22 +41,33 @@ function denoTls(): StreamNet {
   streamSuite("TLS by Deno itself", net.traits, test, denoTls);
 }
 
+interface Hello {
+  readonly host?: string;
+  readonly ca?: string | null;
+  readonly old?: boolean;
+  /** Names of ALPN at the client, and at the server. */
+  readonly offered?: readonly string[];
+  readonly spoken?: readonly string[];
+}
+
 /** Says hello to a server with this certificate, and returns what comes back. */
-async function hello(names: string[], o: { host?: string; ca?: string | null; old?: boolean }) {
+async function hello(names: string[], o: Hello) {
   await using inner = denoNet(null);
   using certificate = selfSignedLeaf(...names);
   if (o.old === true) expire(certificate);
   const stop = new AbortController();
   const { signal } = stop;
   const plain = inner.listen({ host: LOOPBACK, port: 0 }, { signal });
-  await using listener = denoTlsListener(plain, certificate, { libc: null, signal });
+  await using listener = denoTlsListener(plain, { ...certificate, alpn: o.spoken ?? [] }, {
+    ...{ clock, log, signal },
+  });
   const serve = async () => {
     await using stream = await accept(listener, { signal });
     await write(stream, await readAll(stream));
   };
   const serving = serve().catch(() => {}); // a client that does not trust it
-  const { host = LOOPBACK, ca = certificate.cert } = o;
-  const dialer = new DenoTlsDialer({ ca, host, libc: null });
+  const { host = LOOPBACK, ca = certificate.cert, offered = [] } = o;
+  const dialer = new DenoTlsDialer({ ca, host, libc: null, alpn: offered, log });
   try {
     await using stream = await dial(dialer, listener.addr, { signal, timeoutMs: 5000 });
     await write(stream, utf8("hello"));
@@ -81,6 +97,30 @@ test("Deno's TLS: a right certificate is trusted; another name, an old and a sel
       return true;
     });
   }
+});
+
+test("Deno's TLS: both ends agree on a protocol (ALPN), and say so where there is none", async () => {
+  const names = [`IP:${LOOPBACK}`];
+  const lines = () => records.splice(0).map(({ message, fields }) => `${message} ${fields.alpn}`);
+  lines();
+  const rows: [Hello, string[]][] = [
+    [{ offered: ["h2", "ttun"], spoken: ["ttun", "h2"] }, Array(2).fill("TLS protocol ttun")],
+    [{ offered: ["ttun"] }, ["TLS protocol none"]],
+    [{ spoken: ["ttun"] }, ["TLS protocol none"]],
+    [{}, []],
+  ];
+  for (const [o, said] of rows) {
+    assert.equal(await hello(names, o), "hello");
+    while (records.length < said.length) await delay(1); // the server's comes by itself
+    assert.deepEqual(lines(), said);
+  }
+  const words = /^Cannot use TLS with 127\.0\.0\.1:\d+: the two ends have no protocol in common/;
+  const refused = { kind: "protocol", message: words };
+  await assert.rejects(hello(names, { offered: ["h2"], spoken: ["ttun"] }), refused);
+  while (records.length === 0) await delay(1);
+  const [failed] = records.splice(0);
+  assert.equal(failed!.message, "TLS handshake failed");
+  assert.match(String(failed!.fields.why), words);
 });
 
 test("Deno's TLS: a server that speaks something else, files that are none, and an attempt that is given up", async () => {

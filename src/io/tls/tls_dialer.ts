@@ -2,11 +2,13 @@ import { type Addr, isIpAddress } from "../../base/addr.ts";
 import { constantTimeEqual } from "../../base/bytes.ts";
 import { noAnswer } from "../../base/dial_timeout.ts";
 import { withoutZone } from "../../base/zone.ts";
+import type { Logger } from "../../base/log.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Dialer, DialEvents, DialOptions } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { TlsContext } from "../../../ffi/openssl/tls_context.ts";
 import type { TlsSession } from "../../../ffi/openssl/tls_session.ts";
+import { logProtocol } from "./protocol_log.ts";
 import { wrongPin } from "./tls_errors.ts";
 import { openTls } from "./open_tls.ts";
 import { HANDSHAKE_MS } from "./tls_handshake.ts";
@@ -18,6 +20,7 @@ export interface TlsDialerOptions {
   readonly host: string;
   /** SHA-256 of the certificate; null = the context verifies it. */
   readonly pin: Uint8Array | null;
+  readonly log?: Logger;
 }
 
 /** Connects as `inner` does, and then by TLS. Borrows the context. */
@@ -60,9 +63,11 @@ export class TlsDialer implements Dialer {
   }
 
   #judge(session: TlsSession, peer: string): void {
-    const { pin } = this.#o;
-    if (pin === null) return;
-    const digest = session.peerDigest;
-    if (digest === null || !constantTimeEqual(digest, pin)) throw wrongPin(peer);
+    const { context, log, pin } = this.#o;
+    if (pin !== null) {
+      const digest = session.peerDigest;
+      if (digest === null || !constantTimeEqual(digest, pin)) throw wrongPin(peer);
+    }
+    if (context.protocols.length > 0) logProtocol(log, peer, session.protocol);
   }
 }

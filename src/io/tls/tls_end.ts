@@ -4,6 +4,8 @@ import type { HostPort } from "../../base/addr.ts";
 export interface TlsServerEnd {
   readonly cert: string;
   readonly key: string;
+  /** Names of ALPN (RFC 7301), the best first, one of which a client must speak that names any. */
+  readonly alpn: readonly string[];
 }
 
 /** Conditions of a client for the server's certificate. */
@@ -14,6 +16,8 @@ export interface TlsClientEnd {
   readonly pin: string | null;
   /** The name that it must be for, in place of the host that is dialled; null = that host. */
   readonly name: string | null;
+  /** Names of ALPN that the server is offered, the best first; none = nothing is said of them. */
+  readonly alpn: readonly string[];
 }
 
 /** An address that is dialled or listened on as for TCP, with TLS on each connection. */

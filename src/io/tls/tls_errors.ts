@@ -4,17 +4,29 @@ import { TlsFailure } from "../../../ffi/openssl/tls_failure.ts";
 /** OpenSSL's words for bytes that are no TLS record. */
 const NOT_TLS = /wrong version number|packet length too long|unexpected message|http request/;
 
+/** The alert no_application_protocol (RFC 7301 section 3.2), in words of OpenSSL and of rustls. */
+const NO_PROTOCOL = /no application protocol|NoApplicationProtocol|any known protocol/;
+
 /** Returns errors of TLS as the user's; others unchanged. `peer`: name of the other end. */
 export function tlsError(thrown: unknown, peer: string): unknown {
   if (!(thrown instanceof TlsFailure)) return thrown;
   const { certificate, why } = thrown;
   if (certificate !== null) return untrusted(peer, certificate, thrown);
-  if (NOT_TLS.test(why)) {
-    return new TtunError("protocol", `Cannot use TLS with ${peer}: it speaks something else`, {
-      cause: thrown,
-    });
+  return handshakeError(peer, why, thrown);
+}
+
+/** `why`: words of OpenSSL or rustls. */
+export function handshakeError(peer: string, why: string, cause: unknown): TtunError {
+  return new TtunError("protocol", `Cannot use TLS with ${peer}: ${handshakeWords(why)}`, {
+    cause,
+  });
+}
+
+function handshakeWords(why: string): string {
+  if (NO_PROTOCOL.test(why)) {
+    return "the two ends have no protocol in common; ?alpn= of both must have one name that is alike";
   }
-  return new TtunError("protocol", `Cannot use TLS with ${peer}: ${why}`, { cause: thrown });
+  return NOT_TLS.test(why) ? "it speaks something else" : why;
 }
 
 export function untrusted(peer: string, why: string, cause: unknown): TtunError {

@@ -8,6 +8,8 @@ import type { Listener } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { OnReady } from "../../contract/stream.ts";
 import type { TlsContext } from "../../../ffi/openssl/tls_context.ts";
+import type { TlsSession } from "../../../ffi/openssl/tls_session.ts";
+import { logProtocol } from "./protocol_log.ts";
 import { HANDSHAKE_MS, runHandshake } from "./tls_handshake.ts";
 import { TlsPipe } from "./tls_pipe.ts";
 import { TlsStream } from "./tls_stream.ts";
@@ -146,7 +148,7 @@ export class TlsListener implements Listener {
   }
 
   #begin(stream: Connection, life: AbortController): void {
-    const { clock, context } = this.#o;
+    const { clock, context, log } = this.#o;
     if (this.#handshakes.size >= MOST_HANDSHAKES) this.#endOldest();
     const pipe = new TlsPipe(stream, context.begin(null));
     const give = () => {
@@ -158,7 +160,10 @@ export class TlsListener implements Listener {
     };
     const timer = clock.after(HANDSHAKE_MS, giveUp);
     this.#handshakes.add(giveUp);
-    runHandshake(pipe, () => {}, (failure) => {
+    const judge = (session: TlsSession) => {
+      if (context.protocols.length > 0) logProtocol(log, stream.peer, session.protocol);
+    };
+    runHandshake(pipe, judge, (failure) => {
       if (!give()) return true;
       if (failure === null) {
         this.#ready.push({ pipe, life });

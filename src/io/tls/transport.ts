@@ -13,28 +13,29 @@ import { TlsListener } from "./tls_listener.ts";
 /** `tls://HOST:PORT`: TCP with TLS on it (RFC 8446), by the system's OpenSSL. */
 export const TLS_TRANSPORT: Transport = {
   layer: {
-    dialer: (inner, at, { clock, opened }) => {
-      const { ca, name, pin } = endOf<TlsClientEnd>(at);
+    dialer: (inner, at, { clock, log, opened }) => {
+      const { alpn, ca, name, pin } = endOf<TlsClientEnd>(at);
       const host = name ?? at.host;
       const libssl = libsslFor(inner instanceof DenoNet);
       if (libssl === null) {
         if (pin !== null) throw noPin();
-        return new DenoTlsDialer({ ca, host, libc: (inner as DenoNet).libc });
+        return new DenoTlsDialer({ alpn, ca, host, log, libc: (inner as DenoNet).libc });
       }
       opened.use(libssl);
-      const context = opened.use(libssl.clientContext(pin === null ? ca ?? "" : null));
+      const context = opened.use(libssl.clientContext(pin === null ? ca ?? "" : null, alpn));
       return new TlsDialer(inner, {
         context,
         clock,
         host,
+        log,
         pin: pin === null ? null : fromHex(pin),
       });
     },
     listener: (inner, at, tools) => {
-      const { clock, log, opened, signal } = tools;
+      const { clock, log, opened } = tools;
       const libssl = libsslFor(inner instanceof DenoListener);
       if (libssl === null) {
-        return denoTlsListener(inner, endOf<TlsServerEnd>(at), { libc: null, signal });
+        return denoTlsListener(inner, endOf<TlsServerEnd>(at), tools);
       }
       opened.use(libssl);
       return new TlsListener(inner, { context: serverContext(libssl, at, tools), clock, log });
@@ -62,8 +63,8 @@ function noPin(): TtunError {
 
 /** The log has the digest, for clients that trust this certificate alone. */
 function serverContext(libssl: Libssl, at: HostPort, { log, opened }: LayerTools) {
-  const { cert, key } = endOf<TlsServerEnd>(at);
-  const context = opened.use(libssl.serverContext({ cert, key }));
+  const { alpn, cert, key } = endOf<TlsServerEnd>(at);
+  const context = opened.use(libssl.serverContext({ cert, key }, alpn));
   log.info("TLS certificate", { file: cert, sha256: toHex(context.ownDigest!) });
   return context;
 }
