@@ -24,8 +24,8 @@ const MAY_IMPORT: Record<Layer, { layers: Layer[]; types?: Layer[]; packages: Re
 
 /**
  * Rooms of src/app: what each may import besides itself. Services (tun, proxy, forward, transfer) and
- * transports (hop, punch, tt) never import each other: they meet in `system`, which may import all. A room of src/core that
- * is named as a transport is that one's.
+ * transports (hop, punch, tt, tuntox) never import each other: they meet in `system`, which may import
+ * all. A room of src/core that is named as a transport is that one's.
  */
 const ROOM_MAY_IMPORT: Record<string, readonly string[]> = {
   loop: [],
@@ -36,6 +36,7 @@ const ROOM_MAY_IMPORT: Record<string, readonly string[]> = {
   meet: ["loop", "net"],
   punch: ["loop", "net"],
   tt: ["loop", "net", "link", "hop"],
+  tuntox: ["loop", "net"],
   tun: ["loop", "net"],
   proxy: ["loop", "net"],
   forward: ["loop", "net"],
@@ -50,6 +51,7 @@ const ROOM_MAY_IMPORT: Record<string, readonly string[]> = {
     "meet",
     "punch",
     "tt",
+    "tuntox",
     "tun",
     "proxy",
     "forward",
