@@ -57,13 +57,45 @@ export class MessageStream {
 
   /** Looks for a refusal among what has come, without a wait. @throws {PeerRefused} */
   heedRefusal(): void {
+    this.#hear();
+  }
+
+  /**
+   * Watches the other end, which need not say anything now, until disposed of: `gone` gets why it has
+   * left or does not go on. No other read may be under way meanwhile.
+   */
+  onGone(gone: (error: unknown) => void): Disposable {
+    let isOver = false;
+    const look = (): boolean => {
+      if (isOver) return true;
+      try {
+        const last = this.#hear();
+        if (last === null && !this.#buffer.isInside) throw outOfTurn(null);
+        if (last === undefined) this.#stream.onReadable(look);
+        return true;
+      } catch (error) {
+        gone(error);
+        return false;
+      }
+    };
+    look();
+    return { [Symbol.dispose]: () => void (isOver = true) };
+  }
+
+  /**
+   * Takes what has come, without a wait; returns null at the end, undefined when all is taken.
+   * @throws {PeerRefused}; what the stream throws
+   */
+  #hear(): number | null | undefined {
+    let got: number | null | undefined = 0;
     for (let room; (room = this.#buffer.room()).length > 0;) {
-      const got = this.#stream.readNow(room);
+      got = this.#stream.readNow(room);
       if (got === undefined || got === null) break;
       this.#buffer.filled(got);
     }
     const words = this.#buffer.refusal();
     if (words !== null) throw new PeerRefused(words);
+    return got;
   }
 
   /** Waits for the other end's end, which may be a lost connection: there is nothing more to say. */

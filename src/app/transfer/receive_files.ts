@@ -45,8 +45,8 @@ export type Target = ToFolder | { readonly output: Stream };
 
 export interface ReceiveOptions extends TransferTools {
   readonly target: Target;
-  /** Asks the user. */
-  readonly agree: (manifest: Manifest) => Promise<Agreement>;
+  /** Asks the user; `signal` aborts when the sender has left. */
+  readonly agree: (manifest: Manifest, signal: AbortSignal) => Promise<Agreement>;
   readonly signal: AbortSignal;
 }
 
@@ -72,7 +72,7 @@ export async function receiveFiles(o: ReceiveOptions): Promise<Verdict> {
 
 /** @throws {TtunError} where nothing is taken */
 async function agreed(manifest: Manifest, o: ReceiveOptions): Promise<ReadonlySet<string>> {
-  const { target, agree, clock, signal } = o;
+  const { target, agree, clock, messages, signal } = o;
   if ("output" in target && manifest.entries.length > 1) {
     throw new TtunError("usage", "Cannot write more than one file to standard output");
   }
@@ -98,7 +98,11 @@ async function agreed(manifest: Manifest, o: ReceiveOptions): Promise<ReadonlySe
       );
     }
   }
-  const { isAccepted, declined } = await abortable(agree(manifest), signal);
+  const asking = new AbortController();
+  using _stop = onAbort(signal, (reason) => asking.abort(reason));
+  using _sender = messages.onGone((error) => asking.abort(error));
+  const answer = agree(manifest, asking.signal);
+  const { isAccepted, declined } = await abortable(answer, asking.signal);
   if (!isAccepted) throw new TtunError("partial", "Nothing was received: it was not wanted");
   return declined;
 }

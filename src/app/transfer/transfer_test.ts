@@ -465,6 +465,32 @@ Deno.test("however often a transfer breaks off, and whatever was there, it is wh
   );
 });
 
+Deno.test("a sender that leaves, or does not go on, while the user is asked ends the question", async () => {
+  const leaves: [RegExp, (sender: Connection) => void][] = [
+    [/reset/, (sender) => sender.reset()],
+    [/the end comes out of turn/, (sender) => void sender.closeWrite()],
+    [
+      /does not go on: no more/,
+      (sender) => void sender.writeNow(packMessage({ kind: "refuse", words: "no more" })),
+    ],
+  ];
+  for (const [why, leave] of leaves) {
+    const asked = Promise.withResolvers<AbortSignal>();
+    const agree = (_: Manifest, signal: AbortSignal) => {
+      asked.resolve(signal);
+      return new Promise<never>(() => {});
+    };
+    const { clock, here, received, sent } = start({ receive: { agree } });
+    const signal = await clock.until(asked.promise);
+    assert(!signal.aborted);
+    leave(here);
+    assert.match(String(await clock.until(received)), why);
+    assert.match(String(signal.reason), why);
+    here.reset();
+    await clock.until(sent);
+  }
+});
+
 Deno.test("a user who does not agree gets nothing, and one who declines a name gets the rest", async () => {
   const agree = () => Promise.resolve({ isAccepted: false, declined: new Set<string>() });
   const refused = await transfer({ receive: { agree } });

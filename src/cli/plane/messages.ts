@@ -75,6 +75,8 @@ export type PlaneEvent<Facts = unknown> =
   | { readonly kind: "addresses"; readonly id: number; readonly addresses: readonly string[] }
   /** The user is to be asked for files that a sender offers. */
   | { readonly kind: "offer"; readonly id: number; readonly offer: Offer }
+  /** There is nothing more to ask about it. */
+  | { readonly kind: "offerOver"; readonly id: number; readonly error: PlainError }
   | { readonly kind: "live"; readonly sample: LiveSample }
   | { readonly kind: "leases"; readonly leases: readonly Lease[] }
   /** Output of the command; progress is replaced by the next line. */

@@ -40,8 +40,11 @@ export interface PlaneLife<Facts, Start> {
   leases?(leases: readonly Lease[]): void;
   /** An error ends the data plane. */
   print?(line: string, isProgress: boolean): void;
-  /** Asks the user for files that a sender offers, which wait. An error goes to the data plane. */
-  agree?(offer: Offer): Promise<Agreement>;
+  /**
+   * Asks the user for files that a sender offers, which wait, until the signal aborts. An error goes
+   * to the data plane.
+   */
+  agree?(offer: Offer, signal: AbortSignal): Promise<Agreement>;
 }
 
 /**
@@ -55,6 +58,8 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
   readonly #worker: Worker;
   readonly #port: MessagePort;
   #wakeFd: number | null = null;
+  /** End questions of the data plane's. */
+  readonly #offers = new Map<number, AbortController>();
   #alive = Promise.withResolvers<void>();
   #life: Omit<PlaneLife<Facts, Start>, "prepare"> = {};
   readonly #ready = Promise.withResolvers<Facts>();
@@ -205,6 +210,8 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
         return void this.#takeAddresses(event.id, event.addresses).catch(this.#fail);
       case "offer":
         return void this.#agree(event.id, event.offer); // a failure goes to the data plane
+      case "offerOver":
+        return this.#offers.get(event.id)?.abort(errorFromPlain(event.error));
       case "print":
         return this.#print(event.line, event.isProgress);
       case "live":
@@ -240,11 +247,15 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
   }
 
   async #agree(id: number, offer: Offer): Promise<void> {
+    const over = new AbortController();
+    this.#offers.set(id, over);
     try {
-      this.#command({ kind: "agreed", id, agreement: await this.#life.agree!(offer) });
+      const agreement = await this.#life.agree!(offer, over.signal);
+      this.#command({ kind: "agreed", id, agreement });
     } catch (error) {
       this.#command({ kind: "disagreed", id, error: plainError(error) });
     }
+    this.#offers.delete(id);
   }
 
   readonly #fail = (error: unknown): void => this.#failed.resolve(toTtunError(error));

@@ -1,6 +1,6 @@
 import { receiveMessageOnPort } from "node:worker_threads";
 import type { Agreement } from "../../app/transfer/receive_files.ts";
-import { errorFromPlain } from "../../base/errors.ts";
+import { errorFromPlain, plainError } from "../../base/errors.ts";
 import type { NamedKey } from "../../base/named_key.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Resolver } from "../../contract/host.ts";
@@ -96,23 +96,34 @@ export class PlanePort<Start> implements Resolver {
     await this.#ask(this.#requests, (id) => ({ kind: "addresses", id, addresses }), signal);
   }
 
-  /** Has the user asked in the main thread, however long that takes. @throws {TtunError} */
+  /**
+   * Has the user asked in the main thread, however long that takes. The question ends with the
+   * signal's reason. @throws {TtunError}
+   */
   askFor(offer: Offer, signal: AbortSignal): Promise<Agreement> {
-    return this.#ask(this.#offers, (id) => ({ kind: "offer", id, offer }), signal);
+    const request = (id: number): PlaneEvent => ({ kind: "offer", id, offer });
+    const over = (id: number): PlaneEvent => ({
+      ...{ kind: "offerOver", id, error: plainError(signal.reason) },
+    });
+    return this.#ask(this.#offers, request, signal, over);
   }
 
   async #ask<T>(
     waiting: Map<number, Waiting<T>>,
     request: (id: number) => PlaneEvent,
     signal: AbortSignal,
+    over?: (id: number) => PlaneEvent,
   ): Promise<T> {
     signal.throwIfAborted();
     const id = ++this.#lastId;
     const answer = Promise.withResolvers<T>();
     waiting.set(id, answer);
-    using _registration = onAbort(signal, answer.reject);
     try {
       this.report(request(id));
+      using _registration = onAbort(signal, (reason) => {
+        answer.reject(reason);
+        if (over !== undefined) this.report(over(id));
+      });
       return await answer.promise;
     } finally {
       waiting.delete(id);

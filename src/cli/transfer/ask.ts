@@ -1,3 +1,4 @@
+import { TtunError } from "../../base/errors.ts";
 import { abortable } from "../../base/scope.ts";
 import { Stopped } from "../command/context.ts";
 import type { Terminal } from "../secrets/prompt.ts";
@@ -8,7 +9,8 @@ const YES = ["y", "Y"];
 const NO = ["n", "N", "\r", "\n", "\x04", "\x1b"];
 
 /**
- * Asks a question that is answered by a key; restores the terminal's mode.
+ * Asks a question that is answered by a key, and says why where an error ends it before; restores
+ * the terminal's mode.
  * @throws {Stopped} on Ctrl-C, exit code 130; the reason of `signal`
  */
 export async function askYesNo(
@@ -23,7 +25,10 @@ export async function askYesNo(
     const key = new Uint8Array(64);
     for (;;) {
       // A read from a terminal cannot be cancelled, so it is abandoned.
-      const got = await abortable(terminal.read(key), signal);
+      const got = await abortable(terminal.read(key), signal).catch((error) => {
+        if (error instanceof TtunError) answer = `\r\nThe question is over: ${error.message}`;
+        throw error;
+      });
       if (got === null) return false;
       if (key.subarray(0, got).includes(CTRL_C)) throw new Stopped("Ctrl-C", 130);
       const typed = String.fromCharCode(key[0]!);
@@ -41,17 +46,27 @@ export async function askYesNo(
   }
 }
 
-/** A terminal where the key for a question that was given up goes to the next one. */
+/**
+ * A terminal where the read of a question that was given up is that of the next one. Keys that are
+ * typed between the two answer none.
+ */
 export function keepingKeys(terminal: Terminal): Terminal {
   let coming: Promise<Uint8Array | null> | null = null;
+  let isAsking = false;
   const readKeys = async () => {
-    const keys = new Uint8Array(64);
-    const got = await terminal.read(keys);
-    return got === null ? null : keys.subarray(0, got);
+    for (;;) {
+      const keys = new Uint8Array(64);
+      const got = await terminal.read(keys);
+      if (got === null) return null;
+      if (isAsking) return keys.subarray(0, got);
+    }
   };
   return {
     isTerminal: () => terminal.isTerminal(),
-    setRaw: (on) => terminal.setRaw(on),
+    setRaw: (on) => {
+      isAsking = on;
+      terminal.setRaw(on);
+    },
     write: (text) => terminal.write(text),
     read: async (into) => {
       const keys = await (coming ??= readKeys());

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { TtunError } from "../../base/errors.ts";
 import { Stopped } from "../command/context.ts";
 import { askYesNo, keepingKeys } from "./ask.ts";
 
@@ -61,4 +62,35 @@ Deno.test("a question that was given up leaves its key to the next one", async (
   const second = askYesNo(kept, "?", signal);
   typed.resolve("y".charCodeAt(0));
   assert.equal(await second, true);
+});
+
+Deno.test("a question that has become void ends with words", async () => {
+  const over = new AbortController();
+  const waiting = terminal();
+  const asking = askYesNo(waiting, "Take it?", over.signal);
+  over.abort(new TtunError("lost", "The sender has left"));
+  await assert.rejects(asking, { message: "The sender has left" });
+  const end = ["cooked", "\r\nThe question is over: The sender has left\r\n"];
+  assert.deepEqual(waiting.words.slice(-2), end);
+});
+
+Deno.test("a key that is typed between two questions answers neither", async () => {
+  const typed = [1, 2].map(() => Promise.withResolvers<string>());
+  let reads = 0;
+  const kept = keepingKeys({
+    ...terminal(),
+    read: async (into) => {
+      into[0] = (await typed[reads++]!.promise).charCodeAt(0);
+      return 1;
+    },
+  });
+  const stop = new AbortController();
+  const first = askYesNo(kept, "?", stop.signal);
+  stop.abort(new Error("the end"));
+  await assert.rejects(first, { message: "the end" });
+  typed[0]!.resolve("y");
+  for (let i = 0; i < 10; i++) await Promise.resolve();
+  const second = askYesNo(kept, "?", signal);
+  typed[1]!.resolve("n");
+  assert.equal(await second, false);
 });

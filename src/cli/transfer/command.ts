@@ -1,7 +1,6 @@
 import { basename, resolve } from "node:path";
 import type { Agreement } from "../../app/transfer/receive_files.ts";
 import { TtunError } from "../../base/errors.ts";
-import { onAbort } from "../../base/scope.ts";
 import { pskKey } from "../../core/link/v1/kdf.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import { type RunContext, Stopped } from "../command/context.ts";
@@ -116,18 +115,14 @@ async function runTransfer(
   using libc = openControlLibc();
   using footer = openFooter();
   let stopped: Stopped | null = null;
-  let asking = new AbortController();
   await using plane = new PlaneHandle<object, TransferStart>(config, { libc, context });
   try {
     await plane.run({
       prepare: async () => ({ s: await secret }),
       print: (line, isProgress) => isProgress ? footer.show(line) : options.print?.(line),
-      agree: async (offer) => {
-        asking.abort(new TtunError("lost", "The sender has begun anew"));
-        asking = new AbortController();
-        using _registration = onAbort(context.signal, (reason) => asking.abort(reason));
+      agree: async (offer, over) => {
         try {
-          return await ask(offer, asking.signal);
+          return await ask(offer, AbortSignal.any([context.signal, over]));
         } catch (error) {
           if (!(error instanceof Stopped)) throw error;
           stopped = error;

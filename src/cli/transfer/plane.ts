@@ -276,9 +276,9 @@ function openReceiving({ folder: path, overwrites }: ReceiveTask, tools: Tools):
     transfer: async ({ messages, stream, peer, signal }: TransferStream) => {
       const count = work.count = newCount();
       const tell = fewWords(log);
-      const agree = async (offered: Manifest) => {
+      const agree = async (offered: Manifest, asking: AbortSignal) => {
         manifest = offered;
-        return await port.askFor(offerOf(offered, peer), signal);
+        return await port.askFor(offerOf(offered, peer), asking);
       };
       using _shown = show(work, tools);
       return await receiveFiles({
