@@ -33,6 +33,8 @@ export class TunnelStream implements Stream {
   readonly id: number;
   /** True while the tunnels have it in their turns. */
   isScheduled = false;
+  /** Called once, when no frame of the tunnel comes or goes any more. */
+  onOver: (() => void) | null = null;
   readonly #owner: TunnelOwner;
   readonly #in: ByteQueue;
   readonly #out: ByteQueue;
@@ -225,6 +227,7 @@ export class TunnelStream implements Stream {
     this.#isOver = true;
     this.#out.clear();
     this.#owner.finished(this);
+    this.onOver?.();
     this.#tell();
   }
 

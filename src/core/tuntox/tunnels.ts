@@ -126,6 +126,11 @@ export class Tunnels implements TunnelOwner {
     return this.#unread;
   }
 
+  /** The link has taken all that there was to send. */
+  get isFlushed(): boolean {
+    return this.#held === 0 && this.#control.length === 0 && this.#turns.length === 0;
+  }
+
   /** Tunnels and requests, of either end. */
   get count(): number {
     return this.#streams.size + this.#waiting.size + this.#requests.size;
@@ -382,13 +387,13 @@ export class Tunnels implements TunnelOwner {
     this.#turns = [];
     this.#held = 0;
     const streams = [...this.#streams.values()];
-    const waiting = [...this.#waiting.values()];
     const requests = [...this.#requests];
-    this.#waiting.clear();
     this.#requests.clear();
     this.#restingIds.length = 0;
     for (const stream of streams) stream.abandon(error);
-    for (const { events } of waiting) events.refused(null, error);
+    for (const [forward, { events }] of [...this.#waiting]) {
+      if (this.#waiting.delete(forward)) events.refused(null, error);
+    }
     for (const { onGone } of requests) onGone?.();
   }
 }

@@ -1,0 +1,108 @@
+import { TtunError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { RateLimitedLog } from "../../base/rate_limited_log.ts";
+import type { Clock, Rng } from "../../contract/host.ts";
+import type { PacketLink, PacketLinkEvents } from "../../contract/packet_link.ts";
+import { MAX_PACKET } from "../../core/tuntox/frames.ts";
+import { type TunnelLimits, USUAL_LIMITS } from "../../core/tuntox/limits.ts";
+import { type TunnelRequest, Tunnels } from "../../core/tuntox/tunnels.ts";
+
+/** Milliseconds between looks at what waits for a time. */
+const LOOK_MS = 1000;
+
+export interface TunnelLinkOptions {
+  readonly clock: Clock;
+  readonly random: Rng;
+  readonly log: Logger;
+  /** Absent = the usual ones. */
+  readonly limits?: TunnelLimits | undefined;
+  /** A server's, which serves requests of its client; absent = this end is a client. */
+  readonly serve?: (request: TunnelRequest) => void;
+}
+
+/** Runs the tunnels of one friend over the link with it, which stays its owner's. */
+export class TunnelLink implements PacketLinkEvents, Disposable {
+  readonly tunnels: Tunnels;
+  readonly link: PacketLink;
+  /** Called with the payload of each pong, a view. */
+  onPong: ((payload: Uint8Array) => void) | null = null;
+  readonly #clock: Clock;
+  readonly #said: RateLimitedLog;
+  #isWoken = false;
+  #isClosed = false;
+  #timer: Disposable | null = null;
+
+  /** @throws {TtunError} internal, for a link that carries too small packets */
+  constructor(link: PacketLink, { clock, random, log, limits, serve }: TunnelLinkOptions) {
+    if (link.maxPacketBytes < MAX_PACKET) {
+      throw new TtunError("internal", "The link's packets are too small for tuntox's frames");
+    }
+    this.link = link;
+    this.#clock = clock;
+    this.#said = new RateLimitedLog(log, () => clock.now());
+    this.tunnels = new Tunnels({
+      role: serve === undefined ? "client" : "server",
+      peer: link.peer,
+      limits: limits ?? USUAL_LIMITS,
+      send: (packet) => link.send(packet),
+      now: () => clock.now(),
+      random,
+      events: {
+        wake: () => this.#wake(),
+        requested: (request) => serve?.(request),
+        ponged: (payload) => this.onPong?.(payload),
+      },
+    });
+    link.listen(this);
+  }
+
+  packet(bytes: Uint8Array): void {
+    const why = this.tunnels.receive(bytes);
+    if (why === null) return;
+    const { peer } = this.link;
+    if (why === "old") this.#said.warn("the other end's tuntox is too old", { peer });
+    else this.#said.info("not a frame of tuntox", { peer, why });
+  }
+
+  room(): void {
+    this.#flush();
+  }
+
+  up(): void {
+    this.#flush();
+  }
+
+  down(): void {
+    this.tunnels.lose(new TtunError("lost", `Lost the link with ${this.link.peer}`));
+  }
+
+  #wake(): void {
+    if (this.#isWoken || this.#isClosed) return;
+    this.#isWoken = true;
+    this.#clock.onTurn(() => {
+      this.#isWoken = false;
+      this.#flush();
+      return true;
+    });
+  }
+
+  #flush(): void {
+    if (this.#isClosed) return;
+    this.tunnels.flush();
+    if (this.tunnels.needsTicks) this.#timer ??= this.#clock.after(LOOK_MS, this.#look);
+  }
+
+  readonly #look = (): void => {
+    this.#timer = null;
+    this.tunnels.tick();
+    this.#flush();
+  };
+
+  /** Ends all tunnels at once; the link is not used any more. */
+  [Symbol.dispose](): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#timer?.[Symbol.dispose]();
+    this.tunnels.lose(new TtunError("lost", `The link with ${this.link.peer} is closed here`));
+  }
+}
