@@ -239,3 +239,6 @@ export class Tox implements Disposable {
     this.#callbacks[Symbol.dispose]();
   }
 }
+
+/** An instance as others see it: tests have one of their own. */
+export type ToxInstance = Pick<Tox, keyof Tox>;

@@ -131,6 +131,7 @@ const WAITING = [
   "outage",
   "debugger",
   "proxy_strangers",
+  "tox",
   "tox_link",
   "forward_pause",
 ];

@@ -2,7 +2,7 @@ import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { startClose } from "../../base/start_close.ts";
-import { formatTarget, makeTarget, type Target, withoutBrackets } from "../../base/target.ts";
+import { formatTarget, makeTarget, type Target } from "../../base/target.ts";
 import type { DialEvents } from "../../contract/dial.ts";
 import type { Clock, NameOwner, Rng } from "../../contract/host.ts";
 import type { Outbound } from "../../contract/outbound.ts";
@@ -11,7 +11,6 @@ import type { Stream } from "../../contract/stream.ts";
 import { socks5Code } from "../../core/proxy/failure.ts";
 import type { TunnelLimits } from "../../core/tuntox/limits.ts";
 import { permitsTunnel, type TunnelRule } from "../../core/tuntox/rules.ts";
-import type { TunnelStream } from "../../core/tuntox/tunnel_stream.ts";
 import type { TunnelRequest, Tunnels } from "../../core/tuntox/tunnels.ts";
 import { ConnectError } from "../net/connect_error.ts";
 import type { Holder, Quota } from "../net/connection_quota.ts";
@@ -49,7 +48,7 @@ class ServedTunnel implements DialEvents<Stream>, Holder, NameOwner {
   readonly owner: string;
   /** All friends have keys of their own, which the quota knows as addresses. */
   readonly account = "";
-  readonly #began: number;
+  readonly lastActive: number;
   readonly #host: TunnelHost;
   readonly #tunnels: Tunnels;
   readonly #request: TunnelRequest;
@@ -57,18 +56,14 @@ class ServedTunnel implements DialEvents<Stream>, Holder, NameOwner {
   readonly #count: RelayCount = { up: 0, down: 0 };
   #target: Target | null = null;
   #place: Disposable | null = null;
-  #ends: readonly [TunnelStream, Stream] | null = null;
+  #ends: readonly [Stream, Stream] | null = null;
 
   constructor(host: TunnelHost, tunnels: Tunnels, peer: string, request: TunnelRequest) {
     this.#host = host;
     this.#tunnels = tunnels;
     this.#request = request;
     this.owner = peer;
-    this.#began = host.clock.now();
-  }
-
-  get lastActive(): number {
-    return this.#ends?.[0].activeAt ?? this.#began;
+    this.lastActive = host.clock.now();
   }
 
   begin(): void {
@@ -91,7 +86,7 @@ class ServedTunnel implements DialEvents<Stream>, Holder, NameOwner {
   /** Null: it is refused. */
   #readTarget(): Target | null {
     try {
-      return makeTarget(withoutBrackets(this.#request.host), this.#request.port);
+      return makeTarget(this.#request.host, this.#request.port);
     } catch (error) {
       if (!(error instanceof TtunError)) throw error;
       this.#host.said.warn("a request for no target", {

@@ -57,7 +57,6 @@ export class TunnelLink implements PacketLinkEvents, Disposable {
   }
 
   packet(bytes: Uint8Array): void {
-    if (this.#isClosed) return;
     const why = this.tunnels.receive(bytes);
     if (why === null) return;
     const { peer } = this.link;

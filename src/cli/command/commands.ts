@@ -35,6 +35,7 @@ import {
 import { STATUS_COMMAND_OPTIONS } from "../status/options.ts";
 import { print } from "../output/stdout.ts";
 import { RECEIVE_OPTIONS, SEND_OPTIONS } from "../transfer/options.ts";
+import { TOX_OPTIONS } from "../tox/options.ts";
 import { CLIENT_OPTIONS, SERVER_OPTIONS } from "../tun/options.ts";
 import {
   SERVICE_INSTALL_OPTIONS,
@@ -144,6 +145,21 @@ export const COMMANDS = {
     options: STUN_SERVER_OPTIONS,
     logging: logSettings,
     run: async (options, context) => await (await loadPeer()).runStun(options, context),
+  }),
+  tox: defineCommand({
+    summary: "carry forwards to a machine behind any NAT over the Tox network, as tuntox does",
+    example: "ttun tox -i TOX_ID -L 2222:127.0.0.1:22 --secret-file ~/.tox-secret",
+    aliases: ["tuntox"],
+    options: TOX_OPTIONS,
+    notInFiles: true,
+    // With -W it stands in for another program, whose words the user waits for.
+    logging: (options) =>
+      logSettings({
+        ...options,
+        quiet: options.quiet || (options.stdio !== undefined && !options.verbose),
+      }),
+    run: async (options, context) =>
+      await (await load(() => import("../tox/command.ts"))).runTox(options, context),
   }),
   send: defineCommand({
     summary: "send files and folders to another machine's ttun receive, encrypted",

@@ -94,7 +94,7 @@ Deno.test("a command's page tells every option with its default", () => {
 Deno.test("usage lines show what is required", () => {
   assert.match(
     generalUsage(COMMANDS),
-    /^Usage: ttun server\|client\|proxy\|peer\|stun-server\|send\|receive\|ping\|speedtest\|status\|doctor\|forward\|share\|key\|device\|up\|down\|reload\|logs\|service\|config\|genkey\|completions\|man /,
+    /^Usage: ttun server\|client\|proxy\|peer\|stun-server\|tox\|send\|receive\|ping\|speedtest\|status\|doctor\|forward\|share\|key\|device\|up\|down\|reload\|logs\|service\|config\|genkey\|completions\|man /,
   );
   assert.match(groupUsage("proxy", COMMANDS.proxy), /^Usage: ttun proxy server\|client /);
   assert.match(commandUsage("client", COMMANDS.client), /^Usage: ttun client -s HOST\[:PORT\] /);
@@ -103,7 +103,16 @@ Deno.test("usage lines show what is required", () => {
 Deno.test("all commands are told by all their words, in order", () => {
   const ends = ["server", "client", "proxy server", "proxy client"];
   const peer = ["peer", "peer listen", "peer connect"];
-  const questions = ["stun-server", "send", "receive", "ping", "speedtest", "status", "doctor"];
+  const questions = [
+    "stun-server",
+    "tox",
+    "send",
+    "receive",
+    "ping",
+    "speedtest",
+    "status",
+    "doctor",
+  ];
   const forward = ["add", "list", "remove"].map((word) => `forward ${word}`);
   const key = ["add", "revoke", "list"].map((word) => `key ${word}`);
   const device = ["add", "remove", "list"].map((word) => `device ${word}`);
@@ -164,12 +173,13 @@ Deno.test("a group's page tells its commands, its other words and its examples, 
   assert.doesNotMatch(page, /genkey|ttun server|--version/);
 });
 
-Deno.test("no letter and no name means two things inside one command; -d is --daemon everywhere", () => {
+Deno.test("no letter and no name means two things inside one command; -d is --daemon, but tuntox's -d", () => {
   for (const [name, command] of ALL) {
     const options: readonly Option[] = Object.values(command.options);
     const names = options.flatMap((option) => option.names);
     assert.deepEqual(names.filter((one, i) => names.indexOf(one) !== i), [], name);
     const daemon = options.find((option) => option.names.includes("d"));
-    if (daemon !== undefined) assert.equal(daemon.names[0], "daemon", name);
+    const meaning = name === "tox" ? "verbose" : "daemon";
+    if (daemon !== undefined) assert.equal(daemon.names[0], meaning, name);
   }
 });

@@ -2,6 +2,7 @@ import type { ForwardConfig } from "../forward/plane_config.ts";
 import type { MeasureConfig } from "../measure/plane_config.ts";
 import type { PeerConfig } from "../peer/plane_config.ts";
 import type { ProxyConfig } from "../proxy/plane_config.ts";
+import type { ToxConfig } from "../tox/plane_config.ts";
 import type { TransferConfig } from "../transfer/plane_config.ts";
 import type { TunConfig } from "../tun/plane_config.ts";
 import type { PlaneHost } from "./messages.ts";
@@ -14,6 +15,7 @@ export interface PlaneConfigs {
   measure: MeasureConfig;
   peer: PeerConfig;
   transfer: TransferConfig;
+  tox: ToxConfig;
 }
 
 export type PlaneConfig = PlaneConfigs[keyof PlaneConfigs];
@@ -33,4 +35,5 @@ export const PLANES: {
   measure: () => import("../measure/plane.ts"),
   peer: () => import("../peer/plane.ts"),
   transfer: () => import("../transfer/plane.ts"),
+  tox: () => import("../tox/plane.ts"),
 };

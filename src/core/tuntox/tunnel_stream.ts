@@ -48,6 +48,7 @@ export class TunnelStream implements Stream {
   #isDeaf = false;
   #hasReadEnd = false;
   #error: TtunError | null = null;
+  /** Time of the last data either way. */
   #movedAt: number;
   #onReadable: OnReady | null = null;
   #onWritable: OnReady | null = null;
@@ -133,18 +134,13 @@ export class TunnelStream implements Stream {
   stats(): ConnectionStats {
     return {
       protocol: "tuntox",
-      isDelivered: !this.hasFrame,
+      isDelivered: this.#out.length === 0,
       peerClosed: this.#isOver || this.#error !== null,
       isGone: this.#error !== null,
     };
   }
 
   // For the tunnels.
-
-  /** Time of the last data either way, in milliseconds. */
-  get activeAt(): number {
-    return this.#movedAt;
-  }
 
   /** Bytes that have come and wait for a reader. */
   get unread(): number {

@@ -65,7 +65,6 @@ export interface PendingTunnel {
 }
 
 interface Waiting {
-  readonly request: Uint8Array<ArrayBuffer>;
   readonly to: string;
   readonly dueAt: number;
   readonly early: Uint8Array;
@@ -153,20 +152,9 @@ export class Tunnels implements TunnelOwner {
     const forward = this.#freshForward();
     const to = `${target.host}:${target.port}`;
     const dueAt = this.now() + this.#o.limits.answerMs;
-    const request = packRequest(forward, target);
-    this.#waiting.set(forward, { request, to, dueAt, early: new Uint8Array(early), events });
-    this.#push(request);
-    return { cancel: () => void this.#giveUp(forward) };
-  }
-
-  /** Waits no more for an answer; a request that was not sent yet need not go. */
-  #giveUp(forward: number): boolean {
-    const waiting = this.#waiting.get(forward);
-    if (waiting === undefined) return false;
-    this.#waiting.delete(forward);
-    const at = this.#control.indexOf(waiting.request);
-    if (at >= 0) this.#control.splice(at, 1);
-    return true;
+    this.#waiting.set(forward, { to, dueAt, early: new Uint8Array(early), events });
+    this.#push(packRequest(forward, target));
+    return { cancel: () => void this.#waiting.delete(forward) };
   }
 
   /** Another tunnel may be asked for. */
@@ -386,7 +374,7 @@ export class Tunnels implements TunnelOwner {
     }
     const now = this.now();
     for (const [forward, waiting] of [...this.#waiting]) {
-      if (waiting.dueAt > now || !this.#giveUp(forward)) continue;
+      if (waiting.dueAt > now || !this.#waiting.delete(forward)) continue;
       const words = `Cannot connect to ${waiting.to}: the server did not answer within ` +
         `${answerMs / 1000} s; tuntox does not say that a target is refused`;
       waiting.events.refused(null, new TtunError("timeout", words));

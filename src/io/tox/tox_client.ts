@@ -1,6 +1,6 @@
 import type { Clock } from "../../contract/host.ts";
 import type { PacketLink } from "../../contract/packet_link.ts";
-import type { Tox } from "../../../ffi/tox/tox.ts";
+import type { ToxInstance } from "../../../ffi/tox/tox.ts";
 import type { ToxConnection } from "../../../ffi/tox/tox_types.ts";
 import { ToxLink } from "./tox_link.ts";
 import { ToxNode, type ToxNodeEvents } from "./tox_node.ts";
@@ -13,7 +13,7 @@ export type ToxClientState = "offline" | "asked" | "up";
 
 export interface ToxClientOptions {
   /** Owned by the client. */
-  readonly tox: Tox;
+  readonly tox: ToxInstance;
   readonly clock: Clock;
   /** The server's Tox ID. */
   readonly address: Uint8Array<ArrayBuffer>;
@@ -33,7 +33,8 @@ export class ToxClient implements ToxNodeEvents, Disposable {
   readonly #node: ToxNode;
   readonly #link: ToxLink;
   #friend: number | null = null;
-  #isOnline = false;
+  /** This node's way to the network. */
+  #self: ToxConnection = "none";
   #timer: Disposable | null = null;
 
   constructor(o: ToxClientOptions) {
@@ -51,9 +52,10 @@ export class ToxClient implements ToxNodeEvents, Disposable {
   }
 
   self(connection: ToxConnection): void {
-    this.#isOnline = connection !== "none";
-    if (!this.#isOnline) return this.#link.isUp ? undefined : this.#o.onState("offline", "none");
-    if (this.#friend === null) this.#ask(connection);
+    this.#self = connection;
+    if (connection === "none") {
+      if (!this.#link.isUp) this.#o.onState("offline", connection);
+    } else if (this.#friend === null) this.#ask();
   }
 
   /** Nobody is let in. */
@@ -69,8 +71,8 @@ export class ToxClient implements ToxNodeEvents, Disposable {
     this.#link.down();
     // The server may have forgotten this end, and is shown the secret again.
     this.#forget();
-    if (this.#isOnline) this.#ask(connection);
-    else this.#o.onState("offline", connection);
+    if (this.#self !== "none") this.#ask();
+    else this.#o.onState("offline", this.#self);
   }
 
   packet(friend: number, packet: Uint8Array<ArrayBuffer>): void {
@@ -88,19 +90,19 @@ export class ToxClient implements ToxNodeEvents, Disposable {
   }
 
   /** @throws {TtunError} usage */
-  #ask(connection: ToxConnection): void {
+  #ask(): void {
     const { tox, address, message, clock, onState } = this.#o;
     this.#friend = tox.addFriend(address, message);
     this.#timer = clock.after(ASKS_AGAIN_MS, () => {
       this.#forget();
       try {
-        if (this.#isOnline) this.#ask(connection);
+        if (this.#self !== "none") this.#ask();
       } catch (error) {
         this[Symbol.dispose]();
         this.#o.onFailed(error);
       }
     });
-    onState("asked", connection);
+    onState("asked", this.#self);
   }
 
   #forget(): void {

@@ -1,5 +1,5 @@
 import type { Clock } from "../../contract/host.ts";
-import type { Tox } from "../../../ffi/tox/tox.ts";
+import type { ToxInstance } from "../../../ffi/tox/tox.ts";
 import type { SendResult, ToxConnection, ToxEvent } from "../../../ffi/tox/tox_types.ts";
 
 /** Milliseconds between iterations while packets come or wait: a longer pause slows the link. */
@@ -23,7 +23,7 @@ export interface ToxNodeEvents {
 
 /** An instance of libtoxcore that runs by itself, from `start` to its disposal. It owns the instance. */
 export class ToxNode implements Disposable {
-  readonly tox: Tox;
+  readonly tox: ToxInstance;
   readonly #clock: Clock;
   readonly #events: ToxNodeEvents;
   #timer: Disposable | null = null;
@@ -31,7 +31,7 @@ export class ToxNode implements Disposable {
   #lacksRoom = false;
   #busyUntil = 0;
 
-  constructor(tox: Tox, clock: Clock, events: ToxNodeEvents) {
+  constructor(tox: ToxInstance, clock: Clock, events: ToxNodeEvents) {
     this.tox = tox;
     this.#clock = clock;
     this.#events = events;

@@ -1,6 +1,6 @@
 import type { Clock } from "../../contract/host.ts";
 import type { PacketLink } from "../../contract/packet_link.ts";
-import type { Tox } from "../../../ffi/tox/tox.ts";
+import type { ToxInstance } from "../../../ffi/tox/tox.ts";
 import type { ToxConnection } from "../../../ffi/tox/tox_types.ts";
 import { ToxLink } from "./tox_link.ts";
 import { ToxNode, type ToxNodeEvents } from "./tox_node.ts";
@@ -13,7 +13,7 @@ const MOST_FRIENDS = 256;
 
 export interface ToxServerOptions {
   /** Owned by the server. */
-  readonly tox: Tox;
+  readonly tox: ToxInstance;
   readonly clock: Clock;
   /** Returns the name of a friend that is let in, for logs; null = it is not. */
   readonly admit: (

@@ -1,0 +1,95 @@
+import { DEFAULT_LIMITS, limitsFor } from "../../app/net/connection_limits.ts";
+import { Quota } from "../../app/net/connection_quota.ts";
+import { directOutbound } from "../../app/net/direct_outbound.ts";
+import { relayScope } from "../../app/net/relay_scope.ts";
+import { FORWARD_LIMITS } from "../../app/system/forwards.ts";
+import { serveTunnels, type TunnelHost } from "../../app/tuntox/served_tunnels.ts";
+import { toHex, utf8 } from "../../base/bytes.ts";
+import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
+import { Acl } from "../../core/acl/acl.ts";
+import { FriendGate, type FriendVerdict } from "../../core/tox/friend_gate.ts";
+import type { ToxConnection } from "../../../ffi/tox/tox_types.ts";
+import { ToxServer } from "../../io/tox/tox_server.ts";
+import type { OpenedPlane } from "../plane/run_plane.ts";
+import { rng } from "../platform/rng.ts";
+import { lookForNetwork, openTox, type ToxTools } from "./open_node.ts";
+import type { ToxConfig, ToxServerEnd } from "./plane_config.ts";
+import { wayOf } from "./words.ts";
+
+/** Bytes that are carried at once. */
+const CHUNK = 64 * 1024;
+
+const REFUSALS: Readonly<Record<Exclude<FriendVerdict, "welcome">, string>> = {
+  secret: "it has no secret, or another one",
+  whitelist: "it is none of those that -i names",
+  many: "too many ask at a time",
+};
+
+/** @throws {TtunError} */
+export function openToxServer(
+  { node, secret, io }: ToxConfig,
+  end: ToxServerEnd,
+  tools: ToxTools,
+): OpenedPlane<null> {
+  const { platform, opened, log, resolver, signal } = tools;
+  const { clock } = platform;
+  const { tox, facts } = openTox(node, tools);
+  const own = opened.use(platform.ownAddresses());
+  const outbound = directOutbound({
+    dialer: platform.openNet({ io, mptcp: false, segmentBytes: {} }, log),
+    resolver,
+    clock,
+    connectMs: DEFAULT_LIMITS.connectMs,
+    rules: new Acl({ allow: end.allow, deny: end.deny, isOwn: (ip) => own.has(ip) }),
+  });
+  const gate = new FriendGate({
+    secret: secret === null ? null : utf8(secret),
+    whitelist: end.whitelist,
+  });
+  // A tunnel takes one descriptor.
+  const limits = limitsFor({ ...DEFAULT_LIMITS, ...FORWARD_LIMITS }, platform.descriptors, log, 1);
+  const said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
+  const admit = (publicKey: Uint8Array, message: Uint8Array): string | null => {
+    const peer = `tox:${toHex(publicKey).toUpperCase()}`;
+    const verdict = gate.judge(publicKey, message, clock.now());
+    if (verdict === "welcome") {
+      said.info("friend request", { peer });
+      return peer;
+    }
+    said.warn("a friend is not let in", { peer, why: REFUSALS[verdict] });
+    return null;
+  };
+  return {
+    facts,
+    run: async () => {
+      await relayScope({ clock, limits, signal, chunk: CHUNK }, ({ tasks, relays, stack }) => {
+        const host: TunnelHost = {
+          ...{ clock, random: rng, log, said, relays, outbound, rules: end.tunnels },
+          quota: new Quota(limits),
+          signal: tasks.signal,
+        };
+        let connection: ToxConnection = "none";
+        const server = stack.use(
+          new ToxServer({
+            tox,
+            clock,
+            admit,
+            onLink: (link, connection) => {
+              said.info("a client is online", { peer: link.peer, way: wayOf(connection) });
+              serveTunnels(host, link);
+            },
+            onSelf: (now) => {
+              connection = now;
+              if (now === "none") log.warn("this node has lost the Tox network");
+              else log.info("on the Tox network", { way: wayOf(now) });
+            },
+            onFailed: (error) => tasks.fail(error),
+          }),
+        );
+        server.start();
+        const isOnline = () => connection !== "none";
+        tasks.spawn((signal) => lookForNetwork(tox, node, { ...tools, clock, isOnline, signal }));
+      });
+    },
+  };
+}

@@ -1,0 +1,166 @@
+import { TtunError } from "../../base/errors.ts";
+import type { PortRange } from "../../base/port_range.ts";
+import type { Target } from "../../base/target.ts";
+import { parseLocalForward, parseStdioForward } from "../../core/forward/parse.ts";
+import { isUdp, type LocalForwardSpec } from "../../core/forward/spec.ts";
+import { parseToxId } from "../../core/tox/tox_id.ts";
+import { LOG_OPTIONS } from "../command/common_options.ts";
+import type { OptionTable, Values } from "../command/option_table.ts";
+import { FORWARD_CLIENT_OPTIONS, FORWARD_SERVER_OPTIONS } from "../forward/options.ts";
+
+/** Seconds for the first link: most take ten, some forty, and the network may be far. */
+const DEADLINE = 120;
+
+/** Letters mean what they mean to the program tuntox. */
+export const TOX_OPTIONS = {
+  id: {
+    names: ["id", "i"],
+    group: "basic",
+    kind: "list",
+    metavar: "TOX_ID",
+    parse: parseToxId,
+    variable: "TTUN_TOX_ID",
+    help: "of a client: the server's Tox ID; of a server: a client that may come, and no others " +
+      "then; repeat for more",
+  },
+  local: {
+    ...FORWARD_CLIENT_OPTIONS.local,
+    metavar: "[BIND:]PORT:HOST:PORT",
+    parse: readLocal,
+    help: "be a client: listen here, on 127.0.0.1 unless BIND is given, and connect from the " +
+      "server to HOST:PORT; @ may stand for the colons; repeat for more",
+  },
+  dynamic: {
+    ...FORWARD_CLIENT_OPTIONS.dynamic,
+    help: "be a client: be a SOCKS and HTTP proxy here, on 127.0.0.1 unless BIND is given, whose " +
+      "connections leave from the server; repeat for more",
+  },
+  stdio: {
+    ...FORWARD_CLIENT_OPTIONS.stdio,
+    parse: readStdio,
+    help:
+      "be a client: connect standard input and output with HOST:PORT from the server, and end " +
+      "with it: for ssh's ProxyCommand; a failure's exit code is 255",
+  },
+  configDir: {
+    names: ["config-dir", "C"],
+    group: "basic",
+    kind: "string",
+    metavar: "DIR",
+    help: "the folder of the identity, whose file is tox_save as the program tuntox has it; a " +
+      "client has a new identity at each start without this",
+    defaultText: "of a server: the state directory",
+  },
+  idFile: {
+    names: ["id-file", "I"],
+    group: "basic",
+    kind: "string",
+    metavar: "FILE",
+    help: "write the Tox ID of this end into FILE",
+  },
+  deadline: {
+    names: ["deadline"],
+    group: "basic",
+    kind: "integer",
+    metavar: "SECONDS",
+    min: 1,
+    max: 86_400,
+    default: DEADLINE,
+    help: "of a client: give up when there is no connection after SECONDS, and say what was " +
+      "reached; later losses have no limit",
+  },
+  secret: {
+    names: ["secret", "s"],
+    group: "security",
+    kind: "string",
+    metavar: "STRING",
+    conflicts: ["secretFile"],
+    secret: true,
+    variable: "TTUN_TOX_SECRET",
+    help:
+      "the secret that both ends have; process lists can show it, so better use --secret-file; " +
+      "without both, TTUN_TOX_SECRET or TUNTOX_SHARED_SECRET",
+  },
+  secretFile: {
+    names: ["secret-file"],
+    group: "security",
+    kind: "string",
+    metavar: "FILE",
+    help: "read the secret from FILE, which only its owner may read (- is standard input)",
+  },
+  open: {
+    names: ["open"],
+    group: "security",
+    kind: "boolean",
+    default: false,
+    help: "of a server: let anybody in who knows the Tox ID, without a secret and without -i",
+  },
+  allow: {
+    ...FORWARD_SERVER_OPTIONS.allow,
+    help: "of a server: let clients connect to this network, or to this name as they ask for it; " +
+      "rules as for ttun server; repeat for more",
+  },
+  deny: {
+    ...FORWARD_SERVER_OPTIONS.deny,
+    help: "of a server: let clients not connect there; repeat for more",
+  },
+  rules: {
+    names: ["rules", "f"],
+    group: "network",
+    kind: "string",
+    metavar: "FILE",
+    variable: null,
+    help: "of a server: let clients connect to nothing but the targets in FILE, of lines as " +
+      "HOST:PORT, with * for any host and 0 for any port; --permit-open and --deny hold as well",
+  },
+  relayPort: {
+    names: ["relay-port", "t"],
+    group: "network",
+    kind: "integer",
+    metavar: "PORT",
+    min: 0,
+    max: 65_535,
+    default: 0,
+    help: "be a TCP relay of the Tox network on PORT too; 0 = none",
+  },
+  udpPorts: {
+    names: ["udp-ports", "u"],
+    group: "network",
+    kind: "string",
+    metavar: "FIRST:LAST",
+    parse: readPorts,
+    help: "take the first free one of these UDP ports",
+    defaultText: "33445:33545",
+  },
+  nodes: {
+    names: ["nodes", "b"],
+    group: "network",
+    kind: "string",
+    metavar: "FILE",
+    help: "find the Tox network by the nodes in FILE, the JSON of nodes.tox.chat",
+    defaultText: "a list in ttun",
+  },
+  ...LOG_OPTIONS,
+  verbose: { ...LOG_OPTIONS.verbose, names: ["verbose", "v", "d"] },
+} as const satisfies OptionTable;
+
+export type ToxFlags = Values<typeof TOX_OPTIONS>;
+
+function readLocal(text: string): LocalForwardSpec & { readonly to: Target } {
+  const spec = parseLocalForward(text.replace(/^(\d{1,5})[@:]([^@]+)[@:](\d{1,5})$/, "$1:$2:$3"));
+  if (!isUdp(spec) && !("path" in spec.to)) return { ...spec, to: spec.to };
+  throw new TtunError("usage", "Cannot use this over Tox: it carries TCP to HOST:PORT alone");
+}
+
+function readStdio(text: string): Target {
+  const to = parseStdioForward(text.replace(/^([^@]+)@(\d{1,5})$/, "$1:$2"));
+  if (!("path" in to)) return to;
+  throw new TtunError("usage", "Cannot use this over Tox: it carries TCP to HOST:PORT alone");
+}
+
+function readPorts(text: string): PortRange {
+  const [, from, to = from] = /^(\d{1,5})(?:[:-](\d{1,5}))?$/.exec(text) ?? [];
+  const [first, last] = [Number(from), Number(to)];
+  if (first >= 1 && first <= last && last <= 65_535) return { first, last };
+  throw new TtunError("usage", `Cannot use ${JSON.stringify(text)}: write PORT or FIRST:LAST`);
+}
