@@ -30,9 +30,12 @@ const WHY: Partial<Record<Failure, string>> = {
 /** Opens tunnels; while the link is down they wait for it, as long as for an answer. */
 export class TunnelOutbound implements Outbound<ForwardTarget> {
   readonly #link: TunnelLink;
+  readonly #onOver: () => void;
 
-  constructor(link: TunnelLink) {
+  /** `onOver`: called when a tunnel has ended at both sides, though data may wait for its reader. */
+  constructor(link: TunnelLink, onOver: () => void = () => {}) {
     this.#link = link;
+    this.#onOver = onOver;
   }
 
   readonly open = (
@@ -44,7 +47,7 @@ export class TunnelOutbound implements Outbound<ForwardTarget> {
       events.failed(new ConnectError(failure, `${formatTarget(target)}: ${why}`));
     if ("path" in target) return fail("general", "tuntox's wire knows no unix sockets");
     if (!this.#link.tunnels.canOpen) return fail("exhausted", "there are too many tunnels");
-    new Opening(this.#link, target, o, events).begin();
+    new Opening(this.#link, target, o, events, this.#onOver).begin();
   };
 
   /** Resolves when the link has taken all that there was to send, or after 10 s. */
@@ -63,10 +66,18 @@ class Opening implements AnswerEvents {
   readonly #target: Target;
   readonly #o: OpenOptions;
   readonly #events: DialEvents<Stream>;
+  readonly #onOver: () => void;
   #pending: PendingTunnel | null = null;
   #registration: Disposable | null = null;
 
-  constructor(link: TunnelLink, target: Target, o: OpenOptions, events: DialEvents<Stream>) {
+  constructor(
+    link: TunnelLink,
+    target: Target,
+    o: OpenOptions,
+    events: DialEvents<Stream>,
+    onOver: () => void,
+  ) {
+    this.#onOver = onOver;
     this.#link = link;
     this.#target = target;
     this.#o = o;
@@ -86,7 +97,10 @@ class Opening implements AnswerEvents {
   opened(stream: TunnelStream): void {
     this.#registration![Symbol.dispose]();
     const registration = onAbort(this.#o.signal, () => stream.reset());
-    stream.onOver = () => registration[Symbol.dispose]();
+    stream.onOver = () => {
+      registration[Symbol.dispose]();
+      this.#onOver();
+    };
     this.#events.connected(stream);
   }
 

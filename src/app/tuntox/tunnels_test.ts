@@ -18,6 +18,7 @@ import { Quota } from "../net/connection_quota.ts";
 import { promised } from "../net/dial_events.ts";
 import { Relays } from "../net/relay.ts";
 import { ScratchBuffers } from "../net/scratch.ts";
+import { EndingInput } from "./ending_input.ts";
 import { serveTunnels, type TunnelHost } from "./served_tunnels.ts";
 import { TunnelLink } from "./tunnel_link.ts";
 import { TunnelOutbound } from "./tunnel_outbound.ts";
@@ -265,6 +266,32 @@ Deno.test("the opener's signal ends its tunnel, and all is sent before the end",
   for (const target of world.targets) await target.closeWrite();
   await clock.settle();
   assert.equal(world.tunnels, 0);
+});
+
+Deno.test("input that waits for nothing ends with its tunnel, behind all that has come", async () => {
+  using world = new World();
+  const { clock } = world;
+  world.link.setUp(true);
+  const [inner, program] = memoryPair();
+  const stdio = new EndingInput(inner, clock);
+  const { signal } = world.stop;
+  const outbound = new TunnelOutbound(world.client, stdio.end);
+  const upstream = await clock.until(
+    promised<Stream>((events) => outbound.open(TARGET, { signal }, events)),
+  );
+  using relays = new Relays({ clock, scratch: new ScratchBuffers(1000), idleMs: Infinity });
+  const running = relays.run(stdio, upstream);
+  await write(program, utf8("hello"));
+  await clock.settle();
+  const [target] = world.targets;
+  assert.equal(await clock.until(Promise.resolve(read(target!, new Uint8Array(100)))), 5);
+  const bytes = pattern(200_000);
+  const sent = write(target!, bytes);
+  const got = readAll(program);
+  await clock.until(Promise.resolve(sent));
+  await target!.closeWrite();
+  assert.deepEqual(await clock.until(got), bytes);
+  await clock.until(running);
 });
 
 Deno.test("unix sockets are refused, and pongs are told", async () => {
