@@ -108,6 +108,8 @@ test({
     await using forwarding = startTox([...client, ...at(42_002), ...forwards]);
     const stdio = ["-W", `127.0.0.1:${echo.addr.port}`];
     await using pipe = startTox([...client, ...at(42_003), ...stdio], { stdin: { text } });
+    await using waits = startTox([...client, ...at(42_008), ...stdio], { stdin: "piped" });
+    const given = waits.write(text);
     await using stranger = startTox(["-i", id!, ...at(42_004), ...stdio], {
       env: { STATE_DIRECTORY: "/dev/null/none", TUNTOX_SHARED_SECRET: "open sesame!" },
     });
@@ -137,6 +139,10 @@ test({
 
     assert.equal((await pipe.status).code, 0, pipe.output);
     assert.ok(pipe.stdout === text, `${pipe.stdout.length} of ${text.length} bytes came back`);
+    // Its input stays open, and the tunnel has ended.
+    assert.equal((await waits.status).code, 0, waits.output);
+    assert.ok(waits.stdout === text, `${waits.stdout.length} of ${text.length} bytes came back`);
+    await given;
     await server.waitFor(/not let in.*why="it has no secret, or another one"/, TOX_LINK_MS);
     assert.doesNotMatch(stranger.output, /server is online/);
     assert.ok(!server.output.includes("open sesame"), server.output);

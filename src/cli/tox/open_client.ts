@@ -2,6 +2,7 @@ import type { StdioForward } from "../../app/forward/stdio_forward.ts";
 import { listenForwards } from "../../app/system/forward_table.ts";
 import { forwardLimits, runForwards } from "../../app/system/forwards.ts";
 import { sleep } from "../../app/loop/sleep.ts";
+import { EndingInput } from "../../app/tuntox/ending_input.ts";
 import { TunnelLink } from "../../app/tuntox/tunnel_link.ts";
 import { TunnelOutbound } from "../../app/tuntox/tunnel_outbound.ts";
 import { TtunError } from "../../base/errors.ts";
@@ -72,7 +73,9 @@ export function openToxClient(
         await abortable(up.promise, tasks.signal);
         late[Symbol.dispose]();
         using tunnels = new TunnelLink(client.link, { clock, random: rng, log });
-        const outbound = new TunnelOutbound(tunnels);
+        // The only tunnel is that of -W, whose input goes nowhere without it.
+        const isPipe = end.forwards.length === 0;
+        const outbound = new TunnelOutbound(tunnels, isPipe ? stdio?.stream.end : undefined);
         const { signal } = tasks;
         await runForwards(forwards, {
           ...{ outbound, limits, clock, log, signal, stdio },
@@ -106,8 +109,10 @@ function notReached(state: ToxClientState, { deadlineMs }: ToxClientEnd): TtunEr
 /** @throws {TtunError} system, without native calls */
 function openStdio(
   to: StdioForward["to"],
-  { platform: { reactor }, signal }: ToxTools,
-): StdioForward {
-  if (reactor !== null) return { stream: new StdioStream({ reactor, signal }), to };
+  { platform: { reactor, clock }, signal }: ToxTools,
+): StdioForward & { readonly stream: EndingInput } {
+  if (reactor !== null) {
+    return { stream: new EndingInput(new StdioStream({ reactor, signal }), clock), to };
+  }
   throw new TtunError("system", "Cannot use -W here: it is for Linux only so far");
 }
