@@ -11,6 +11,7 @@ import { sleep } from "../loop/sleep.ts";
 import { acceptLoop } from "../net/accept_loop.ts";
 import { tell } from "../net/dial_events.ts";
 import type { Meeting, Reach } from "../net/reach.ts";
+import { TRY_MS } from "../../core/punch/candidate_schedule.ts";
 import { raceCandidates } from "../punch/candidate_race.ts";
 import { ProvedRace } from "../punch/proved_race.ts";
 import { KnownAddresses } from "./known_addresses.ts";
@@ -19,8 +20,18 @@ import { findOwnAddress } from "./own_address.ts";
 import { RelayedConnection } from "./relayed_connection.ts";
 import { ViaSession } from "./via_session.ts";
 
-/** Milliseconds for a handshake that still runs when the tries are over. */
+/**
+ * Tries after which a relay is asked for: later ones hardly ever change anything. Where both NATs
+ * change ports only a network that both are in helps, which shows at once.
+ */
+const TRIES_BEFORE_RELAY = 2;
+const HOPELESS_TRIES = 1;
+
+/** Milliseconds for a handshake on a direct connection before a relay is asked for. */
 const HANDSHAKE_MS = 3000;
+
+/** Milliseconds for one through the relay, at whose other end is the right program. */
+const RELAYED_HANDSHAKE_MS = 6000;
 
 export interface MeetingDialOptions extends MeetingOptions {
   /** Names the meeting: 16 bytes. */
@@ -85,6 +96,8 @@ class MeetingDial<T> {
   readonly #life: AbortSignal;
   /** The server has told the other end's addresses. */
   #isSignalled = false;
+  /** Time of the last direct connection. */
+  #connectedAt = -Infinity;
 
   constructor(o: MeetingDialOptions, end: Uint8Array, meeting: Meeting<T>) {
     this.#o = o;
@@ -120,9 +133,14 @@ class MeetingDial<T> {
       onAcceptable: (run) => listener.onAcceptable(run),
       [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose](),
     };
-    const take = (stream: Connection) => this.#race.take(stream);
+    const take = this.#take;
     return acceptLoop({ listener: source, clock, log, signal, take, evictIdle: () => false });
   }
+
+  readonly #take = (stream: Connection): void => {
+    this.#connectedAt = this.#o.clock.now();
+    this.#race.take(stream);
+  };
 
   async #seek(tasks: Scope, signal: AbortSignal): Promise<void> {
     using known = new KnownAddresses({
@@ -158,6 +176,8 @@ class MeetingDial<T> {
     await meeting.ready(own);
     log.info("waiting for the other end", { via: server.name });
     let last: Signal | null = null;
+    let punching = Promise.resolve();
+    let stop = new AbortController();
     for (;;) {
       const news = await meeting.news();
       switch (news.kind) {
@@ -167,41 +187,56 @@ class MeetingDial<T> {
         case "signal":
           last = news;
           this.#isSignalled = true;
-          await this.#punch(news, signal);
+          stop.abort();
+          stop = new AbortController();
+          punching = this.#punch(news, AbortSignal.any([stop.signal, signal]));
+          await this.#untilRelay(news, own, signal);
+          if (this.#race.hasWinner) return; // its handshake ends the attempt
           await meeting.askRelay();
           break;
         case "late":
           return tasks.fail(this.#tooLate());
         case "noRelay":
           if (last === null) throw misplaced();
+          await punching;
           return tasks.fail(await this.#failure(news, last, own));
         case "relayed":
+          stop.abort();
           cancelled[Symbol.dispose]();
           owned.move();
           log.warn("no direct connection: it goes through the relay of the server", {
             via: server.name,
           });
           this.#race.take(new RelayedConnection(meeting.stream, server.name, via));
-          await this.#race.idle;
+          await Promise.race([this.#race.idle, sleep(clock, RELAYED_HANDSHAKE_MS, signal)]);
           if (!this.#race.hasWinner) tasks.fail(this.#unproved());
           return;
       }
     }
   }
 
-  /** Returns when no try is left, and no handshake runs. */
+  /** Returns when no try is left. */
   async #punch({ at, peer }: Signal, signal: AbortSignal): Promise<void> {
     const { clock, dialer, log, rng } = this.#o;
     const facts = await raceCandidates({
       ...{ dialer, clock, rng, startAt: at, signal: this.#life, cancel: signal },
       candidates: peerCandidates(this.#o, peer),
-      take: (stream) => this.#race.take(stream),
+      take: this.#take,
     });
     const words = this.#race.hasWinner ? "there is a direct connection" : "no direct connection";
     log.debug(words, { ...facts });
-    signal.throwIfAborted();
-    if (this.#race.isRunning) {
-      await Promise.race([this.#race.idle, sleep(clock, HANDSHAKE_MS, signal)]);
+  }
+
+  /** Returns when the tries that promise something are over, and when a connection has won. */
+  async #untilRelay({ at, peer }: Signal, own: EndAddress, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#o;
+    const isHopeless = !own.keepsPort && !peer.keepsPort;
+    const tries = isHopeless ? HOPELESS_TRIES : TRIES_BEFORE_RELAY;
+    await sleep(clock, Math.max(0, at + tries * TRY_MS - clock.now()), signal);
+    while (this.#race.isRunning && !this.#race.hasWinner) {
+      const left = this.#connectedAt + HANDSHAKE_MS - clock.now();
+      if (left <= 0) return;
+      await Promise.race([this.#race.idle, sleep(clock, left, signal)]);
     }
   }
 
@@ -226,8 +261,8 @@ class MeetingDial<T> {
 
   /** There was a connection, and nobody at its other end has proved the key. */
   #unproved(): TtunError {
-    const failure = this.#race.failure!;
-    if (failure.kind !== "timeout") return failure;
+    const { failure } = this.#race;
+    if (failure !== null && failure.kind !== "timeout") return failure;
     return new TtunError(
       "auth",
       "Cannot authenticate with the other end: it is there, but has another ticket, code or key",

@@ -143,6 +143,17 @@ Deno.test("another key than the other end's does not get in, and it is said", as
   assert.match(`${error}`, /Cannot authenticate with the other end.*another ticket, code or key/);
 });
 
+Deno.test("a relay does not make another key's end much slower to hear of it", async () => {
+  for (const passes of [true, false]) {
+    await using world = new MeetingWorld({ passes: () => passes, relayBytes: 1e6 });
+    void world.listen({ id: ID });
+    const { failed } = world.connect(world.dialer(ID), { psk: "another" });
+    const error = await world.clock.until(failed);
+    assert.match(`${error}`, /it is there, but has another ticket, code or key/);
+    assert(world.clock.now() < 11_000, `${world.clock.now()} ms`);
+  }
+});
+
 Deno.test("an end that is relayed and lost is a loss at the other, and no end of its bytes", async () => {
   await using world = new MeetingWorld({ relayBytes: 1e6 });
   const [one, other] = [world.openVia(LISTENS), world.openVia(DIALS)];
