@@ -181,6 +181,19 @@ Deno.test("an end that stops in the middle of anything leaves nothing behind", a
   }
 });
 
+Deno.test("an end that stops while it does without the server leaves nothing behind", async () => {
+  const known = [{ host: LISTENS, port: PORT }, { host: "192.0.2.77", port: PORT }];
+  for (const isSilent of [true, false]) {
+    for (const ms of [0, 1, 500, 2999, 3001, 4000, 9000, 10_050, 12_000]) {
+      await using world = new MeetingWorld({ passes: () => ms % 2 === 0 });
+      if (isSilent) world.net.cable("192.0.2.1").pull();
+      else world.stopVia();
+      void world.connect(world.dialer(ID, { known }));
+      await world.clock.advance(ms);
+    }
+  }
+});
+
 Deno.test("an end tells where it may be reached by either family of IP", async () => {
   await using world = new MeetingWorld({ hasBoth: true });
   void world.listen({ id: ID });
