@@ -34,6 +34,11 @@ export const ENVIRONMENT: readonly (readonly [string, string])[] = [
     "XDG_CONFIG_HOME, HOME, SUDO_USER",
     "whose ttun/key, below ~/.config, is the key where none is given otherwise",
   ],
+  [
+    "TTUN_TOX_SECRET, TUNTOX_SHARED_SECRET",
+    "the secret of ttun tox, where neither --secret nor --secret-file is given",
+  ],
+  ["ALL_PROXY, all_proxy", "the proxy of ttun tox: socks5://HOST:PORT or http://HOST:PORT"],
   ["XDG_CURRENT_DESKTOP", "tells --system-proxy which desktop this is"],
   ["SUDO_UID", "set by sudo: files of this user count as root's own, key files and others"],
   [

@@ -65,7 +65,7 @@ export function openToxClient(
           onFailed: (error) => tasks.fail(error),
         });
         client.start();
-        log.info("looking for the Tox network");
+        log.info("looking for the Tox network", { secret: secret === null ? "none" : "given" });
         const isOnline = () => state !== "offline";
         const look = { ...tools, clock, isOnline, signal: tasks.signal };
         tasks.spawn(() => lookForNetwork(tox, node, look));
