@@ -4,9 +4,10 @@ import { directOutbound } from "../../app/net/direct_outbound.ts";
 import { relayScope } from "../../app/net/relay_scope.ts";
 import { FORWARD_LIMITS } from "../../app/system/forwards.ts";
 import { serveTunnels, type TunnelHost } from "../../app/tuntox/served_tunnels.ts";
-import { toHex, utf8 } from "../../base/bytes.ts";
+import { toHex } from "../../base/bytes.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { Acl } from "../../core/acl/acl.ts";
+import { friendRequestText } from "../../core/tuntox/friend_request.ts";
 import { FriendGate, type FriendVerdict } from "../../core/tox/friend_gate.ts";
 import type { ToxConnection } from "../../../ffi/tox/tox_types.ts";
 import { ToxServer } from "../../io/tox/tox_server.ts";
@@ -43,7 +44,10 @@ export function openToxServer(
     rules: new Acl({ allow: end.allow, deny: end.deny, isOwn: (ip) => own.has(ip) }),
   });
   const gate = new FriendGate({
-    secret: secret === null ? null : utf8(secret),
+    // Without the NUL; one that no client could send is refused here too.
+    secret: secret === null
+      ? null
+      : friendRequestText(secret, tox.sizes.friendRequest).subarray(0, -1),
     whitelist: end.whitelist,
   });
   // A tunnel takes one descriptor.
