@@ -108,7 +108,13 @@ test({
     await using forwarding = startTox([...client, ...at(42_002), ...forwards]);
     const stdio = ["-W", `127.0.0.1:${echo.addr.port}`];
     await using pipe = startTox([...client, ...at(42_003), ...stdio], { stdin: { text } });
-    await using waits = startTox([...client, ...at(42_008), ...stdio], { stdin: "piped" });
+    await Deno.mkdir(`${folder.path}/ttun`);
+    const hosts = `there ${id} open sesame\n`;
+    await Deno.writeTextFile(`${folder.path}/ttun/tox-hosts`, hosts, { mode: 0o600 });
+    await using waits = startTox(["-i", "there", ...at(42_008), ...stdio], {
+      stdin: "piped",
+      env: { STATE_DIRECTORY: "/dev/null/none", XDG_CONFIG_HOME: folder.path },
+    });
     const given = waits.write(text);
     await using stranger = startTox(["-i", id!, ...at(42_004), ...stdio], {
       env: { STATE_DIRECTORY: "/dev/null/none", TUNTOX_SHARED_SECRET: "open sesame!" },

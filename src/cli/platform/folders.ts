@@ -6,6 +6,7 @@ const MOST_LINKS = 40;
 const STICKY = 0o1000;
 const GROUP_OR_OTHERS_WRITE = 0o022;
 const OTHERS_WRITE = 0o002;
+const GROUP_OR_OTHERS_READ = 0o044;
 
 /**
  * Returns why the path is unsafe, or null: another user could replace a part of it, or has put a
@@ -75,6 +76,11 @@ function whyOthers(
 export function othersMayWrite({ mode }: Deno.FileInfo): boolean {
   const others = Deno.uid() === 0 ? GROUP_OR_OTHERS_WRITE : OTHERS_WRITE;
   return mode !== null && (mode & others) !== 0;
+}
+
+/** False where files have no such modes. */
+export function othersMayRead({ mode }: Deno.FileInfo): boolean {
+  return mode !== null && (mode & GROUP_OR_OTHERS_READ) !== 0;
 }
 
 function isTrusted({ uid }: Deno.FileInfo, trusted: ReadonlySet<number>): boolean {

@@ -1,7 +1,7 @@
 import { toTtunError, TtunError } from "../../base/errors.ts";
 import { parseNodeList } from "../../core/tox/node_list.ts";
 import { parseToxProxy } from "../../core/tox/proxy_variable.ts";
-import { formatToxId } from "../../core/tox/tox_id.ts";
+import { formatToxId, type ToxId } from "../../core/tox/tox_id.ts";
 import { parseTunnelRules } from "../../core/tuntox/rules.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import type { RunContext } from "../command/context.ts";
@@ -11,6 +11,7 @@ import { chooseIo } from "../platform/open_sockets.ts";
 import { requirePermissions, socketNeeds } from "../platform/permissions.ts";
 import { stateDirectory } from "../platform/state_file.ts";
 import { readVariable } from "../platform/variables.ts";
+import { findToxEnd } from "./hosts.ts";
 import { keepIdentity, readIdentity } from "./identity.ts";
 import { NODES } from "./nodes.ts";
 import type { ToxFlags } from "./options.ts";
@@ -28,8 +29,13 @@ export async function runTox(options: ToxFlags, context: RunContext): Promise<nu
   const isClient = options.local !== undefined || options.dynamic !== undefined ||
     options.stdio !== undefined;
   requirePermissions(socketNeeds("ffi", "find the Tox network"));
-  const secret = await toxSecret(options, context);
-  const end = isClient ? clientEnd(options) : serverEnd(options, secret);
+  const warn = (message: string) => context.log.warn(message);
+  const ends = (options.id ?? []).map((end) => findToxEnd(end, warn));
+  // The last server counts, as with the program tuntox.
+  const ofHost = isClient ? ends.at(-1)?.secret ?? null : null;
+  const secret = await toxSecret(options, context, ofHost);
+  const ids = ends.map(({ id }) => id);
+  const end = isClient ? clientEnd(options, ids) : serverEnd(options, ids, secret);
   const folder = options.configDir ?? (isClient ? null : serverFolder());
   const config = configOf(options, { end, secret, folder });
   // Without a loop that blocks, the data plane needs no wake-up.
@@ -83,8 +89,11 @@ function configOf(
   };
 }
 
-function clientEnd({ id, local, dynamic, stdio, deadline }: ToxFlags): ToxClientEnd {
-  const server = id?.at(-1); // as with the program tuntox
+function clientEnd(
+  { local, dynamic, stdio, deadline }: ToxFlags,
+  ids: readonly ToxId[],
+): ToxClientEnd {
+  const server = ids.at(-1);
   if (server === undefined) {
     throw new TtunError("usage", "Cannot be a client without a server: give its Tox ID by -i");
   }
@@ -99,10 +108,11 @@ function clientEnd({ id, local, dynamic, stdio, deadline }: ToxFlags): ToxClient
 
 /** @throws {TtunError} usage, where anybody could come and that is not asked for */
 function serverEnd(
-  { id, open, allow, deny, rules }: ToxFlags,
+  { open, allow, deny, rules }: ToxFlags,
+  ids: readonly ToxId[],
   secret: string | null,
 ): ToxServerEnd {
-  const whitelist = (id ?? []).map(({ publicKey }) => publicKey);
+  const whitelist = ids.map(({ publicKey }) => publicKey);
   if (secret === null && whitelist.length === 0 && !open) {
     throw new TtunError(
       "usage",

@@ -3,10 +3,10 @@ import type { PortRange } from "../../base/port_range.ts";
 import type { Target } from "../../base/target.ts";
 import { parseLocalForward, parseStdioForward } from "../../core/forward/parse.ts";
 import { isUdp, type LocalForwardSpec } from "../../core/forward/spec.ts";
-import { parseToxId } from "../../core/tox/tox_id.ts";
 import { LOG_OPTIONS } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 import { FORWARD_CLIENT_OPTIONS, FORWARD_SERVER_OPTIONS } from "../forward/options.ts";
+import { parseToxEnd } from "./hosts.ts";
 
 /** Seconds for the first link: most take ten, some forty, and the network may be far. */
 const DEADLINE = 120;
@@ -17,11 +17,12 @@ export const TOX_OPTIONS = {
     names: ["id", "i"],
     group: "basic",
     kind: "list",
-    metavar: "TOX_ID",
-    parse: parseToxId,
+    metavar: "TOX_ID|NAME",
+    parse: parseToxEnd,
     variable: "TTUN_TOX_ID",
     help: "of a client: the server's Tox ID; of a server: a client that may come, and no others " +
-      "then; repeat for more",
+      "then; repeat for more; NAME is one of ~/.config/ttun/tox-hosts or ~/.tuntox/hosts, whose " +
+      "lines have a name, a Tox ID and the secret",
   },
   local: {
     ...FORWARD_CLIENT_OPTIONS.local,

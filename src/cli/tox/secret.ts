@@ -10,12 +10,13 @@ const SECRET: SecretKind = { file: "secret file", question: "Secret: " };
 const VARIABLES = ["TTUN_TOX_SECRET", "TUNTOX_SHARED_SECRET"] as const;
 
 /**
- * Returns the secret that both ends have, of `-s`, `--secret-file` or a variable; null = there is
- * none. @throws {TtunError} usage, for an empty one; privilege
+ * Returns the secret that both ends have, of `-s`, `--secret-file`, the file of hosts (`ofHost`) or a
+ * variable; null = there is none. @throws {TtunError} usage, for an empty one; privilege
  */
 export async function toxSecret(
   { secret, secretFile }: Pick<ToxFlags, "secret" | "secretFile">,
   context: Pick<RunContext, "signal" | "log" | "secretsHidden">,
+  ofHost: string | null = null,
   host: KeyEnvironment = denoKeyEnvironment,
 ): Promise<string | null> {
   const name = VARIABLES.find((name) => host.env.get(name) !== undefined);
@@ -29,7 +30,10 @@ export async function toxSecret(
     );
     return whole(secret, "-s");
   }
-  if (secretFile === undefined) return fromEnv === undefined ? null : whole(fromEnv, name!);
+  if (secretFile === undefined) {
+    if (ofHost !== null) return ofHost;
+    return fromEnv === undefined ? null : whole(fromEnv, name!);
+  }
   const bytes = await readSecretFile(secretFile, SECRET, context, host);
   try {
     return whole(new TextDecoder("utf-8", { fatal: true }).decode(bytes), "--secret-file");

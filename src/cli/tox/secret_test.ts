@@ -3,7 +3,10 @@ import { makeLogger } from "../../base/log.ts";
 import { type Fake, FakeKeyEnvironment } from "../secrets/key_environment_fixture.ts";
 import { toxSecret } from "./secret.ts";
 
-async function find(options: { secret?: string; secretFile?: string }, fake: Fake) {
+async function find(
+  options: { secret?: string; secretFile?: string; ofHost?: string },
+  fake: Fake,
+) {
   const host = new FakeKeyEnvironment(fake);
   const lines: string[] = [];
   const log = makeLogger(({ message }) => lines.push(message), () => 0, "info");
@@ -12,12 +15,13 @@ async function find(options: { secret?: string; secretFile?: string }, fake: Fak
   const found = await toxSecret(
     { secret, secretFile },
     { signal, log, secretsHidden: false },
+    options.ofHost ?? null,
     host,
   );
   return { found, host, lines };
 }
 
-Deno.test("a secret comes from the command line, a file, ttun's variable, then tuntox's", async () => {
+Deno.test("a secret comes from the command line, a file, the host, ttun's variable, then tuntox's", async () => {
   const env = { TTUN_TOX_SECRET: "own", TUNTOX_SHARED_SECRET: "theirs" };
   const files = { "/secret": { content: "of the file\n" } };
   const given = await find({ secret: "given" }, { env, files });
@@ -25,6 +29,8 @@ Deno.test("a secret comes from the command line, a file, ttun's variable, then t
   assert.match(given.lines[0]!, /-s is visible/);
   assert.ok(!given.lines[0]!.includes("given by -s given"));
   assert.equal((await find({ secretFile: "/secret" }, { env, files })).found, "of the file");
+  assert.equal((await find({ ofHost: "host's" }, { env, files })).found, "host's");
+  assert.equal((await find({ ofHost: "host's", secret: "given" }, { env })).found, "given");
   const own = await find({}, { env });
   assert.equal(own.found, "own");
   assert.deepEqual(own.host.forgotten, ["TTUN_TOX_SECRET", "TUNTOX_SHARED_SECRET"]);
