@@ -116,6 +116,7 @@ test({
       env: { STATE_DIRECTORY: "/dev/null/none", XDG_CONFIG_HOME: folder.path },
     });
     const given = waits.write(text);
+    await using pings = startTox([...client, ...at(42_009), "-p"]);
     await using stranger = startTox(["-i", id!, ...at(42_004), ...stdio], {
       env: { STATE_DIRECTORY: "/dev/null/none", TUNTOX_SHARED_SECRET: "open sesame!" },
     });
@@ -140,6 +141,13 @@ test({
       const head = await Deno.readTextFile(`${folder.path}/head`);
       assert.ok(head.includes(sent.digest("hex")), head);
     }
+    assert.equal((await pings.status).code, 0, pings.output);
+    await pings.closed;
+    assert.match(
+      pings.stdout,
+      /^(seq=\d+ time=\d+\.\d\d ms\n){10}10 answered, min\/avg\/max .* ms\n$/,
+    );
+
     const refused = await Deno.connect({ hostname: "127.0.0.1", port: 18_081 });
     await assert.rejects(readAll(refused), Deno.errors.ConnectionReset);
 

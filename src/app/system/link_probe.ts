@@ -1,4 +1,5 @@
 import { TtunError } from "../../base/errors.ts";
+import { formatRoundTrips } from "../../base/round_trips.ts";
 import { scope } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
@@ -72,9 +73,7 @@ async function ping(
     print(`seq=${seq} time=${ms.toFixed(2)} ms`);
     if (seq < count) await sleep(clock, Math.max(0, intervalMs - ms), signal);
   }
-  const sum = times.reduce((all, ms) => all + ms, 0);
-  const facts = [Math.min(...times), sum / count, Math.max(...times)];
-  print(`${count} answered, min/avg/max ${facts.map((ms) => ms.toFixed(2)).join("/")} ms`);
+  print(formatRoundTrips(times));
 }
 
 async function speedtest(outbound: MuxOutbound, seconds: number, o: Tools): Promise<void> {

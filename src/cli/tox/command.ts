@@ -5,6 +5,7 @@ import { formatToxId, type ToxId } from "../../core/tox/tox_id.ts";
 import { parseTunnelRules } from "../../core/tuntox/rules.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import type { RunContext } from "../command/context.ts";
+import { print } from "../output/stdout.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import { fileFailure, fileReason } from "../platform/file_failure.ts";
 import { chooseIo } from "../platform/open_sockets.ts";
@@ -21,13 +22,16 @@ import { toxSecret } from "./secret.ts";
 /** Exit code of `-W` after a failure, as ssh's. */
 const STDIO_FAILURE = 255;
 
+/** Pings of `-p`. */
+const PINGS = 10;
+
 /**
- * Runs an end of tuntox's protocol: a client with `-L`, `-D` or `-W`, a server without.
+ * Runs an end of tuntox's protocol: a client with `-L`, `-D`, `-W` or `-p`, a server without.
  * @throws {TtunError}
  */
 export async function runTox(options: ToxFlags, context: RunContext): Promise<number> {
   const isClient = options.local !== undefined || options.dynamic !== undefined ||
-    options.stdio !== undefined;
+    options.stdio !== undefined || options.ping;
   requirePermissions(socketNeeds("ffi", "find the Tox network"));
   const warn = (message: string) => context.log.warn(message);
   const ends = (options.id ?? []).map((end) => findToxEnd(end, warn));
@@ -41,8 +45,12 @@ export async function runTox(options: ToxFlags, context: RunContext): Promise<nu
   // Without a loop that blocks, the data plane needs no wake-up.
   using libc = config.io === "ffi" ? openControlLibc() : null;
   await using plane = new PlaneHandle<ToxFacts, null>(config, { libc, context });
+  let printing = Promise.resolve();
   try {
     await plane.run({
+      print: (line) => {
+        printing = printing.then(() => print(`${line}\n`, context.signal));
+      },
       prepare: ({ address, savedata }) => {
         const id = formatToxId(address);
         if (!isClient) keepIdentity(folder!, savedata);
@@ -57,6 +65,7 @@ export async function runTox(options: ToxFlags, context: RunContext): Promise<nu
     context.log.error(error.message, { kind: error.kind });
     return STDIO_FAILURE;
   }
+  await printing;
   context.signal.throwIfAborted();
   return 0;
 }
@@ -90,7 +99,7 @@ function configOf(
 }
 
 function clientEnd(
-  { local, dynamic, stdio, deadline }: ToxFlags,
+  { local, dynamic, stdio, ping, deadline }: ToxFlags,
   ids: readonly ToxId[],
 ): ToxClientEnd {
   const server = ids.at(-1);
@@ -102,6 +111,7 @@ function clientEnd(
     address: server.bytes,
     forwards: [...local ?? [], ...dynamic ?? []],
     stdio,
+    pings: ping ? PINGS : 0,
     deadlineMs: deadline * 1000,
   };
 }

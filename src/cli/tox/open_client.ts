@@ -3,6 +3,7 @@ import { listenForwards } from "../../app/system/forward_table.ts";
 import { forwardLimits, runForwards } from "../../app/system/forwards.ts";
 import { sleep } from "../../app/loop/sleep.ts";
 import { EndingInput } from "../../app/tuntox/ending_input.ts";
+import { ping } from "../../app/tuntox/ping.ts";
 import { TunnelLink } from "../../app/tuntox/tunnel_link.ts";
 import { TunnelOutbound } from "../../app/tuntox/tunnel_outbound.ts";
 import { TtunError } from "../../base/errors.ts";
@@ -73,6 +74,12 @@ export function openToxClient(
         await abortable(up.promise, tasks.signal);
         late[Symbol.dispose]();
         using tunnels = new TunnelLink(client.link, { clock, random: rng, log });
+        if (end.pings > 0) {
+          const print = (line: string) =>
+            tools.port.report({ kind: "print", line, isProgress: false });
+          await ping(tunnels, end.pings, { clock, signal: tasks.signal, print });
+          return tasks.cancel();
+        }
         // The only tunnel is that of -W, whose input goes nowhere without it.
         const isPipe = end.forwards.length === 0;
         const outbound = new TunnelOutbound(tunnels, isPipe ? stdio?.stream.end : undefined);

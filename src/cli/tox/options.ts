@@ -43,6 +43,14 @@ export const TOX_OPTIONS = {
       "be a client: connect standard input and output with HOST:PORT from the server, and end " +
       "with it: for ssh's ProxyCommand; a failure's exit code is 255",
   },
+  ping: {
+    names: ["ping", "p"],
+    group: "basic",
+    kind: "boolean",
+    default: false,
+    conflicts: ["local", "dynamic", "stdio"],
+    help: "be a client: send ten pings to the server, print how long the answers took, and end",
+  },
   configDir: {
     names: ["config-dir", "C"],
     group: "basic",

@@ -27,6 +27,7 @@ Deno.test("tuntox's letters mean what they mean to it", () => {
   assert.equal(values.relayPort, 443);
   assert.equal(values.verbose, true);
   assert.deepEqual(secrets, [{ index: 11, start: 0 }]);
+  assert.equal(read("-i", ID, "-p").values.ping, true);
   assert.deepEqual(read("-W", "127.0.0.1@22").values.stdio, { host: "127.0.0.1", port: 22 });
   assert.deepEqual(read("-u", "4000").values.udpPorts, { first: 4000, last: 4000 });
 });
@@ -37,6 +38,7 @@ for (
     ["-L", "2222:/run/socket"],
     ["-W", "/run/socket"],
     ["-u", "5000:4000"],
+    ["-p", "-W", "127.0.0.1:22"],
     ["-u", "0"],
     ["-u", "1:65536"],
     ["-t", "65536"],

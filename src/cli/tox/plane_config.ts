@@ -44,6 +44,8 @@ export interface ToxClientEnd {
   readonly forwards: readonly ListeningForward[];
   /** Target of standard input and output. */
   readonly stdio: Target | undefined;
+  /** Pings that are sent, and nothing else; 0 = none. */
+  readonly pings: number;
   readonly deadlineMs: number;
 }
 
