@@ -92,6 +92,9 @@ test({
     await using server = startTox([...serve, idFile, "-u", "42001", ...permit]);
     const [, id] = await server.waitFor(/Tox server.* id=([0-9A-F]{76})/, 30_000);
     assert.equal(await Deno.readTextFile(idFile), id);
+    const [command, rest] = ttunCommand("tox", "id", "-C", identity);
+    const { stdout } = await new Deno.Command(command, { args: rest }).output();
+    assert.equal(new TextDecoder().decode(stdout), `${id}\n`);
     const { mode } = await Deno.stat(`${identity}/tox_save`);
     assert.equal(mode! & 0o777, 0o600);
 

@@ -35,7 +35,7 @@ import {
 import { STATUS_COMMAND_OPTIONS } from "../status/options.ts";
 import { print } from "../output/stdout.ts";
 import { RECEIVE_OPTIONS, SEND_OPTIONS } from "../transfer/options.ts";
-import { TOX_OPTIONS } from "../tox/options.ts";
+import { TOX_ID_OPTIONS, TOX_OPTIONS } from "../tox/options.ts";
 import { CLIENT_OPTIONS, SERVER_OPTIONS } from "../tun/options.ts";
 import {
   SERVICE_INSTALL_OPTIONS,
@@ -150,6 +150,17 @@ export const COMMANDS = {
     summary: "carry forwards to a machine behind any NAT over the Tox network, as tuntox does",
     example: "ttun tox -i TOX_ID -L 2222:127.0.0.1:22 --secret-file ~/.tox-secret",
     aliases: ["tuntox"],
+    further: {
+      id: defineCommand({
+        summary: "print the Tox ID of this machine's server, and make one where there is none",
+        example: "ttun tox id",
+        options: TOX_ID_OPTIONS,
+        notInFiles: true,
+        logging: logSettings,
+        run: async (options, context) =>
+          await (await load(() => import("../tox/id.ts"))).runToxId(options, context),
+      }),
+    },
     options: TOX_OPTIONS,
     notInFiles: true,
     // With -W it stands in for another program, whose words the user waits for.

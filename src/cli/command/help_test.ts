@@ -106,6 +106,7 @@ Deno.test("all commands are told by all their words, in order", () => {
   const questions = [
     "stun-server",
     "tox",
+    "tox id",
     "send",
     "receive",
     "ping",

@@ -10,8 +10,8 @@ import { PlaneHandle } from "../plane/plane_handle.ts";
 import { fileFailure, fileReason } from "../platform/file_failure.ts";
 import { chooseIo } from "../platform/open_sockets.ts";
 import { requirePermissions, socketNeeds } from "../platform/permissions.ts";
-import { stateDirectory } from "../platform/state_file.ts";
 import { readVariable } from "../platform/variables.ts";
+import { serverFolder } from "./folder.ts";
 import { findToxEnd } from "./hosts.ts";
 import { keepIdentity, readIdentity } from "./identity.ts";
 import { NODES } from "./nodes.ts";
@@ -137,16 +137,6 @@ function serverEnd(
     deny: (deny ?? []).flat(),
     tunnels: rules === undefined ? null : parseTunnelRules(readText(rules)),
   };
-}
-
-/** @throws {TtunError} usage, if there is no place for a server's identity */
-function serverFolder(): string {
-  const folder = stateDirectory();
-  if (folder !== null) return folder;
-  throw new TtunError(
-    "usage",
-    "Cannot keep the identity: there is no HOME and no STATE_DIRECTORY; give a folder by -C",
-  );
 }
 
 function readText(path: string): string {

@@ -153,6 +153,14 @@ export const TOX_OPTIONS = {
   verbose: { ...LOG_OPTIONS.verbose, names: ["verbose", "v", "d"] },
 } as const satisfies OptionTable;
 
+/** Of `ttun tox id`. */
+export const TOX_ID_OPTIONS = {
+  configDir: { ...TOX_OPTIONS.configDir, help: "the folder of the identity, in its file tox_save" },
+  ...LOG_OPTIONS,
+} as const satisfies OptionTable;
+
+export type ToxIdFlags = Values<typeof TOX_ID_OPTIONS>;
+
 export type ToxFlags = Values<typeof TOX_OPTIONS>;
 
 function readLocal(text: string): LocalForwardSpec & { readonly to: Target } {
