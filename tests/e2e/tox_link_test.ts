@@ -113,6 +113,7 @@ test({
         served = link;
         atServer.listenTo(link);
       },
+      onRefused: (error) => atServer.tell(`refused: ${error}`),
       onSelf: () => {},
       onFailed: (error) => atServer.tell(`failed: ${error}`),
     });

@@ -78,6 +78,7 @@ export function openToxServer(
             tox,
             clock,
             admit,
+            onRefused: ({ message }) => said.warn("a friend is not let in", { why: message }),
             onLink: (link, connection) => {
               said.info("a client is online", { peer: link.peer, way: wayOf(connection) });
               serveTunnels(host, link);

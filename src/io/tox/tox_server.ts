@@ -1,3 +1,4 @@
+import { TtunError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { PacketLink } from "../../contract/packet_link.ts";
 import type { ToxInstance } from "../../../ffi/tox/tox.ts";
@@ -20,6 +21,8 @@ export interface ToxServerOptions {
     publicKey: Uint8Array<ArrayBuffer>,
     message: Uint8Array<ArrayBuffer>,
   ) => string | null;
+  /** A friend that was let in could not be taken. */
+  readonly onRefused: (error: TtunError) => void;
   /** A friend comes. Its link is up right behind the call; it goes down once, and that is its end. */
   readonly onLink: (link: PacketLink, connection: ToxConnection) => void;
   /** This node has found the network, or lost it. */
@@ -55,12 +58,12 @@ export class ToxServer implements ToxNodeEvents, Disposable {
   }
 
   friendRequest(publicKey: Uint8Array<ArrayBuffer>, message: Uint8Array<ArrayBuffer>): void {
-    const { tox, clock, admit } = this.#o;
+    const { clock, admit } = this.#o;
     if (this.#friends.size >= MOST_FRIENDS) return;
     const name = admit(publicKey, message);
     if (name === null) return;
-    const friend = tox.acceptFriend(publicKey);
-    if (this.#friends.has(friend)) return;
+    const friend = this.#accept(publicKey);
+    if (friend === null || this.#friends.has(friend)) return;
     this.#friends.set(friend, {
       link: new ToxLink(this.#node, name),
       timer: clock.after(HAS_TO_COME_MS, () => this.#forget(friend)),
@@ -92,6 +95,17 @@ export class ToxServer implements ToxNodeEvents, Disposable {
   failed(error: unknown): void {
     this.#clear();
     this.#o.onFailed(error);
+  }
+
+  /** Null: the library takes no such friend, as one with this end's own key; others are served on. */
+  #accept(publicKey: Uint8Array<ArrayBuffer>): number | null {
+    try {
+      return this.#o.tox.acceptFriend(publicKey);
+    } catch (error) {
+      if (!(error instanceof TtunError)) throw error;
+      this.#o.onRefused(error);
+      return null;
+    }
   }
 
   #forget(friend: number): void {

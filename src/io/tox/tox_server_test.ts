@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { TtunError } from "../../base/errors.ts";
 import type { PacketLink } from "../../contract/packet_link.ts";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { FakeTox } from "../../../tests/fake/tox.ts";
@@ -25,6 +26,7 @@ function open(tox = new FakeTox()) {
         down: () => told.push("down"),
       });
     },
+    onRefused: ({ message }) => told.push(`refused: ${message}`),
     onSelf: (connection) => told.push(`self ${connection}`),
     onFailed: (error) => told.push(`failed: ${error}`),
   });
@@ -42,6 +44,18 @@ Deno.test("friends of a kept identity are forgotten: they would come without the
   tox.acceptFriend(KEY);
   open(tox);
   assert.deepEqual(tox.friends, []);
+});
+
+Deno.test("a friend that the library does not take ends nothing", async () => {
+  const tox = new FakeTox();
+  const accept = tox.acceptFriend.bind(tox);
+  tox.acceptFriend = () => {
+    throw new TtunError("usage", "own");
+  };
+  const { happen } = open(tox);
+  assert.deepEqual(await happen(REQUEST), ["refused: own"]);
+  tox.acceptFriend = accept;
+  assert.deepEqual(await happen(REQUEST, ONLINE), ["friend 3 by udp", "up"]);
 });
 
 Deno.test("who is let in has a link, and whoever goes has to ask again", async () => {
