@@ -10,11 +10,14 @@ export interface FriendRules {
 /** `many`: too many have come lately, and this one was not looked at. */
 export type FriendVerdict = "welcome" | "secret" | "whitelist" | "many";
 
-/** Requests that are looked at, of anybody, within the window of milliseconds. */
+/** Requests whose secret is looked at, of all that may come, within the window of milliseconds. */
 const MOST = 60;
 const WINDOW = 60_000;
 
-/** Judges the friend requests of a server. Keys of requests cost nothing, so all share a limit. */
+/**
+ * Judges the friend requests of a server. Keys of requests cost nothing, so all that may come share a
+ * limit; with a whitelist strangers do not use it up.
+ */
 export class FriendGate {
   readonly #rules: FriendRules;
   #windowFrom = -Infinity;
@@ -26,12 +29,12 @@ export class FriendGate {
 
   /** `now`: milliseconds of a clock that never goes back. */
   judge(publicKey: Uint8Array, message: Uint8Array, now: number): FriendVerdict {
-    if (now - this.#windowFrom >= WINDOW) [this.#windowFrom, this.#looked] = [now, 0];
-    if (++this.#looked > MOST) return "many";
     const { secret, whitelist } = this.#rules;
     if (whitelist.length > 0 && !whitelist.some((key) => constantTimeEqual(key, publicKey))) {
       return "whitelist";
     }
+    if (now - this.#windowFrom >= WINDOW) [this.#windowFrom, this.#looked] = [now, 0];
+    if (++this.#looked > MOST) return "many";
     // The secret comes with a NUL behind it, as C has strings.
     const given = message.at(-1) === 0 ? message.subarray(0, -1) : null;
     if (secret !== null && (given === null || !constantTimeEqual(secret, given))) return "secret";

@@ -34,3 +34,9 @@ Deno.test("requests beyond sixty a minute are not looked at", () => {
   assert.equal(gate.judge(KEY, utf8("open sesame\0"), 59_999), "many");
   assert.equal(gate.judge(KEY, utf8("open sesame\0"), 60_000), "welcome");
 });
+
+Deno.test("strangers use up no request of those on the whitelist", () => {
+  const gate = new FriendGate({ secret, whitelist: [KEY] });
+  for (let i = 0; i < 100; i++) assert.equal(gate.judge(OTHER, utf8("guess\0"), 0), "whitelist");
+  assert.equal(gate.judge(KEY, utf8("open sesame\0"), 0), "welcome");
+});
