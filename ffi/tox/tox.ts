@@ -123,12 +123,6 @@ export class Tox implements Disposable {
     return this.#error[0] === 0 ? port : null;
   }
 
-  /** Bytes beyond the longest name that there may be are left out. */
-  setName(name: string): void {
-    const bytes = new TextEncoder().encode(name).subarray(0, this.sizes.name);
-    this.#call.tox_self_set_name(this.#alive(), bytes, usize(bytes.length), this.#error);
-  }
-
   /** Asks a node for others. False = its address is none. */
   bootstrap({ host, port, publicKey }: ToxServer): boolean {
     this.#requireKey(publicKey);
@@ -176,14 +170,6 @@ export class Tox implements Disposable {
     this.#requireKey(publicKey);
     const friend = this.#call.tox_friend_by_public_key(this.#alive(), publicKey, this.#error);
     return this.#error[0] !== 0 || friend === NO_FRIEND ? null : friend;
-  }
-
-  /** Null = there is no such friend. */
-  publicKeyOf(friend: number): Uint8Array<ArrayBuffer> | null {
-    const key = new Uint8Array(this.sizes.publicKey);
-    return this.#call.tox_friend_get_public_key(this.#alive(), friend, key, this.#error)
-      ? key
-      : null;
   }
 
   get friends(): readonly number[] {

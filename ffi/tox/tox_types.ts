@@ -4,7 +4,6 @@ export interface ToxSizes {
   readonly address: number;
   readonly friendRequest: number;
   readonly packet: number;
-  readonly name: number;
 }
 
 export interface ToxSettings {

@@ -46,7 +46,6 @@ export function openToxcore(
     address: call.tox_address_size(),
     friendRequest: call.tox_max_friend_request_length(),
     packet: call.tox_max_custom_packet_size(),
-    name: call.tox_max_name_length(),
   };
   return {
     version: version.join("."),

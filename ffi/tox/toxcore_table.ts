@@ -16,7 +16,6 @@ export const TOXCORE_TABLE = {
   tox_address_size: SIZE,
   tox_max_friend_request_length: SIZE,
   tox_max_custom_packet_size: SIZE,
-  tox_max_name_length: SIZE,
   tox_options_new: { parameters: ["buffer"], result: "pointer" },
   tox_options_free: { parameters: ["pointer"], result: "void" },
   tox_options_set_ipv6_enabled: OPTIONS_SET_BOOL,
@@ -40,7 +39,6 @@ export const TOXCORE_TABLE = {
   tox_self_get_address: { parameters: ["pointer", "buffer"], result: "void" },
   tox_self_get_dht_id: { parameters: ["pointer", "buffer"], result: "void" },
   tox_self_get_udp_port: { parameters: ["pointer", "buffer"], result: "u16" },
-  tox_self_set_name: { parameters: ["pointer", "buffer", "usize", "buffer"], result: "bool" },
   tox_self_get_friend_list_size: { parameters: ["pointer"], result: "usize" },
   tox_self_get_friend_list: { parameters: ["pointer", "buffer"], result: "void" },
   tox_bootstrap: { parameters: ["pointer", "buffer", "u16", "buffer", "buffer"], result: "bool" },
@@ -55,7 +53,6 @@ export const TOXCORE_TABLE = {
   tox_friend_add_norequest: { parameters: ["pointer", "buffer", "buffer"], result: "u32" },
   tox_friend_delete: { parameters: ["pointer", "u32", "buffer"], result: "bool" },
   tox_friend_by_public_key: { parameters: ["pointer", "buffer", "buffer"], result: "u32" },
-  tox_friend_get_public_key: { parameters: ["pointer", "u32", "buffer", "buffer"], result: "bool" },
   tox_friend_send_lossless_packet: {
     parameters: ["pointer", "u32", "buffer", "usize", "buffer"],
     result: "bool",

@@ -3,7 +3,7 @@ import type { SendResult, ToxEvent } from "../../ffi/tox/tox_types.ts";
 
 /** An instance of libtoxcore without a network: a test says what happens, and sees what is asked. */
 export class FakeTox implements ToxInstance {
-  readonly sizes = { publicKey: 32, address: 38, friendRequest: 921, packet: 1373, name: 128 };
+  readonly sizes = { publicKey: 32, address: 38, friendRequest: 921, packet: 1373 };
   readonly savedata = new Uint8Array(100);
   readonly address = new Uint8Array(38);
   readonly dhtKey = new Uint8Array(32);
@@ -26,8 +26,6 @@ export class FakeTox implements ToxInstance {
     this.iterations++;
     return this.events.splice(0);
   }
-
-  setName(): void {}
 
   bootstrap(): boolean {
     return true;
@@ -52,11 +50,6 @@ export class FakeTox implements ToxInstance {
   friendOf(publicKey: Uint8Array): number | null {
     const text = publicKey.join();
     return [...this.#friends].find(([, key]) => key === text)?.[0] ?? null;
-  }
-
-  publicKeyOf(friend: number): Uint8Array<ArrayBuffer> | null {
-    const key = this.#friends.get(friend);
-    return key === undefined ? null : Uint8Array.from(key.split(","), Number);
   }
 
   get friends(): readonly number[] {
