@@ -1,5 +1,6 @@
 import { TtunError } from "../../base/errors.ts";
 import { formatRoundTrips } from "../../base/round_trips.ts";
+import { abortable } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 import { sleep } from "../loop/sleep.ts";
 import type { TunnelLink } from "./tunnel_link.ts";
@@ -47,22 +48,18 @@ async function pingOnce(
   const payload = new Uint8Array(4);
   new DataView(payload.buffer).setUint32(0, seq);
   const began = clock.now();
-  const answered = Promise.withResolvers<number | null>();
+  const { promise: answered, resolve } = Promise.withResolvers<number | null>();
   // An answer to an earlier ping may come late.
   link.onPong = (got) => {
     if (got.length === 4 && got.every((byte, i) => byte === payload[i])) {
-      answered.resolve(clock.now() - began);
+      resolve(clock.now() - began);
     }
   };
-  const stop = () => answered.reject(signal.reason);
-  signal.addEventListener("abort", stop);
-  using _late = clock.after(ANSWER_MS, () => answered.resolve(null));
+  using _late = clock.after(ANSWER_MS, () => resolve(null));
   try {
-    signal.throwIfAborted();
     link.tunnels.ping(payload);
-    return await answered.promise;
+    return await abortable(answered, signal);
   } finally {
     link.onPong = null;
-    signal.removeEventListener("abort", stop);
   }
 }

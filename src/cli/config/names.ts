@@ -29,6 +29,14 @@ export function configName(text: string): string {
   return text.slice(text.lastIndexOf("/") + 1).replace(/\.toml$/, "");
 }
 
+/** Returns the folder of this user's own files; null = there is no HOME. */
+export function userConfigFolder(): string | null {
+  const config = readVariable("XDG_CONFIG_HOME");
+  if (config?.startsWith("/") === true) return `${config}/ttun`;
+  const home = readVariable("HOME");
+  return home === undefined || home === "" ? null : `${home}/.config/ttun`;
+}
+
 /**
  * Returns the path of a configuration. Root's are in /etc/ttun first, others' in ~/.config/ttun.
  * @throws {TtunError} usage, if there is none of that name
@@ -46,13 +54,7 @@ export function findConfig(text: string): string {
 }
 
 function configFolders(): string[] {
-  const config = readVariable("XDG_CONFIG_HOME");
-  const home = readVariable("HOME");
-  const own = config?.startsWith("/") === true
-    ? `${config}/ttun`
-    : home === undefined || home === ""
-    ? null
-    : `${home}/.config/ttun`;
+  const own = userConfigFolder();
   const all = isRoot() ? [OF_THE_MACHINE, own] : [own, OF_THE_MACHINE];
   return all.filter((folder) => folder !== null);
 }

@@ -1,16 +1,15 @@
 import { TtunError } from "../../base/errors.ts";
 import { parseToxId, type ToxId } from "../../core/tox/tox_id.ts";
 import { parseToxHosts, type ToxHost } from "../../core/tuntox/hosts.ts";
+import { userConfigFolder } from "../config/names.ts";
 import { othersMayRead } from "../platform/folders.ts";
-import { fileReason } from "../platform/file_failure.ts";
 import { isGranted } from "../platform/permissions.ts";
 import { readVariable } from "../platform/variables.ts";
+import type { ToxEnd } from "./end.ts";
+import { readKept } from "./kept_file.ts";
 
-/** Characters of a name; whatever is longer is meant as a Tox ID. */
-const LONGEST_NAME = 63;
-
-/** An end of `-i`: a Tox ID, or the name of a host of a file. */
-export type ToxEnd = ToxId | { readonly name: string };
+/** Bytes; a larger file is the wrong one. */
+const MOST = 4 * 1024 * 1024;
 
 export interface FoundToxEnd {
   readonly id: ToxId;
@@ -24,12 +23,6 @@ export interface ToxHostsFile {
   readonly text: string | null;
   /** Users other than its owner can read what is in it. */
   readonly isOpen: boolean;
-}
-
-/** @throws {TtunError} usage, for what is neither */
-export function parseToxEnd(text: string): ToxEnd {
-  const isName = text.length <= LONGEST_NAME && /^[A-Za-z0-9_][A-Za-z0-9._-]*$/.test(text);
-  return isName ? { name: text } : parseToxId(text);
 }
 
 /**
@@ -70,28 +63,18 @@ function hostsOf(path: string, text: string): Map<string, ToxHost> {
   }
 }
 
-/** ttun's file comes before tuntox's. @throws {TtunError} privilege, for one that cannot be read */
+/** ttun's file comes before tuntox's. @throws {TtunError} usage, privilege: it cannot be read */
 function readHostsFiles(): ToxHostsFile[] {
-  const config = readVariable("XDG_CONFIG_HOME");
+  const own = userConfigFolder();
   const home = readVariable("HOME");
-  const hasHome = home !== undefined && home !== "";
-  const own = config?.startsWith("/") === true
-    ? `${config}/ttun/tox-hosts`
-    : hasHome
-    ? `${home}/.config/ttun/tox-hosts`
-    : null;
-  return [own, hasHome ? `${home}/.tuntox/hosts` : null].filter((path) => path !== null)
-    .map(readHosts);
+  return [
+    ...(own === null ? [] : [`${own}/tox-hosts`]),
+    ...(home === undefined || home === "" ? [] : [`${home}/.tuntox/hosts`]),
+  ].map(readHosts);
 }
 
 function readHosts(path: string): ToxHostsFile {
-  if (!isGranted({ name: "read", path })) return { path, text: null, isOpen: false };
-  try {
-    const isOpen = othersMayRead(Deno.statSync(path));
-    return { path, text: Deno.readTextFileSync(path), isOpen };
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return { path, text: null, isOpen: false };
-    const message = `Cannot read the Tox hosts in ${path}: ${fileReason(error)}`;
-    throw new TtunError("privilege", message, { cause: error });
-  }
+  const file = isGranted({ name: "read", path }) ? readKept(path, MOST, "the Tox hosts") : null;
+  if (file === null) return { path, text: null, isOpen: false };
+  return { path, text: new TextDecoder().decode(file.bytes), isOpen: othersMayRead(file.info) };
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { formatToxId } from "../../core/tox/tox_id.ts";
-import { findToxEnd, parseToxEnd, type ToxHostsFile } from "./hosts.ts";
+import { parseToxEnd } from "./end.ts";
+import { findToxEnd, type ToxHostsFile } from "./hosts.ts";
 
 const ID = "56A1ADE4B65B86BCD51CC73E2CD4E542179F47959FE3E0E21B4B0ACDADE51855D34D34D37CB5";
 const WRONG = ID.replace(/^5/, "6");

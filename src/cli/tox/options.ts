@@ -6,7 +6,7 @@ import { isUdp, type LocalForwardSpec } from "../../core/forward/spec.ts";
 import { LOG_OPTIONS } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 import { FORWARD_CLIENT_OPTIONS, FORWARD_SERVER_OPTIONS } from "../forward/options.ts";
-import { parseToxEnd } from "./hosts.ts";
+import { parseToxEnd } from "./end.ts";
 
 /** Seconds for the first link: most take ten, some forty, and the network may be far. */
 const DEADLINE = 120;
