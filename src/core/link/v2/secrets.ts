@@ -5,14 +5,18 @@ import { concat, utf8, writeU16 } from "../../../base/bytes.ts";
 const PREFIX = utf8("ttun/v2 ");
 const ZERO = new Uint8Array(1);
 
-/** Returns `H(k, label, x1, …)`, 32 bytes. */
-export function derive(k: Uint8Array, label: string, ...inputs: readonly Uint8Array[]): Uint8Array {
+/** Returns `H(k, label, x1, …)`, 32 bytes; without a key where `k` is null. */
+export function derive(
+  k: Uint8Array | null,
+  label: string,
+  ...inputs: readonly Uint8Array[]
+): Uint8Array {
   const parts = inputs.flatMap((input) => {
     const length = new Uint8Array(2);
     writeU16(length, 0, input.length);
     return [length, input];
   });
-  return blake2s(concat(PREFIX, utf8(label), ZERO, ...parts), { key: k });
+  return blake2s(concat(PREFIX, utf8(label), ZERO, ...parts), k === null ? {} : { key: k });
 }
 
 /**

@@ -1,0 +1,60 @@
+import type { RecordVersion } from "./version.ts";
+import { compareVersions } from "./version.ts";
+
+export const MAX_VALUE = 64 * 1024;
+export const MAX_KEY = 512;
+export const MAX_BUCKET_RECORDS = 10_000;
+export const MAX_BUCKET_BYTES = 1024 * 1024;
+
+/** Bounds of the time that a soft record lives, in milliseconds. */
+export const MIN_SOFT_TTL_MS = 5000;
+export const MAX_SOFT_TTL_MS = 3600_000;
+
+/** Soft records are refreshed by their writers and never on disk; durable ones are on disks. */
+export type RecordClass = "soft" | "durable";
+
+/** One record of the ring. Records are never changed: newer versions take their places. */
+export interface MeshRecord {
+  /** The first two segments of the key: all records of a bucket have one position. */
+  readonly bucket: string;
+  /** What follows in the key, "" for the bucket's own record. */
+  readonly child: string;
+  readonly value: Uint8Array;
+  readonly version: RecordVersion;
+  /** Unix milliseconds, 0 for none. */
+  readonly expiry: number;
+  /** True for the trace that a deletion leaves; its value is empty. */
+  readonly isTombstone: boolean;
+  readonly class: RecordClass;
+}
+
+/** Names a record and its version in lists that two nodes compare. */
+export interface RecordName {
+  readonly bucket: string;
+  readonly child: string;
+  readonly version: RecordVersion;
+}
+
+const SEGMENT = /^[A-Za-z0-9._-]{1,253}$/;
+
+/** Divides a key into bucket and child, or returns null where it is no key. */
+export function splitKey(key: string): { bucket: string; child: string } | null {
+  if (key.length > MAX_KEY) return null;
+  const segments = key.split("/");
+  if (segments.length < 2 || !segments.every((segment) => SEGMENT.test(segment))) return null;
+  return { bucket: `${segments[0]}/${segments[1]}`, child: segments.slice(2).join("/") };
+}
+
+export function joinKey({ bucket, child }: { bucket: string; child: string }): string {
+  return child === "" ? bucket : `${bucket}/${child}`;
+}
+
+/** True if `record` takes the place of `held`. */
+export function replaces(record: MeshRecord, held: MeshRecord | undefined): boolean {
+  return held === undefined || compareVersions(record.version, held.version) > 0;
+}
+
+/** Returns the bytes that a record counts for in limits and batches. */
+export function sizeOf(record: MeshRecord): number {
+  return record.bucket.length + record.child.length + record.value.length + 40;
+}

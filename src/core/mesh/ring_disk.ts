@@ -1,0 +1,44 @@
+import type { Descriptor } from "./descriptor.ts";
+import type { MeshRecord } from "./record.ts";
+
+/** Most records of one batch. */
+export const MAX_BATCH = 256;
+
+/** What is written to the disk of a node at once: all of it or nothing. */
+export interface RingBatch {
+  /** Durable records, each in the place of an older version. */
+  readonly put: readonly MeshRecord[];
+  /** Records that are not kept any longer. */
+  readonly remove: readonly { readonly bucket: string; readonly child: string }[];
+  /** Stamps below are reserved for this node (hybrid_clock.ts). */
+  readonly reservedHlc?: bigint;
+  /** All nodes that are remembered. */
+  readonly peers?: readonly RememberedPeer[];
+  /** Which of its 16 positions the node has chosen. */
+  readonly place?: number;
+  /** Unix milliseconds at which the node was last a member with complete records. */
+  readonly readyAtMs?: number;
+}
+
+export interface RememberedPeer {
+  readonly descriptor: Descriptor;
+  /** Unix milliseconds of the last contact. */
+  readonly heardAtMs: number;
+}
+
+/** What a node finds on its disk when it starts. */
+export interface RingImage {
+  readonly records: readonly MeshRecord[];
+  readonly reservedHlc: bigint;
+  readonly peers: readonly RememberedPeer[];
+  readonly place: number | null;
+  readonly readyAtMs: number;
+}
+
+export const EMPTY_IMAGE: RingImage = {
+  records: [],
+  reservedHlc: 0n,
+  peers: [],
+  place: null,
+  readyAtMs: 0,
+};
