@@ -13,11 +13,11 @@ const SIGNATURE = 64;
 const PUBLIC_KEY = 32;
 const FORMAT = 1;
 
-/** What a node may do; its certificate says the same. */
+/** Things that a node may do; its certificate says the same. */
 export const NODE_ROLES = ["node", "core", "gateway"] as const;
 export type NodeRole = typeof NODE_ROLES[number];
 
-/** What a node says and signs of itself. */
+/** The node's own words about itself, which it signs. */
 export interface DescriptorBody {
   /** Ed25519. */
   readonly publicKey: Uint8Array;

@@ -17,7 +17,7 @@ export type RecordClass = "soft" | "durable";
 export interface MeshRecord {
   /** The first two segments of the key: all records of a bucket have one position. */
   readonly bucket: string;
-  /** What follows in the key, "" for the bucket's own record. */
+  /** The rest of the key, "" for the bucket's own record. */
   readonly child: string;
   readonly value: Uint8Array;
   readonly version: RecordVersion;

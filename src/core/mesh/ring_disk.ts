@@ -4,7 +4,7 @@ import type { MeshRecord } from "./record.ts";
 /** Most records of one batch. */
 export const MAX_BATCH = 256;
 
-/** What is written to the disk of a node at once: all of it or nothing. */
+/** Content of one write to the disk of a node: all of it or nothing. */
 export interface RingBatch {
   /** Durable records, each in the place of an older version. */
   readonly put: readonly MeshRecord[];
@@ -26,7 +26,7 @@ export interface RememberedPeer {
   readonly heardAtMs: number;
 }
 
-/** What a node finds on its disk when it starts. */
+/** State that a node finds on its disk when it starts. */
 export interface RingImage {
   readonly records: readonly MeshRecord[];
   readonly reservedHlc: bigint;
