@@ -1,0 +1,39 @@
+import type { Signer } from "../../../contract/signature.ts";
+import { encodeCertificate } from "../../x509/certificate.ts";
+import { encodeBase32 } from "./base32.ts";
+
+/** The time from 2000 to 9999: an authority ends when the cluster no longer trusts it. */
+const [FROM, UNTIL] = [Date.UTC(2000, 0), Date.UTC(9999, 11, 31, 23, 59, 59)];
+
+/** Returns the name of the authority with that public key, which stands in what it issues. */
+export function authorityName(publicKey: Uint8Array): string {
+  return `ttun mesh CA ${encodeBase32(publicKey.subarray(0, 15))}`;
+}
+
+/** Returns an authority's own certificate. */
+export function authorityCertificate(authority: Signer): Uint8Array {
+  return encodeAuthority(authority.publicKey, (message) => authority.sign(message));
+}
+
+/**
+ * Returns a certificate by which TLS trusts the authority with that public key, for an end that knows
+ * nothing but the key: of an authority that it is told to trust TLS checks no signature.
+ */
+export function trustAnchor(publicKey: Uint8Array): Uint8Array {
+  return encodeAuthority(publicKey, () => new Uint8Array(64));
+}
+
+function encodeAuthority(publicKey: Uint8Array, sign: (message: Uint8Array) => Uint8Array) {
+  const name = authorityName(publicKey);
+  return encodeCertificate({
+    serial: Uint8Array.of(1),
+    issuer: name,
+    subject: name,
+    notBefore: FROM,
+    notAfter: UNTIL,
+    publicKey,
+    isAuthority: true,
+    dnsNames: [],
+    uris: [],
+  }, sign);
+}

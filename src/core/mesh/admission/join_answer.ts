@@ -1,0 +1,85 @@
+import { decodeBase64Url, encodeBase64Url } from "../../../base/base64url.ts";
+import { utf8 } from "../../../base/bytes.ts";
+import { type ErrorKind, EXIT_CODES, ProtocolError, TtunError } from "../../../base/errors.ts";
+import { bytesField, listField, numberField, readFields, textField } from "./json.ts";
+
+/** All that a node has from its cluster. */
+export interface Membership {
+  /** In DER. */
+  readonly certificate: Uint8Array;
+  /** 16 bytes. */
+  readonly cluster: Uint8Array;
+  /** Counts the changes of authorities and secrets. */
+  readonly generation: number;
+  /** Public keys of the authorities that are trusted. */
+  readonly authorities: readonly Uint8Array[];
+  /** Secrets of links; the first one is for new ones, all are accepted. */
+  readonly secrets: readonly Uint8Array[];
+  /** Key of the positions on the ring (32 bytes). */
+  readonly placement: Uint8Array;
+  /** Where the node with the authority's key takes requests: HOST:PORT. */
+  readonly core: string;
+  /** Where other nodes are: HOST:PORT. */
+  readonly peers: readonly string[];
+}
+
+const WHAT = "the answer to a request to join";
+
+export function encodeNonce(nonce: Uint8Array): Uint8Array {
+  return utf8(JSON.stringify({ nonce: encodeBase64Url(nonce) }));
+}
+
+/** @throws {ProtocolError} */
+export function decodeNonce(bytes: Uint8Array): Uint8Array {
+  const fields = readFields(bytes, WHAT);
+  return bytesField(fields, "nonce", WHAT, 32);
+}
+
+export function encodeMembership(m: Membership): Uint8Array {
+  const all = (list: readonly Uint8Array[]) => list.map(encodeBase64Url);
+  return utf8(JSON.stringify({
+    certificate: encodeBase64Url(m.certificate),
+    cluster: encodeBase64Url(m.cluster),
+    generation: m.generation,
+    authorities: all(m.authorities),
+    secrets: all(m.secrets),
+    placement: encodeBase64Url(m.placement),
+    core: m.core,
+    peers: m.peers,
+  }));
+}
+
+/** The listener's refusal, in words that the user reads. */
+export function encodeRefusal({ kind, message }: Pick<TtunError, "kind" | "message">): Uint8Array {
+  return utf8(JSON.stringify({ kind, message: message.slice(0, 500) }));
+}
+
+/** @throws {TtunError} of the listener's, and ProtocolError */
+export function decodeMembership(bytes: Uint8Array): Membership {
+  const fields = readFields(bytes, WHAT);
+  if (fields["message"] !== undefined) throw refusalOf(fields);
+  return {
+    certificate: bytesField(fields, "certificate", WHAT),
+    cluster: bytesField(fields, "cluster", WHAT, 16),
+    generation: numberField(fields, "generation", WHAT),
+    authorities: listField(fields, "authorities", WHAT, keyOf),
+    secrets: listField(fields, "secrets", WHAT, keyOf),
+    placement: bytesField(fields, "placement", WHAT, 32),
+    core: textField(fields, "core", WHAT),
+    peers: listField(fields, "peers", WHAT, (item) => typeof item === "string" ? item : null),
+  };
+}
+
+function keyOf(item: unknown): Uint8Array | null {
+  const bytes = typeof item === "string" ? decodeBase64Url(item) : null;
+  return bytes?.length === 32 ? bytes : null;
+}
+
+/** Control characters could change the user's terminal. */
+function refusalOf(fields: Readonly<Record<string, unknown>>): TtunError {
+  const kind = textField(fields, "kind", WHAT);
+  // deno-lint-ignore no-control-regex -- these are what is taken out
+  const words = textField(fields, "message", WHAT).replaceAll(/[\x00-\x1f\x7f-\x9f]/g, " ");
+  const isOurs = Object.hasOwn(EXIT_CODES, kind) && kind !== "internal";
+  return isOurs ? new TtunError(kind as ErrorKind, words) : new ProtocolError(words);
+}

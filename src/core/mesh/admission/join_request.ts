@@ -1,0 +1,127 @@
+import { encodeBase64Url } from "../../../base/base64url.ts";
+import { concat, utf8 } from "../../../base/bytes.ts";
+import { ProtocolError, TtunError } from "../../../base/errors.ts";
+import type { Signer, VerifySignature } from "../../../contract/signature.ts";
+import { bytesField, listField, readFields, textField } from "./json.ts";
+import { NODE_ROLES, type NodeRole } from "../descriptor.ts";
+import { isPlaceName } from "./node_certificate.ts";
+
+/** Name in ALPN of the connections on which nodes join and renew their certificates. */
+export const JOIN_PROTOCOL = "ttun-mesh-join/1";
+
+export const NONCE_SIZE = 32;
+
+/** Bytes of the longest message. */
+export const MAX_JOIN_MESSAGE = 64 * 1024;
+
+/** The wish of a machine to become a node. */
+export interface JoinRequest {
+  readonly kind: "join";
+  /** Id of the invite. */
+  readonly invite: Uint8Array;
+  readonly publicKey: Uint8Array;
+  readonly host: string;
+  readonly zone: string;
+  readonly roles: readonly NodeRole[];
+}
+
+/** The wish of a node for another certificate and all that the cluster has changed. */
+export interface RenewRequest {
+  readonly kind: "renew";
+  /** The one that it has, in DER. */
+  readonly certificate: Uint8Array;
+}
+
+export type AdmissionRequest = JoinRequest | RenewRequest;
+
+/** A request as it was signed. */
+export interface SignedRequest {
+  readonly request: AdmissionRequest;
+  /** The bytes that the signatures are over, with the nonce of the connection. */
+  readonly signed: Uint8Array;
+  /** By the node's key. */
+  readonly byNode: Uint8Array;
+  /** By the invite's token; absent where there is none. */
+  readonly byToken: Uint8Array | null;
+}
+
+const WHAT = "a request to join";
+
+/** Writes a request for the connection with that nonce, which the listener has chosen. */
+export function encodeRequest(
+  request: AdmissionRequest,
+  nonce: Uint8Array,
+  node: Signer,
+  token: Signer | null,
+): Uint8Array {
+  const text = utf8(JSON.stringify(
+    request.kind === "renew"
+      ? { kind: request.kind, certificate: encodeBase64Url(request.certificate) }
+      : {
+        ...request,
+        invite: encodeBase64Url(request.invite),
+        publicKey: encodeBase64Url(request.publicKey),
+      },
+  ));
+  const signed = messageOf(nonce, text);
+  return utf8(JSON.stringify({
+    request: encodeBase64Url(text),
+    byNode: encodeBase64Url(node.sign(signed)),
+    ...(token !== null && { byToken: encodeBase64Url(token.sign(signed)) }),
+  }));
+}
+
+/** Reads a request; whose signatures it has is not checked. @throws {ProtocolError} */
+export function decodeRequest(bytes: Uint8Array, nonce: Uint8Array): SignedRequest {
+  const outer = readFields(bytes, WHAT);
+  const text = bytesField(outer, "request", WHAT);
+  const fields = readFields(text, WHAT);
+  return {
+    request: readRequest(fields),
+    signed: messageOf(nonce, text),
+    byNode: bytesField(outer, "byNode", WHAT, 64),
+    byToken: outer["byToken"] === undefined ? null : bytesField(outer, "byToken", WHAT, 64),
+  };
+}
+
+function readRequest(fields: Readonly<Record<string, unknown>>): AdmissionRequest {
+  if (fields["kind"] === "renew") {
+    return { kind: "renew", certificate: bytesField(fields, "certificate", WHAT) };
+  }
+  if (fields["kind"] !== "join") {
+    throw new ProtocolError(`Cannot read ${WHAT}: its kind is unknown`);
+  }
+  const [host, zone] = [textField(fields, "host", WHAT), textField(fields, "zone", WHAT)];
+  if (!isPlaceName(host) || (zone !== "" && !isPlaceName(zone))) {
+    throw new ProtocolError(`Cannot read ${WHAT}: its host or zone is no name`);
+  }
+  const roles = listField(
+    fields,
+    "roles",
+    WHAT,
+    (item) => NODE_ROLES.find((role) => role === item) ?? null,
+  );
+  return {
+    kind: "join",
+    invite: bytesField(fields, "invite", WHAT, 8),
+    publicKey: bytesField(fields, "publicKey", WHAT, 32),
+    host,
+    zone,
+    roles: NODE_ROLES.filter((role) => roles.includes(role)),
+  };
+}
+
+/** `key`: the public key that must have signed. @throws {TtunError} auth */
+export function requireSignature(
+  { signed }: SignedRequest,
+  signature: Uint8Array | null,
+  key: Uint8Array,
+  verify: VerifySignature,
+): void {
+  if (signature !== null && verify(key, signed, signature)) return;
+  throw new TtunError("auth", "Cannot let the node in: its request has a wrong signature");
+}
+
+function messageOf(nonce: Uint8Array, text: Uint8Array): Uint8Array {
+  return concat(utf8("ttun mesh join\0"), nonce, text);
+}
