@@ -26,8 +26,9 @@ export class FakePacketLink implements PacketLink {
     this.peer = peer;
   }
 
-  static pair(clock: Clock): [FakePacketLink, FakePacketLink] {
-    const a = new FakePacketLink(clock, "tox:B");
+  /** `second`: the second end's name, as the first knows it. */
+  static pair(clock: Clock, second = "tox:B"): [FakePacketLink, FakePacketLink] {
+    const a = new FakePacketLink(clock, second);
     const b = new FakePacketLink(clock, "tox:A");
     a.#other = b;
     b.#other = a;

@@ -17,7 +17,9 @@ const MAGIC_OLD = 0xa26a;
 /** Bytes of a forward's id. */
 const ID_SIZE = 4;
 
-const Type = {
+const EMPTY = new Uint8Array();
+
+export const Type = {
   pong: 0x0100,
   ping: 0x0108,
   data: 0x0600,
@@ -49,15 +51,27 @@ export type Frame =
  */
 export type NoFrame = "short" | "old" | "magic" | "length" | "type" | "payload";
 
-/** Reads a packet; what stands behind the payload is passed over, as tuntox does. */
-export function parseFrame(packet: Uint8Array): Frame | NoFrame {
+/** A frame of any type; `number` is a tunnel's, a stream's or a port. */
+export interface TypedFrame {
+  readonly type: number;
+  readonly number: number;
+  readonly payload: Uint8Array;
+}
+
+/** Reads a packet's header; what stands behind the payload is passed over, as tuntox does. */
+export function parseHeader(packet: Uint8Array): TypedFrame | Exclude<NoFrame, "type" | "payload"> {
   if (packet.length < HEADER) return "short";
   const magic = readU16(packet, 0);
   if (magic !== MAGIC) return magic === MAGIC_OLD ? "old" : "magic";
   const length = readU16(packet, 6);
   if (length > MAX_PAYLOAD || packet.length < HEADER + length) return "length";
   const payload = packet.subarray(HEADER, HEADER + length);
-  return parseBody(readU16(packet, 2), readU16(packet, 4), payload);
+  return { type: readU16(packet, 2), number: readU16(packet, 4), payload };
+}
+
+export function parseFrame(packet: Uint8Array): Frame | NoFrame {
+  const frame = parseHeader(packet);
+  return typeof frame === "string" ? frame : parseBody(frame.type, frame.number, frame.payload);
 }
 
 function parseBody(type: number, number: number, payload: Uint8Array): Frame | NoFrame {
@@ -87,29 +101,31 @@ function parseBody(type: number, number: number, payload: Uint8Array): Frame | N
 }
 
 /** Writes a header to the front of `into`; the payload of `length` bytes stands behind it. */
-function writeHeader(into: Uint8Array, type: number, number: number, length: number): void {
+export function writeHeader(into: Uint8Array, type: number, number: number, length: number): void {
   writeU16(into, 0, MAGIC);
   writeU16(into, 2, type);
   writeU16(into, 4, number);
   writeU16(into, 6, length);
 }
 
-function pack(type: number, number: number, payload: Uint8Array): Uint8Array<ArrayBuffer> {
+/** `payload`: at most MAX_PAYLOAD bytes, as everywhere here. */
+export function packFrame(
+  type: number,
+  number: number,
+  payload: Uint8Array = EMPTY,
+): Uint8Array<ArrayBuffer> {
   const packet = new Uint8Array(HEADER + payload.length);
   writeHeader(packet, type, number, payload.length);
   packet.set(payload, HEADER);
   return packet;
 }
 
-const EMPTY = new Uint8Array();
-
-/** `payload`: at most MAX_PAYLOAD bytes, as everywhere here. */
 export function packPing(payload: Uint8Array): Uint8Array<ArrayBuffer> {
-  return pack(Type.ping, 0, payload);
+  return packFrame(Type.ping, 0, payload);
 }
 
 export function packPong(payload: Uint8Array): Uint8Array<ArrayBuffer> {
-  return pack(Type.pong, 0, payload);
+  return packFrame(Type.pong, 0, payload);
 }
 
 export function packRequest(
@@ -120,24 +136,24 @@ export function packRequest(
   const payload = new Uint8Array(ID_SIZE + name.length);
   writeU32(payload, 0, forward);
   payload.set(name, ID_SIZE);
-  return pack(Type.request, port, payload);
+  return packFrame(Type.request, port, payload);
 }
 
 export function packAck(forward: number, tunnel: number): Uint8Array<ArrayBuffer> {
   const payload = new Uint8Array(ID_SIZE);
   writeU32(payload, 0, forward);
-  return pack(Type.ack, tunnel, payload);
+  return packFrame(Type.ack, tunnel, payload);
 }
 
 export function packDeny(forward: number, code: number): Uint8Array<ArrayBuffer> {
   const payload = new Uint8Array(ID_SIZE + 1);
   writeU32(payload, 0, forward);
   payload[ID_SIZE] = code;
-  return pack(Type.deny, 0, payload);
+  return packFrame(Type.deny, 0, payload);
 }
 
 export function packFin(tunnel: number): Uint8Array<ArrayBuffer> {
-  return pack(Type.fin, tunnel, EMPTY);
+  return packFrame(Type.fin, tunnel);
 }
 
 /** Writes the header of a data frame whose payload stands behind it already. */
