@@ -42,6 +42,7 @@ const ROOM_MAY_IMPORT: Record<string, readonly string[]> = {
   forward: ["loop", "net"],
   transfer: ["loop", "net"],
   status: ["loop", "net"],
+  mesh: ["loop", "net", "link", "mux"],
   system: [
     "loop",
     "net",
@@ -57,6 +58,7 @@ const ROOM_MAY_IMPORT: Record<string, readonly string[]> = {
     "forward",
     "transfer",
     "status",
+    "mesh",
   ],
 };
 

@@ -1,0 +1,209 @@
+import { onAbort } from "../../../base/scope.ts";
+import type { Clock } from "../../../contract/host.ts";
+import type { CoreBatch, CoreDisk, CoreState } from "../../../contract/mesh_disk.ts";
+import { MeshError } from "../../../contract/mesh_store.ts";
+import { CoreMachine, type CoreStep } from "../../../core/mesh/core/core_machine.ts";
+import type { CoreAnswer, CoreRequest } from "../../../core/mesh/core/request.ts";
+import type { CoreClient } from "./core_client.ts";
+
+/** Milliseconds that a request for changes waits for one. */
+const CHANGES_MS = 20_000;
+
+interface Pending {
+  resolve(answer: CoreAnswer): void;
+  reject(error: unknown): void;
+}
+
+/** Runs the core of one: its machine, its disk (null: memory alone) and its clock. */
+export class CoreDriver implements CoreClient, AsyncDisposable {
+  readonly #machine: CoreMachine;
+  readonly #disk: CoreDisk | null;
+  readonly #clock: Clock;
+  readonly #pending = new Map<number, Pending>();
+  readonly #watchers = new Set<() => void>();
+  readonly #quiet = new Set<() => void>();
+  #lastId = 0;
+  #timer: { at: number; registration: Disposable } | null = null;
+  #ended: MeshError | null = null;
+
+  constructor(state: CoreState, o: { disk: CoreDisk | null; clock: Clock }) {
+    this.#disk = o.disk;
+    this.#clock = o.clock;
+    this.#machine = new CoreMachine(state, o.clock.now());
+    this.#setTimer();
+  }
+
+  /** Undefined while it works, else why not: its disk has failed, or it was closed. */
+  get failure(): MeshError | undefined {
+    return this.#ended ?? undefined;
+  }
+
+  get revision(): number {
+    return this.#machine.revision;
+  }
+
+  /** `client` is the node that asks, "" for this process. */
+  async call(
+    request: CoreRequest,
+    o: { signal: AbortSignal; client?: string },
+  ): Promise<CoreAnswer> {
+    const client = o.client ?? "";
+    if (request.type !== "changes") return await this.#call(request, client, o.signal);
+    using patience = this.#alarm();
+    let from = request.from;
+    for (;;) {
+      const answer = await this.#call({ ...request, from }, client, o.signal);
+      if (answer.type !== "changes" || answer.changes.length > 0) return answer;
+      from = answer.cursor;
+      if (patience.rang) return answer;
+      if (this.#machine.revision === from && !await this.#change(patience, o.signal)) return answer;
+    }
+  }
+
+  /**
+   * Refuses writes for the reason, and resolves with everything once those on their way are done;
+   * `thaw` takes writes again.
+   */
+  async freeze(reason: string): Promise<CoreState> {
+    this.#machine.freeze(reason);
+    while (this.#ended === null && !this.#machine.isQuiet) {
+      await new Promise<void>((resolve) => this.#quiet.add(resolve));
+    }
+    if (this.#ended !== null) throw this.#ended;
+    return this.#machine.snapshot();
+  }
+
+  thaw(): void {
+    this.#machine.freeze(null);
+    this.#setTimer();
+  }
+
+  /** Everything that is safe on the disk now. */
+  snapshot(): CoreState {
+    return this.#machine.snapshot();
+  }
+
+  /** Answers all that wait with `error`, and takes no more requests. */
+  end(error: MeshError): void {
+    if (this.#ended !== null) return;
+    this.#ended = error;
+    this.#timer?.registration[Symbol.dispose]();
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
+    this.#wake();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.end(new MeshError("closed", "The store is closed", { outcome: "unknown" }));
+    await this.#disk?.[Symbol.asyncDispose]();
+  }
+
+  #call(request: CoreRequest, client: string, signal: AbortSignal): Promise<CoreAnswer> {
+    if (this.#ended !== null) return Promise.reject(this.#ended);
+    if (signal.aborted) return Promise.reject(signal.reason);
+    const id = ++this.#lastId;
+    const { promise, resolve, reject } = Promise.withResolvers<CoreAnswer>();
+    const registration = onAbort(signal, () => {
+      this.#pending.delete(id);
+      reject(signal.reason);
+    });
+    this.#pending.set(id, {
+      resolve: (answer) => {
+        registration[Symbol.dispose]();
+        resolve(answer);
+      },
+      reject: (error) => {
+        registration[Symbol.dispose]();
+        reject(error);
+      },
+    });
+    this.#do(this.#machine.feed(id, client, request, this.#clock.now()));
+    return promise;
+  }
+
+  #do(steps: CoreStep[]): void {
+    for (const step of steps) {
+      switch (step.type) {
+        case "store":
+          if (this.#disk === null) this.#do(this.#machine.stored(step.token, this.#clock.now()));
+          // Never rejects: a failure ends the driver.
+          else void this.#store(this.#disk, step.batch, step.token);
+          break;
+        case "reply":
+          this.#pending.get(step.id)?.resolve(step.answer);
+          this.#pending.delete(step.id);
+          break;
+        case "changed":
+          this.#wake();
+          break;
+        default:
+          step satisfies never;
+      }
+    }
+    this.#setTimer();
+  }
+
+  async #store(disk: CoreDisk, batch: CoreBatch, token: number): Promise<void> {
+    let failure: "limit" | undefined;
+    try {
+      await disk.commit(batch);
+    } catch (error) {
+      if (!(error instanceof MeshError) || error.reason !== "limit") {
+        const message = error instanceof Error ? error.message : String(error);
+        return this.end(
+          new MeshError("unavailable", `The disk of the core has failed: ${message}`, {
+            outcome: "unknown",
+            cause: error,
+          }),
+        );
+      }
+      failure = "limit";
+    }
+    if (this.#ended !== null) return;
+    this.#do(this.#machine.stored(token, this.#clock.now(), failure));
+    if (this.#machine.isQuiet) {
+      for (const resolve of this.#quiet) resolve();
+      this.#quiet.clear();
+    }
+  }
+
+  #setTimer(): void {
+    const at = this.#machine.due();
+    if (this.#timer?.at === at || this.#ended !== null) return;
+    this.#timer?.registration[Symbol.dispose]();
+    this.#timer = null;
+    if (at === Infinity) return;
+    const registration = this.#clock.after(Math.max(0, at - this.#clock.now()), () => {
+      this.#timer = null;
+      this.#do(this.#machine.tick(this.#clock.now()));
+    });
+    this.#timer = { at, registration };
+  }
+
+  #alarm() {
+    const alarm = { rang: false, run: () => {}, [Symbol.dispose]: () => {} };
+    const registration = this.#clock.after(CHANGES_MS, () => {
+      alarm.rang = true;
+      alarm.run();
+    });
+    alarm[Symbol.dispose] = () => registration[Symbol.dispose]();
+    return alarm;
+  }
+
+  /** Resolves with false where the alarm has rung before there was a change. */
+  async #change(alarm: { rang: boolean; run: () => void }, signal: AbortSignal): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#watchers.add(resolve);
+    alarm.run = resolve;
+    using _aborted = onAbort(signal, () => resolve());
+    await promise;
+    this.#watchers.delete(resolve);
+    signal.throwIfAborted();
+    return !alarm.rang;
+  }
+
+  #wake(): void {
+    for (const resolve of this.#watchers) resolve();
+    this.#watchers.clear();
+  }
+}
