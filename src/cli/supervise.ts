@@ -19,14 +19,21 @@ export async function supervise(
 ): Promise<number> {
   const settings: LogSettings = command.logging ?? { level: "info", format: "text" };
   await using logFile = settings.file === undefined ? null : await openLogFile(settings.file);
+  using systemLog = settings.toSystem === true ? await openSystemLog(settings) : null;
   using live = await openLive(settings);
   const terminal = makeRecordPrinter(settings);
-  const printer = logFile === null ? terminal : alsoToFile(
-    terminal,
-    makeLogPrinter(settings, { color: false }, logFile.output),
-    settings.goesToBackground === true,
-  );
+  const elsewhere = logFile !== null
+    ? makeLogPrinter(settings, { color: false }, logFile.output)
+    : systemLog?.isConnected === true
+    ? systemLog.print
+    : null;
+  const printer = elsewhere === null
+    ? terminal
+    : alsoToFile(terminal, elsewhere, settings.goesToBackground === true);
   const log = makeLogger(printer.print, Date.now);
+  if (systemLog?.isConnected === false) {
+    log.warn("Nobody takes the lines of --syslog: /dev/log is not there, or refuses them");
+  }
   const root = new AbortController();
   const reloads = new Reloads();
   using _reopens = logFile === null ? null : reloads.on(() => logFile.reopen());
@@ -71,6 +78,11 @@ async function openLive(settings: LogSettings) {
   if (!hasLiveLine(settings)) return null;
   const { openLiveLine } = await load(() => import("./output/open_live_line.ts"));
   return openLiveLine();
+}
+
+async function openSystemLog({ level }: LogSettings) {
+  const { SystemLog } = await load(() => import("./output/system_log.ts"));
+  return new SystemLog(level);
 }
 
 async function openLogFile(path: string) {

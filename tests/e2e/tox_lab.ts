@@ -1,5 +1,7 @@
 import { openToxcore, type Toxcore } from "../../ffi/tox/toxcore.ts";
 import { TtunError } from "../../src/base/errors.ts";
+import { DenoClock } from "../../src/io/reactor/deno_clock.ts";
+import { ToxNode } from "../../src/io/tox/tox_node.ts";
 
 /** Milliseconds for two nodes to find each other: ten seconds as a rule, forty seen. */
 export const TOX_LINK_MS = 90_000;
@@ -19,4 +21,25 @@ export function lacksToxcore(): boolean {
 /** @throws {TtunError} */
 export function openLocalToxcore(): Toxcore {
   return openToxcore(Deno.build.os, Deno.execPath());
+}
+
+/** A node of the network, by whose list the others find it. */
+export function openNetwork(file: string, port: number): Disposable {
+  using opened = new DisposableStack();
+  const toxcore = opened.use(openLocalToxcore());
+  const udpPorts = { first: port, last: port };
+  const tox = toxcore.open({ udp: true, ipv6: false, localDiscovery: false, udpPorts });
+  const ignore = () => {};
+  const node = opened.use(
+    new ToxNode(tox, new DenoClock(), {
+      ...{ self: ignore, friendRequest: ignore, friendConnection: ignore, packet: ignore },
+      room: ignore,
+      failed: (error) => console.error(error),
+    }),
+  );
+  node.start();
+  const key = Array.from(tox.dhtKey, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const nodes = [{ ipv4: "127.0.0.1", ipv6: "-", port, public_key: key, tcp_ports: [] }];
+  Deno.writeTextFileSync(file, JSON.stringify({ nodes }));
+  return opened.move();
 }

@@ -112,6 +112,7 @@ test({
         assert.equal(link.peer, "a client");
         served = link;
         atServer.listenTo(link);
+        return { [Symbol.dispose]: () => {} };
       },
       onRefused: (error) => atServer.tell(`refused: ${error}`),
       onSelf: () => {},

@@ -1,14 +1,12 @@
 /** `ttun tox` as users start it: a server and clients, processes on loopback. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { DenoClock } from "../../src/io/reactor/deno_clock.ts";
-import { ToxNode } from "../../src/io/tox/tox_node.ts";
 import { test } from "../check.ts";
 import { requireOwnNamespace } from "../own_namespace.ts";
 import { Process, type SpawnOptions } from "../process.ts";
 import { settleCallbacks } from "../settle_callbacks.ts";
 import { makeFolder } from "./proxy_files.ts";
-import { lacksToxcore, openLocalToxcore, TOX_LINK_MS } from "./tox_lab.ts";
+import { lacksToxcore, openNetwork, TOX_LINK_MS } from "./tox_lab.ts";
 import { ttunCommand } from "./tunnel.ts";
 
 requireOwnNamespace();
@@ -19,27 +17,6 @@ const MB = 1024 * 1024;
 function startTox(args: string[], options: SpawnOptions = {}): Process {
   const [command, rest] = ttunCommand("tox", "-v", ...args);
   return new Process(command, rest, { env: { STATE_DIRECTORY: "/dev/null/none" }, ...options });
-}
-
-/** A node of the network, by whose list the others find it. */
-function openNetwork(file: string, port: number): Disposable {
-  using opened = new DisposableStack();
-  const toxcore = opened.use(openLocalToxcore());
-  const udpPorts = { first: port, last: port };
-  const tox = toxcore.open({ udp: true, ipv6: false, localDiscovery: false, udpPorts });
-  const ignore = () => {};
-  const node = opened.use(
-    new ToxNode(tox, new DenoClock(), {
-      ...{ self: ignore, friendRequest: ignore, friendConnection: ignore, packet: ignore },
-      room: ignore,
-      failed: (error) => console.error(error),
-    }),
-  );
-  node.start();
-  const key = Array.from(tox.dhtKey, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  const nodes = [{ ipv4: "127.0.0.1", ipv6: "-", port, public_key: key, tcp_ports: [] }];
-  Deno.writeTextFileSync(file, JSON.stringify({ nodes }));
-  return opened.move();
 }
 
 /** Answers each request with its body behind so many bytes. */

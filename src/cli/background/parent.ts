@@ -22,7 +22,12 @@ const LOOK_MS = 10;
 const GRACE_MS = 2000;
 
 /** These are for no other program's eyes, and go another way. */
-const SECRET_VARIABLES = ["TTUN_KEY=", "TTUN_PROXY_AUTH="];
+const SECRET_VARIABLES = [
+  "TTUN_KEY=",
+  "TTUN_PROXY_AUTH=",
+  "TTUN_TOX_SECRET=",
+  "TUNTOX_SHARED_SECRET=",
+];
 
 /**
  * Starts this program anew in the background, in a session of its own with the same arguments, and

@@ -162,12 +162,14 @@ export const COMMANDS = {
       }),
     },
     options: TOX_OPTIONS,
-    notInFiles: true,
+    leavesRoot,
     // With -W it stands in for another program, whose words the user waits for.
     logging: (options) =>
       logSettings({
         ...options,
         quiet: options.quiet || (options.stdio !== undefined && !options.verbose),
+        daemon: options.daemon || options.daemonize,
+        syslog: options.syslog || (options.daemonize && options.logFile === undefined),
       }),
     run: async (options, context) =>
       await (await load(() => import("../tox/command.ts"))).runTox(options, context),

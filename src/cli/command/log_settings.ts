@@ -6,6 +6,7 @@ export function logSettings(options: {
   readonly quiet: boolean;
   readonly logFormat: LogFormat;
   readonly logFile?: string | undefined;
+  readonly syslog?: boolean;
   readonly daemon?: boolean;
   readonly background?: boolean;
   readonly noLive?: boolean;
@@ -16,6 +17,7 @@ export function logSettings(options: {
     level: options.verbose ? "debug" : options.quiet ? "warn" : "info",
     format: options.logFormat,
     ...(options.logFile !== undefined && { file: options.logFile }),
+    ...(options.syslog === true && { toSystem: true }),
     ...((options.daemon || options.background) && { goesToBackground: true }),
     isLive: options.noLive === false && options.stdio === undefined,
   };

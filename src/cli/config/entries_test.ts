@@ -69,7 +69,6 @@ Deno.test("every option of every command that can stand in a file has its place 
     ...[
       "peer listen",
       "peer connect",
-      "tox",
       "tox id",
       "send",
       "receive",

@@ -18,6 +18,7 @@ Deno.test("settings that send the log elsewhere, or ask for quiet, leave it out"
     { level: "warn" },
     { format: "json" },
     { file: "/tmp/log" },
+    { toSystem: true },
     { goesToBackground: true },
   ];
   for (const other of others) assert(!hasLiveLine({ ...SETTINGS, ...other }, TERMINAL));

@@ -9,6 +9,8 @@ export interface LogSettings {
   readonly format: LogFormat;
   /** A file to append to; absent = standard error alone. */
   readonly file?: string;
+  /** It goes to the system's log too (syslog.ts). */
+  readonly toSystem?: boolean;
   /** Until the program is in the background, where it lets go of standard error. */
   readonly goesToBackground?: boolean;
   /** The command has a live line, and the user has not refused it. */
@@ -52,8 +54,13 @@ export function printPlain(line: string): void {
 export function textLine(record: LogRecord, o: { color: boolean }): string {
   const level = record.level.padEnd(5);
   const painted = o.color ? `\x1b[${COLOR[record.level]}m${level}\x1b[0m` : level;
-  const head = `${isoTime(record.time)} ${painted} ${escapeControls(record.message)}`;
-  const facts = fieldsText(record.fields);
+  return `${isoTime(record.time)} ${painted} ${messageText(record)}`;
+}
+
+/** Returns `message  key=value`, without time and level. */
+export function messageText({ message, fields }: LogRecord): string {
+  const facts = fieldsText(fields);
+  const head = escapeControls(message);
   return facts === "" ? head : `${head}  ${facts}`;
 }
 

@@ -33,7 +33,7 @@ export function makeRecordPrinter(
 }
 
 /**
- * Prints records to a log file too. Standard error has the beginning and errors alone then;
+ * Prints records to a log file, or the system's log, too. Standard error has the beginning and errors alone then;
  * `staysOnTerminal`: it has all, as the program lets go of it when it is in the background.
  */
 export function alsoToFile(

@@ -6,6 +6,7 @@ import type {
   ForwardStatus,
   HopPortStatus,
   StreamStatus,
+  ToxStatus,
   TrafficStatus,
 } from "../../core/status/report.ts";
 import { escapeControls } from "../output/log_writer.ts";
@@ -29,6 +30,7 @@ export function statusText(report: RatedReport): string {
     fact("device", `${device.name}, MTU ${device.mtu}, ${device.addresses.join(" ")}, ${traffic}`);
   }
   for (const [label, text] of networkFacts(report)) fact(label, text);
+  for (const [label, text] of toxFacts(report.tox)) fact(label, text);
   for (const forward of forwards) fact("forward", forwardText(forward));
   if (connections !== undefined) {
     const { open, served, pending, relayed } = connections;
@@ -66,6 +68,20 @@ function networkFacts(report: RatedReport): [label: string, text: string][] {
   }
   if (hopPorts !== undefined) facts.push(["ports", hopPorts.map(portText).join(", ") || "none"]);
   return facts;
+}
+
+function toxFacts(tox: ToxStatus | undefined): [label: string, text: string][] {
+  if (tox === undefined) return [];
+  const { id, network, friends: { udp, relay }, requests } = tox;
+  const ways = { udp: "found, by UDP", relay: "found, over relays", none: "not found" };
+  const asked = requests === undefined
+    ? ""
+    : `; requests: ${requests.letIn} let in, ${requests.refused} refused`;
+  return [
+    ["Tox ID", id],
+    ["Tox network", ways[network]],
+    ["online", `${udp} by UDP, ${relay} over a relay${asked}`],
+  ];
 }
 
 function defaultText({ isInForce, table, beside }: DefaultRouteStatus): string {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { RatedReport } from "../../core/status/rates.ts";
+import type { ToxStatus } from "../../core/status/report.ts";
 import { bytesText, durationText, statusLine, statusText } from "./text.ts";
 
 const CLIENT: RatedReport = {
@@ -199,4 +200,18 @@ Deno.test("bytes and times are told with the unit that fits", () => {
     "1 d 0 h",
     "11 d 13 h",
   ]);
+});
+
+Deno.test("a server of Tox tells its network, its friends and their requests", () => {
+  const { server: _, forwards: _forwards, ...rest } = CLIENT;
+  const tox: ToxStatus = {
+    id: "AB12",
+    network: "relay",
+    friends: { udp: 2, relay: 1 },
+    requests: { letIn: 3, refused: 70 },
+  };
+  const text = statusText({ ...rest, command: "tox", sessions: [], tox });
+  assert.match(text, /^  Tox ID       AB12$/m);
+  assert.match(text, /^  Tox network  found, over relays$/m);
+  assert.match(text, /^  online       2 by UDP, 1 over a relay; requests: 3 let in, 70 refused$/m);
 });

@@ -1,6 +1,6 @@
 import type { StdioForward } from "../../app/forward/stdio_forward.ts";
 import { listenForwards } from "../../app/system/forward_table.ts";
-import { forwardLimits, runForwards } from "../../app/system/forwards.ts";
+import { type ForwardCounters, forwardLimits, runForwards } from "../../app/system/forwards.ts";
 import { sleep } from "../../app/loop/sleep.ts";
 import { EndingInput } from "../../app/tuntox/ending_input.ts";
 import { ping } from "../../app/tuntox/ping.ts";
@@ -14,6 +14,8 @@ import { StdioStream } from "../../io/stdio/stdio_stream.ts";
 import { ToxClient, type ToxClientState } from "../../io/tox/tox_client.ts";
 import type { OpenedPlane } from "../plane/run_plane.ts";
 import { rng } from "../platform/rng.ts";
+import { connectionsStatus, ownForwardsStatus } from "../status/describe.ts";
+import { ToxFriends } from "./describe.ts";
 import { lookForNetwork, openTox, type ToxTools } from "./open_node.ts";
 import type { ToxClientEnd, ToxConfig } from "./plane_config.ts";
 import { wayOf } from "./words.ts";
@@ -33,7 +35,7 @@ export function openToxClient(
   end: ToxClientEnd,
   tools: ToxTools,
 ): OpenedPlane<null> {
-  const { platform, log, signal } = tools;
+  const { platform, log, signal, sessions, port } = tools;
   const { clock } = platform;
   const { tox, facts } = openTox(node, tools);
   const message = new Uint8Array(friendRequestText(secret, tox.sizes.friendRequest));
@@ -52,8 +54,12 @@ export function openToxClient(
   return {
     facts,
     run: async () => {
+      tools.becomeUser();
       const up = Promise.withResolvers<void>();
       let state: ToxClientState = "offline";
+      const friends = new ToxFriends(sessions, clock);
+      let [served, listed]: [TunnelLink | null, Disposable | null] = [null, null];
+      let counters = (): ForwardCounters => ({ connections: 0, served: 0 });
       await scope(signal, async (tasks) => {
         using client = new ToxClient({
           ...{ tox, clock, name, message, address: end.address },
@@ -61,10 +67,23 @@ export function openToxClient(
             if (state === "up" && now !== "up") log.warn("the server is offline");
             state = now;
             log.info(STATES[now], { way: wayOf(connection) });
-            if (now === "up") up.resolve();
+            if (now === "up") {
+              listed ??= friends.add(client.link, () => served?.tunnels ?? null);
+              return up.resolve();
+            }
+            listed?.[Symbol.dispose]();
+            listed = null;
           },
           onFailed: (error) => tasks.fail(error),
         });
+        tools.onCounters(() => ({ friends: friends.count, ...counters() }));
+        tools.onReport(({ mostStreams }) => ({
+          server: name,
+          tox: friends.describe(formatToxId(facts.address), client.network),
+          forwards: ownForwardsStatus(forwards),
+          connections: connectionsStatus(counters()),
+          sessions: sessions.describe(mostStreams),
+        }));
         client.start();
         log.info("looking for the Tox network", { secret: secret === null ? "none" : "given" });
         const isOnline = () => state !== "offline";
@@ -74,9 +93,10 @@ export function openToxClient(
         await abortable(up.promise, tasks.signal);
         late[Symbol.dispose]();
         using tunnels = new TunnelLink(client.link, { clock, random: rng, log });
+        served = tunnels;
+        port.report({ kind: "up" });
         if (end.pings > 0) {
-          const print = (line: string) =>
-            tools.port.report({ kind: "print", line, isProgress: false });
+          const print = (line: string) => port.report({ kind: "print", line, isProgress: false });
           await ping(tunnels, end.pings, { clock, signal: tasks.signal, print });
           return tasks.cancel();
         }
@@ -88,6 +108,7 @@ export function openToxClient(
           ...{ outbound, limits, clock, log, signal, stdio },
           datagrams: { bind: null, isPossible: () => false, open: () => null },
           udpIdleMs: Infinity,
+          onCounters: (given) => void (counters = given),
         });
         await outbound.delivered(clock, signal);
         await sleep(clock, LINGER_MS, signal);

@@ -10,9 +10,12 @@ import { Acl } from "../../core/acl/acl.ts";
 import { friendRequestText } from "../../core/tuntox/friend_request.ts";
 import { FriendGate, type FriendVerdict } from "../../core/tox/friend_gate.ts";
 import type { ToxConnection } from "../../../ffi/tox/tox_types.ts";
+import { formatToxId } from "../../core/tox/tox_id.ts";
 import { ToxServer } from "../../io/tox/tox_server.ts";
 import type { OpenedPlane } from "../plane/run_plane.ts";
 import { rng } from "../platform/rng.ts";
+import { connectionsStatus } from "../status/describe.ts";
+import { ToxFriends } from "./describe.ts";
 import { lookForNetwork, openTox, type ToxTools } from "./open_node.ts";
 import type { ToxConfig, ToxServerEnd } from "./plane_config.ts";
 import { wayOf } from "./words.ts";
@@ -32,16 +35,18 @@ export function openToxServer(
   end: ToxServerEnd,
   tools: ToxTools,
 ): OpenedPlane<null> {
-  const { platform, opened, log, resolver, signal } = tools;
+  const { platform, opened, log, resolver, signal, sessions, port } = tools;
   const { clock } = platform;
   const { tox, facts } = openTox(node, tools);
   const own = opened.use(platform.ownAddresses());
+  const rules = new Acl({ allow: end.allow, deny: end.deny, isOwn: (ip) => own.has(ip) });
+  port.onRules((given) => rules.replace(given));
   const outbound = directOutbound({
     dialer: platform.openNet({ io, mptcp: false, segmentBytes: {} }, log),
     resolver,
     clock,
     connectMs: DEFAULT_LIMITS.connectMs,
-    rules: new Acl({ allow: end.allow, deny: end.deny, isOwn: (ip) => own.has(ip) }),
+    rules,
   });
   const gate = new FriendGate({
     // Without the NUL; one that no client could send is refused here too.
@@ -53,23 +58,30 @@ export function openToxServer(
   // A tunnel takes one descriptor.
   const limits = limitsFor({ ...DEFAULT_LIMITS, ...FORWARD_LIMITS }, platform.descriptors, log, 1);
   const said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
+  const requests = { letIn: 0, refused: 0 };
   const admit = (publicKey: Uint8Array, message: Uint8Array): string | null => {
     const peer = `tox:${toHex(publicKey).toUpperCase()}`;
     const verdict = gate.judge(publicKey, message, clock.now());
     if (verdict === "welcome") {
+      requests.letIn++;
       said.info("friend request", { peer });
       return peer;
     }
+    requests.refused++;
     said.warn("a friend is not let in", { peer, why: REFUSALS[verdict] });
     return null;
   };
   return {
     facts,
     run: async () => {
+      tools.becomeUser(); // the identity has been kept by now
+      port.report({ kind: "up" });
       await relayScope({ clock, limits, signal, chunk: CHUNK }, ({ tasks, relays, stack }) => {
+        const quota = new Quota(limits);
+        const friends = new ToxFriends(sessions, clock);
         const host: TunnelHost = {
           ...{ clock, random: rng, log, said, relays, outbound, rules: end.tunnels },
-          quota: new Quota(limits),
+          quota,
           signal: tasks.signal,
         };
         let connection: ToxConnection = "none";
@@ -81,7 +93,8 @@ export function openToxServer(
             onRefused: ({ message }) => said.warn("a friend is not let in", { why: message }),
             onLink: (link, connection) => {
               said.info("a client is online", { peer: link.peer, way: wayOf(connection) });
-              serveTunnels(host, link);
+              const { tunnels } = serveTunnels(host, link);
+              return friends.add(link, () => tunnels);
             },
             onSelf: (now) => {
               connection = now;
@@ -91,6 +104,13 @@ export function openToxServer(
             onFailed: (error) => tasks.fail(error),
           }),
         );
+        const counters = () => ({ connections: quota.count, served: quota.taken });
+        tools.onCounters(() => ({ friends: friends.count, ...counters(), ...requests }));
+        tools.onReport(({ mostStreams }) => ({
+          tox: { ...friends.describe(formatToxId(facts.address), connection), requests },
+          connections: connectionsStatus(counters()),
+          sessions: sessions.describe(mostStreams),
+        }));
         server.start();
         const isOnline = () => connection !== "none";
         tasks.spawn((signal) => lookForNetwork(tox, node, { ...tools, clock, isOnline, signal }));

@@ -6,6 +6,8 @@ import { isUdp, type LocalForwardSpec } from "../../core/forward/spec.ts";
 import { LOG_OPTIONS } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 import { FORWARD_CLIENT_OPTIONS, FORWARD_SERVER_OPTIONS } from "../forward/options.ts";
+import { DAEMON_OPTIONS } from "../background/options.ts";
+import { STATUS_OPTIONS } from "../status/options.ts";
 import { parseToxEnd } from "./end.ts";
 
 /** Seconds for the first link: most take ten, some forty, and the network may be far. */
@@ -149,6 +151,41 @@ export const TOX_OPTIONS = {
     help: "find the Tox network by the nodes in FILE, the JSON of nodes.tox.chat",
     defaultText: "a list in ttun",
   },
+  user: {
+    names: ["user", "U"],
+    group: "security",
+    kind: "string",
+    metavar: "NAME",
+    help: "become this user once everything is open (Linux)",
+  },
+  daemon: {
+    ...DAEMON_OPTIONS.daemon,
+    names: ["daemon"],
+    conflicts: ["stdio", "ping"],
+    help: "go to the background: a server when it has its ports, a client when its server is " +
+      "online; until then ttun waits, and ends with the exit code of a failure (Linux)",
+  },
+  daemonize: {
+    names: ["daemonize", "z"],
+    group: "basic",
+    kind: "boolean",
+    default: false,
+    conflicts: ["stdio", "ping"],
+    help: "go to the background as with --daemon, and log as with --syslog unless there is " +
+      "--log-file",
+  },
+  pid: { ...DAEMON_OPTIONS.pid, names: ["pid", "F"] },
+  logFile: DAEMON_OPTIONS.logFile,
+  syslog: {
+    names: ["syslog", "S"],
+    group: "logging",
+    kind: "boolean",
+    default: false,
+    conflicts: ["logFile"],
+    help: "log to the system's log too, as local1 (/dev/log, Linux); standard error has the " +
+      "beginning and errors alone then",
+  },
+  ...STATUS_OPTIONS,
   ...LOG_OPTIONS,
   verbose: { ...LOG_OPTIONS.verbose, names: ["verbose", "v", "d"] },
 } as const satisfies OptionTable;

@@ -10,6 +10,7 @@ import { readVariable } from "../platform/variables.ts";
 import { authSecretOf } from "../proxy/auth.ts";
 import { keySecrets } from "../secrets/key_source.ts";
 import { oneLine } from "../secrets/text_bytes.ts";
+import { toxSecretsOfVariables } from "../tox/secret.ts";
 import { makeLogFolder } from "./log_folder.ts";
 import type { Plan, PlannedRun } from "./plan.ts";
 
@@ -49,6 +50,7 @@ function withoutLogFile(args: readonly string[]): readonly string[] {
 
 /** Hands over those of the environment, which processes do not inherit. */
 function secretsFor(command: string): Secrets {
+  if (command === "tox") return toxSecretsOfVariables(readVariable);
   const key = readVariable("TTUN_KEY_FILE") === undefined ? readVariable("TTUN_KEY") : undefined;
   const auth = command === "proxy client" ? readVariable("TTUN_PROXY_AUTH") : undefined;
   return {

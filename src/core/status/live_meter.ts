@@ -1,6 +1,6 @@
 import type { CipherName } from "../../contract/cipher.ts";
 import type { Rates } from "./rates.ts";
-import type { EndStatus, SessionStatus, TrafficStatus } from "./report.ts";
+import type { EndStatus, SessionStatus, SessionWire, TrafficStatus } from "./report.ts";
 
 /** Facts of a running end in short, for a line that is drawn again and again. */
 export interface LiveSample extends Rates {
@@ -11,7 +11,7 @@ export interface LiveSample extends Rates {
   /** Open connections of forwards or of a proxy. */
   readonly connections?: number;
   readonly transports: readonly string[];
-  readonly wire?: "v1" | "v2";
+  readonly wire?: SessionWire;
   readonly cipher?: CipherName;
   readonly aead?: string;
   /** Since the first sample, what the sessions of that moment had carried included. */

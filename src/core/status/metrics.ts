@@ -1,4 +1,4 @@
-import type { EndStatus, SessionStatus } from "./report.ts";
+import type { EndStatus, SessionStatus, ToxStatus } from "./report.ts";
 
 /** Sessions that have metrics of their own; of more there are the sums alone. */
 const MOST_SESSIONS = 64;
@@ -79,8 +79,26 @@ export function metricsText(source: MetricsSource): string {
     );
   }
   page.gauge("ttun_forwards", "Forwards.", forwards?.length);
+  if (source.tox !== undefined) describeTox(page, source.tox);
   if (sessions !== undefined) describeSessions(page, sessions);
   return page.text;
+}
+
+function describeTox(page: Page, { network, friends, requests }: ToxStatus): void {
+  page.gauge(
+    "ttun_tox_online",
+    "1 while this node is on the Tox network.",
+    network === "none" ? 0 : 1,
+  );
+  for (const [way, count] of Object.entries(friends)) {
+    page.gauge("ttun_tox_friends", "Other ends of Tox that are online now.", count, { way });
+  }
+  if (requests === undefined) return;
+  for (
+    const [verdict, count] of [["let in", requests.letIn], ["refused", requests.refused]] as const
+  ) {
+    page.counter("ttun_tox_requests_total", "Friend requests since the start.", count, { verdict });
+  }
 }
 
 function describeSessions(page: Page, sessions: readonly SessionStatus[]): void {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { isReady, type MetricsSource, metricsText } from "./metrics.ts";
-import type { SessionStatus } from "./report.ts";
+import type { SessionStatus, ToxStatus } from "./report.ts";
 
 const session: SessionStatus = {
   id: 3,
@@ -103,4 +103,23 @@ Deno.test("a client is ready with a session that has a connection, all else when
   assert.equal(isReady({ server: "a", sessions: [] }), false);
   assert.equal(isReady({ server: "a", sessions: [{ ...session, carriers: [] }] }), false);
   assert.equal(isReady({ server: "a", sessions: [session] }), true);
+});
+
+Deno.test("metrics: an end of Tox tells its friends by their ways, and a server its requests", () => {
+  const tox: ToxStatus = {
+    id: "AB",
+    network: "udp",
+    friends: { udp: 2, relay: 1 },
+    requests: { letIn: 3, refused: 70 },
+  };
+  const { samples } = parse(metricsText({ ...FULL, tox }));
+  assert.equal(samples.get("ttun_tox_online"), 1);
+  assert.equal(samples.get('ttun_tox_friends{way="udp"}'), 2);
+  assert.equal(samples.get('ttun_tox_friends{way="relay"}'), 1);
+  assert.equal(samples.get('ttun_tox_requests_total{verdict="let in"}'), 3);
+  assert.equal(samples.get('ttun_tox_requests_total{verdict="refused"}'), 70);
+  const { id, friends } = tox;
+  const client = parse(metricsText({ ...FULL, tox: { id, friends, network: "none" } })).samples;
+  assert.equal(client.get("ttun_tox_online"), 0);
+  assert.ok(![...client.keys()].some((name) => name.startsWith("ttun_tox_requests")));
 });

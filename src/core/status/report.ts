@@ -51,6 +51,22 @@ export interface EndStatus {
   /** Connections of forwards or of a proxy. */
   readonly connections?: ConnectionsStatus;
   readonly sessions?: readonly SessionStatus[];
+  /** Of an end of `ttun tox`, whose friends are its sessions. */
+  readonly tox?: ToxStatus;
+}
+
+/** A way of Tox: directly, or over a TCP relay. */
+export type ToxWay = "udp" | "relay";
+
+export interface ToxStatus {
+  /** The Tox ID of this end. */
+  readonly id: string;
+  /** This node's way to the network; `none` = it has not found it, or has lost it. */
+  readonly network: ToxWay | "none";
+  /** Other ends that are online, by the way to them. */
+  readonly friends: Readonly<Record<ToxWay, number>>;
+  /** Of a server: friend requests since the start. */
+  readonly requests?: { readonly letIn: number; readonly refused: number };
 }
 
 export interface DeviceStatus extends TrafficStatus {
@@ -118,12 +134,15 @@ export interface ConnectionsStatus extends Partial<TrafficStatus> {
   readonly relayed?: number;
 }
 
+/** Version of the link; `tuntox`: tunnels as the program tuntox has them. */
+export type SessionWire = "v1" | "v2" | "tuntox";
+
 export interface SessionStatus extends TrafficStatus {
   /** No other session of the process has this number. */
   readonly id: number;
   /** The other end's address, of its newest carrier. */
   readonly peer: string;
-  readonly wire: "v1" | "v2";
+  readonly wire: SessionWire;
   readonly seconds: number;
   readonly cipher?: CipherName;
   /** Since anything has come from the other end (version 2). */

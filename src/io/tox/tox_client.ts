@@ -1,5 +1,4 @@
 import type { Clock } from "../../contract/host.ts";
-import type { PacketLink } from "../../contract/packet_link.ts";
 import type { ToxInstance } from "../../../ffi/tox/tox.ts";
 import type { ToxConnection } from "../../../ffi/tox/tox_types.ts";
 import { ToxLink } from "./tox_link.ts";
@@ -43,8 +42,13 @@ export class ToxClient implements ToxNodeEvents, Disposable {
     this.#link = new ToxLink(this.#node, o.name);
   }
 
-  get link(): PacketLink {
+  get link(): ToxLink {
     return this.#link;
+  }
+
+  /** This node's way to the network. */
+  get network(): ToxConnection {
+    return this.#self;
   }
 
   start(): void {
@@ -66,7 +70,7 @@ export class ToxClient implements ToxNodeEvents, Disposable {
     if (connection !== "none") {
       this.#stopTimer();
       this.#o.onState("up", connection);
-      return this.#link.up(friend);
+      return this.#link.up(friend, connection);
     }
     this.#link.down();
     // The server may have forgotten this end, and is shown the secret again.

@@ -1,4 +1,5 @@
 import type { PacketLink, PacketLinkEvents } from "../../contract/packet_link.ts";
+import type { ToxConnection } from "../../../ffi/tox/tox_types.ts";
 import type { ToxNode } from "./tox_node.ts";
 
 const DEAF: PacketLinkEvents = { packet() {}, room() {}, up() {}, down() {} };
@@ -11,6 +12,9 @@ export class ToxLink implements PacketLink {
   /** The friend's number; null = the link is down. */
   #friend: number | null = null;
   #lacksRoom = false;
+  #connection: ToxConnection = "none";
+  #sentBytes = 0;
+  #receivedBytes = 0;
 
   constructor(node: ToxNode, peer: string) {
     this.#node = node;
@@ -30,6 +34,7 @@ export class ToxLink implements PacketLink {
     const result = this.#node.send(this.#friend, packet);
     // Of a friend that has just gone the node tells later.
     if (result === "full") this.#lacksRoom = true;
+    if (result === "sent") this.#sentBytes += packet.length;
     return result === "sent";
   }
 
@@ -37,10 +42,22 @@ export class ToxLink implements PacketLink {
     this.#events = events;
   }
 
-  /** The friend of this number is online. */
-  up(friend: number): void {
+  /** The way to the friend. */
+  get connection(): ToxConnection {
+    return this.#connection;
+  }
+
+  /** Bytes of packets since the link came up last. */
+  get traffic(): { readonly sentBytes: number; readonly receivedBytes: number } {
+    return { sentBytes: this.#sentBytes, receivedBytes: this.#receivedBytes };
+  }
+
+  /** The friend of this number is online, or has another way by now. */
+  up(friend: number, connection: ToxConnection): void {
+    this.#connection = connection;
     if (this.#friend === friend) return;
     this.#friend = friend;
+    [this.#sentBytes, this.#receivedBytes] = [0, 0];
     this.#events.up();
   }
 
@@ -48,11 +65,13 @@ export class ToxLink implements PacketLink {
   down(): void {
     if (this.#friend === null) return;
     this.#friend = null;
+    this.#connection = "none";
     this.#lacksRoom = false;
     this.#events.down();
   }
 
   packet(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#receivedBytes += bytes.length;
     this.#events.packet(bytes);
   }
 

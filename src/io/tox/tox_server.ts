@@ -1,6 +1,5 @@
 import { TtunError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { PacketLink } from "../../contract/packet_link.ts";
 import type { ToxInstance } from "../../../ffi/tox/tox.ts";
 import type { ToxConnection } from "../../../ffi/tox/tox_types.ts";
 import { ToxLink } from "./tox_link.ts";
@@ -23,8 +22,11 @@ export interface ToxServerOptions {
   ) => string | null;
   /** A friend that was let in could not be taken. */
   readonly onRefused: (error: TtunError) => void;
-  /** A friend comes. Its link is up right behind the call; it goes down once, and that is its end. */
-  readonly onLink: (link: PacketLink, connection: ToxConnection) => void;
+  /**
+   * A friend comes. Its link is up right behind the call; it goes down once, and that is its end, when
+   * the result is disposed of.
+   */
+  readonly onLink: (link: ToxLink, connection: ToxConnection) => Disposable;
   /** This node has found the network, or lost it. */
   readonly onSelf: (connection: ToxConnection) => void;
   /** Called once; the server has ended. */
@@ -34,6 +36,8 @@ export interface ToxServerOptions {
 interface Friend {
   readonly link: ToxLink;
   readonly timer: Disposable;
+  /** Null = it has not come yet. */
+  use: Disposable | null;
 }
 
 /** Links with those that are let in. Whoever goes is forgotten, and has to ask again. */
@@ -67,6 +71,7 @@ export class ToxServer implements ToxNodeEvents, Disposable {
     this.#friends.set(friend, {
       link: new ToxLink(this.#node, name),
       timer: clock.after(HAS_TO_COME_MS, () => this.#forget(friend)),
+      use: null,
     });
   }
 
@@ -79,9 +84,8 @@ export class ToxServer implements ToxNodeEvents, Disposable {
       return;
     }
     known.timer[Symbol.dispose]();
-    if (known.link.isUp) return; // another way to it
-    this.#o.onLink(known.link, connection);
-    known.link.up(friend);
+    if (!known.link.isUp) known.use = this.#o.onLink(known.link, connection);
+    known.link.up(friend, connection);
   }
 
   packet(friend: number, packet: Uint8Array<ArrayBuffer>): void {
@@ -114,13 +118,13 @@ export class ToxServer implements ToxNodeEvents, Disposable {
     this.#friends.delete(friend);
     known.timer[Symbol.dispose]();
     this.#o.tox.deleteFriend(friend);
-    known.link.down();
+    end(known);
   }
 
   #clear(): void {
-    for (const { link, timer } of this.#friends.values()) {
-      timer[Symbol.dispose]();
-      link.down();
+    for (const friend of this.#friends.values()) {
+      friend.timer[Symbol.dispose]();
+      end(friend);
     }
     this.#friends.clear();
   }
@@ -130,4 +134,9 @@ export class ToxServer implements ToxNodeEvents, Disposable {
     this.#clear();
     this.#node[Symbol.dispose]();
   }
+}
+
+function end({ link, use }: Friend): void {
+  link.down();
+  use?.[Symbol.dispose]();
 }

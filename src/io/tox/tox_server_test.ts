@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { TtunError } from "../../base/errors.ts";
-import type { PacketLink } from "../../contract/packet_link.ts";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { FakeTox } from "../../../tests/fake/tox.ts";
+import type { ToxLink } from "./tox_link.ts";
 import { ToxServer } from "./tox_server.ts";
 
 const KEY = new Uint8Array(32).fill(3);
@@ -12,7 +12,7 @@ const OFFLINE = { ...ONLINE, connection: "none" } as const;
 
 function open(tox = new FakeTox()) {
   const [clock, told] = [new FakeClock(), [] as string[]];
-  const links: PacketLink[] = [];
+  const links: ToxLink[] = [];
   const server = new ToxServer({
     ...{ tox, clock },
     admit: (key, message) => message[0] === 1 ? `friend ${key[0]}` : null,
@@ -25,6 +25,7 @@ function open(tox = new FakeTox()) {
         up: () => told.push("up"),
         down: () => told.push("down"),
       });
+      return { [Symbol.dispose]: () => void told.push("over") };
     },
     onRefused: ({ message }) => told.push(`refused: ${message}`),
     onSelf: (connection) => told.push(`self ${connection}`),
@@ -68,7 +69,10 @@ Deno.test("who is let in has a link, and whoever goes has to ask again", async (
   assert.deepEqual(await happen({ ...ONLINE, connection: "tcp" }), []); // another way
   const packet = { kind: "packet", friend: 0, bytes: Uint8Array.of(162) } as const;
   assert.deepEqual(await happen(packet), ["packet 162"]);
-  assert.deepEqual(await happen(OFFLINE), ["down"]);
+  assert.ok(links[0]!.send(Uint8Array.of(162, 1)));
+  assert.deepEqual(links[0]!.traffic, { sentBytes: 2, receivedBytes: 1 });
+  assert.equal(links[0]!.connection, "tcp");
+  assert.deepEqual(await happen(OFFLINE), ["down", "over"]);
   assert.deepEqual(tox.friends, []);
   assert.ok(!links[0]!.send(Uint8Array.of(162)));
   assert.deepEqual(await happen(ONLINE, packet), []);
