@@ -211,7 +211,7 @@ Deno.test("a server of Tox tells its network, its friends and their requests", (
     requests: { letIn: 3, refused: 70 },
   };
   const text = statusText({ ...rest, command: "tox", sessions: [], tox });
-  assert.match(text, /^  Tox ID       AB12$/m);
-  assert.match(text, /^  Tox network  found, over relays$/m);
-  assert.match(text, /^  online       2 by UDP, 1 over a relay; requests: 3 let in, 70 refused$/m);
+  assert.match(text, /^ {2}Tox ID {7}AB12$/m);
+  assert.match(text, /^ {2}Tox network {2}found, over relays$/m);
+  assert.match(text, /^ {2}online {7}2 by UDP, 1 over a relay; requests: 3 let in, 70 refused$/m);
 });
