@@ -77,13 +77,14 @@ Deno.test("a client gets in though the memory of hellos is full, and its own sta
   using candidate = await clock.until(
     acceptLink(near, { ...party, replay, onRightHello: () => {} }),
   );
-  await candidate.refuse("busy");
+  const refused = candidate.refuse("busy");
   await assert.rejects(client);
+  await far[Symbol.asyncDispose]();
+  await refused;
   flood(1000);
   assert.equal(replay.size, 8);
   assert(replay.has(sent[0]!.subarray(0, 8)), "it was completed");
   await near[Symbol.asyncDispose]();
-  await far[Symbol.asyncDispose]();
 });
 
 /** A server with a key whose secret is not worked out yet, and a client's connection to it. */

@@ -20,6 +20,7 @@ import { type AdmissionOptions, type Candidate, type ProvedClient, readSome } fr
 import { handshakeConfig, packetOffer } from "./config.ts";
 import { drained } from "./drained.ts";
 import { DEAD_TIME, keepAlive } from "./keepalive.ts";
+import { sayRefusal } from "./say_refusal.ts";
 import { V2Link } from "./v2_link.ts";
 import { write } from "../loop/stream_io.ts";
 
@@ -57,7 +58,8 @@ export async function acceptV2(
     admit: async (addresses, answered) => {
       if (isResume && answered === undefined) {
         // Packets alone have nothing to go on with; the client starts a new session at once.
-        await write(stream, handshake.refuse(CloseCode.unknownSession, "unknown session"));
+        const words = "unknown session";
+        await sayRefusal(stream, handshake.refuse(CloseCode.unknownSession, words), clock);
         throw new TtunError("lost", "The client came back to a session that is not known here");
       }
       const { bytes, session } = answered ?? handshake.accept(setupFor(addresses, o.pushed));
@@ -80,10 +82,7 @@ export async function acceptV2(
         tellSegmentSize: (size) => channel.tellSegmentSize(size),
       };
     },
-    refuse: async (words) => {
-      await write(stream, handshake.refuse(CloseCode.busy, words));
-      await stream.closeWrite();
-    },
+    refuse: (words) => sayRefusal(stream, handshake.refuse(CloseCode.busy, words), clock),
     [Symbol.dispose]: () => handshake[Symbol.dispose](),
   };
 }
@@ -136,8 +135,7 @@ export async function proveClient(
   const turnedAway = secrets.guard?.(setup.instance) ?? null;
   if (turnedAway !== null) {
     const { code, words } = turnedAway;
-    await write(stream, handshake.refuse(code, words));
-    await stream.closeWrite();
+    await sayRefusal(stream, handshake.refuse(code, words), clock);
     throw new TtunError("auth", `Turned away: ${words}`);
   }
   if (revoked?.aborted === true) throw new Stranger(toTtunError(revoked.reason).message);

@@ -1,7 +1,8 @@
+import { concat } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
-import { ClientHandshake } from "../../core/link/v2/client_handshake.ts";
+import { ClientHandshake, type MetServer } from "../../core/link/v2/client_handshake.ts";
 import { type LinkSession, MitmSuspected } from "../../core/link/v2/handshake.ts";
 import type { Offer, ServerSetup, SessionIdentity } from "../../core/link/v2/setup.ts";
 import { read, write } from "../loop/stream_io.ts";
@@ -10,6 +11,8 @@ import { handshakeConfig, type WireSecrets } from "./config.ts";
 
 const BUFFER = 8192;
 
+const NOTHING = new Uint8Array();
+
 export interface CarrierRequest {
   readonly secrets: WireSecrets;
   readonly clock: Clock;
@@ -17,6 +20,11 @@ export interface CarrierRequest {
   readonly identity: Omit<SessionIdentity, "resume">;
   /** The session's secret and the next numbered frame, where the carrier goes on with a session. */
   readonly resume?: { readonly secret: Uint8Array; readonly expected: number };
+  /**
+   * Returns frames to send right behind the setup, perhaps none: called once, when the server has
+   * proved the key, and only for a new session. The server may act on them though its answer is lost.
+   */
+  readonly early?: (server: MetServer) => Uint8Array;
   /** The server has proved the key. False: another connection has, so this one is given up. */
   readonly proved?: () => boolean;
 }
@@ -42,7 +50,7 @@ export async function connectCarrier(
     unixMs: secrets.wallClock,
   });
   try {
-    return await meet(stream, handshake, o.proved);
+    return await meet(stream, handshake, o);
   } catch (error) {
     if (!isLate) throw error;
     throw isSuspicious(stream, handshake) ? new MitmSuspected(error) : noAnswer(stream.peer);
@@ -52,7 +60,7 @@ export async function connectCarrier(
 async function meet(
   stream: Connection,
   handshake: ClientHandshake,
-  proved: () => boolean = () => true,
+  { proved = () => true, early = () => NOTHING }: Pick<CarrierRequest, "proved" | "early">,
 ): Promise<{ session: LinkSession; setup: ServerSetup }> {
   await write(stream, handshake.hello());
   const buffer = new Uint8Array(BUFFER);
@@ -66,7 +74,11 @@ async function meet(
       if (step.kind === "done") return step;
       if (step.kind === "stranger") throw notVersion2(stream.peer);
       if (!proved()) throw new TtunError("lost", "Another connection has been answered first");
-      await write(stream, step.bytes);
+      const frames = early(handshake.met);
+      await write(
+        stream,
+        frames.length === 0 ? step.bytes : concat(step.bytes, handshake.sealBehind(frames)),
+      );
     }
   }
 }

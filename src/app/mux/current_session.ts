@@ -34,6 +34,8 @@ export class CurrentSession {
   readonly #o: CurrentSessionOptions;
   readonly #memory = clientMemory();
   #session: ClientSession | null = null;
+  /** A new one that is tried. */
+  #next: ClientSession | null = null;
 
   constructor(o: CurrentSessionOptions) {
     this.#o = o;
@@ -50,7 +52,7 @@ export class CurrentSession {
   toJoin(): ClientSession {
     if (this.#session !== null) return this.#session;
     const { clock, secrets, instance, sessions, deadTime } = this.#o;
-    return new ClientSession({
+    return this.#next = new ClientSession({
       clock,
       secrets,
       instance,
@@ -58,6 +60,7 @@ export class CurrentSession {
       buffers: this.buffers,
       sessions,
       deadTime,
+      early: this.outbound,
       onOpened: (stream, open) => this.listens.onOpened(stream, open),
     });
   }
@@ -65,6 +68,13 @@ export class CurrentSession {
   /** The server knows this session now. */
   joined(session: ClientSession): void {
     this.#session = session;
+    this.#next = null;
+  }
+
+  /** An attempt has failed: goes on with a new session that the server may have all the same. */
+  keepBegun(): void {
+    if (this.#session === null && this.#next?.hasBegun === true) this.#session = this.#next;
+    this.#next = null;
   }
 
   /** Opens streams on it from now on, and returns it. There must be one. */

@@ -183,6 +183,7 @@ export class MuxClient {
       });
     } catch (thrown) {
       error = toTtunError(thrown);
+      this.#current.keepBegun();
       if (endsSession(error)) this.#current.drop(error);
     }
     if (upSince === null) return { error, upMs: null, wasUsed: false };
@@ -212,7 +213,7 @@ export class MuxClient {
     const { facts = () => ({}), log } = this.#o;
     await using owned = new AsyncDisposableStack();
     owned.use(stream);
-    const isNew = this.#current.session === null;
+    const isNew = !session.isKnown;
     const carrier = await session.join(stream, proved).catch((error) => {
       resetIfBound(stream);
       throw error;

@@ -14,6 +14,7 @@ import { sleep } from "../loop/sleep.ts";
 import { ConnectError } from "../net/connect_error.ts";
 import { promised } from "../net/dial_events.ts";
 import { openDatagramFlow } from "./datagram_flow.ts";
+import type { EarlyOpens } from "./client_session.ts";
 import type { StreamSession } from "./stream_session.ts";
 
 /** Milliseconds that an open waits for a session: longer than a handshake, which may say more. */
@@ -23,8 +24,9 @@ const SESSION_MS = 15_000;
 const DELIVERY_MS = 10_000;
 const LOOK_MS = 20;
 
-/** Opens that wait for a session. */
+/** Opens that wait for a session, and those that may go along with its setup. */
 const MOST_WAITING = 1024;
+const MOST_EARLY = 16;
 
 const EMPTY = new Uint8Array();
 
@@ -40,7 +42,7 @@ const WHY: Partial<Record<Failure, string>> = {
 };
 
 /** Opens streams on the session that there is; without one they wait for it a while. */
-export class MuxOutbound implements Outbound<ForwardTarget> {
+export class MuxOutbound implements Outbound<ForwardTarget>, EarlyOpens {
   readonly #clock: Clock;
   readonly #waitMs: number;
   readonly #waiting = new Set<Opening>();
@@ -58,6 +60,18 @@ export class MuxOutbound implements Outbound<ForwardTarget> {
     this.#session = session;
     if (session === null) return;
     for (const opening of [...this.#waiting]) opening.begin(session);
+  }
+
+  get wait(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  begin(session: Pick<StreamSession, "mux">): void {
+    for (const opening of [...this.#waiting].slice(0, MOST_EARLY)) opening.beginEarly(session);
+  }
+
+  takeBack(): void {
+    for (const opening of this.#waiting) opening.takeBack();
   }
 
   /** There will be no session any more. */
@@ -96,7 +110,7 @@ export class MuxOutbound implements Outbound<ForwardTarget> {
     o: OpenOptions,
     events: DialEvents<Stream>,
   ): boolean | void => {
-    return this.#begin(
+    return this.#ask(
       { kind: OpenKind.connect, address: target },
       formatTarget(target),
       o,
@@ -107,10 +121,10 @@ export class MuxOutbound implements Outbound<ForwardTarget> {
   /** Opens a stream to a service of the server's own. */
   openService(service: string, o: OpenOptions): Promise<Stream> {
     const open: Open = { kind: OpenKind.service, address: null, service };
-    return promised((events) => this.#begin(open, service, o, events));
+    return promised((events) => this.#ask(open, service, o, events));
   }
 
-  #begin(open: Open, to: string, o: OpenOptions, events: DialEvents<Stream>): boolean | void {
+  #ask(open: Open, to: string, o: OpenOptions, events: DialEvents<Stream>): boolean | void {
     const opening = new Opening(open, to, o, events, this.#waiting);
     if (this.#session !== null) return opening.begin(this.#session);
     if (this.#isClosed || this.#waiting.size >= MOST_WAITING) {
@@ -162,23 +176,45 @@ class Opening {
   wait(clock: Clock, ms: number): void {
     const { signal, cancel = signal } = this.#o;
     this.#waiting.add(this);
-    const late = () => void this.fail("tunnel", "there is no connection to the server");
+    const late = () => {
+      this.#stream?.reset();
+      this.fail("tunnel", "there is no connection to the server");
+    };
     if (ms < Infinity) this.#timer = clock.after(ms, late);
     this.#registration = onAbort(cancel, this.#cancelled);
   }
 
   begin({ mux }: Pick<StreamSession, "mux">): boolean | void {
     this.#leave();
-    if (!mux.canOpen) return this.fail("exhausted", "the other end takes no more streams");
-    const { signal, cancel = signal, early = EMPTY } = this.#o;
-    const stream = mux.open(this.#open, this.#to, {
-      opened: () => this.#opened(),
-      refused: (code, error) => this.#refused(code, error),
-    });
-    this.#stream = stream;
-    if (early.length > 0) stream.writeNow(early);
+    if (this.#stream === null) {
+      if (!mux.canOpen) return this.fail("exhausted", "the other end takes no more streams");
+      this.#send(mux);
+    }
+    const { signal, cancel = signal } = this.#o;
     this.#registration = onAbort(cancel, this.#cancelled);
     return true;
+  }
+
+  /** Opens it on a session whose server has not answered yet, if it can: it waits on. */
+  beginEarly({ mux }: Pick<StreamSession, "mux">): void {
+    if (mux.canOpen) this.#send(mux);
+  }
+
+  /** Waits as before, for another session. */
+  takeBack(): void {
+    this.#stream = null;
+  }
+
+  #send(mux: Mux): void {
+    const stream: MuxStream = mux.open(this.#open, this.#to, {
+      opened: () => this.#opened(),
+      refused: (code, error) => {
+        if (this.#stream === stream) this.#refused(code, error);
+      },
+    });
+    this.#stream = stream;
+    const { early = EMPTY } = this.#o;
+    if (early.length > 0) stream.writeNow(early);
   }
 
   #opened(): void {

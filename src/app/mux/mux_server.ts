@@ -2,12 +2,14 @@ import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
 import type { LogFields, Logger } from "../../base/log.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import type { Connection } from "../../contract/connection.ts";
+import type { Clock } from "../../contract/host.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
 import { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
 import { Capability } from "../../core/link/v2/setup.ts";
 import { acceptCarrier } from "../link/accept_carrier.ts";
 import type { ProvedClient } from "../link/candidate.ts";
 import { cipherFields, type TurnedAway, type WireSecrets } from "../link/config.ts";
+import { sayRefusal } from "../link/say_refusal.ts";
 import { write } from "../loop/stream_io.ts";
 import { addressGroup } from "../net/address_group.ts";
 import { Gatekeeper, type Visitor } from "../net/gatekeeper.ts";
@@ -111,7 +113,7 @@ export class MuxServer implements Disposable {
     const entry = wantsStreamsAlone(client) ? this.sessions.enter(stream, client) : NO_DEVICE;
     if (!("words" in entry)) return await this.#carry(stream, entry, client.key);
     this.#said.warn("client turned away", { peer: stream.peer, why: entry.words });
-    await turnAway(stream, client, entry);
+    await turnAway(stream, client, entry, this.#o.clock);
     return false;
   }
 
@@ -175,7 +177,7 @@ export async function turnAway(
   stream: Connection,
   { handshake }: ProvedClient,
   { code, words }: TurnedAway,
+  clock: Clock,
 ): Promise<void> {
-  await write(stream, handshake.refuse(code, words));
-  await stream.closeWrite();
+  await sayRefusal(stream, handshake.refuse(code, words), clock);
 }

@@ -171,7 +171,7 @@ class TunServer {
       peer: stream.peer,
     });
     const words = "this server has no forwards";
-    await turnAway(stream, client, { code: CloseCode.notAllowed, words });
+    await turnAway(stream, client, { code: CloseCode.notAllowed, words }, this.#o.clock);
   }
 
   /** Lets the client in if a slot is or becomes free; otherwise closes without any proof. */
@@ -181,7 +181,7 @@ class TunServer {
     const refusal = both === undefined ? null : this.#streams?.sessions.refusal(both) ?? null;
     if (both !== undefined && refusal !== null) {
       this.#said.warn("client turned away", { peer: client.peer, why: refusal.words });
-      return await turnAway(client.stream, both, refusal);
+      return await turnAway(client.stream, both, refusal, clock);
     }
     const joined = this.#deviceOf(client);
     if (joined !== null) {
@@ -331,7 +331,7 @@ class TunServer {
       this.#devices.set(device.sessionKey, device);
       return entry;
     }
-    await turnAway(stream, both, entry);
+    await turnAway(stream, both, entry, this.#o.clock);
     throw new TtunError("lost", `The client was turned away: ${entry.words}`);
   }
 

@@ -47,6 +47,13 @@ export type ClientStep =
   | { kind: "send"; bytes: Uint8Array }
   | { kind: "done"; session: LinkSession; setup: ServerSetup };
 
+/** A server that has proved the key, before it has answered the client's setup. */
+export interface MetServer {
+  readonly offer: Offer;
+  /** Secret for the proofs of later carriers, borrowed. */
+  readonly resume: Uint8Array;
+}
+
 export class ClientHandshake implements Disposable {
   readonly #party: HandshakeConfig;
   readonly #sessionIdentity: Omit<SessionIdentity, "resume">;
@@ -121,6 +128,19 @@ export class ClientHandshake implements Disposable {
     const done = this.#readSetup();
     if (done !== null) steps.push(done);
     return steps;
+  }
+
+  /** The offer of the server, and the secret of the session: there once flight 3 is made. */
+  get met(): MetServer {
+    return { offer: this.#server!, resume: this.#traffic!.resume };
+  }
+
+  /**
+   * Seals frames that go right behind flight 3, in the same write: the server has proved the key,
+   * and reads them if it lets this end in. Only for a new session.
+   */
+  sealBehind(frames: Uint8Array): Uint8Array {
+    return sealText(this.#sealer!, frames);
   }
 
   /** The server's hello has come, and its key is right. */
