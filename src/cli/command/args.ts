@@ -80,7 +80,9 @@ export function readArgs(
       if (option!.isSecret?.(arg) === true) secrets.push({ index: at, start: secretStart(arg) });
       const value = readValue(option!, nameOf(option!), arg);
       given[key] = option!.kind === "list" ? [...asList(given[key]), value] : value;
-      continue;
+      if (option!.kind !== "list" || option!.takesRest !== true) continue;
+      given[key] = [...asList(given[key]), ...args.slice(at + 1)];
+      break;
     }
     if (HELP_NAMES.includes(flag.name)) return { help: true };
     if (Object.hasOwn(refusals, flag.name)) {

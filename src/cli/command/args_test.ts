@@ -225,3 +225,27 @@ Deno.test("a list that needs no name takes every word, also behind other options
   assert.deepEqual(read("a", "--", "-b", "--once"), ["a", "-b", "--once"]);
   assert.deepEqual(read("--once"), undefined);
 });
+
+Deno.test("what stands behind a word that takes the rest is its own, options too", () => {
+  const table = {
+    words: {
+      names: ["word"],
+      kind: "list",
+      metavar: "W",
+      positional: true,
+      takesRest: true,
+      help: "",
+    },
+    once: { names: ["once"], kind: "boolean", default: false, help: "" },
+  } as const satisfies OptionTable;
+  const read = (...args: string[]) => {
+    const parsed = parseArgs(table, args);
+    assert.ok(!parsed.help);
+    return [parsed.values.once, ...parsed.values.words ?? []];
+  };
+  assert.deepEqual(read("--once", "home", "--once", "-x", "--", "-h"), [
+    ...[true, "home", "--once", "-x", "--", "-h"],
+  ]);
+  assert.deepEqual(read("home"), [false, "home"]);
+  assert.deepEqual(read(), [false]);
+});

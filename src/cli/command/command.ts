@@ -144,14 +144,20 @@ export function fileCommands(commands: Commands): Record<string, Command> {
   return Object.fromEntries(all.filter(([, { isConfigurable }]) => isConfigurable));
 }
 
-/** Returns `ttun client -s HOST:PORT [options]`, `ttun up NAME [options]`; `name` has all words of the command. */
-export function usageLine(name: string, options: OptionTable): string {
-  const all: readonly Option[] = Object.values(options);
+/**
+ * Returns `ttun client -s HOST:PORT [options]`, `ttun up NAME [options]`, `ttun tox ssh [options] NAME`;
+ * `name` has all words of the command.
+ */
+export function usageLine(name: string, table: OptionTable): string {
+  const all: readonly Option[] = Object.values(table);
   const required = all.filter((option) => option.required === true).map((option) => {
     const hasLetter = option.names.some((name) => name.length === 1);
     return option.positional === true && !hasLetter && "metavar" in option
       ? option.metavar
       : usageOf(option);
   });
-  return ["ttun", name, ...required, ...(all.length > 0 ? ["[options]"] : [])].join(" ");
+  const options = all.length > 0 ? ["[options]"] : [];
+  const takesRest = all.some((option) => option.kind === "list" && option.takesRest === true);
+  return ["ttun", name, ...(takesRest ? [...options, ...required] : [...required, ...options])]
+    .join(" ");
 }

@@ -35,7 +35,7 @@ import {
 import { STATUS_COMMAND_OPTIONS } from "../status/options.ts";
 import { print } from "../output/stdout.ts";
 import { RECEIVE_OPTIONS, SEND_OPTIONS } from "../transfer/options.ts";
-import { TOX_ID_OPTIONS, TOX_OPTIONS } from "../tox/options.ts";
+import { TOX_ID_OPTIONS, TOX_OPTIONS, TOX_SSH_OPTIONS } from "../tox/options.ts";
 import { CLIENT_OPTIONS, SERVER_OPTIONS } from "../tun/options.ts";
 import {
   SERVICE_INSTALL_OPTIONS,
@@ -159,6 +159,14 @@ export const COMMANDS = {
         logging: logSettings,
         run: async (options, context) =>
           await (await load(() => import("../tox/id.ts"))).runToxId(options, context),
+      }),
+      ssh: defineCommand({
+        summary: "run ssh to a server that lets its clients reach its machine's sshd",
+        example: "ttun tox ssh root@home uptime",
+        options: TOX_SSH_OPTIONS,
+        notInFiles: true,
+        run: async (options) =>
+          await (await load(() => import("../tox/ssh.ts"))).runToxSsh(options),
       }),
     },
     options: TOX_OPTIONS,

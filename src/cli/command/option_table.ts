@@ -75,6 +75,8 @@ interface BooleanOption extends CommonOption {
 interface ListOption extends CommonOption {
   readonly kind: "list";
   readonly metavar: string;
+  /** Of a positional one: all that stands behind its first value belongs to it, options too. */
+  readonly takesRest?: true;
   readonly default?: readonly unknown[];
   readonly parse?: (text: string) => unknown;
   readonly beginnings?: readonly string[];

@@ -190,6 +190,39 @@ export const TOX_OPTIONS = {
   verbose: { ...LOG_OPTIONS.verbose, names: ["verbose", "v", "d"] },
 } as const satisfies OptionTable;
 
+/** Of `ttun tox ssh`, which has its options before the name, and all behind it is ssh's. */
+export const TOX_SSH_OPTIONS = {
+  destination: {
+    names: ["destination"],
+    variable: null,
+    group: "basic",
+    kind: "list",
+    metavar: "[USER@]NAME [SSH_ARGS]",
+    positional: true,
+    takesRest: true,
+    required: true,
+    help: "a host of ~/.config/ttun/tox-hosts or ~/.tuntox/hosts, or a Tox ID; what stands " +
+      "behind it is for ssh; --destination may be left out",
+  },
+  configDir: TOX_OPTIONS.configDir,
+  deadline: TOX_OPTIONS.deadline,
+  secretFile: {
+    ...TOX_OPTIONS.secretFile,
+    help: "read the secret from FILE in place of the host's",
+  },
+  udpPorts: TOX_OPTIONS.udpPorts,
+  nodes: TOX_OPTIONS.nodes,
+  verbose: {
+    names: ["verbose", "v"],
+    group: "logging",
+    kind: "boolean",
+    default: false,
+    help: "log how the server is reached",
+  },
+} as const satisfies OptionTable;
+
+export type ToxSshFlags = Values<typeof TOX_SSH_OPTIONS>;
+
 /** Of `ttun tox id`. */
 export const TOX_ID_OPTIONS = {
   configDir: { ...TOX_OPTIONS.configDir, help: "the folder of the identity, in its file tox_save" },
