@@ -95,8 +95,6 @@ export interface LoadedRing {
 
 /** The disk of a node of the ring, which nobody else has open. */
 export interface RingDisk extends AsyncDisposable {
-  /** Reads everything. */
-  load(): Promise<LoadedRing>;
   /**
    * Resolves once it is safe from a loss of power.
    * @throws {MeshError} `limit` if there is no room: then nothing has changed

@@ -1,0 +1,188 @@
+import { TtunError } from "../../base/errors.ts";
+import type { CoreBatch, CoreDisk, CoreState } from "../../contract/mesh_disk.ts";
+import { DamagedFile, SqliteFile } from "./sqlite_file.ts";
+import type { SqlChange, SqlValue, TableSpec } from "./sqlite_messages.ts";
+
+const [KV, SESSIONS, REQUESTS, META] = [0, 1, 2, 3];
+
+const TABLES: readonly TableSpec[] = [
+  {
+    name: "kv",
+    columns: [
+      { name: "key", type: "TEXT" },
+      { name: "value", type: "BLOB" },
+      { name: "rev", type: "INTEGER" },
+      { name: "created", type: "INTEGER" },
+      { name: "session", type: "TEXT" },
+      { name: "ttl", type: "INTEGER" },
+    ],
+    keys: 1,
+  },
+  {
+    name: "session",
+    columns: [{ name: "id", type: "TEXT" }, { name: "ttl", type: "INTEGER" }],
+    keys: 1,
+  },
+  {
+    name: "request",
+    columns: [{ name: "id", type: "TEXT" }, { name: "rev", type: "INTEGER" }],
+    keys: 1,
+  },
+  {
+    name: "meta",
+    columns: [{ name: "name", type: "TEXT" }, { name: "value", type: "TEXT" }],
+    keys: 1,
+  },
+];
+
+export interface OpenedCore {
+  readonly disk: CoreDisk;
+  readonly state: CoreState;
+}
+
+/**
+ * Opens the file of a core of one. `create` makes one where there is none; `leastEpoch` is the
+ * newest epoch that the cluster has been heard to have: a file of an older one is out of date.
+ * @throws {TtunError} if it is missing, damaged, open elsewhere or has moved to another node
+ */
+export async function openCoreFile(
+  path: string,
+  o: { create: boolean; leastEpoch?: number; maxPages?: number },
+): Promise<OpenedCore> {
+  if (!o.create && !await isFile(path)) {
+    throw new TtunError(
+      "usage",
+      `There is no ${path}, which this node's core is: bring it back with \`ttun mesh core restore\``,
+    );
+  }
+  const file = await SqliteFile.open(path, TABLES, { maxPages: o.maxPages }).catch(explain);
+  try {
+    const state = await load(file);
+    if (state.epoch < (o.leastEpoch ?? 0)) {
+      throw new TtunError(
+        "usage",
+        `${path} is the core of epoch ${state.epoch}, but the cluster has one of epoch ` +
+          `${o.leastEpoch}: it does not start from this file`,
+      );
+    }
+    if (state.revision === 0) await file.commit(all(state));
+    return { disk: new CoreFile(file), state };
+  } catch (error) {
+    await file[Symbol.asyncDispose]();
+    return explain(error);
+  }
+}
+
+class CoreFile implements CoreDisk {
+  readonly #file: SqliteFile;
+
+  constructor(file: SqliteFile) {
+    this.#file = file;
+  }
+
+  commit(batch: CoreBatch): Promise<void> {
+    return this.#file.commit([
+      ...contents(batch),
+      ...batch.deleted.map((key) => ({ table: KV, remove: [key] })),
+      ...batch.endedSessions.map((id) => ({ table: SESSIONS, remove: [id] })),
+      ...batch.forgotten.map((id) => ({ table: REQUESTS, remove: [id] })),
+    ]);
+  }
+
+  replace(state: CoreState): Promise<void> {
+    return this.#file.commit(all(state));
+  }
+
+  markMoved(node: string, epoch: number): Promise<void> {
+    return this.#file.commit([meta("moved", `${node} ${epoch}`)]);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#file[Symbol.asyncDispose]();
+  }
+}
+
+async function load(file: SqliteFile): Promise<CoreState> {
+  const named = new Map(
+    (await file.readAll(META, 1)).map(([name, value]) => [name as string, value as string]),
+  );
+  const moved = named.get("moved");
+  if (moved !== undefined) {
+    const [node, epoch] = moved.split(" ");
+    throw new TtunError(
+      "usage",
+      `The core has moved to the node ${node} (epoch ${epoch}): it does not start here again`,
+    );
+  }
+  const rows = (await file.readAll(KV, 1)).map((row) => {
+    const [key, value, rev, created, session, ttlMs] = row as [
+      ...[string, Uint8Array, number],
+      ...[number, string, number],
+    ];
+    return { key, value, rev, created, session, ttlMs };
+  });
+  const sessions = (await file.readAll(SESSIONS, 1)).map((row) => {
+    const [id, ttlMs] = row as [string, number];
+    return { id, ttlMs };
+  });
+  const done = (await file.readAll(REQUESTS, 1)).map((row) => {
+    const [id, rev] = row as [string, number];
+    return { id, rev };
+  });
+  const revision = Number(named.get("revision") ?? 0);
+  if (rows.some(({ rev }) => rev > revision)) {
+    throw new TtunError("system", "The core's file is damaged: it has keys beyond its revision");
+  }
+  // Requests are forgotten in the order in which they were made.
+  done.sort((a, b) => a.rev - b.rev);
+  return { epoch: Number(named.get("epoch") ?? 1), revision, rows, sessions, done };
+}
+
+function contents(
+  { revision, rows, sessions, done }: Pick<CoreBatch, "revision" | "rows" | "sessions" | "done">,
+): SqlChange[] {
+  return [
+    meta("revision", String(revision)),
+    ...rows.map(({ key, value, rev, created, session, ttlMs }) =>
+      put(KV, key, value, rev, created, session, ttlMs)
+    ),
+    ...sessions.map(({ id, ttlMs }) => put(SESSIONS, id, ttlMs)),
+    ...done.map(({ id, rev }) => put(REQUESTS, id, rev)),
+  ];
+}
+
+function all(state: CoreState): SqlChange[] {
+  return [
+    ...[KV, SESSIONS, REQUESTS, META].map((table) => ({ table, clear: true as const })),
+    ...contents(state),
+    meta("epoch", String(state.epoch)),
+  ];
+}
+
+function meta(name: string, value: string): SqlChange {
+  return put(META, name, value);
+}
+
+function put(table: number, ...row: SqlValue[]): SqlChange {
+  return { table, put: row };
+}
+
+/** A core cannot be refilled by others, as the ring is: it stays as it is until somebody decides. */
+function explain(error: unknown): never {
+  if (!(error instanceof DamagedFile)) throw error;
+  throw new TtunError(
+    "system",
+    `${error.message}. The core does not start from it: bring back its newest backup with ` +
+      "`ttun mesh core restore`",
+    { cause: error },
+  );
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,35 @@
+/** One table: its first `keys` columns are the key. No column is null. */
+export interface TableSpec {
+  readonly name: string;
+  readonly columns: readonly { readonly name: string; readonly type: ColumnType }[];
+  readonly keys: number;
+}
+
+export type ColumnType = "TEXT" | "BLOB" | "INTEGER";
+
+/** Integers are below 2^53. */
+export type SqlValue = string | number | Uint8Array;
+
+/** Tables by their place in the list that the file was opened with. */
+export type SqlChange =
+  | { table: number; put: SqlValue[] }
+  | { table: number; remove: SqlValue[] }
+  | { table: number; clear: true };
+
+/** A message to the Worker that has the file open. */
+export type SqliteRequest =
+  & { id: number }
+  & (
+    | { op: "open"; path: string; tables: readonly TableSpec[]; maxPages?: number }
+    /** Rows in the order of their keys, after `after`. */
+    | { op: "read"; table: number; after: SqlValue[] | null; limit: number }
+    | { op: "commit"; changes: SqlChange[] }
+    | { op: "close" }
+  );
+
+/** `full`: nothing has changed; `locked`: another process has the file. */
+export type SqliteFault = "full" | "damaged" | "locked" | "failed";
+
+export type SqliteAnswer =
+  & { id: number }
+  & ({ rows: SqlValue[][] } | { fault: SqliteFault; message: string });
