@@ -33,7 +33,14 @@ test({
     const ssh = (...words: string[]) =>
       run(...ttunCommand("tox", "ssh", ...words), { env, timeoutMs: TOX_LINK_MS });
     const way = ["-b", nodes, "-u", "43022:43029"];
-    const done = await ssh(...way, "root@there", ...sshArgs(folder), "echo 'a  b'; exit 7");
+    const done = await ssh(
+      ...way,
+      "-l",
+      "root",
+      "there",
+      ...sshArgs(folder),
+      "echo 'a  b'; exit 7",
+    );
     assert.equal(done.code, 7, done.stderr);
     assert.equal(done.stdout, "a  b\n");
 

@@ -3,6 +3,7 @@ import type { TunnelLimits } from "../../src/core/tuntox/limits.ts";
 import { USUAL_LIMITS } from "../../src/core/tuntox/limits.ts";
 import type { TunnelRequest } from "../../src/core/tuntox/tunnels.ts";
 import { Tunnels } from "../../src/core/tuntox/tunnels.ts";
+import type { UnreadTotal } from "../../src/core/tuntox/unread_total.ts";
 import type { TunnelStream } from "../../src/core/tuntox/tunnel_stream.ts";
 import { seededRng } from "./rng.ts";
 
@@ -19,11 +20,17 @@ export class TunnelEnd {
   refusals = 0;
   #refused: Uint8Array | null = null;
 
-  constructor(role: "client" | "server", pair: TunnelPair, limits: Partial<TunnelLimits>) {
+  constructor(
+    role: "client" | "server",
+    pair: TunnelPair,
+    limits: Partial<TunnelLimits>,
+    total?: UnreadTotal,
+  ) {
     this.tunnels = new Tunnels({
       role,
       peer: role === "client" ? "server" : "client",
       limits: { ...USUAL_LIMITS, ...limits },
+      total,
       send: (packet) => this.#send(packet),
       now: () => pair.now,
       random: seededRng(role === "client" ? 1 : 2),
@@ -63,9 +70,10 @@ export class TunnelPair {
   readonly client: TunnelEnd;
   readonly server: TunnelEnd;
 
-  constructor(limits: Partial<TunnelLimits> = {}) {
+  /** `total`: of the server's. */
+  constructor(limits: Partial<TunnelLimits> = {}, total?: UnreadTotal) {
     this.client = new TunnelEnd("client", this, limits);
-    this.server = new TunnelEnd("server", this, limits);
+    this.server = new TunnelEnd("server", this, limits, total);
   }
 
   /** Delivers up to `most` packets from one end to the other. */

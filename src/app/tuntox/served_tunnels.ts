@@ -12,6 +12,7 @@ import { socks5Code } from "../../core/proxy/failure.ts";
 import type { TunnelLimits } from "../../core/tuntox/limits.ts";
 import { permitsTunnel, type TunnelRule } from "../../core/tuntox/rules.ts";
 import type { TunnelRequest, Tunnels } from "../../core/tuntox/tunnels.ts";
+import type { UnreadTotal } from "../../core/tuntox/unread_total.ts";
 import { ConnectError } from "../net/connect_error.ts";
 import type { Holder, Quota } from "../net/connection_quota.ts";
 import type { RelayCount, RelayFailure, Relays } from "../net/relay.ts";
@@ -32,13 +33,15 @@ export interface TunnelHost {
   /** Rules of tuntox's file, beside those of the outbound; null = there is none. */
   readonly rules: readonly TunnelRule[] | null;
   readonly limits?: TunnelLimits | undefined;
+  /** Of what waits for the targets of all friends. */
+  readonly total: UnreadTotal;
 }
 
 /** Connects the tunnels that a friend asks for with their targets, until it is disposed of. */
 export function serveTunnels(host: TunnelHost, link: PacketLink): TunnelLink {
-  const { clock, random, log, limits } = host;
+  const { clock, random, log, limits, total } = host;
   const served: TunnelLink = new TunnelLink(link, {
-    ...{ clock, random, log, limits },
+    ...{ clock, random, log, limits, total },
     serve: (request) => new ServedTunnel(host, served.tunnels, link.peer, request).begin(),
   });
   return served;

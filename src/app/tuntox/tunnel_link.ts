@@ -6,6 +6,7 @@ import type { PacketLink, PacketLinkEvents } from "../../contract/packet_link.ts
 import { MAX_PACKET } from "../../core/tuntox/frames.ts";
 import { type TunnelLimits, USUAL_LIMITS } from "../../core/tuntox/limits.ts";
 import { type TunnelRequest, Tunnels } from "../../core/tuntox/tunnels.ts";
+import type { UnreadTotal } from "../../core/tuntox/unread_total.ts";
 
 /** Milliseconds between looks at what waits for a time. */
 const LOOK_MS = 1000;
@@ -16,6 +17,8 @@ export interface TunnelLinkOptions {
   readonly log: Logger;
   /** Absent = the usual ones. */
   readonly limits?: TunnelLimits | undefined;
+  /** Counts what waits in the tunnels of all friends; absent = this one is alone. */
+  readonly total?: UnreadTotal | undefined;
   /** A server's, which serves requests of its client; absent = this end is a client. */
   readonly serve?: (request: TunnelRequest) => void;
 }
@@ -33,7 +36,7 @@ export class TunnelLink implements PacketLinkEvents, Disposable {
   #timer: Disposable | null = null;
 
   /** @throws {TtunError} internal, for a link that carries too small packets */
-  constructor(link: PacketLink, { clock, random, log, limits, serve }: TunnelLinkOptions) {
+  constructor(link: PacketLink, { clock, random, log, limits, total, serve }: TunnelLinkOptions) {
     if (link.maxPacketBytes < MAX_PACKET) {
       throw new TtunError("internal", "The link's packets are too small for tuntox's frames");
     }
@@ -44,6 +47,7 @@ export class TunnelLink implements PacketLinkEvents, Disposable {
       role: serve === undefined ? "client" : "server",
       peer: link.peer,
       limits: limits ?? USUAL_LIMITS,
+      total,
       send: (packet) => link.send(packet),
       now: () => clock.now(),
       random,

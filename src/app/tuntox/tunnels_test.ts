@@ -11,7 +11,9 @@ import type { Target } from "../../base/target.ts";
 import type { OpenOptions } from "../../contract/outbound.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { packPing } from "../../core/tuntox/frames.ts";
+import { UNREAD_OF_ALL } from "../../core/tuntox/limits.ts";
 import type { TunnelRule } from "../../core/tuntox/rules.ts";
+import { UnreadTotal } from "../../core/tuntox/unread_total.ts";
 import { read, write } from "../loop/stream_io.ts";
 import { ConnectError } from "../net/connect_error.ts";
 import { Quota } from "../net/connection_quota.ts";
@@ -67,6 +69,7 @@ class World implements Disposable {
       quota: this.quota,
       outbound: openBy(connect ?? accept),
       rules: rules ?? null,
+      total: new UnreadTotal(UNREAD_OF_ALL),
     };
     this.client = new TunnelLink(this.link, { ...tools, random: seededRng(2) });
     this.server = serveTunnels(host, this.serverLink);

@@ -8,6 +8,8 @@ import { toHex } from "../../base/bytes.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { Acl } from "../../core/acl/acl.ts";
 import { friendRequestText } from "../../core/tuntox/friend_request.ts";
+import { UNREAD_OF_ALL } from "../../core/tuntox/limits.ts";
+import { UnreadTotal } from "../../core/tuntox/unread_total.ts";
 import { FriendGate, type FriendVerdict } from "../../core/tox/friend_gate.ts";
 import type { ToxConnection } from "../../../ffi/tox/tox_types.ts";
 import { formatToxId } from "../../core/tox/tox_id.ts";
@@ -26,7 +28,7 @@ const CHUNK = 64 * 1024;
 const REFUSALS: Readonly<Record<Exclude<FriendVerdict, "welcome">, string>> = {
   secret: "it has no secret, or another one",
   whitelist: "it is none of those that -i names",
-  many: "too many ask at a time",
+  many: "too many ask at a time, and they have nothing to show",
 };
 
 /** @throws {TtunError} */
@@ -82,6 +84,7 @@ export function openToxServer(
         const host: TunnelHost = {
           ...{ clock, random: rng, log, said, relays, outbound, rules: end.tunnels },
           quota,
+          total: new UnreadTotal(UNREAD_OF_ALL),
           signal: tasks.signal,
         };
         let connection: ToxConnection = "none";

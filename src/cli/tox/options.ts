@@ -204,6 +204,14 @@ export const TOX_SSH_OPTIONS = {
     help: "a host of ~/.config/ttun/tox-hosts or ~/.tuntox/hosts, or a Tox ID; what stands " +
       "behind it is for ssh; --destination may be left out",
   },
+  login: {
+    names: ["login", "l"],
+    variable: null,
+    group: "basic",
+    kind: "string",
+    metavar: "USER",
+    help: "the user there, as programs like rsync say it",
+  },
   configDir: TOX_OPTIONS.configDir,
   deadline: TOX_OPTIONS.deadline,
   secretFile: {

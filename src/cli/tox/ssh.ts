@@ -14,7 +14,8 @@ import { proxyCommand, sshArguments } from "./ssh_arguments.ts";
  * argument: that program looks the host up too. Returns ssh's exit code. @throws {TtunError}
  */
 export async function runToxSsh(options: ToxSshFlags): Promise<number> {
-  const [destination = "", ...rest] = options.destination;
+  const { login, destination: [destination = "", ...more] } = options;
+  const rest = login === undefined ? more : ["-l", login, ...more];
   const name = destination.slice(destination.lastIndexOf("@") + 1);
   findToxEnd(parseToxEnd(name), printPlain); // ssh would say less of one that there is not
   const way = proxyCommand(ownProgram(), name, options);

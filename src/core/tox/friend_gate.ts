@@ -7,21 +7,23 @@ export interface FriendRules {
   readonly whitelist: readonly Uint8Array[];
 }
 
-/** `many`: too many have come lately, and this one was not looked at. */
+/** `many`: too many have come lately that showed nothing, and this one is another. */
 export type FriendVerdict = "welcome" | "secret" | "whitelist" | "many";
 
-/** Requests whose secret is looked at, of all that may come, within the window of milliseconds. */
+/** Requests that are let in without anything to show, within the window of milliseconds. */
 const MOST = 60;
 const WINDOW = 60_000;
 
 /**
- * Judges the friend requests of a server. Keys of requests cost nothing, so all that may come share a
- * limit; with a whitelist strangers do not use it up.
+ * Judges the friend requests of a server. Keys of requests cost nothing, so a limit for each key would
+ * be none, and a limit for all would let a flood of wrong secrets keep out those with the right one:
+ * a comparison takes less than the library's work for a request, so every secret is compared. Only
+ * those that show neither a secret nor a key of the whitelist share a limit.
  */
 export class FriendGate {
   readonly #rules: FriendRules;
   #windowFrom = -Infinity;
-  #looked = 0;
+  #taken = 0;
 
   constructor(rules: FriendRules) {
     this.#rules = rules;
@@ -33,11 +35,17 @@ export class FriendGate {
     if (whitelist.length > 0 && !whitelist.some((key) => constantTimeEqual(key, publicKey))) {
       return "whitelist";
     }
-    if (now - this.#windowFrom >= WINDOW) [this.#windowFrom, this.#looked] = [now, 0];
-    if (++this.#looked > MOST) return "many";
-    // The secret comes with a NUL behind it, as C has strings.
-    const given = message.at(-1) === 0 ? message.subarray(0, -1) : null;
-    if (secret !== null && (given === null || !constantTimeEqual(secret, given))) return "secret";
-    return "welcome";
+    if (secret !== null) return isSecret(secret, message) ? "welcome" : "secret";
+    return whitelist.length > 0 || this.#hasPlace(now) ? "welcome" : "many";
   }
+
+  #hasPlace(now: number): boolean {
+    if (now - this.#windowFrom >= WINDOW) [this.#windowFrom, this.#taken] = [now, 0];
+    return ++this.#taken <= MOST;
+  }
+}
+
+/** In constant time; the secret comes with a NUL behind it, as C has strings. */
+function isSecret(secret: Uint8Array, message: Uint8Array): boolean {
+  return message.at(-1) === 0 && constantTimeEqual(secret, message.subarray(0, -1));
 }

@@ -19,3 +19,6 @@ export const USUAL_LIMITS: TunnelLimits = {
   answerMs: 15_000,
   halfClosedMs: 15_000,
 };
+
+/** Bytes that have come and wait for readers, of all friends together: two may have all of theirs. */
+export const UNREAD_OF_ALL = 256 << 20;

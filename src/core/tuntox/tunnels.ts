@@ -17,9 +17,13 @@ import {
 } from "./frames.ts";
 import type { TunnelLimits } from "./limits.ts";
 import { type TunnelOwner, TunnelStream } from "./tunnel_stream.ts";
+import type { UnreadHolder, UnreadTotal } from "./unread_total.ts";
 
 /** Answers to the peer that wait: beyond them its pings, and acks that nobody waits for, get none. */
 const MOST_ANSWERS = 1024;
+
+/** Frames that wait beyond which pings get no answer: theirs are as long as packets. */
+const MOST_BEFORE_PONGS = 64;
 
 /** Tunnels that have ended whose ids are not given again yet: the peer may still send to them. */
 const RESTING_IDS = 1024;
@@ -76,6 +80,8 @@ export interface TunnelsOptions {
   /** Name of the other end for logs. */
   readonly peer: string;
   readonly limits: TunnelLimits;
+  /** Counts what waits in the tunnels of all friends; absent = this one is alone. */
+  readonly total?: UnreadTotal | undefined;
   /** Sends a packet, borrowed for the call; false = it must be given again later, as it is. */
   readonly send: (packet: Uint8Array<ArrayBuffer>) => boolean;
   /** Milliseconds of a clock that never goes back. */
@@ -89,7 +95,7 @@ export interface TunnelsOptions {
  * the link is up: one that the link refuses is given again before any other. The tunnels send in
  * turns of a frame.
  */
-export class Tunnels implements TunnelOwner {
+export class Tunnels implements TunnelOwner, UnreadHolder {
   readonly pool = new ChunkPool();
   readonly role: "client" | "server";
   readonly now: () => number;
@@ -276,7 +282,8 @@ export class Tunnels implements TunnelOwner {
   #take(frame: Frame): void {
     switch (frame.kind) {
       case "ping":
-        return this.#answer(packPong(frame.payload));
+        if (this.#control.length < MOST_BEFORE_PONGS) this.#push(packPong(frame.payload));
+        return;
       case "pong":
         return this.#o.events.ponged(frame.payload);
       case "request":
@@ -332,9 +339,14 @@ export class Tunnels implements TunnelOwner {
     if (stream === undefined) return;
     this.#unread += stream.receive(payload);
     stream.received();
-    const { unread, unreadOfTunnel } = this.#o.limits;
+    const { limits: { unread, unreadOfTunnel }, total } = this.#o;
     if (stream.unread > unreadOfTunnel) this.#cut(stream);
-    else if (this.#unread > unread) this.#cut(this.#slowest());
+    else if (this.#unread > unread) this.endSlowest();
+    total?.set(this, this.#unread);
+  }
+
+  endSlowest(): void {
+    this.#cut(this.#slowest());
   }
 
   #cut(stream: TunnelStream): void {
@@ -350,6 +362,7 @@ export class Tunnels implements TunnelOwner {
 
   released(stream: TunnelStream, bytes: number): void {
     this.#unread -= bytes;
+    this.#o.total?.set(this, this.#unread);
     if (stream.unread === 0) this.#draining.delete(stream);
   }
 

@@ -63,9 +63,8 @@ export class ToxServer implements ToxNodeEvents, Disposable {
 
   friendRequest(publicKey: Uint8Array<ArrayBuffer>, message: Uint8Array<ArrayBuffer>): void {
     const { clock, admit } = this.#o;
-    if (this.#friends.size >= MOST_FRIENDS) return;
     const name = admit(publicKey, message);
-    if (name === null) return;
+    if (name === null || !this.#makeRoom()) return;
     const friend = this.#accept(publicKey);
     if (friend === null || this.#friends.has(friend)) return;
     this.#friends.set(friend, {
@@ -99,6 +98,18 @@ export class ToxServer implements ToxNodeEvents, Disposable {
   failed(error: unknown): void {
     this.#clear();
     this.#o.onFailed(error);
+  }
+
+  /** Of friends that have not come the oldest is forgotten for a new one; false = all have come. */
+  #makeRoom(): boolean {
+    if (this.#friends.size < MOST_FRIENDS) return true;
+    const oldest = [...this.#friends].find(([, { link }]) => !link.isUp);
+    if (oldest === undefined) {
+      this.#o.onRefused(new TtunError("exhausted", `${MOST_FRIENDS} friends are online already`));
+      return false;
+    }
+    this.#forget(oldest[0]);
+    return true;
   }
 
   /** Null: the library takes no such friend, as one with this end's own key; others are served on. */

@@ -87,6 +87,7 @@ Deno.test("a friend that never comes is forgotten after five minutes, and there 
     await happen({ ...REQUEST, publicKey: new Uint8Array(32).fill(i % 256).fill(i >> 8, 31) });
   }
   assert.equal(tox.friends.length, 256);
+  assert.equal(tox.friendOf(new Uint8Array(32).fill(43).fill(0, 31)), null); // the oldest
   await clock.advance(300_000);
   assert.equal(tox.friends.length, 0);
 });
