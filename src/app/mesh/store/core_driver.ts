@@ -42,17 +42,12 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
     return this.#machine.revision;
   }
 
-  /** `client` is the node that asks, "" for this process. */
-  async call(
-    request: CoreRequest,
-    o: { signal: AbortSignal; client?: string },
-  ): Promise<CoreAnswer> {
-    const client = o.client ?? "";
-    if (request.type !== "changes") return await this.#call(request, client, o.signal);
+  async call(request: CoreRequest, o: { signal: AbortSignal }): Promise<CoreAnswer> {
+    if (request.type !== "changes") return await this.#call(request, o.signal);
     using patience = this.#alarm();
     let from = request.from;
     for (;;) {
-      const answer = await this.#call({ ...request, from }, client, o.signal);
+      const answer = await this.#call({ ...request, from }, o.signal);
       if (answer.type !== "changes" || answer.changes.length > 0) return answer;
       from = answer.cursor;
       if (patience.rang) return answer;
@@ -98,7 +93,7 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
     await this.#disk?.[Symbol.asyncDispose]();
   }
 
-  #call(request: CoreRequest, client: string, signal: AbortSignal): Promise<CoreAnswer> {
+  #call(request: CoreRequest, signal: AbortSignal): Promise<CoreAnswer> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
     if (signal.aborted) return Promise.reject(signal.reason);
     const id = ++this.#lastId;
@@ -117,7 +112,7 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
         reject(error);
       },
     });
-    this.#do(this.#machine.feed(id, client, request, this.#clock.now()));
+    this.#do(this.#machine.feed(id, request, this.#clock.now()));
     return promise;
   }
 

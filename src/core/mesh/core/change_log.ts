@@ -1,4 +1,5 @@
 import type { CoreRow } from "../../../contract/mesh_disk.ts";
+import { ROW_BYTES } from "./limits.ts";
 
 /** A change of one key; `row` is null where it was deleted. */
 export interface CoreChange {
@@ -58,7 +59,7 @@ export class ChangeLog {
       upTo = change.rev;
       if (!change.key.startsWith(prefix)) continue;
       changes.push(change);
-      bytes += change.key.length + (change.row?.value.length ?? 0);
+      bytes += ROW_BYTES + change.key.length + (change.row?.value.length ?? 0);
     }
     return { changes, upTo };
   }

@@ -1,6 +1,6 @@
 import type { CoreBatch, CoreRow, CoreState } from "../../../contract/mesh_disk.ts";
 import { ChangeLog } from "./change_log.ts";
-import { CoreTable } from "./core_table.ts";
+import { CoreTable, sizeOf } from "./core_table.ts";
 import { Deadlines } from "./deadlines.ts";
 import {
   MAX_BYTES,
@@ -26,7 +26,6 @@ export type CoreStep =
 /** A write in its turn; those that the core makes by itself have nobody to answer. */
 interface Turn {
   id: number | null;
-  client: string;
   request: CoreWrite | { type: "expire"; name: string };
 }
 
@@ -84,14 +83,14 @@ export class CoreMachine {
     return this.#table.snapshot(this.#epoch);
   }
 
-  /** `id` names the request in its reply, `client` its sender, whose request ids are its own. */
-  feed(id: number, client: string, request: CoreRequest, nowMs: number): CoreStep[] {
+  /** `id` names the request in its reply. */
+  feed(id: number, request: CoreRequest, nowMs: number): CoreStep[] {
     switch (request.type) {
       case "put":
       case "delete":
       case "grant":
       case "end":
-        return this.#write({ id, client, request }, nowMs);
+        return this.#write({ id, request }, nowMs);
       default:
         return [{ type: "reply", id, answer: this.#read(request, nowMs) }];
     }
@@ -110,7 +109,7 @@ export class CoreMachine {
       const until = this.#untilOf(name);
       if (until === undefined) continue;
       if (until > nowMs) this.#deadlines.set(name, until);
-      else this.#waiting.push({ id: null, client: "", request: { type: "expire", name } });
+      else this.#waiting.push({ id: null, request: { type: "expire", name } });
     }
   }
 
@@ -164,11 +163,11 @@ export class CoreMachine {
     return steps;
   }
 
-  #apply({ client, request }: Turn, staged: Staged, nowMs: number): CoreAnswer {
+  #apply({ request }: Turn, staged: Staged, nowMs: number): CoreAnswer {
     switch (request.type) {
       case "put":
       case "delete":
-        return this.#applyOnce(client, request, staged, nowMs);
+        return this.#applyOnce(request, staged, nowMs);
       case "grant":
         return grant(request, staged);
       case "end":
@@ -196,12 +195,11 @@ export class CoreMachine {
   }
 
   #applyOnce(
-    client: string,
     request: Extract<CoreWrite, { type: "put" | "delete" }>,
     staged: Staged,
     nowMs: number,
   ): CoreAnswer {
-    const id = request.requestId === undefined ? null : `${client} ${request.requestId}`;
+    const id = request.requestId === undefined ? null : `${request.key} ${request.requestId}`;
     const before = id === null ? undefined : staged.doneAt(id);
     if (before !== undefined) return { type: "written", rev: before };
     const wasRefused = id !== null && (this.#refused.has(id) || staged.refused.has(id));
@@ -273,8 +271,8 @@ export class CoreMachine {
     let bytes = 0;
     const rows = this.#table.range(request.prefix, request.after, limit + 1);
     for (const row of rows.slice(0, limit)) {
-      if (entries.length > 0 && bytes + row.value.length > PAGE_BYTES) break;
-      bytes += row.value.length;
+      if (entries.length > 0 && bytes + sizeOf(row) > PAGE_BYTES) break;
+      bytes += sizeOf(row);
       entries.push(this.#entry(row, nowMs));
     }
     const more = entries.length < rows.length;

@@ -22,15 +22,15 @@ class World {
     this.disk = new CoreTable(state, 0);
   }
 
-  ask(request: CoreRequest, client = "n1"): number {
+  ask(request: CoreRequest): number {
     const id = ++this.#id;
-    this.take(this.machine.feed(id, client, request, this.now));
+    this.take(this.machine.feed(id, request, this.now));
     return id;
   }
 
   /** Asks, lets the disk write, and returns the answer. */
-  done(request: CoreRequest, client?: string): CoreAnswer {
-    const id = this.ask(request, client);
+  done(request: CoreRequest): CoreAnswer {
+    const id = this.ask(request);
     this.write();
     return this.answers.get(id)!;
   }
@@ -117,14 +117,14 @@ Deno.test("core: without room on the disk writes are refused, reads go on, and n
   equal(world.get("name/s"), null);
 });
 
-Deno.test("core: a request that is repeated after a restart has one effect; ids are each client's own", () => {
+Deno.test("core: a request that is repeated after a restart has one effect; ids are each key's own", () => {
   const world = new World();
   const request = put("name/a", { requestId: "7", if: 0 });
-  deepEqual(world.done(request, "n1"), { type: "written", rev: 1 });
-  equal(world.done(request, "n2").type, "unmet");
+  deepEqual(world.done(request), { type: "written", rev: 1 });
+  deepEqual(world.done(put("name/b", { requestId: "7" })), { type: "written", rev: 2 });
   const again = new World(world.disk.snapshot(1));
-  deepEqual(again.done(request, "n1"), { type: "written", rev: 1 });
-  equal(again.machine.revision, 1);
+  deepEqual(again.done(request), { type: "written", rev: 1 });
+  equal(again.machine.revision, 2);
 });
 
 Deno.test("core: a condition that did not hold does not hold for the repeated request either", () => {

@@ -4,6 +4,11 @@ import type { CoreAnswer, CoreRequest } from "./request.ts";
 
 export type CoreWrite = Extract<CoreRequest, { type: "put" | "delete" | "grant" | "end" }>;
 
+export function isWrite(request: CoreRequest): request is CoreWrite {
+  const { type } = request;
+  return type === "put" || type === "delete" || type === "grant" || type === "end";
+}
+
 /** Finds fault with a write by itself, before anybody looks at what is there. */
 export function problemOf(request: CoreWrite): CoreAnswer | null {
   if (request.type === "grant" || request.type === "end") {

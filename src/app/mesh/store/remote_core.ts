@@ -1,0 +1,77 @@
+import { toHex } from "../../../base/bytes.ts";
+import { ProtocolError } from "../../../base/errors.ts";
+import type { Clock, Rng } from "../../../contract/host.ts";
+import { MeshError } from "../../../contract/mesh_store.ts";
+import { decodeCoreAnswer, encodeCoreRequest } from "../../../core/mesh/core/message.ts";
+import type { CoreAnswer, CoreRequest } from "../../../core/mesh/core/request.ts";
+import { isWrite, problemOf } from "../../../core/mesh/core/write_problem.ts";
+import { sleep } from "../../loop/sleep.ts";
+import type { CoreClient } from "./core_client.ts";
+
+/** Tries of one request, and milliseconds between them. */
+const TRIES = 3;
+const RETRY_MS = 200;
+
+export interface CoreWay {
+  /** The newest epoch of the core that this node knows. */
+  epoch(): number;
+  /** Tells that an answer came from a core of this epoch. */
+  heard(epoch: number): void;
+  /**
+   * Sends a body to the core's node and resolves with that of the answer.
+   * @throws {MeshError} `unavailable`: there is no link to it, or it broke
+   */
+  ask(body: Uint8Array, signal: AbortSignal): Promise<Uint8Array>;
+}
+
+/** The core at another node. Requests whose answers are lost are repeated, and have one effect. */
+export class RemoteCore implements CoreClient {
+  readonly #way: CoreWay;
+  readonly #clock: Clock;
+  /** Begins the ids of this process's requests, which nobody else has. */
+  readonly #prefix: string;
+  #sequence = 0;
+
+  constructor(way: CoreWay, o: { clock: Clock; rng: Rng }) {
+    this.#way = way;
+    this.#clock = o.clock;
+    this.#prefix = toHex(o.rng(12));
+  }
+
+  async call(request: CoreRequest, { signal }: { signal: AbortSignal }): Promise<CoreAnswer> {
+    const problem = isWrite(request) ? problemOf(request) : null;
+    if (problem !== null) return problem; // a value that is too large fits in no message
+    const content = this.#withId(request);
+    for (let tries = 1;; tries++) {
+      try {
+        return await this.#try(content, signal);
+      } catch (error) {
+        if (!(error instanceof MeshError) || error.reason !== "unavailable") throw error;
+        if (tries === TRIES) throw error;
+      }
+      await sleep(this.#clock, tries * RETRY_MS, signal);
+    }
+  }
+
+  async #try(content: CoreRequest, signal: AbortSignal): Promise<CoreAnswer> {
+    const epoch = this.#way.epoch();
+    const body = await this.#way.ask(encodeCoreRequest({ epoch, content }), signal);
+    try {
+      const answer = decodeCoreAnswer(body);
+      if (answer.epoch < epoch) {
+        throw new MeshError("unavailable", "The node that answered is not the core any more");
+      }
+      this.#way.heard(answer.epoch);
+      return answer.content;
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      throw new MeshError("unavailable", error.message, { outcome: "unknown", cause: error });
+    }
+  }
+
+  #withId(request: CoreRequest): CoreRequest {
+    if (request.type !== "put" && request.type !== "delete") return request;
+    if (request.requestId !== undefined) return request;
+    return { ...request, requestId: `${this.#prefix}.${++this.#sequence}` };
+  }
+}

@@ -1,0 +1,104 @@
+import { toTtunError } from "../../base/errors.ts";
+import type { LoadedRing, RingRow, RingRows } from "../../contract/mesh_disk.ts";
+import { decodeDescriptor, encodeDescriptor } from "./descriptor.ts";
+import { hlcOfMs } from "./hybrid_clock.ts";
+import type { MeshRecord } from "./record.ts";
+import type { RememberedPeer, RingBatch, RingImage } from "./ring_disk.ts";
+import type { RecordVersion } from "./version.ts";
+
+/** Milliseconds of stamps that a node may have reserved on a disk that was lost since. */
+const LOST_RESERVATION_MS = 30_000;
+
+const HLC = "hlc";
+const PLACE = "place";
+const READY = "ready";
+
+/** Lays a batch out as rows of the node's file. */
+export function rowsOf(batch: RingBatch): RingRows {
+  const values: RingRows["values"] = [];
+  const { reservedHlc, place, readyAtMs } = batch;
+  if (reservedHlc !== undefined) values.push({ name: HLC, value: numberBytes(reservedHlc) });
+  if (place !== undefined) values.push({ name: PLACE, value: numberBytes(BigInt(place)) });
+  if (readyAtMs !== undefined) {
+    values.push({ name: READY, value: numberBytes(BigInt(Math.floor(readyAtMs))) });
+  }
+  const peers = batch.peers?.map(({ descriptor, heardAtMs }) => ({
+    descriptor: encodeDescriptor(descriptor),
+    heardAtMs: Math.floor(heardAtMs),
+  }));
+  return {
+    put: batch.put.map(rowOf),
+    remove: batch.remove.map(({ bucket, child }) => ({ bucket, child })),
+    values,
+    ...(peers === undefined ? {} : { peers }),
+  };
+}
+
+/**
+ * Reads what a node finds on its disk. `nowMs`: Unix milliseconds, for a file that was begun anew:
+ * its reservation of stamps is lost, so none of those that it may have given is given again.
+ */
+export function imageOf(loaded: LoadedRing, nowMs: number): RingImage {
+  const place = loaded.values.get(PLACE);
+  const hlc = loaded.values.get(HLC);
+  const lost = loaded.wasDamaged ? hlcOfMs(nowMs + LOST_RESERVATION_MS) : 0n;
+  return {
+    records: loaded.rows.map(recordOf),
+    reservedHlc: hlc === undefined ? lost : bytesNumber(hlc),
+    peers: loaded.peers.flatMap(({ descriptor, heardAtMs }) => peerOf(descriptor, heardAtMs)),
+    place: place === undefined ? null : Number(bytesNumber(place)),
+    readyAtMs: Number(bytesNumber(loaded.values.get(READY) ?? new Uint8Array())),
+  };
+}
+
+function rowOf({ bucket, child, value, version, expiry, isTombstone }: MeshRecord): RingRow {
+  return { bucket, child, value, version: versionBytes(version), expiry, isTombstone };
+}
+
+/** Soft records are never on a disk. */
+function recordOf({ bucket, child, value, version, expiry, isTombstone }: RingRow): MeshRecord {
+  return {
+    bucket,
+    child,
+    value,
+    version: readVersion(version),
+    expiry,
+    isTombstone,
+    class: "durable",
+  };
+}
+
+/** A peer that an older ttun has written, and this one cannot read, is one less. */
+function peerOf(bytes: Uint8Array, heardAtMs: number): RememberedPeer[] {
+  try {
+    return [{ descriptor: decodeDescriptor(bytes), heardAtMs }];
+  } catch (error) {
+    if (toTtunError(error).kind !== "protocol") throw error;
+    return [];
+  }
+}
+
+function versionBytes({ epoch, hlc, writer }: RecordVersion): Uint8Array {
+  const bytes = new Uint8Array(24);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, epoch);
+  view.setBigUint64(8, hlc);
+  view.setBigUint64(16, writer);
+  return bytes;
+}
+
+function readVersion(bytes: Uint8Array): RecordVersion {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return { epoch: view.getBigUint64(0), hlc: view.getBigUint64(8), writer: view.getBigUint64(16) };
+}
+
+function numberBytes(value: bigint): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, value);
+  return bytes;
+}
+
+function bytesNumber(bytes: Uint8Array): bigint {
+  if (bytes.length !== 8) return 0n;
+  return new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0);
+}
