@@ -1,8 +1,10 @@
 import { TtunError } from "../../base/errors.ts";
 import { completeArgs } from "../command/args.ts";
 import { type Entry, type FileCommands, fileOptions, tableOf } from "../config/entries.ts";
+import type { OptionTable } from "../command/option_table.ts";
 import { forwardsAlone } from "../forward/conflicts.ts";
 import { isStatusName } from "../status/options.ts";
+import type { ToxEnd } from "../tox/end.ts";
 import type { TunFlags } from "../tun/options.ts";
 import { labelOf } from "../up/plan.ts";
 
@@ -54,7 +56,9 @@ export interface Service {
 const NEVER: Readonly<Record<string, string>> = {
   daemon: "the service manager has it in the background",
   background: "the service manager has it in the background",
+  daemonize: "the service manager has it in the background",
   stdio: "a service has no standard input",
+  ping: "it ends by itself",
 };
 
 /** Options that a service with a user of its own cannot follow. */
@@ -62,10 +66,17 @@ const NOT_AS_OWN_USER: Readonly<Record<string, string>> = {
   user: "the service has a user of its own",
   pid: "the service manager knows the process",
   logFile: "the log goes to the journal",
+  syslog: "the log goes to the journal",
+  configDir:
+    "the identity is in a folder of its own, ttun-NAME in /var/lib, where tox_save may be put",
+  idFile: "it can write to no such place; its log has the Tox ID",
 };
 
 /** Options that name files which the service reads. */
-const FILE_OPTIONS: readonly string[] = ["keyFile", "authFile", "directFile"];
+const FILE_OPTIONS: readonly string[] = [
+  ...["keyFile", "authFile", "directFile"],
+  ...["secretFile", "rules", "nodes"],
+];
 
 /**
  * Returns what a configuration asks for as services. `entries`: without faults.
@@ -101,13 +112,14 @@ export function servicesOf(
       config,
       command: entry.command,
       number: entry.number,
-      files: filesOf(config, entry, values, (key) => options[key]!.names[0]),
+      files: filesOf(config, entry, values, options),
       hasDevice: isTunnel && !forwardsAlone(values as unknown as TunFlags),
-      hasLowPorts: ["listen", "local", "dynamic", "metrics"].some((key) => isLow(values[key])),
+      hasLowPorts: ["listen", "local", "dynamic", "metrics", "udpPorts"]
+        .some((key) => isLow(values[key])) || isLow({ port: values["relayPort"] }),
       writesSettings: ["nat", "defaultRoute", "killSwitch"].some(isGiven),
       setsNameServers: ["dns", "acceptDns"].some(isGiven),
       hasKillSwitch: isGiven("killSwitch"),
-      refused: named(NOT_AS_OWN_USER),
+      refused: [...named(NOT_AS_OWN_USER), ...toxNames(values["id"], table)],
     };
   });
 }
@@ -116,18 +128,19 @@ function filesOf(
   config: string,
   entry: Entry,
   values: Readonly<Record<string, unknown>>,
-  nameOf: (key: string) => string,
+  options: OptionTable,
 ): ServiceFile[] {
   const named = FILE_OPTIONS.flatMap((key) => {
     const path = values[key];
     if (typeof path !== "string") return [];
-    const name = nameOf(key);
+    const name = options[key]!.names[0];
     return [{ name, path: absolute(path, name), option: name, prefix: "" }];
   });
   const server = entry.layer.get("server")?.at(-1)?.text ?? "";
   const link = /^link:(.*)$/i.exec(server)?.[1];
   const isShared = /^(link|ttun):/i.test(server);
-  const hasKey = isShared || values["key"] !== undefined || values["keyFile"] !== undefined;
+  const hasKey = isShared || options["keyFile"] === undefined || values["key"] !== undefined ||
+    values["keyFile"] !== undefined;
   return [
     { name: "config", path: config, option: "config", prefix: "" },
     ...named,
@@ -147,13 +160,25 @@ function absolute(path: string, option: string): string {
   );
 }
 
+/** Names of hosts are in files of a home, which it does not see. */
+function toxNames(ids: unknown, table: string): string[] {
+  const ends = Array.isArray(ids) ? ids as readonly ToxEnd[] : [];
+  return ends.flatMap((end) =>
+    "name" in end
+      ? [
+        `Cannot make a service of ${table} with id ${end.name}: give the Tox ID, for a service sees no tox-hosts`,
+      ]
+      : []
+  );
+}
+
 /** True if an end of the value, or of one of its parts, listens on a low port. */
 function isLow(value: unknown): boolean {
   if (Array.isArray(value)) return value.some(isLow);
   if (typeof value !== "object" || value === null) return false;
-  // Of an endpoint (endpoint.ts), of a forward (spec.ts), of an address.
-  const { at, listen, port } = value as { at?: unknown; listen?: unknown; port?: unknown };
-  if (typeof port === "number") return port > 0 && port < FIRST_FREE_PORT;
+  // Of an endpoint (endpoint.ts), of a forward (spec.ts), of an address, of a range of ports.
+  const { at, listen, port, first = port } = value as Readonly<Record<string, unknown>>;
+  if (typeof first === "number") return first > 0 && first < FIRST_FREE_PORT;
   return isLow(at) || isLow(listen);
 }
 

@@ -22,4 +22,6 @@ export const SAMPLES = {
   forwards: '[[client]]\nserver = "vpn.example.net"\nlocal-forward = "8080:db:5432"\n',
   proxy: '[[proxy.client]]\nserver = "proxy.example.net"\nauth-file = "/etc/ttun/auth"\n' +
     'direct-file = "/etc/ttun/direct"\nkey-file = "/etc/ttun/proxy.key"\n',
+  tox: '[[tox]]\nsecret-file = "/etc/ttun/secret"\nrules = "/etc/ttun/rules"\n' +
+    'nodes = "/etc/ttun/nodes.json"\npermit-open = "127.0.0.1:22"\n',
 } as const;

@@ -154,3 +154,29 @@ Deno.test("other managers' services read their files where they are", () => {
     /^schtasks \/Create \/F \/TN "ttun-office" \/SC ONSTART \/RU SYSTEM .* \/TR "\\"C:\\Program Files\\ttun\\ttun\.exe\\" proxy client /m,
   );
 });
+
+Deno.test("an end of Tox has no key, gets its files, and keeps its identity in its own folder", () => {
+  const [service] = servicesIn(SAMPLES.tox);
+  const unit = systemdUnit(service!, PLACE);
+  assert.deepEqual(lines(unit, "LoadCredential"), [
+    "config:/etc/ttun/office.toml",
+    "secret-file:/etc/ttun/secret",
+    "rules:/etc/ttun/rules",
+    "nodes:/etc/ttun/nodes.json",
+  ]);
+  assert.match(unit, /^ExecStart=\/usr\/bin\/ttun tox --config .* --secret-file \$\{CREDENTIALS/m);
+  assert.deepEqual(lines(unit, "StateDirectory"), ["ttun-office"]);
+  assert.deepEqual(lines(unit, "CapabilityBoundingSet"), [""]);
+  assert.match(openrcScript(service!, "/usr/bin/ttun"), /^command_args="tox --config /m);
+  for (const ports of ["relay-port = 443", 'udp-ports = "500:600"', 'dynamic-forward = "80"']) {
+    assert.ok(servicesIn(`[[tox]]\n${ports}\n`)[0]!.hasLowPorts, ports);
+  }
+  assert.ok(!servicesIn('[[tox]]\nrelay-port = 0\nudp-ports = "33445"\n')[0]!.hasLowPorts);
+  refuses(`${SAMPLES.tox}daemonize = true\n`, /has it in the background/);
+  const { refused } = servicesIn(
+    `${SAMPLES.tox}id = ["home"]\nconfig-dir = "/a"\nid-file = "/b"\nsyslog = true\n`,
+  )[0]!;
+  assert.deepEqual(refused.map((why) => /with ([\w-]+)/.exec(why)?.[1]), [
+    ...["syslog", "config-dir", "id-file", "id"],
+  ]);
+});

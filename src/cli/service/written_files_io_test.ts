@@ -63,6 +63,7 @@ const MOST_EXPOSED: Readonly<Record<keyof typeof SAMPLES, number>> = {
   fullTunnel: 3,
   forwards: 1.6,
   proxy: 1.6,
+  tox: 1.6,
 };
 
 Deno.test({
