@@ -15,6 +15,12 @@ import { viaOf } from "./via.ts";
 import type { NamedTicket, TicketListen, ViaConfig } from "./via_config.ts";
 import type { KeyFlags, ServerFlags, TicketPrinter } from "./end_flags.ts";
 
+/**
+ * Milliseconds without the other end after which a client that was in gives up, where its user has
+ * not said how often it is to try: an outage is over by then, mostly.
+ */
+const GIVE_UP_MS = 3_600_000;
+
 /** Facts of a ticket or code: its key and its end. */
 export interface TakenEnd extends Pick<KeyFlags, "linkKey" | "wire"> {
   readonly server: Endpoint;
@@ -23,12 +29,15 @@ export interface TakenEnd extends Pick<KeyFlags, "linkKey" | "wire"> {
 /** @throws {TtunError} usage, without a ticket or code that can be used */
 export async function takeTicketText(
   text: string,
-  options: Pick<KeyFlags, "wire" | "via" | "viaKeyFile">,
+  options: Pick<KeyFlags, "wire" | "via" | "viaKeyFile"> & {
+    readonly retries?: number | undefined;
+  },
   context: RunContext,
 ): Promise<TakenEnd> {
   const via = await viaOf(options, context);
   const { psk, ...place } = isCode(text) ? readCode(text, via) : readTicket(text);
-  const at = pack({ ...place, via } satisfies NamedTicket);
+  const giveUpMs = options.retries === undefined ? GIVE_UP_MS : null;
+  const at = pack({ ...place, via, giveUpMs } satisfies NamedTicket);
   return { ...keyed(psk, options), server: { scheme: "peer", at } };
 }
 

@@ -13,9 +13,10 @@ const DEADLINE_MS = 30_000;
 
 /** `peer:TICKET`: a server that has made a ticket. `at`: a packed NamedTicket. */
 export function openPeerServer(at: string, tools: WayTools): DirectServer {
-  const { name, untilMs, ...place } = unpack<NamedTicket>(at);
+  const { name, untilMs, giveUpMs, ...place } = unpack<NamedTicket>(at);
   const server = openTicketServer(place, { name, deadlineMs: DEADLINE_MS }, tools);
-  return endsWithTicket(server, { untilMs, wallClock: Date.now });
+  const { clock } = tools.platform;
+  return endsWithTicket(server, { untilMs, wallClock: Date.now, giveUpMs, clock });
 }
 
 /** `peer:`: a listener that makes a ticket, which is printed. `at`: a packed TicketListen. */

@@ -22,6 +22,8 @@ export interface NamedTicket extends TicketPlace {
   readonly name: string;
   /** Milliseconds since 1970 until which somebody may come with it. */
   readonly untilMs: number;
+  /** Milliseconds without the other end after which a client that was in gives up; null = never. */
+  readonly giveUpMs: number | null;
 }
 
 /** An end that waits for whoever has its ticket; it crosses to the data plane's Worker. */

@@ -347,7 +347,7 @@ export const CLIENT_OPTIONS = {
     min: 0,
     max: 1e9,
     help: "give up after N failed attempts in a row",
-    defaultText: "never",
+    defaultText: "never; with peer: after an hour without the other end",
   },
   wire: WIRE_OPTION,
   rekey: REKEY_OPTION,
