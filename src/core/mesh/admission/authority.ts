@@ -1,4 +1,5 @@
 import type { Signer } from "../../../contract/signature.ts";
+import { derive } from "../../link/v2/secrets.ts";
 import { encodeCertificate } from "../../x509/certificate.ts";
 import { encodeBase32 } from "./base32.ts";
 
@@ -8,6 +9,11 @@ const [FROM, UNTIL] = [Date.UTC(2000, 0), Date.UTC(9999, 11, 31, 23, 59, 59)];
 /** Returns the name of the authority with that public key, which stands in what it issues. */
 export function authorityName(publicKey: Uint8Array): string {
   return `ttun mesh CA ${encodeBase32(publicKey.subarray(0, 15))}`;
+}
+
+/** Returns the 16 bytes that tell clusters apart, from the public key of a cluster's first authority. */
+export function clusterIdOf(publicKey: Uint8Array): Uint8Array {
+  return derive(null, "mesh cluster", publicKey).slice(0, 16);
 }
 
 /** Returns an authority's own certificate. */

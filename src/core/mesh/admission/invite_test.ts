@@ -101,6 +101,7 @@ const REQUEST: JoinRequest = {
   host: "web-1",
   zone: "",
   roles: ["node"],
+  address: "192.0.2.7:20204",
 };
 const NONCE = bytes(32, 7);
 

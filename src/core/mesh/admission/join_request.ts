@@ -23,6 +23,8 @@ export interface JoinRequest {
   readonly host: string;
   readonly zone: string;
   readonly roles: readonly NodeRole[];
+  /** Where other nodes reach it: HOST:PORT. */
+  readonly address: string;
 }
 
 /** The wish of a node for another certificate and all that the cluster has changed. */
@@ -108,6 +110,7 @@ function readRequest(fields: Readonly<Record<string, unknown>>): AdmissionReques
     host,
     zone,
     roles: NODE_ROLES.filter((role) => roles.includes(role)),
+    address: textField(fields, "address", WHAT, 300),
   };
 }
 
