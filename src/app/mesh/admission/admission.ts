@@ -1,0 +1,199 @@
+import { toTtunError, TtunError } from "../../../base/errors.ts";
+import type { Logger } from "../../../base/log.ts";
+import type { Rng } from "../../../contract/host.ts";
+import type { MeshStore } from "../../../contract/mesh_store.ts";
+import type { Signer, VerifySignature } from "../../../contract/signature.ts";
+import {
+  decodeInviteRecord,
+  encodeInviteRecord,
+  inviteKey,
+  useInvite,
+} from "../../../core/mesh/admission/invite_record.ts";
+import {
+  encodeMembership,
+  encodeRefusal,
+  type Membership,
+} from "../../../core/mesh/admission/join_answer.ts";
+import {
+  decodeRequest,
+  type JoinRequest,
+  requireSignature,
+  type SignedRequest,
+} from "../../../core/mesh/admission/join_request.ts";
+import {
+  decodeMember,
+  encodeMember,
+  type Member,
+  memberKey,
+  MEMBERS,
+} from "../../../core/mesh/admission/member.ts";
+import {
+  issueNodeCertificate,
+  type NodeFacts,
+  shortId,
+  verifyNodeCertificate,
+} from "../../../core/mesh/admission/node_certificate.ts";
+import { revocationKey } from "../../../core/mesh/admission/revocations.ts";
+import { nodeIdOf } from "../../../core/mesh/node_id.ts";
+
+/** How often a lost race for an invite is tried again. */
+const TRIES = 5;
+
+/** Most other nodes that a new one is told of. */
+const MOST_PEERS = 16;
+
+/** Secrets and keys that all nodes of the cluster have, as the node with the authority's key knows it. */
+export type ClusterSecrets = Omit<Membership, "certificate" | "peers">;
+
+export interface AdmissionOptions {
+  readonly store: MeshStore;
+  readonly cluster: () => ClusterSecrets;
+  /** The authority that signs new certificates. */
+  readonly authority: () => Signer;
+  readonly verify: VerifySignature;
+  readonly rng: Rng;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly log: Logger;
+}
+
+/** Lets machines with an invite become nodes, and renews the certificates of those that are. */
+export class Admission {
+  readonly #o: AdmissionOptions;
+
+  constructor(o: AdmissionOptions) {
+    this.#o = o;
+  }
+
+  /** Returns the answer to a request on the connection with that nonce: a refusal also in case of failure. */
+  async answer(request: Uint8Array, nonce: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+    try {
+      const signed = decodeRequest(request, nonce);
+      const member = signed.request.kind === "join"
+        ? await this.#join(signed.request, signed, signal)
+        : this.#renewed(signed.request.certificate, signed);
+      return encodeMembership(await this.#admit(member, signal));
+    } catch (error) {
+      const { kind, message } = toTtunError(error);
+      this.#o.log.warn("Refused a node", { why: message });
+      return encodeRefusal(
+        kind === "internal"
+          ? new TtunError("system", "The node could not answer")
+          : { kind, message },
+      );
+    }
+  }
+
+  /** Keeps the record of the node itself, which the cluster began with. */
+  async registerSelf(facts: NodeFacts, address: string, signal: AbortSignal): Promise<void> {
+    const { host, zone, roles, notAfter } = facts;
+    const { generation } = this.#o.cluster();
+    const member: Member = { host, zone, roles, address, notAfter, generation };
+    await this.#o.store.put(memberKey(facts.nodeId), encodeMember(member), { signal });
+  }
+
+  /** Marks the invite as used before anything is given away. */
+  async #join(request: JoinRequest, signed: SignedRequest, signal: AbortSignal): Promise<Wish> {
+    const { store, verify, now } = this.#o;
+    const key = inviteKey(request.invite);
+    const wish: Wish = { ...request, nodeId: nodeIdOf(request.publicKey) };
+    for (let tries = 0; tries < TRIES; tries++) {
+      const entry = await store.get(key, { signal });
+      if (entry === null) throw unknownInvite();
+      const record = decodeInviteRecord(entry.value);
+      requireSignature(signed, signed.byToken, record.publicKey, verify);
+      requireSignature(signed, signed.byNode, request.publicKey, verify);
+      const used = useInvite(record, wish, now());
+      if (used === record) return wish;
+      const written = await store.put(key, encodeInviteRecord(used), {
+        signal,
+        if: entry.version,
+        ttlMs: Math.max(1000, record.expires - now()),
+      });
+      if (written.ok) return wish;
+    }
+    throw new TtunError("busy", "Cannot join now: others use this invite too; try again");
+  }
+
+  #renewed(certificate: Uint8Array, signed: SignedRequest): Wish {
+    const { authorities } = this.#o.cluster();
+    const { verify, now } = this.#o;
+    const facts = verifyNodeCertificate(certificate, { authorities, verify }, now());
+    requireSignature(signed, signed.byNode, facts.publicKey, verify);
+    return { ...facts, address: null };
+  }
+
+  async #admit(wish: Wish, signal: AbortSignal): Promise<Membership> {
+    const { store, authority, rng, now, log } = this.#o;
+    if (await store.get(revocationKey(wish.nodeId), { signal }) !== null) {
+      throw new TtunError("auth", "Cannot let the node in: it was revoked");
+    }
+    const cluster = this.#o.cluster();
+    const certificate = issueNodeCertificate(wish, {
+      authority: authority(),
+      serial: rng(16),
+      nowMs: now(),
+    });
+    const { authorities } = cluster;
+    const { notAfter } = verifyNodeCertificate(
+      certificate,
+      { authorities, verify: this.#o.verify },
+      now(),
+    );
+    const peers = await this.#members(signal);
+    const { host, zone, roles } = wish;
+    const known = peers.find(({ key }) => key === memberKey(wish.nodeId))?.member;
+    const member: Member = {
+      host,
+      zone,
+      roles,
+      address: wish.address ?? known?.address ?? "",
+      notAfter,
+      generation: cluster.generation,
+    };
+    await store.put(memberKey(wish.nodeId), encodeMember(member), { signal });
+    log.info(known === undefined ? "A node has joined" : "A node has a new certificate", {
+      node: shortId(wish.nodeId),
+      host,
+    });
+    const addresses = peers.map(({ member: { address } }) => address)
+      .filter((address) => address !== "" && address !== member.address);
+    return { ...cluster, certificate, peers: addresses.slice(0, MOST_PEERS) };
+  }
+
+  async #members(signal: AbortSignal): Promise<KnownMember[]> {
+    const found: KnownMember[] = [];
+    let after: string | undefined;
+    do {
+      const page = await this.#o.store.list(MEMBERS, {
+        signal,
+        limit: 500,
+        ...(after !== undefined && { after }),
+      });
+      found.push(...page.entries.map((entry) => ({
+        key: entry.key,
+        member: decodeMember(entry.value),
+      })));
+      after = page.next;
+    } while (after !== undefined);
+    return found;
+  }
+}
+
+type Wish = Pick<NodeFacts, "nodeId" | "publicKey" | "roles" | "host" | "zone"> & {
+  /** Null = it stays what it was. */
+  readonly address: string | null;
+};
+
+function unknownInvite(): TtunError {
+  return new TtunError(
+    "auth",
+    "Cannot join by this invite: the cluster does not know it, or it has expired; ttun mesh invite " +
+      "makes another",
+  );
+}
+
+interface KnownMember {
+  readonly key: string;
+  readonly member: Member;
+}

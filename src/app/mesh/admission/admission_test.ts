@@ -1,0 +1,213 @@
+import assert from "node:assert/strict";
+import { FakeClock } from "../../../../tests/fake/clock.ts";
+import { seededRng } from "../../../../tests/fake/rng.ts";
+import { toHex, utf8 } from "../../../base/bytes.ts";
+import { makeLogger } from "../../../base/log.ts";
+import type { MeshStore } from "../../../contract/mesh_store.ts";
+import { parseInvite } from "../../../core/mesh/admission/invite.ts";
+import { decodeMembership, type Membership } from "../../../core/mesh/admission/join_answer.ts";
+import { encodeRequest, type JoinRequest } from "../../../core/mesh/admission/join_request.ts";
+import { verifyNodeCertificate } from "../../../core/mesh/admission/node_certificate.ts";
+import { Revocations } from "../../../core/mesh/admission/revocations.ts";
+import { nodeIdOf } from "../../../core/mesh/node_id.ts";
+import { ed25519Signer, verifyEd25519 } from "../../../io/crypto/ed25519.ts";
+import { memoryStore } from "../store/memory_store.ts";
+import { Admission } from "./admission.ts";
+import { followRevocations } from "./follow_revocations.ts";
+import { listMembers, makeInvite, revokeMember } from "./invites.ts";
+
+const NOW = Date.UTC(2026, 5, 1);
+const NONCE = new Uint8Array(32).fill(9);
+const signer = (byte: number) => ed25519Signer(new Uint8Array(32).fill(byte));
+const [AUTHORITY, NODE, OTHER] = [signer(1), signer(2), signer(3)];
+const LOG = makeLogger(() => {}, () => 0);
+
+const CLUSTER = {
+  cluster: new Uint8Array(16).fill(1),
+  generation: 1,
+  authorities: [AUTHORITY.publicKey],
+  secrets: [new Uint8Array(32).fill(4)],
+  placement: new Uint8Array(32).fill(5),
+  core: "192.0.2.1:20205",
+};
+
+interface Lab extends AsyncDisposable {
+  readonly store: MeshStore;
+  readonly signal: AbortSignal;
+  now: number;
+  invite(o?: object): Promise<ReturnType<typeof parseInvite>>;
+  join(
+    invite: ReturnType<typeof parseInvite>,
+    o?: { node?: typeof NODE; wish?: Partial<JoinRequest>; nonce?: Uint8Array },
+  ): Promise<Membership>;
+  renew(certificate: Uint8Array, node?: typeof NODE): Promise<Membership>;
+}
+
+function lab(): Lab {
+  const clock = new FakeClock();
+  const rng = seededRng(1);
+  const store = memoryStore({ clock, rng });
+  const { signal } = new AbortController();
+  const o = { store, rng, now: () => at.now, verify: verifyEd25519, log: LOG };
+  const admission = new Admission({ ...o, cluster: () => CLUSTER, authority: () => AUTHORITY });
+  const at: Lab = {
+    store,
+    signal,
+    now: NOW,
+    async invite(wish = {}) {
+      const whole = { host: "", roles: ["node"], lifetimeMs: 3600_000, uses: 1, ...wish };
+      const text = await makeInvite(utf8(JSON.stringify(whole)), {
+        ...o,
+        authority: () => AUTHORITY.publicKey,
+        seeds: () => [{ host: "192.0.2.1", port: 20205 }],
+        signerOf: ed25519Signer,
+      }, signal);
+      return parseInvite(text);
+    },
+    async join(invite, { node = NODE, wish = {}, nonce = NONCE } = {}) {
+      const request: JoinRequest = {
+        kind: "join",
+        invite: invite.id,
+        publicKey: node.publicKey,
+        host: "web-1",
+        zone: "",
+        roles: ["node"],
+        address: "192.0.2.2:20204",
+        ...wish,
+      };
+      const sent = encodeRequest(request, nonce, node, ed25519Signer(invite.token));
+      return decodeMembership(await admission.answer(sent, NONCE, signal));
+    },
+    async renew(certificate, node = NODE) {
+      const sent = encodeRequest({ kind: "renew", certificate }, NONCE, node, null);
+      return decodeMembership(await admission.answer(sent, NONCE, signal));
+    },
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+  return at;
+}
+
+Deno.test("a machine joins by its invite, and is a member", async () => {
+  await using at = lab();
+  const membership = await at.join(await at.invite());
+  const { certificate, ...cluster } = membership;
+  assert.deepEqual(cluster, { ...CLUSTER, peers: [] });
+  const trust = { authorities: cluster.authorities, verify: verifyEd25519 };
+  const facts = verifyNodeCertificate(certificate, trust, NOW);
+  assert.deepEqual([facts.host, facts.roles], ["web-1", ["node"]]);
+  assert.deepEqual(facts.nodeId, nodeIdOf(NODE.publicKey));
+  const members = await listMembers(at.store, at.signal);
+  assert.deepEqual(members.map((m) => (m as { node: string }).node), [toHex(facts.nodeId)]);
+});
+
+Deno.test("an invite is for one machine, which may ask again", async () => {
+  await using at = lab();
+  const invite = await at.invite();
+  await at.join(invite);
+  await at.join(invite); // its answer was lost
+  await assert.rejects(at.join(invite, { node: OTHER }), /has been used/);
+  const both = await Promise.allSettled(
+    await at.invite().then((invite) => [at.join(invite), at.join(invite, { node: OTHER })]),
+  );
+  assert.deepEqual(both.map(({ status }) => status).toSorted(), ["fulfilled", "rejected"]);
+});
+
+Deno.test("the second node hears where the first one is", async () => {
+  await using at = lab();
+  const invite = await at.invite({ uses: 2 });
+  await at.join(invite);
+  const { peers } = await at.join(invite, { node: OTHER, wish: { address: "192.0.2.3:20204" } });
+  assert.deepEqual(peers, ["192.0.2.2:20204"]);
+});
+
+Deno.test("invites that are unknown, old, for another host or fewer roles are refused", async () => {
+  await using at = lab();
+  const invite = await at.invite({ host: "web-1" });
+  const unknown = { ...invite, id: new Uint8Array(8) };
+  await assert.rejects(at.join(unknown), /does not know it/);
+  await assert.rejects(at.join(invite, { wish: { host: "web-2" } }), /for the host web-1/);
+  await assert.rejects(at.join(invite, { wish: { roles: ["core"] } }), /the role core/);
+  const forged = { ...invite, token: new Uint8Array(32).fill(7) };
+  await assert.rejects(at.join(forged), /wrong signature/);
+  at.now += 3600_000;
+  await assert.rejects(at.join(invite), /has expired/);
+});
+
+Deno.test("a request of another connection, and one for another's key, are refused", async () => {
+  await using at = lab();
+  const invite = await at.invite();
+  await assert.rejects(at.join(invite, { nonce: new Uint8Array(32) }), /wrong signature/);
+  const wish = { publicKey: OTHER.publicKey };
+  await assert.rejects(at.join(invite, { wish }), /wrong signature/);
+});
+
+Deno.test("a certificate is renewed for its own key alone, and stays for the same host and roles", async () => {
+  await using at = lab();
+  const { certificate } = await at.join(await at.invite());
+  at.now += 20 * 24 * 3600_000;
+  const renewed = await at.renew(certificate);
+  const trust = { authorities: renewed.authorities, verify: verifyEd25519 };
+  const facts = verifyNodeCertificate(renewed.certificate, trust, at.now);
+  assert.deepEqual([facts.host, facts.roles], ["web-1", ["node"]]);
+  await assert.rejects(at.renew(certificate, OTHER), /wrong signature/);
+  at.now += 31 * 24 * 3600_000;
+  await assert.rejects(at.renew(renewed.certificate), /expired/);
+});
+
+Deno.test("a revoked node gets no other certificate, and no member is left", async () => {
+  await using at = lab();
+  const invite = await at.invite();
+  const { certificate } = await at.join(invite);
+  const id = toHex(nodeIdOf(NODE.publicKey));
+  const revoked = await revokeMember(
+    id.slice(0, 12),
+    { store: at.store, now: () => NOW },
+    at.signal,
+  );
+  assert.equal(revoked, id);
+  await assert.rejects(at.renew(certificate), /was revoked/);
+  await assert.rejects(at.join(invite), /was revoked/);
+  assert.deepEqual(await listMembers(at.store, at.signal), []);
+  const again = revokeMember(id, { store: at.store, now: () => NOW }, at.signal);
+  await assert.rejects(again, /no such node/);
+});
+
+Deno.test("garbage is answered by a refusal", async () => {
+  await using at = lab();
+  const admission = new Admission({
+    ...at,
+    store: at.store,
+    rng: seededRng(2),
+    now: () => NOW,
+    verify: verifyEd25519,
+    log: LOG,
+    cluster: () => CLUSTER,
+    authority: () => AUTHORITY,
+  });
+  for (const bytes of [new Uint8Array(), utf8("{}"), utf8('{"request":"e30","byNode":""}')]) {
+    const answer = await admission.answer(bytes, NONCE, at.signal);
+    assert.throws(() => decodeMembership(answer), /Cannot read/);
+  }
+});
+
+Deno.test("revocations are followed: those before, and those that come", async () => {
+  const clock = new FakeClock();
+  const store = memoryStore({ clock, rng: seededRng(1) });
+  const stop = new AbortController();
+  const closed: string[] = [];
+  const heard = Promise.withResolvers<void>();
+  const revocations = new Revocations((id) => {
+    closed.push(toHex(id));
+    if (closed.length === 2) heard.resolve();
+  });
+  const ids = [NODE, OTHER].map(({ publicKey }) => toHex(nodeIdOf(publicKey)));
+  const { signal } = stop;
+  await store.put(`revoked/${ids[0]}`, new Uint8Array(), { signal });
+  const following = followRevocations({ store, clock, log: LOG, signal }, revocations);
+  await store.put(`revoked/${ids[1]}`, new Uint8Array(), { signal });
+  await heard.promise;
+  assert.deepEqual(closed, ids);
+  stop.abort();
+  await following;
+  await store[Symbol.asyncDispose]();
+});

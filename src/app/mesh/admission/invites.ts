@@ -1,0 +1,114 @@
+import type { HostPort } from "../../../base/addr.ts";
+import { ProtocolError, TtunError } from "../../../base/errors.ts";
+import type { Rng } from "../../../contract/host.ts";
+import type { MeshStore } from "../../../contract/mesh_store.ts";
+import type { Signer } from "../../../contract/signature.ts";
+import { formatInvite, INVITE_ID_SIZE } from "../../../core/mesh/admission/invite.ts";
+import { encodeInviteRecord, inviteKey } from "../../../core/mesh/admission/invite_record.ts";
+import {
+  listField,
+  numberField,
+  readFields,
+  textField,
+} from "../../../core/mesh/admission/json.ts";
+import { decodeMember, MEMBERS } from "../../../core/mesh/admission/member.ts";
+import { isPlaceName } from "../../../core/mesh/admission/node_certificate.ts";
+import { NODE_ROLES } from "../../../core/mesh/descriptor.ts";
+
+const WHAT = "what the invite is to be";
+
+/** Milliseconds that an invite may hold. */
+const LONGEST = 30 * 24 * 3600_000;
+
+export interface InviteTools {
+  readonly store: MeshStore;
+  readonly rng: Rng;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Public key of the authority that signs. */
+  readonly authority: () => Uint8Array;
+  readonly seeds: () => readonly HostPort[];
+  /** Makes the signer of 32 secret bytes. */
+  readonly signerOf: (seed: Uint8Array) => Signer;
+}
+
+/** Makes an invite by a wish in JSON, and returns its text. @throws {TtunError} */
+export async function makeInvite(
+  wish: Uint8Array,
+  tools: InviteTools,
+  signal: AbortSignal,
+): Promise<string> {
+  const fields = readFields(wish, WHAT);
+  const host = textField(fields, "host", WHAT);
+  const roles = listField(
+    fields,
+    "roles",
+    WHAT,
+    (one) => NODE_ROLES.find((r) => r === one) ?? null,
+  );
+  const [lifetime, uses] = [
+    numberField(fields, "lifetimeMs", WHAT),
+    numberField(fields, "uses", WHAT),
+  ];
+  if ((host !== "" && !isPlaceName(host)) || lifetime < 1000 || lifetime > LONGEST || uses < 1) {
+    throw new ProtocolError(`Cannot read ${WHAT}`);
+  }
+  const [id, token] = [tools.rng(INVITE_ID_SIZE), tools.rng(32)];
+  const expires = Math.floor((tools.now() + lifetime) / 1000);
+  const record = {
+    publicKey: tools.signerOf(token).publicKey,
+    roles: NODE_ROLES.filter((role) => roles.includes(role)),
+    host,
+    expires: expires * 1000,
+    uses,
+    joined: [],
+  };
+  await tools.store.put(inviteKey(id), encodeInviteRecord(record), {
+    signal,
+    if: "absent",
+    ttlMs: lifetime,
+  });
+  return formatInvite({ id, token, authority: tools.authority(), expires, seeds: tools.seeds() });
+}
+
+/** Revokes the only member whose id begins so; returns its whole id. @throws {TtunError} usage */
+export async function revokeMember(
+  start: string,
+  { store, now }: Pick<InviteTools, "store" | "now">,
+  signal: AbortSignal,
+): Promise<string> {
+  const { entries } = await store.list(MEMBERS + start, { signal, limit: 2 });
+  const [found, other] = entries;
+  if (found === undefined || other !== undefined) {
+    throw new TtunError(
+      "usage",
+      found === undefined
+        ? `Cannot revoke ${start}: there is no such node`
+        : `Cannot revoke ${start}: more than one node's id begins so`,
+    );
+  }
+  const id = found.key.slice(MEMBERS.length);
+  const words = new TextEncoder().encode(JSON.stringify({ at: now() }));
+  // The member goes last: until then the command can be repeated.
+  await store.put(`revoked/${id}`, words, { signal });
+  await store.delete(found.key, { signal });
+  return id;
+}
+
+/** Returns all members as JSON has them. */
+export async function listMembers(store: MeshStore, signal: AbortSignal): Promise<object[]> {
+  const members: object[] = [];
+  let after: string | undefined;
+  do {
+    const page = await store.list(MEMBERS, {
+      signal,
+      limit: 500,
+      ...(after !== undefined && { after }),
+    });
+    for (const { key, value } of page.entries) {
+      members.push({ node: key.slice(MEMBERS.length), ...decodeMember(value) });
+    }
+    after = page.next;
+  } while (after !== undefined);
+  return members;
+}
