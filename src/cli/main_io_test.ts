@@ -154,7 +154,7 @@ wire     versions 1 and 2 of the tunnel and of the proxy, whose version 1 is tt
 test("without a command there is a usage line and exit code 2", async () => {
   assertUsage(
     await runTtun(),
-    /^Usage: ttun server\|client\|proxy\|peer\|stun-server\|tox\|send\|receive\|ping\|speedtest\|status\|/,
+    /^Usage: ttun server\|client\|proxy\|peer\|stun-server\|tox\|mesh\|send\|receive\|ping\|speedtest\|status\|/,
   );
 });
 

@@ -33,6 +33,16 @@ import {
   FORWARD_REMOVE_OPTIONS,
 } from "../status/forward_options.ts";
 import { STATUS_COMMAND_OPTIONS } from "../status/options.ts";
+import {
+  MESH_INIT_OPTIONS,
+  MESH_INVITE_OPTIONS,
+  MESH_JOIN_OPTIONS,
+  MESH_KV_OPTIONS,
+  MESH_NODE_OPTIONS,
+  MESH_REVOKE_OPTIONS,
+  MESH_STATUS_OPTIONS,
+  MESH_TOKEN_OPTIONS,
+} from "../mesh/options.ts";
 import { print } from "../output/stdout.ts";
 import { RECEIVE_OPTIONS, SEND_OPTIONS } from "../transfer/options.ts";
 import { TOX_ID_OPTIONS, TOX_OPTIONS, TOX_SSH_OPTIONS } from "../tox/options.ts";
@@ -182,6 +192,81 @@ export const COMMANDS = {
     run: async (options, context) =>
       await (await load(() => import("../tox/command.ts"))).runTox(options, context),
   }),
+  mesh: {
+    summary: "be a node of a cluster that keeps records on several hosts",
+    about:
+      "ttun mesh node processes on any machines form one cluster, which keeps keys with values, " +
+      "names and leases, and serves them over HTTP to programs of its machines. The first node is " +
+      "made by ttun mesh init, others join by an invite that ttun mesh invite prints.",
+    aliases: [],
+    example: "ttun mesh node",
+    commands: {
+      init: defineCommand({
+        summary: "make a cluster, whose first node this machine is",
+        example: "ttun mesh init --advertise node1.example.net",
+        options: MESH_INIT_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) =>
+          await (await load(() => import("../mesh/init.ts"))).runMeshInit(options, context),
+      }),
+      node: defineCommand({
+        summary: "run this machine's node",
+        example: "ttun mesh node",
+        options: MESH_NODE_OPTIONS,
+        logging: logSettings,
+        run: async (options, context) =>
+          await (await load(() => import("../mesh/command.ts"))).runMeshNode(options, context),
+      }),
+      invite: defineCommand({
+        summary: "print an invite, with which another machine joins",
+        example: "ttun mesh invite",
+        options: MESH_INVITE_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) =>
+          await (await load(() => import("../mesh/invite.ts"))).runMeshInvite(options, context),
+      }),
+      join: defineCommand({
+        summary: "make this machine a node of a cluster",
+        example: "ttun mesh join --invite-file invite",
+        options: MESH_JOIN_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) =>
+          await (await load(() => import("../mesh/join.ts"))).runMeshJoin(options, context),
+      }),
+      status: defineCommand({
+        summary: "tell about a running node and its cluster",
+        example: "ttun mesh status",
+        options: MESH_STATUS_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) =>
+          await (await load(() => import("../mesh/status.ts"))).runMeshStatus(options, context),
+      }),
+      kv: defineCommand({
+        summary: "read, write, list and watch keys",
+        example: "ttun mesh kv put kv/app/colour blue",
+        options: MESH_KV_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) =>
+          await (await load(() => import("../mesh/kv.ts"))).runMeshKv(options, context),
+      }),
+      token: defineCommand({
+        summary: "add, list and revoke tokens of programs that use the API",
+        example: "ttun mesh token add --verbs get,put --prefix kv/app/",
+        options: MESH_TOKEN_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) =>
+          await (await load(() => import("../mesh/token.ts"))).runMeshToken(options, context),
+      }),
+      revoke: defineCommand({
+        summary: "shut a node out of the cluster",
+        example: "ttun mesh revoke 3fa2b1c09d11",
+        options: MESH_REVOKE_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) =>
+          await (await load(() => import("../mesh/invite.ts"))).runMeshRevoke(options, context),
+      }),
+    },
+  },
   send: defineCommand({
     summary: "send files and folders to another machine's ttun receive, encrypted",
     example: "ttun send photos -s example.net --key-file ~/.ttun-key",

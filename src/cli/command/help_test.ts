@@ -94,7 +94,7 @@ Deno.test("a command's page tells every option with its default", () => {
 Deno.test("usage lines show what is required", () => {
   assert.match(
     generalUsage(COMMANDS),
-    /^Usage: ttun server\|client\|proxy\|peer\|stun-server\|tox\|send\|receive\|ping\|speedtest\|status\|doctor\|forward\|share\|key\|device\|up\|down\|reload\|logs\|service\|config\|genkey\|completions\|man /,
+    /^Usage: ttun server\|client\|proxy\|peer\|stun-server\|tox\|mesh\|send\|receive\|ping\|speedtest\|status\|doctor\|forward\|share\|key\|device\|up\|down\|reload\|logs\|service\|config\|genkey\|completions\|man /,
   );
   assert.match(groupUsage("proxy", COMMANDS.proxy), /^Usage: ttun proxy server\|client /);
   assert.match(commandUsage("client", COMMANDS.client), /^Usage: ttun client -s HOST\[:PORT\] /);
@@ -108,13 +108,10 @@ Deno.test("all commands are told by all their words, in order", () => {
     "tox",
     "tox id",
     "tox ssh",
-    "send",
-    "receive",
-    "ping",
-    "speedtest",
-    "status",
-    "doctor",
   ];
+  const mesh = ["init", "node", "invite", "join", "status", "kv", "token", "revoke"]
+    .map((word) => `mesh ${word}`);
+  const tools = ["send", "receive", "ping", "speedtest", "status", "doctor"];
   const forward = ["add", "list", "remove"].map((word) => `forward ${word}`);
   const key = ["add", "revoke", "list"].map((word) => `key ${word}`);
   const device = ["add", "remove", "list"].map((word) => `device ${word}`);
@@ -129,6 +126,8 @@ Deno.test("all commands are told by all their words, in order", () => {
       ...ends,
       ...peer,
       ...questions,
+      ...mesh,
+      ...tools,
       ...forward,
       "share",
       ...key,
@@ -147,6 +146,8 @@ Deno.test("all commands are told by all their words, in order", () => {
       ...ends,
       ...peer,
       ...questions,
+      "mesh",
+      ...tools,
       "forward",
       "share",
       "key",

@@ -38,6 +38,11 @@ export const ENVIRONMENT: readonly (readonly [string, string])[] = [
     "TTUN_TOX_SECRET, TUNTOX_SHARED_SECRET",
     "the secret of ttun tox, where neither --secret nor --secret-file is given",
   ],
+  [
+    "TTUN_INVITE",
+    "the invite of ttun mesh join, where neither --invite nor --invite-file is given",
+  ],
+  ["TTUN_MESH_TOKEN", "the token for a node's --api, where there is no --token-file"],
   ["ALL_PROXY, all_proxy", "the proxy of ttun tox: socks5://HOST:PORT or http://HOST:PORT"],
   ["XDG_CURRENT_DESKTOP", "tells --system-proxy which desktop this is"],
   ["SUDO_UID", "set by sudo: files of this user count as root's own, key files and others"],
@@ -90,6 +95,10 @@ export const FILES: readonly (readonly [string, string])[] = [
     "/var/lib/ttun, ~/.local/state/ttun",
     "which servers have spoken version 2, so that nobody can talk ttun into less, where they were, and secrets that " +
     "a server has worked out of its keys; root's, others'",
+  ],
+  [
+    "/var/lib/ttun/mesh, ~/.local/state/ttun/mesh",
+    "a node of ttun mesh: its key, certificate, records and the socket of its API; root's, others'",
   ],
   [
     "/run/ttun/NAME.sock, /run/ttun-UNIT/UNIT.sock",

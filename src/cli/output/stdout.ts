@@ -9,9 +9,14 @@ import { onAbort } from "../../base/scope.ts";
  * @throws the reason of `signal` if that comes first; the rest may or may not be written
  */
 export async function print(text: string, signal?: AbortSignal): Promise<void> {
+  await printBytes(utf8(text), signal);
+}
+
+/** Prints like `print`. */
+export async function printBytes(bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   using _registration = signal === undefined ? null : onAbort(signal, reject);
-  await Promise.race([writeAll(utf8(text)), aborted]);
+  await Promise.race([writeAll(bytes), aborted]);
 }
 
 async function writeAll(bytes: Uint8Array): Promise<void> {

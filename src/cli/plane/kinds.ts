@@ -1,5 +1,6 @@
 import type { ForwardConfig } from "../forward/plane_config.ts";
 import type { MeasureConfig } from "../measure/plane_config.ts";
+import type { MeshConfig } from "../mesh/plane_config.ts";
 import type { PeerConfig } from "../peer/plane_config.ts";
 import type { ProxyConfig } from "../proxy/plane_config.ts";
 import type { ToxConfig } from "../tox/plane_config.ts";
@@ -16,6 +17,7 @@ export interface PlaneConfigs {
   peer: PeerConfig;
   transfer: TransferConfig;
   tox: ToxConfig;
+  mesh: MeshConfig;
 }
 
 export type PlaneConfig = PlaneConfigs[keyof PlaneConfigs];
@@ -36,4 +38,5 @@ export const PLANES: {
   peer: () => import("../peer/plane.ts"),
   transfer: () => import("../transfer/plane.ts"),
   tox: () => import("../tox/plane.ts"),
+  mesh: () => import("../mesh/plane.ts"),
 };

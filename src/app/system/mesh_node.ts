@@ -1,0 +1,130 @@
+import type { HostPort } from "../../base/addr.ts";
+import { toHex } from "../../base/bytes.ts";
+import type { Logger } from "../../base/log.ts";
+import type { Clock, Rng } from "../../contract/host.ts";
+import type { MeshStore } from "../../contract/mesh_store.ts";
+import type { Signer, VerifySignature } from "../../contract/signature.ts";
+import { type NodeFacts, shortId } from "../../core/mesh/admission/node_certificate.ts";
+import { Revocations } from "../../core/mesh/admission/revocations.ts";
+import type { ApiToken } from "../../core/mesh/http/api_token.ts";
+import type { Route } from "../../core/mesh/http/route.ts";
+import { Admission, type ClusterSecrets } from "../mesh/admission/admission.ts";
+import { listMembers, makeInvite, revokeMember } from "../mesh/admission/invites.ts";
+import { followRevocations } from "../mesh/admission/follow_revocations.ts";
+import { jsonAnswer, words } from "../mesh/http/answers.ts";
+import { MeshApi } from "../mesh/http/api.ts";
+import { nodeMetrics } from "../mesh/http/node_metrics.ts";
+
+export interface MeshNodeOptions {
+  readonly store: MeshStore;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly verify: VerifySignature;
+  readonly signerOf: (seed: Uint8Array) => Signer;
+  readonly facts: () => NodeFacts;
+  readonly cluster: () => ClusterSecrets;
+  /** The authority's key; null = another node has it. */
+  readonly authority: Signer | null;
+  /** Where other nodes reach this one: HOST:PORT. */
+  readonly address: string;
+  /** Where this node takes those that join. */
+  readonly seeds: () => readonly HostPort[];
+  readonly tokens: () => readonly ApiToken[];
+  /** Closes the links of a node that was revoked. */
+  readonly onRevoked: (nodeId: Uint8Array) => void;
+}
+
+/** A node of a cluster: its API, and where it has the authority's key, admission to the cluster. */
+export class MeshNode {
+  readonly api: MeshApi;
+  /** Null where another node has the authority's key. */
+  readonly admission: Admission | null;
+  readonly revocations: Revocations;
+  readonly #o: MeshNodeOptions;
+  readonly #startedAt: number;
+
+  constructor(o: MeshNodeOptions) {
+    this.#o = o;
+    this.#startedAt = o.clock.now();
+    const { authority } = o;
+    this.admission = authority === null
+      ? null
+      : new Admission({ ...o, authority: () => authority });
+    this.revocations = new Revocations((nodeId) => {
+      o.log.warn("A node was revoked", { node: shortId(nodeId) });
+      o.onRevoked(nodeId);
+    });
+    this.api = new MeshApi({
+      ...o,
+      ring: () => this.#describe(),
+      metrics: () => nodeMetrics(this.#measures()),
+      admin: (route, request) => this.#administer(route, request),
+    });
+  }
+
+  /** Follows the cluster's changes until the signal aborts. */
+  async run(): Promise<void> {
+    const { facts, address, signal } = this.#o;
+    await this.admission?.registerSelf(facts(), address, signal);
+    await followRevocations(this.#o, this.revocations);
+  }
+
+  #describe(): object {
+    const { nodeId, roles, host, zone, notAfter } = this.#o.facts();
+    const { cluster, generation } = this.#o.cluster();
+    return {
+      node: toHex(nodeId),
+      cluster: toHex(cluster),
+      host,
+      zone,
+      roles,
+      certificateEnds: new Date(notAfter).toISOString(),
+      generation,
+      hasAuthority: this.#o.authority !== null,
+      revoked: this.revocations.count,
+      seconds: Math.round((this.#o.clock.now() - this.#startedAt) / 1000),
+    };
+  }
+
+  #measures() {
+    return {
+      uptimeSeconds: (this.#o.clock.now() - this.#startedAt) / 1000,
+      certificateSeconds: (this.#o.facts().notAfter - this.#o.now()) / 1000,
+      revokedNodes: this.revocations.count,
+    };
+  }
+
+  #administer(route: Route, request: Request): Promise<Response> | null {
+    const { store, authority, signal } = this.#o;
+    switch (route.kind) {
+      case "members":
+        return listMembers(store, signal).then((members) => jsonAnswer(200, { members }));
+      case "invites":
+        return authority === null ? null : this.#invite(request, authority.publicKey, signal);
+      case "revoke":
+        return this.#revoke(request, route.nodeId, signal);
+      default:
+        return null;
+    }
+  }
+
+  async #invite(request: Request, authority: Uint8Array, signal: AbortSignal): Promise<Response> {
+    if (request.method !== "POST") {
+      return words(405, "Only POST is answered here", { allow: "POST" });
+    }
+    const wish = new Uint8Array(await request.arrayBuffer());
+    const tools = { ...this.#o, authority: () => authority };
+    return jsonAnswer(201, { invite: await makeInvite(wish, tools, signal) });
+  }
+
+  async #revoke(request: Request, start: string, signal: AbortSignal): Promise<Response> {
+    if (request.method !== "POST") {
+      return words(405, "Only POST is answered here", { allow: "POST" });
+    }
+    return jsonAnswer(200, { node: await revokeMember(start, this.#o, signal) });
+  }
+}

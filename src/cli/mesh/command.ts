@@ -1,0 +1,55 @@
+import { TtunError } from "../../base/errors.ts";
+import { writeNew } from "../../io/files/new_file.ts";
+import { isThere } from "../../io/files/present.ts";
+import type { RunContext } from "../command/context.ts";
+import { PlaneHandle } from "../plane/plane_handle.ts";
+import { type FileLock, lockFile } from "../platform/file_lock.ts";
+import { requirePermissions, socketNeeds } from "../platform/permissions.ts";
+import { apiSocket } from "./api_socket.ts";
+import { nodeFolder, readNode } from "./node_folder.ts";
+import type { MeshNodeFlags } from "./options.ts";
+import type { MeshConfig, MeshFacts } from "./plane_config.ts";
+
+/** Runs the node of a folder until it is stopped. @throws {TtunError} */
+export async function runMeshNode(options: MeshNodeFlags, context: RunContext): Promise<number> {
+  const folder = nodeFolder(options.data);
+  requirePermissions([
+    ...socketNeeds("deno", "listen and connect"),
+    { permission: { name: "write", path: folder }, purpose: `keep records in ${folder}` },
+  ]);
+  const state = readNode(folder);
+  apiSocket(folder); // too long a path is told now
+  using _lock = lockFolder(folder);
+  const config: MeshConfig = {
+    kind: "mesh",
+    ...{ user: undefined, aead: "auto", status: null, metrics: null, io: "deno" },
+    folder,
+    state,
+    listen: options.listen,
+    joinListen: options.joinListen,
+    api: options.api ?? null,
+  };
+  await using plane = new PlaneHandle<MeshFacts, null>(config, { libc: null, context });
+  await plane.run({
+    prepare: ({ node, api, join }) => {
+      context.log.info("Mesh node", {
+        node: node.slice(0, 12),
+        host: state.facts.host,
+        api: api.join(" "),
+        ...(join !== null && { join }),
+      });
+      return Promise.resolve(null);
+    },
+  });
+  context.signal.throwIfAborted();
+  return 0;
+}
+
+/** Two nodes in one folder would be one in the eyes of others. @throws {TtunError} in_use */
+function lockFolder(folder: string): FileLock | null {
+  const path = `${folder}/lock`;
+  if (!isThere(path)) writeNew(path, new Uint8Array(), { mode: 0o600 });
+  const lock = lockFile(path);
+  if (lock !== "taken") return lock;
+  throw new TtunError("in_use", `Cannot run the node in ${folder}: it runs already`);
+}

@@ -1,0 +1,34 @@
+import { utf8 } from "../../base/bytes.ts";
+import type { RunContext } from "../command/context.ts";
+import { print } from "../output/stdout.ts";
+import { apiClient } from "./api_client.ts";
+import type { MeshInviteFlags, MeshRevokeFlags } from "./options.ts";
+
+const HOUR = 3600_000;
+
+/** Prints an invite, which a running node makes. @throws {TtunError} */
+export async function runMeshInvite(
+  options: MeshInviteFlags,
+  context: RunContext,
+): Promise<number> {
+  const { host = "", roles, hours, uses } = options;
+  const client = await apiClient(options, context);
+  const wish = { host, roles, lifetimeMs: hours * HOUR, uses };
+  const { invite } = await client.json<{ invite: string }>("POST", "/v1/invites", {
+    body: utf8(JSON.stringify(wish)),
+  });
+  await print(`${invite}\n`, context.signal);
+  return 0;
+}
+
+/** Shuts a node out of the cluster. @throws {TtunError} */
+export async function runMeshRevoke(
+  options: MeshRevokeFlags,
+  context: RunContext,
+): Promise<number> {
+  const client = await apiClient(options, context);
+  const path = `/v1/revoke/${encodeURIComponent(options.node)}`;
+  const { node } = await client.json<{ node: string }>("POST", path);
+  await print(`The node ${node.slice(0, 12)} is shut out.\n`, context.signal);
+  return 0;
+}

@@ -1,0 +1,98 @@
+import { MeshNode } from "../../app/system/mesh_node.ts";
+import { formatAddr, type HostPort, parseHostPort } from "../../base/addr.ts";
+import { toHex } from "../../base/bytes.ts";
+import { encodeNonce } from "../../core/mesh/admission/join_answer.ts";
+import {
+  JOIN_PROTOCOL,
+  MAX_JOIN_MESSAGE,
+  NONCE_SIZE,
+} from "../../core/mesh/admission/join_request.ts";
+import { verifyNodeCertificate } from "../../core/mesh/admission/node_certificate.ts";
+import { encodePem, pkcs8Of } from "../../core/x509/pem.ts";
+import { ed25519Signer, verifyEd25519 } from "../../io/crypto/ed25519.ts";
+import { ApiServer } from "../../io/mesh/api_server.ts";
+import { JoinListener } from "../../io/mesh/join_listener.ts";
+import type { OpenedPlane, PlaneTools } from "../plane/run_plane.ts";
+import type { SocketPlatform } from "../platform/platform.ts";
+import { rng } from "../platform/rng.ts";
+import { apiSocket } from "./api_socket.ts";
+import { clusterId } from "./node_folder.ts";
+import { openStore } from "./open_store.ts";
+import type { MeshConfig, MeshFacts } from "./plane_config.ts";
+import { TokenFile } from "./token_file.ts";
+
+export type MeshTools = PlaneTools<SocketPlatform, null>;
+
+/** Opens a node: its store, API and, where it has the authority's key, the port of those that join. */
+export async function openMeshNode(
+  config: MeshConfig,
+  tools: MeshTools,
+): Promise<OpenedPlane<null>> {
+  const { folder, state, api } = config;
+  const { opened, log, signal, platform: { clock } } = tools;
+  const trust = { authorities: state.authorities, verify: verifyEd25519 };
+  const facts = verifyNodeCertificate(state.certificate, trust, Date.now());
+  const store = opened.use(await openStore(config, tools));
+  const tokens = new TokenFile(folder, (message) => log.warn(message));
+  const { generation, core, address } = state.facts;
+  const authority = state.authoritySeed === null ? null : ed25519Signer(state.authoritySeed);
+  const node = new MeshNode({
+    store,
+    clock,
+    rng,
+    now: Date.now,
+    log,
+    signal,
+    verify: verifyEd25519,
+    signerOf: ed25519Signer,
+    facts: () => facts,
+    cluster: () => ({
+      cluster: clusterId(state.facts),
+      generation,
+      authorities: state.authorities,
+      secrets: state.secrets,
+      placement: state.placement,
+      core,
+    }),
+    authority,
+    address,
+    seeds: () => [parseHostPort(core)],
+    tokens: () => tokens.read(),
+    onRevoked: () => {},
+  });
+  const join = node.admission === null ? null : opened.use(listenForJoins(config, tools, node));
+  const socket = { path: apiSocket(folder) };
+  const places: ({ path: string } | HostPort)[] = api === null ? [socket] : [socket, api];
+  const servers = places.map((at) =>
+    opened.use(new ApiServer(at, (request, isOwner) => node.api.handle(request, isOwner)))
+  );
+  const told: MeshFacts = {
+    node: toHex(facts.nodeId),
+    api: servers.map(({ at }) => at),
+    join: join === null ? null : formatAddr(join.address),
+  };
+  return { facts: told, run: () => node.run() };
+}
+
+function listenForJoins(
+  { state, joinListen }: MeshConfig,
+  { log, signal, platform: { clock } }: MeshTools,
+  { admission }: MeshNode,
+): JoinListener {
+  return new JoinListener({
+    at: joinListen,
+    cert: encodePem("CERTIFICATE", state.certificate),
+    key: encodePem("PRIVATE KEY", pkcs8Of(state.seed)),
+    protocol: JOIN_PROTOCOL,
+    mostBytes: MAX_JOIN_MESSAGE,
+    clock,
+    log,
+    signal,
+    serve: async (messages, signal) => {
+      const nonce = rng(NONCE_SIZE);
+      await messages.write(encodeNonce(nonce));
+      const answer = await admission!.answer(await messages.read(), nonce, signal);
+      await messages.write(answer);
+    },
+  });
+}

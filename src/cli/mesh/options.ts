@@ -1,0 +1,344 @@
+import { type HostPort, parseHostPort } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import { readAddress } from "../command/address_args.ts";
+import { LOG_OPTIONS } from "../command/common_options.ts";
+import type { OptionTable, Values } from "../command/option_table.ts";
+
+/** TCP and UDP port of links between nodes. */
+export const MESH_PORT = 20204;
+
+/** TCP port for nodes that join. */
+export const JOIN_PORT = 20205;
+
+const ROLES = ["node", "core", "gateway"] as const;
+type RoleName = typeof ROLES[number];
+
+const DATA = {
+  names: ["data"],
+  group: "basic",
+  kind: "string",
+  metavar: "DIR",
+  variable: "TTUN_MESH_DATA",
+  defaultText: "mesh in the state directory",
+  help: "the node's folder: its key, certificate, records",
+} as const;
+
+const HOST = {
+  names: ["host"],
+  group: "basic",
+  kind: "string",
+  metavar: "NAME",
+  variable: "TTUN_MESH_HOST",
+  defaultText: "this machine's name",
+  help: "the machine: copies of a record go to nodes of different hosts",
+} as const;
+
+const ZONE = {
+  names: ["zone"],
+  group: "basic",
+  kind: "string",
+  metavar: "NAME",
+  variable: "TTUN_MESH_ZONE",
+  help: "the place that the host is in, such as a region",
+} as const;
+
+const ADVERTISE = {
+  names: ["advertise"],
+  group: "network",
+  kind: "string",
+  metavar: "HOST[:PORT]",
+  variable: "TTUN_MESH_ADVERTISE",
+  parse: (text: string): HostPort => readAddress(text, { port: MESH_PORT }),
+  defaultText: "an address of this machine",
+  help: "where other nodes reach this one",
+} as const;
+
+const JOIN_AT = {
+  names: ["join-at"],
+  group: "network",
+  kind: "string",
+  metavar: "HOST[:PORT]",
+  variable: "TTUN_MESH_JOIN_AT",
+  parse: (text: string): HostPort => readAddress(text, { port: JOIN_PORT }),
+  defaultText: `the host of --advertise, port ${JOIN_PORT}`,
+  help: "where machines that join reach this node, and nodes that renew their certificates",
+} as const;
+
+/** Options of commands that ask a running node. */
+const ASK_OPTIONS = {
+  data: DATA,
+  api: {
+    names: ["api"],
+    group: "network",
+    kind: "string",
+    metavar: "ADDR:PORT",
+    variable: "TTUN_MESH_API",
+    parse: (text: string) => parseHostPort(text),
+    defaultText: "the socket in the node's folder",
+    help: "ask the node whose API is at this address of this machine, with a token",
+  },
+  tokenFile: {
+    names: ["token-file"],
+    group: "security",
+    kind: "string",
+    metavar: "FILE",
+    help: "read the token for --api from FILE, which only its owner may read (- is standard " +
+      "input); without this, TTUN_MESH_TOKEN",
+  },
+} as const satisfies OptionTable;
+
+const JSON_OPTION = {
+  names: ["json"],
+  group: "basic",
+  kind: "boolean",
+  default: false,
+  help: "print JSON",
+} as const;
+
+export const MESH_INIT_OPTIONS = {
+  data: DATA,
+  host: HOST,
+  zone: ZONE,
+  advertise: ADVERTISE,
+  joinAt: JOIN_AT,
+} as const satisfies OptionTable;
+
+export const MESH_JOIN_OPTIONS = {
+  invite: {
+    names: ["invite"],
+    group: "basic",
+    kind: "string",
+    metavar: "INVITE",
+    positional: true,
+    secret: true,
+    isSecret: () => true,
+    conflicts: ["inviteFile"],
+    variable: "TTUN_INVITE",
+    help:
+      "the invite that ttun mesh invite has printed; process lists can show it, so better use " +
+      "--invite-file or TTUN_INVITE; without any of these it is asked for",
+  },
+  inviteFile: {
+    names: ["invite-file"],
+    group: "basic",
+    kind: "string",
+    metavar: "FILE",
+    help: "read the invite from FILE, which only its owner may read (- is standard input)",
+  },
+  data: DATA,
+  host: HOST,
+  zone: ZONE,
+  advertise: ADVERTISE,
+  roles: {
+    names: ["roles"],
+    group: "basic",
+    kind: "string",
+    metavar: "ROLE,...",
+    variable: "TTUN_MESH_ROLES",
+    parse: readRoles,
+    default: ["node", "gateway"] as readonly RoleName[],
+    defaultText: "node,gateway",
+    help:
+      "the node's work: node keeps records, gateway takes visitors, core holds names and leases",
+  },
+} as const satisfies OptionTable;
+
+export const MESH_INVITE_OPTIONS = {
+  ...ASK_OPTIONS,
+  roles: {
+    names: ["roles"],
+    group: "security",
+    kind: "string",
+    metavar: "ROLE,...",
+    variable: null,
+    parse: readRoles,
+    default: ["node", "gateway"] as readonly RoleName[],
+    defaultText: "node,gateway",
+    help: "roles that the new node may have",
+  },
+  host: {
+    names: ["host"],
+    group: "security",
+    kind: "string",
+    metavar: "NAME",
+    variable: null,
+    defaultText: "any",
+    help: "the host that the new node must have",
+  },
+  hours: {
+    names: ["hours"],
+    group: "security",
+    kind: "integer",
+    metavar: "HOURS",
+    min: 1,
+    max: 720,
+    default: 1,
+    help: "how long the invite holds",
+  },
+  uses: {
+    names: ["uses"],
+    group: "security",
+    kind: "integer",
+    metavar: "COUNT",
+    min: 1,
+    max: 1000,
+    default: 1,
+    help: "how many machines may join by it",
+  },
+} as const satisfies OptionTable;
+
+export const MESH_NODE_OPTIONS = {
+  data: DATA,
+  listen: {
+    names: ["listen", "l"],
+    group: "network",
+    kind: "string",
+    metavar: "[ADDR:]PORT",
+    variable: "TTUN_MESH_LISTEN",
+    parse: (text: string) => readAddress(text, { host: "", port: MESH_PORT }),
+    default: { host: "", port: MESH_PORT },
+    defaultText: `all addresses, port ${MESH_PORT}`,
+    help: "listen there for other nodes",
+  },
+  joinListen: {
+    names: ["join-listen"],
+    group: "network",
+    kind: "string",
+    metavar: "[ADDR:]PORT",
+    parse: (text: string) => readAddress(text, { host: "", port: JOIN_PORT }),
+    default: { host: "", port: JOIN_PORT },
+    defaultText: `all addresses, port ${JOIN_PORT}`,
+    help: "listen there for machines that join; only the node with the authority's key does",
+  },
+  api: {
+    names: ["api"],
+    group: "network",
+    kind: "string",
+    metavar: "ADDR:PORT",
+    variable: "TTUN_MESH_API",
+    parse: readLoopback,
+    defaultText: "only the socket in the node's folder",
+    help: "serve the HTTP API there too, for programs with a token (ttun mesh token); an address " +
+      "of this machine alone",
+  },
+  ...LOG_OPTIONS,
+} as const satisfies OptionTable;
+
+export const MESH_STATUS_OPTIONS = {
+  ...ASK_OPTIONS,
+  json: JSON_OPTION,
+} as const satisfies OptionTable;
+
+export const MESH_KV_OPTIONS = {
+  words: {
+    names: ["do"],
+    group: "basic",
+    kind: "list",
+    metavar: "get|put|del|list|watch KEY [VALUE]",
+    positional: true,
+    required: true,
+    variable: null,
+    beginnings: ["get", "put", "del", "list", "watch"],
+    help:
+      "get KEY prints the value; put KEY VALUE writes it (without VALUE, standard input); del " +
+      "KEY deletes it; list PREFIX prints keys; watch PREFIX prints changes as they come; --do may " +
+      "be left out right behind the command",
+  },
+  ttl: {
+    names: ["ttl"],
+    group: "basic",
+    kind: "string",
+    metavar: "DURATION",
+    variable: null,
+    help: "put: the key vanishes after so long, as 30s",
+  },
+  ifVersion: {
+    names: ["if-version"],
+    group: "basic",
+    kind: "string",
+    metavar: "VERSION",
+    variable: null,
+    help: "put and del: only if the key has this version; absent = only if there is none",
+  },
+  json: JSON_OPTION,
+  ...ASK_OPTIONS,
+} as const satisfies OptionTable;
+
+export const MESH_TOKEN_OPTIONS = {
+  words: {
+    names: ["do"],
+    group: "basic",
+    kind: "list",
+    metavar: "add|list|revoke [ID]",
+    positional: true,
+    required: true,
+    variable: null,
+    beginnings: ["add", "list", "revoke"],
+    help:
+      "add prints a new token, list tells which there are, revoke ID takes one away; --do may " +
+      "be left out right behind the command",
+  },
+  verbs: {
+    names: ["verbs"],
+    group: "security",
+    kind: "string",
+    metavar: "VERB,...",
+    variable: null,
+    default: "get,put,delete,list,watch",
+    help: "what a new token may do: get, put, delete, list, watch, lease, status, admin",
+  },
+  prefix: {
+    names: ["prefix"],
+    group: "security",
+    kind: "string",
+    metavar: "PREFIX",
+    variable: null,
+    default: "kv/",
+    help: "beginning of the keys that a new token is for",
+  },
+  data: DATA,
+} as const satisfies OptionTable;
+
+export const MESH_REVOKE_OPTIONS = {
+  node: {
+    names: ["node"],
+    group: "basic",
+    kind: "string",
+    metavar: "NODE",
+    positional: true,
+    required: true,
+    variable: null,
+    help:
+      "the beginning of the node's id, 12 digits at least, as ttun mesh status prints it; --node " +
+      "may be left out right behind the command",
+  },
+  ...ASK_OPTIONS,
+} as const satisfies OptionTable;
+
+export type MeshInitFlags = Values<typeof MESH_INIT_OPTIONS>;
+export type MeshJoinFlags = Values<typeof MESH_JOIN_OPTIONS>;
+export type MeshInviteFlags = Values<typeof MESH_INVITE_OPTIONS>;
+export type MeshNodeFlags = Values<typeof MESH_NODE_OPTIONS>;
+export type MeshStatusFlags = Values<typeof MESH_STATUS_OPTIONS>;
+export type MeshKvFlags = Values<typeof MESH_KV_OPTIONS>;
+export type MeshTokenFlags = Values<typeof MESH_TOKEN_OPTIONS>;
+export type MeshRevokeFlags = Values<typeof MESH_REVOKE_OPTIONS>;
+export type AskFlags = Values<typeof ASK_OPTIONS>;
+
+function readRoles(text: string): readonly RoleName[] {
+  const words = text.split(",").map((word) => word.trim());
+  if (words.every((word) => ROLES.some((role) => role === word))) {
+    return ROLES.filter((role) => words.includes(role));
+  }
+  throw new TtunError("usage", `Cannot use this: write ${ROLES.join(", ")}, with commas between`);
+}
+
+function readLoopback(text: string): HostPort {
+  const at = parseHostPort(text);
+  if (/^127\.|^::1$/.test(at.host)) return at;
+  throw new TtunError(
+    "usage",
+    `Cannot serve the API on ${JSON.stringify(text)}: give an address of this machine alone, as ` +
+      "127.0.0.1:20206",
+  );
+}

@@ -1,0 +1,23 @@
+import type { HostPort } from "../../base/addr.ts";
+import type { CommonConfig } from "../plane/common_config.ts";
+import type { NodeState } from "./node_folder.ts";
+
+/** A node of a cluster; it crosses to the data plane's Worker. */
+export interface MeshConfig extends CommonConfig {
+  readonly kind: "mesh";
+  readonly folder: string;
+  readonly state: NodeState;
+  readonly listen: HostPort;
+  readonly joinListen: HostPort;
+  /** Null = only the socket in the node's folder. */
+  readonly api: HostPort | null;
+}
+
+export interface MeshFacts {
+  /** Node id in hex. */
+  readonly node: string;
+  /** Places of the API. */
+  readonly api: readonly string[];
+  /** Where machines join; null = not here. */
+  readonly join: string | null;
+}

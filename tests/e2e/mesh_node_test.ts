@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { test } from "../check.ts";
+import { Host, type Process } from "../netns.ts";
+import { ttunCommand } from "./forward_pair.ts";
+import { makeFolder } from "./proxy_files.ts";
+
+const READY_MS = 30_000;
+const ENV = { NO_COLOR: "1" };
+
+interface Machine extends AsyncDisposable {
+  readonly host: Host;
+  readonly data: string;
+  /** Runs `ttun mesh …` to its end. */
+  mesh(words: string, o?: { env?: Record<string, string>; stdin?: { text: string } }): Promise<
+    { code: number; stdout: string; stderr: string }
+  >;
+  /** Starts the node, and waits until it serves. */
+  node(...args: string[]): Promise<Process>;
+}
+
+/** A host with a folder for a node. */
+async function machine(name: string): Promise<Machine> {
+  await using stack = new AsyncDisposableStack();
+  const folder = stack.use(await makeFolder());
+  const host = stack.use(await Host.create());
+  const data = `${folder.path}/${name}`;
+  const kept = stack.move();
+  return {
+    host,
+    data,
+    mesh: async (words, { env = {}, stdin } = {}) => {
+      const [command, args] = ttunCommand("mesh", ...words.split(" "), "--data", data);
+      return await host.run(command, args, {
+        env: { ...ENV, ...env },
+        ...(stdin !== undefined && { stdin }),
+      });
+    },
+    node: async (...words) => {
+      const [command, args] = ttunCommand("mesh", "node", "--data", data, ...words);
+      const node = host.spawn(command, args, { env: ENV });
+      await node.waitFor(/ Mesh node /, READY_MS);
+      return node;
+    },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
+const PLACE = "--host one --advertise 127.0.0.1:20204 --join-at 127.0.0.1:20205";
+
+test("a cluster of one keeps keys over kill -9, for commands and for programs with a token", async () => {
+  await using one = await machine("one");
+  const none = await one.mesh("kv get kv/app/x");
+  assert.deepEqual([none.code, /No node runs/.test(none.stderr)], [4, true]);
+  const made = await one.mesh(`init ${PLACE}`);
+  assert.equal(made.code, 0, made.stderr);
+  assert.match((await one.mesh(`init ${PLACE}`)).stderr, /has a node already/);
+  const node = await one.node("--api", "127.0.0.1:20206");
+  assert.match((await one.mesh("node")).stderr, /it runs already/);
+  assert.equal((await one.mesh("kv put kv/app/x blue")).code, 0);
+  assert.equal((await one.mesh("kv put kv/app/y", { stdin: { text: "from\nstdin" } })).code, 0);
+  assert.equal((await one.mesh("kv put kv/app/x red --if-version absent")).code, 2);
+  const token = (await one.mesh("token add --verbs get --prefix kv/app/")).stdout.trim();
+  const curl = async (path: string, ...args: string[]) => {
+    const all = ["-s", "-w", " %{http_code}", ...args, `http://127.0.0.1:20206${path}`];
+    return (await one.host.run("curl", all)).stdout;
+  };
+  const bearer = ["-H", `Authorization: Bearer ${token}`];
+  assert.equal(await curl("/v1/kv/kv/app/x", ...bearer), "blue 200");
+  assert.match(await curl("/v1/kv/kv/app/x"), /no such token.* 401$/s);
+  assert.match(await curl("/v1/kv/kv/other", ...bearer), / 403$/);
+  assert.match(await curl("/v1/kv/kv/app/x", ...bearer, "-X", "PUT", "-d", "z"), / 403$/);
+  assert.match(await curl("/v1/kv/kv/app/x", ...bearer, "-H", "Origin: http://a.example"), / 403$/);
+  node.signal("SIGKILL");
+  await node.status;
+  await using again = await one.node("--api", "127.0.0.1:20206");
+  assert.equal((await one.mesh("kv get kv/app/y")).stdout, "from\nstdin");
+  assert.equal((await one.mesh("kv list kv/app/")).stdout, "kv/app/x\nkv/app/y\n");
+  const id = token.split("_")[1]!;
+  assert.equal((await one.mesh(`token revoke ${id}`)).code, 0);
+  assert.match(await curl("/v1/kv/kv/app/x", ...bearer), / 401$/);
+  const { stdout } = await one.mesh("status");
+  assert.match(stdout, /^node +[0-9a-f]{12} on one, node, core, gateway$/m);
+  assert.match(stdout, /^core +ok$/m);
+  again.signal("SIGTERM");
+  assert.equal((await again.status).code, 0);
+  assert.deepEqual([...Deno.readDirSync(one.data)].filter(({ name }) => name === "api.sock"), []);
+});
+
+test("a machine joins once by an invite", async () => {
+  await using one = await machine("one");
+  await using folder = await makeFolder();
+  const second = (words: string, env: Record<string, string> = {}) => {
+    const [command, args] = ttunCommand("mesh", ...words.split(" "));
+    return one.host.run(command, args, { env: { ...ENV, ...env } });
+  };
+  assert.equal((await one.mesh(`init ${PLACE}`)).code, 0);
+  await using node = await one.node();
+  const invite = (await one.mesh("invite --host two")).stdout.trim();
+  assert.match(invite, /^ttun-mesh:[\w-]+$/);
+  const at = `--data ${folder.path}/two --advertise 127.0.0.1:20304`;
+  const elsewhere = await second(`join ${at} --host three`, { TTUN_INVITE: invite });
+  assert.match(elsewhere.stderr, /for the host two/);
+  assert.equal(elsewhere.code, 3);
+  const joined = await second(`join ${at} --host two`, { TTUN_INVITE: invite });
+  assert.equal(joined.code, 0, joined.stderr);
+  for (const file of ["node.key", "secret", "placement", "node.json"]) {
+    assert.equal(Deno.statSync(`${folder.path}/two/${file}`).mode! & 0o777, 0o600, file);
+  }
+  assert.throws(() => Deno.statSync(`${folder.path}/two/ca.key`), Deno.errors.NotFound);
+  assert.equal(
+    Deno.readTextFileSync(`${folder.path}/two/secret`),
+    Deno.readTextFileSync(`${one.data}/secret`),
+  );
+  await Deno.writeTextFile(`${folder.path}/invite`, `${invite}\n`, { mode: 0o600 });
+  const used = await second(
+    `join --data ${folder.path}/three --host two --invite-file ${folder.path}/invite`,
+  );
+  assert.deepEqual([used.code, /has been used/.test(used.stderr)], [3, true]);
+  const { members } = JSON.parse((await one.mesh("status --json")).stdout);
+  assert.deepEqual(members.map((m: { host: string }) => m.host).toSorted(), ["one", "two"]);
+  const { node: id } = members.find((m: { host: string }) => m.host === "two");
+  assert.equal((await one.mesh(`revoke ${id.slice(0, 12)}`)).code, 0);
+  await node.waitFor(/A node was revoked/);
+  assert(!node.output.includes(invite.slice(-20)));
+});
+
+test("an invite of another cluster is not believed", async () => {
+  await using one = await machine("one");
+  await using folder = await makeFolder();
+  assert.equal((await one.mesh(`init ${PLACE}`)).code, 0);
+  const first = await one.node();
+  const invite = (await one.mesh("invite")).stdout.trim();
+  first.signal("SIGTERM");
+  await first.status;
+  await Deno.remove(one.data, { recursive: true });
+  assert.equal((await one.mesh(`init ${PLACE}`)).code, 0);
+  await using _other = await one.node();
+  const [command, args] = ttunCommand("mesh", "join", invite, "--data", `${folder.path}/two`);
+  const refused = await one.host.run(command, args, { env: ENV });
+  assert.deepEqual([refused.code, /no node of the cluster/.test(refused.stderr)], [3, true]);
+});
