@@ -45,7 +45,7 @@ import {
 } from "../mesh/options.ts";
 import { print } from "../output/stdout.ts";
 import { RECEIVE_OPTIONS, SEND_OPTIONS } from "../transfer/options.ts";
-import { TOX_ID_OPTIONS, TOX_OPTIONS, TOX_SSH_OPTIONS } from "../tox/options.ts";
+import { TOX_ID_OPTIONS, TOX_NODES_OPTIONS, TOX_OPTIONS, TOX_SSH_OPTIONS } from "../tox/options.ts";
 import { CLIENT_OPTIONS, SERVER_OPTIONS } from "../tun/options.ts";
 import {
   SERVICE_INSTALL_OPTIONS,
@@ -169,6 +169,15 @@ export const COMMANDS = {
         logging: logSettings,
         run: async (options, context) =>
           await (await load(() => import("../tox/id.ts"))).runToxId(options, context),
+      }),
+      nodes: defineCommand({
+        summary: "print the nodes by which the Tox network is found, and fetch newer ones",
+        example: "ttun tox nodes --update",
+        options: TOX_NODES_OPTIONS,
+        notInFiles: true,
+        logging: logSettings,
+        run: async (options, context) =>
+          await (await load(() => import("../tox/list_nodes.ts"))).runToxNodes(options, context),
       }),
       ssh: defineCommand({
         summary: "run ssh to a server that lets its clients reach its machine's sshd",

@@ -107,6 +107,7 @@ Deno.test("all commands are told by all their words, in order", () => {
     "stun-server",
     "tox",
     "tox id",
+    "tox nodes",
     "tox ssh",
   ];
   const mesh = ["init", "node", "invite", "join", "status", "kv", "token", "revoke"]

@@ -71,6 +71,7 @@ Deno.test("every option of every command that can stand in a file has its place 
       "peer listen",
       "peer connect",
       "tox id",
+      "tox nodes",
       "tox ssh",
       "mesh init",
       "mesh invite",

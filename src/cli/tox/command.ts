@@ -10,6 +10,7 @@ import { PlaneHandle } from "../plane/plane_handle.ts";
 import { fileFailure } from "../platform/file_failure.ts";
 import { requirePermissions, revokePermissions, socketNeeds } from "../platform/permissions.ts";
 import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
+import { findNodes } from "./find_nodes.ts";
 import { serverFolder } from "./folder.ts";
 import { findToxEnd } from "./hosts.ts";
 import { keepIdentity } from "./identity.ts";
@@ -57,7 +58,8 @@ async function runHere(options: ToxFlags, context: RunContext): Promise<number> 
   if (pid !== undefined) mayWritePidFile(pid);
   const { ids, secret } = await findEnds(options, context);
   const folder = options.configDir ?? (isClient ? null : serverFolder());
-  const config = toxConfig(options, { ids, secret, folder });
+  const { places: nodes } = findNodes(options.nodes, context.log);
+  const config = toxConfig(options, { nodes, ids, secret, folder });
   // Without a loop that blocks, the data plane needs no wake-up.
   using libc = config.io === "ffi" ? openControlLibc() : null;
   using atEnd = new DisposableStack();

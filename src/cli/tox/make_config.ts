@@ -1,5 +1,5 @@
 import { TtunError } from "../../base/errors.ts";
-import { parseNodeList } from "../../core/tox/node_list.ts";
+import type { ToxPlace } from "../../core/tox/node_list.ts";
 import { parseToxProxy } from "../../core/tox/proxy_variable.ts";
 import type { ToxId } from "../../core/tox/tox_id.ts";
 import { parseTunnelRules } from "../../core/tuntox/rules.ts";
@@ -9,7 +9,6 @@ import { readVariable } from "../platform/variables.ts";
 import { metricsPlace } from "../status/metrics_place.ts";
 import { statusPlace } from "../status/place.ts";
 import { readIdentity } from "./identity.ts";
-import { NODES } from "./nodes.ts";
 import type { ToxFlags } from "./options.ts";
 import type { ToxClientEnd, ToxConfig, ToxServerEnd } from "./plane_config.ts";
 import { userName } from "./user_name.ts";
@@ -25,7 +24,8 @@ export function isToxClient({ local, dynamic, stdio, ping }: ToxFlags): boolean 
 /** Reads the files that options name. @throws {TtunError} usage, privilege */
 export function toxConfig(
   options: ToxFlags,
-  { ids, secret, folder }: {
+  { nodes, ids, secret, folder }: {
+    readonly nodes: readonly ToxPlace[];
     readonly ids: readonly ToxId[];
     readonly secret: string | null;
     /** Null = the identity is a new one. */
@@ -51,7 +51,7 @@ export function toxConfig(
       udpPorts: options.udpPorts,
       relayPort: relayPort === 0 ? undefined : relayPort,
       proxy: proxy === undefined || proxy === "" ? undefined : parseToxProxy(proxy),
-      nodes: options.nodes === undefined ? NODES : parseNodeList(readText(options.nodes)),
+      nodes,
     },
   };
 }

@@ -148,8 +148,9 @@ export const TOX_OPTIONS = {
     group: "network",
     kind: "string",
     metavar: "FILE",
-    help: "find the Tox network by the nodes in FILE, the JSON of nodes.tox.chat",
-    defaultText: "a list in ttun",
+    help: "find the Tox network by the nodes in FILE, the JSON of nodes.tox.chat, which is kept " +
+      "for starts without this",
+    defaultText: "the list that is kept, and one in ttun; see ttun tox nodes",
   },
   user: {
     names: ["user", "U"],
@@ -231,6 +232,31 @@ export const TOX_SSH_OPTIONS = {
 
 export type ToxSshFlags = Values<typeof TOX_SSH_OPTIONS>;
 
+/** Of `ttun tox nodes`. */
+export const TOX_NODES_OPTIONS = {
+  update: {
+    names: ["update"],
+    variable: null,
+    group: "basic",
+    kind: "boolean",
+    default: false,
+    help: "fetch a new list before, and keep it in the state directory",
+  },
+  from: {
+    names: ["from"],
+    variable: null,
+    group: "basic",
+    kind: "string",
+    metavar: "URL",
+    parse: parseListUrl,
+    default: "https://nodes.tox.chat/json",
+    help: "where --update fetches it",
+  },
+  ...LOG_OPTIONS,
+} as const satisfies OptionTable;
+
+export type ToxNodesFlags = Values<typeof TOX_NODES_OPTIONS>;
+
 /** Of `ttun tox id`. */
 export const TOX_ID_OPTIONS = {
   configDir: { ...TOX_OPTIONS.configDir, help: "the folder of the identity, in its file tox_save" },
@@ -240,6 +266,12 @@ export const TOX_ID_OPTIONS = {
 export type ToxIdFlags = Values<typeof TOX_ID_OPTIONS>;
 
 export type ToxFlags = Values<typeof TOX_OPTIONS>;
+
+function parseListUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url !== null && /^https?:$/.test(url.protocol)) return url.href;
+  throw new TtunError("usage", `Cannot use ${JSON.stringify(text)}: write https://HOST/PATH`);
+}
 
 function readLocal(text: string): LocalForwardSpec & { readonly to: Target } {
   const spec = parseLocalForward(text.replace(/^(\d{1,5})[@:]([^@]+)[@:](\d{1,5})$/, "$1:$2:$3"));

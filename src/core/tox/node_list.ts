@@ -33,6 +33,28 @@ export function parseNodeList(text: string): ToxPlace[] {
   throw new TtunError("usage", "Cannot use the list of Tox nodes: none of its nodes is usable");
 }
 
+/**
+ * Returns when the page made a list, in milliseconds since 1970; null = the list does not tell.
+ * `text`: what `parseNodeList` takes.
+ */
+export function nodeListTime(text: string): number | null {
+  const { last_refresh: refresh, last_scan: scan } = JSON.parse(text) as Record<string, unknown>;
+  const seconds = [refresh, scan].find((time) =>
+    Number.isSafeInteger(time) && (time as number) > 0
+  );
+  return seconds === undefined ? null : (seconds as number) * 1000;
+}
+
+/** Returns the nodes of several lists, each once, those of the first list first. */
+export function joinNodes(...lists: readonly (readonly ToxPlace[])[]): ToxPlace[] {
+  const seen = new Map<string, ToxPlace>();
+  for (const place of lists.flat()) {
+    const name = `${place.host} ${place.port} ${place.publicKey.join()}`;
+    if (!seen.has(name)) seen.set(name, place);
+  }
+  return [...seen.values()].slice(0, MOST_NODES);
+}
+
 function placesOf(node: unknown): ToxPlace[] {
   if (!isObject(node)) return [];
   const { ipv4, ipv6, port, public_key: key, tcp_ports: ports } = node;

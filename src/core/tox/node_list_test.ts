@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { TtunError } from "../../base/errors.ts";
-import { parseNodeList } from "./node_list.ts";
+import { joinNodes, nodeListTime, parseNodeList } from "./node_list.ts";
 
 const KEY = "8E7D0B859922EF569298B4D261A8CCB5FEA14FB91ED412A7603A585A25698832";
 
@@ -43,4 +43,20 @@ Deno.test("no JSON at all breaks it otherwise than by a TtunError", () => {
       assert.ok(error instanceof TtunError);
     }
   }));
+});
+
+Deno.test("a list tells its time, if it is one", () => {
+  const list = (more: object) => JSON.stringify({ nodes: [], ...more });
+  assert.equal(nodeListTime(list({ last_scan: 5, last_refresh: 7 })), 7000);
+  assert.equal(nodeListTime(list({ last_scan: 5 })), 5000);
+  for (const other of [{}, { last_scan: "5" }, { last_scan: -1 }, { last_scan: 1e300 }]) {
+    assert.equal(nodeListTime(list(other)), null);
+  }
+});
+
+Deno.test("of several lists each node counts once", () => {
+  const node = (host: string) => ({ ipv4: host, port: 33445, public_key: KEY });
+  const list = (...hosts: string[]) => parseNodeList(JSON.stringify({ nodes: hosts.map(node) }));
+  const joined = joinNodes(list("a.net", "b.net"), list("b.net", "c.net"));
+  assert.deepEqual(joined.map(({ host }) => host), ["a.net", "b.net", "c.net"]);
 });
