@@ -93,6 +93,7 @@ test("under a name that stands for a group or a command ttun is that, under othe
     assert.deepEqual(await runAs("tete", ...args), await runTtun("peer", ...args), args.join(" "));
   }
   assert.deepEqual(await runAs("tete", "--version"), await runTtun("--version"));
+  assert.deepEqual(await runTtun("tox", "-V"), await runTtun("--version"));
 });
 
 test("the exit codes are a page of help, from everywhere", async () => {

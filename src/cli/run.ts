@@ -107,6 +107,11 @@ async function dispatch(
   const found = find(word, level);
   if (found === undefined) return refuse(unknownCommand(word, rest, level), level.usage());
   if ("commands" in found) return await dispatch(rest, found, origin);
+  // Where it stands for another program, it has that one's option for the version.
+  const isProgram = found.command.aliases.length > 0;
+  if (isProgram && VERSION_WORDS.includes(rest[0] ?? "")) {
+    return await version(rest.slice(1), level);
+  }
   const further = findFurther(found, rest[0]);
   if (further !== undefined) {
     return await runCommand(further.name, further.command, rest.slice(1), origin);

@@ -123,6 +123,10 @@ test({
     }
     const again = await ttunIn(folder)(...words);
     assert.equal(again.code, 8, again.stderr);
+    const same = ["tox", "-C", identity, "-s", SECRET, "-u", "43006"];
+    const twice = await ttunIn(folder)(...same);
+    assert.equal(twice.code, 8, twice.stderr);
+    assert.match(twice.stderr, /Another ttun runs with the identity/);
     Deno.kill(daemon.pid, "SIGTERM");
     await until(() => !isThere(daemon.pid), () => "it does not end");
 

@@ -13,7 +13,7 @@ import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
 import { findNodes } from "./find_nodes.ts";
 import { serverFolder } from "./folder.ts";
 import { findToxEnd } from "./hosts.ts";
-import { keepIdentity } from "./identity.ts";
+import { keepIdentity, lockIdentity } from "./identity.ts";
 import { isToxClient, toxConfig } from "./make_config.ts";
 import type { ToxFlags } from "./options.ts";
 import type { ToxFacts } from "./plane_config.ts";
@@ -73,7 +73,11 @@ async function runHere(options: ToxFlags, context: RunContext): Promise<number> 
       },
       prepare: ({ address, savedata }) => {
         const id = formatToxId(address);
-        if (!isClient) keepIdentity(folder!, savedata);
+        if (!isClient) keepIdentity(folder!, savedata, config.node.savedata);
+        if (folder !== null && (!isClient || config.node.savedata !== null)) {
+          const lock = lockIdentity(folder);
+          if (lock !== null) atEnd.use(lock);
+        }
         if (options.idFile !== undefined) writeId(options.idFile, id);
         if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
         context.log.info(isClient ? "Tox client" : "Tox server", { id });

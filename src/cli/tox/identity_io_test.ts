@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { TtunError } from "../../base/errors.ts";
 import { test } from "../../../tests/check.ts";
-import { keepIdentity, readIdentity } from "./identity.ts";
+import { keepIdentity, lockIdentity, readIdentity } from "./identity.ts";
 
 const SAVEDATA = new Uint8Array(987).map((_, i) => i);
 
@@ -21,9 +21,11 @@ test("an identity is kept for its owner alone, whatever was there, and nothing e
     keepIdentity(place, SAVEDATA);
     assert.deepEqual(readIdentity(place), SAVEDATA);
     Deno.chmodSync(`${place}/tox_save`, 0o644); // as tuntox leaves it
-    keepIdentity(place, SAVEDATA.subarray(1));
+    keepIdentity(place, SAVEDATA.subarray(1), SAVEDATA);
     assert.deepEqual(readIdentity(place), SAVEDATA.subarray(1));
     assert.equal(Deno.statSync(`${place}/tox_save`).mode! & 0o777, 0o600);
+    keepIdentity(place, SAVEDATA, SAVEDATA.subarray(1)); // it is there so
+    assert.deepEqual(readIdentity(place), SAVEDATA.subarray(1));
     assert.deepEqual([...Deno.readDirSync(place)].map(({ name }) => name), ["tox_save"]);
   });
 });
@@ -37,4 +39,18 @@ test("what is no identity's file is refused, and a folder that cannot be written
     Deno.writeTextFileSync(`${folder}/file`, "");
     assert.throws(() => keepIdentity(`${folder}/file`, SAVEDATA), /Cannot keep the identity in/);
   });
+});
+
+test({
+  name: "an identity is one process's at a time",
+  ignore: Deno.build.os !== "linux",
+  fn: () =>
+    inFolder((folder) => {
+      keepIdentity(folder, SAVEDATA);
+      const first = lockIdentity(folder)!;
+      assert.throws(() => lockIdentity(folder), /Another ttun runs with the identity/);
+      first[Symbol.dispose]();
+      lockIdentity(folder)![Symbol.dispose]();
+      assert.equal(lockIdentity(`${folder}/none`), null);
+    }),
 });
