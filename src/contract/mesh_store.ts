@@ -7,7 +7,10 @@ export interface Entry {
   key: string;
   value: Uint8Array;
   version: Version;
-  /** Milliseconds until the entry vanishes by itself; absent where it stays or a session has it. */
+  /**
+   * Milliseconds until the entry vanishes by itself; absent where it stays or a session has it, and
+   * in lists and watches of stores that would have to ask for each.
+   */
   expiresInMs?: number;
 }
 

@@ -18,3 +18,14 @@ export function systemError(thrown: unknown, call: string): NativeError | null {
 export function isLookupFailure(thrown: unknown): boolean {
   return thrown instanceof Error && thrown.message.startsWith("failed to lookup address");
 }
+
+/** Text of why `fetch` has failed: versions of Deno have it in the error or in its cause. */
+export function fetchFailure(thrown: unknown): string {
+  const { message, cause } = thrown instanceof Error ? thrown : new Error(String(thrown));
+  return cause instanceof Error ? cause.message : message;
+}
+
+/** True if `fetch` has reached nobody, so that the request was not sent. */
+export function isConnectFailure(thrown: unknown): boolean {
+  return fetchFailure(thrown).includes("client error (Connect)");
+}

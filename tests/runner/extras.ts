@@ -8,7 +8,14 @@ interface Extra {
   readonly isThere: string;
   /** Shell code to run before the installation, and what it means, to be told. */
   readonly before?: { readonly script: string; readonly words: string };
+  /** Only unpacked, below UNPACKED: the package's scripts would make users and start a service. */
+  readonly isUnpacked?: true;
 }
+
+/** Folder of packages that are unpacked, each in one of its name. */
+export const UNPACKED = `${
+  Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "/root"}/.cache`
+}/ttun-test-packages`;
 
 /** Debian's packages by name. */
 export const EXTRAS = {
@@ -16,6 +23,10 @@ export const EXTRAS = {
   busybox: { isThere: "command -v busybox" },
   chromium: { isThere: "command -v chromium" },
   debootstrap: { isThere: "command -v debootstrap" },
+  "etcd-server": {
+    isThere: `test -x ${UNPACKED}/etcd-server/usr/bin/etcd`,
+    isUnpacked: true,
+  },
   fish: { isThere: "command -v fish" },
   "groff-base": { isThere: "command -v groff" },
   libtoxcore2: { isThere: "ldconfig -p | grep -q libtoxcore.so.2" },
@@ -41,7 +52,8 @@ export type ExtraName = keyof typeof EXTRAS;
  * (/usr/share/doc/sysv-rc/README.policy-rc.d), and 101 forbids.
  */
 export function installScript(name: ExtraName): string {
-  const { before }: Extra = EXTRAS[name];
+  const { before, isUnpacked }: Extra = EXTRAS[name];
+  if (isUnpacked === true) return unpackScript(name);
   const command = `apt-get install -y --no-install-recommends ${name} >/dev/null`;
   return `
     export DEBIAN_FRONTEND=noninteractive
@@ -55,14 +67,31 @@ export function installScript(name: ExtraName): string {
     ${command} || { apt-get update -qq && ${command}; }`;
 }
 
+/** Shell code that unpacks a package in one step, so that half a package is none. */
+function unpackScript(name: ExtraName): string {
+  const fetch = `apt-get download ${name} >/dev/null 2>&1`;
+  return `
+    mkdir -p ${UNPACKED}
+    folder=$(mktemp -d ${UNPACKED}/new.XXXXXX)
+    trap 'rm -rf "$folder"' EXIT
+    cd "$folder"
+    ${fetch} || { apt-get update -qq && ${fetch}; }
+    dpkg -x ${name}_*.deb "$folder/${name}"
+    rm -rf ${UNPACKED}/${name}
+    mv "$folder/${name}" ${UNPACKED}/${name}`;
+}
+
 /** Installs as root what is missing, and tells what it does. */
 export async function provideExtras(names: readonly ExtraName[]): Promise<void> {
   if (Deno.uid() !== 0) return;
   for (const name of names) {
-    const { isThere, before }: Extra = EXTRAS[name];
+    const { isThere, before, isUnpacked }: Extra = EXTRAS[name];
     const look = async () => await textOf("sh", ["-c", isThere]) !== null;
     if (await look()) continue;
-    console.log(`Missing: ${name}. Running: apt-get install -y --no-install-recommends ${name}`);
+    const command = isUnpacked === true
+      ? `apt-get download ${name}; dpkg -x, into ${UNPACKED}`
+      : `apt-get install -y --no-install-recommends ${name}`;
+    console.log(`Missing: ${name}. Running: ${command}`);
     if (before !== undefined) console.log(`${name}: ${before.words}`);
     await textOf("sh", ["-euc", installScript(name)]);
     if (!await look()) console.log(`${name} cannot be installed here: its tests are skipped`);

@@ -54,7 +54,15 @@ export const KINDS = {
       "ps",
       "python3",
     ],
-    extras: ["busybox", "chromium", "libtoxcore2", "python3-socks", "openssh-server", "rsync"],
+    extras: [
+      "busybox",
+      "chromium",
+      "etcd-server",
+      "libtoxcore2",
+      "python3-socks",
+      "openssh-server",
+      "rsync",
+    ],
     split: "files",
     minutes: 40,
   },
@@ -133,6 +141,7 @@ const WAITING = [
   "proxy_strangers",
   "tox",
   "tox_link",
+  "etcd_store",
   "forward_pause",
 ];
 

@@ -22,17 +22,14 @@ import {
   type CoreEntry,
   type CoreRequest,
 } from "../../../core/mesh/core/request.ts";
-import { sleep } from "../../loop/sleep.ts";
 import type { CoreClient } from "./core_client.ts";
+import { heldLease } from "./held_lease.ts";
 import { HeldSession } from "./held_session.ts";
 
 /** A condition that no revision meets. */
 const NEVER = -1;
 
 export const LEASES = "lease/";
-
-/** Milliseconds until a watch of a lease begins again after a failure. */
-const RETRY_MS = 1_000;
 
 /** The store that a core is, in this process or at another node. */
 export class CoreStore implements MeshStore {
@@ -187,32 +184,7 @@ export class CoreStore implements MeshStore {
   }
 
   #lease(key: string, rev: number, session: Session): Lease {
-    const lost = new AbortController();
-    const lose = () => {
-      ended[Symbol.dispose]();
-      lost.abort(new MeshError("closed", "The lease is lost"));
-    };
-    const ended = onAbort(session.ended, lose);
-    // Never rejects: a failing watch begins again until the session ends.
-    void this.#leaseEnd(key, rev, session.ended).then(lose);
-    return { token: String(rev), lost: lost.signal };
-  }
-
-  /** Resolves once the lease is deleted or another's, or the signal aborts. */
-  async #leaseEnd(key: string, rev: number, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        for await (const change of this.watch(key, { signal, from: String(rev) })) {
-          if (change.kind === "reset") {
-            const entry = await this.get(key, { signal });
-            if (entry?.version !== String(rev)) return;
-          } else if ((change.kind === "put" ? change.entry.key : change.key) === key) return;
-        }
-      } catch {
-        // The core is out of reach for now, or the session has ended.
-        await sleep(this.#clock, RETRY_MS, signal).catch(() => {}); // the loop's condition knows
-      }
-    }
+    return heldLease(this, { key, token: String(rev), session, clock: this.#clock });
   }
 
   async #ask<T extends CoreAnswer["type"]>(request: CoreRequest, type: T, o: Call) {
