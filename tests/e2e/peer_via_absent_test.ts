@@ -27,3 +27,30 @@ test("peer --via: a server that is gone keeps nobody from the ticket's own addre
   await files.expectSame();
   assert.match(second.output, /warn .*meet is not there: trying the ticket's addresses/);
 });
+
+test("peer listen --via: without the server at its start there is a ticket all the same", async () => {
+  await using lab = await viaLab("open", "port-restricted");
+  const at = `${VIA}:20203`;
+  await using files = await makeFiles(300_000, 500_000);
+  const env = { ...NO_KEY, TTUN_VIA: `ttun://${encodeURIComponent(KEY)}@${at}` };
+  await using first = startPipe(lab.hosts[0], filesOf(files, 0), ["listen", "-v"], env);
+  const [, ticket = ""] = await first.waitFor(/ttun peer connect (peer:[\w-]+) --via /, MS);
+  const [command, all] = ttunCommand("server", "--no-tun", "-l", at);
+  assert.match(first.output, /warn .*Cannot connect to 9\.9\.9\.100:20203: .*retry_in_seconds=/);
+  await using second = startPipe(
+    lab.hosts[1],
+    filesOf(files, 1),
+    ["connect", "-v"],
+    { ...env, TTUN_TICKET: ticket },
+  );
+  for (const end of [second, first]) {
+    assert.equal((await end.status).code, 0, `${first.output}\n---\n${second.output}`);
+  }
+  await files.expectSame();
+  // Another end that waits goes to the server as soon as that is there.
+  await using third = startPipe(lab.hosts[0], filesOf(files, 0), ["listen", "-v"], env);
+  await third.waitFor(/retry_in_seconds=/, MS);
+  await using server = lab.server.spawn(command, all, { env: ENV });
+  await server.waitFor(/ listening /, MS);
+  await third.waitFor(/at the server where both ends meet/, MS);
+});

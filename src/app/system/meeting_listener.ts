@@ -1,5 +1,5 @@
 import type { Addr } from "../../base/addr.ts";
-import { toTtunError, TtunError } from "../../base/errors.ts";
+import { type ErrorKind, toTtunError, TtunError } from "../../base/errors.ts";
 import { onAbort, type Scope, scope } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
@@ -23,11 +23,19 @@ const MOST_WAITING = 64;
 const SIGNALS = 10;
 const SIGNAL_MS = 15_000;
 
+/** Failures to reach a server that may be there later. */
+const ABSENCES: readonly ErrorKind[] = ["unreachable", "timeout", "lost", "name", "busy"];
+
 export interface MeetingListenOptions extends MeetingOptions {
   /** Names the meeting: 16 bytes. Null = the server gives it a number. */
   readonly id: Uint8Array | null;
   /** Called when the meeting is there, with its number; 0 = `id` names it. */
   readonly onMeeting?: (number: number) => void;
+  /**
+   * Called when the server cannot be reached at the beginning; it is tried again and again then.
+   * Absent = that is the end.
+   */
+  readonly onAbsent?: () => void;
   /** The listener and its connections live under it. */
   readonly signal: AbortSignal;
 }
@@ -36,7 +44,8 @@ export interface MeetingListenOptions extends MeetingOptions {
  * Waits at a meeting for ends that dial (`openMeetingDialer`), and gives the connections with them
  * that were made from here, or go through the server. Those that they make come to a listener on
  * the same port. A connection may be a wrong machine's: its handshake tells. When the server cannot
- * be reached at the beginning, `acceptNow` throws why; later it is tried again and again.
+ * be reached at the beginning, `acceptNow` throws why, unless the owner goes on without
+ * (`onAbsent`); later it is tried again and again.
  */
 export function openMeetingListener(o: MeetingListenOptions): Listener {
   return new MeetingListener(o);
@@ -93,12 +102,18 @@ class MeetingListener implements Listener {
       } catch (thrown) {
         this.#stop.signal.throwIfAborted();
         const error = toTtunError(thrown);
-        if (!this.#wasThere || error.kind === "internal") throw error;
+        if (!this.#mayComeBack(error)) throw error;
+        if (!this.#wasThere) this.#o.onAbsent?.();
         const pause = this.#backoff.pause(rng(1)[0]! / 256);
         log.warn(error.message, { retry_in_seconds: Math.round(pause / 100) / 10 });
         await sleep(clock, pause, this.#stop.signal);
       }
     }
+  }
+
+  #mayComeBack({ kind }: TtunError): boolean {
+    if (this.#wasThere) return kind !== "internal";
+    return this.#o.onAbsent !== undefined && ABSENCES.includes(kind);
   }
 
   /** Runs over one connection with the server, until that ends. */
@@ -122,7 +137,10 @@ class MeetingListener implements Listener {
     if (this.#id === null) this.#id = meetingIdOfNumber(meeting.number);
     const own = known ?? await findOwnAddress(this.#o, meeting, signal);
     await meeting.ready(own);
-    if (!this.#wasThere) onMeeting?.(meeting.number);
+    if (!this.#wasThere) {
+      log.debug("at the server where both ends meet", { via: name });
+      onMeeting?.(meeting.number);
+    }
     this.#wasThere = true;
     this.#backoff.restart();
     let race = new AbortController();

@@ -116,6 +116,24 @@ Deno.test("a server that cannot be reached at the beginning is the end", async (
   assert.match(`${await world.clock.until(failed)}`, refused);
 });
 
+Deno.test("an end that goes on without the server is at the meeting once that is there", async () => {
+  await using world = new MeetingWorld();
+  world.stopVia();
+  await world.clock.settle();
+  let absent = 0;
+  const onAbsent = () => void absent++;
+  void world.listen({ id: ID, onAbsent });
+  await world.clock.advance(20_000);
+  assert(absent > 2, `${absent} times`);
+  assert.match(world.lines().join("\n"), /warn .*refused.*"retry_in_seconds":/);
+  const known = [{ host: LISTENS, port: PORT }];
+  await world.exchange(world.connect(world.dialer(ID, { known })).outbound);
+  world.startVia();
+  await world.clock.advance(40_000);
+  await world.exchange(world.connect(world.dialer(ID)).outbound);
+  assert.match(world.lines().join("\n"), /debug at the server where both ends meet/);
+});
+
 Deno.test("without the server the addresses that are known are tried, and it is said", async () => {
   await using world = new MeetingWorld();
   void world.listen({ id: ID });

@@ -62,18 +62,24 @@ export function openTicketListener(
   const ports = openPunchPorts(reactor!, task.localPort ?? 0, { signal });
   const direct = opened.use(new JoinedListener(ports.listeners));
   const begun = Promise.withResolvers<number>();
+  const absent = Promise.withResolvers<void>();
   const meeting = via === null ? null : opened.use(openMeetingListener({
     ...meetingOptions(via, ports, tools),
     id: codeWords === null ? ticketMeeting(ticketKey) : null,
     onMeeting: begun.resolve,
+    // A code is nothing without the server; a ticket has addresses of its own.
+    ...(codeWords === null && { onAbsent: absent.resolve }),
     signal,
   }));
   if (meeting === null) begun.resolve(0);
   return {
     listeners: meeting === null ? [direct] : [direct, meeting],
     begin: async () => {
+      if (codeWords === null) {
+        await Promise.race([begun.promise, absent.promise]);
+        return tell(await makeTicket(task, ports, tools, begun.promise));
+      }
       const number = await begun.promise;
-      if (codeWords === null) return tell(await makeTicket(task, ports, tools));
       tools.log.info("waiting for the other end", {
         code: `${number}-…`,
         via: formatAddr(via!.server),
@@ -83,10 +89,12 @@ export function openTicketListener(
   };
 }
 
+/** `begun`: this end is at the meeting; a ticket without addresses is for nothing before. */
 async function makeTicket(
   { myIp, stun, ticketKey, ttlMs, via }: TicketListen,
   ports: PunchPorts,
   tools: WayTools,
+  begun: Promise<unknown>,
 ): Promise<string> {
   const { platform: { libc }, log, opened } = tools;
   const said: HostPort[] = myIp === undefined ? [] : [{ host: myIp, port: ports.port }];
@@ -97,7 +105,10 @@ async function makeTicket(
   }
   const own = interfaceNetworks(libc!).map(({ bytes }) => bytes);
   const candidates = ownCandidates({ said, own, port: ports.port });
-  if (candidates.length === 0 && via === null) throw nowhere();
+  if (candidates.length === 0) {
+    if (via === null) throw nowhere();
+    await begun;
+  }
   const expires = Math.ceil((Date.now() + ttlMs) / 1000);
   const ticket = formatTicket({ key: ticketKey, candidates, expires, meets: via !== null });
   log.info("waiting for the peer", {
