@@ -112,6 +112,10 @@ test("a machine joins once by an invite", async () => {
     Deno.readTextFileSync(`${one.data}/secret`),
   );
   await Deno.writeTextFile(`${folder.path}/invite`, `${invite}\n`, { mode: 0o600 });
+  const rotated = await one.mesh("rotate add");
+  assert.match(rotated.stdout, /^1 of 2 nodes have the last change/);
+  const early = await one.mesh("rotate use");
+  assert.deepEqual([early.code, /1 of 2 nodes do not have/.test(early.stderr)], [10, true]);
   const used = await second(
     `join --data ${folder.path}/three --host two --invite-file ${folder.path}/invite`,
   );
@@ -121,6 +125,15 @@ test("a machine joins once by an invite", async () => {
   const { node: id } = members.find((m: { host: string }) => m.host === "two");
   assert.equal((await one.mesh(`revoke ${id.slice(0, 12)}`)).code, 0);
   await node.waitFor(/A node was revoked/);
+  const secret = Deno.readTextFileSync(`${one.data}/secret`).trim().split("\n");
+  assert.equal(secret.length, 2);
+  assert.match((await one.mesh("rotate use")).stdout, /^1 of 1 nodes/);
+  const again = (await one.mesh("invite")).stdout.trim();
+  const third = await second(`join --data ${folder.path}/three --host three`, {
+    TTUN_INVITE: again,
+  });
+  assert.equal(third.code, 0, third.stderr);
+  assert.equal(Deno.readTextFileSync(`${folder.path}/three/secret`).split("\n")[0], secret[1]);
   assert(!node.output.includes(invite.slice(-20)));
 });
 

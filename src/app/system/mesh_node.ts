@@ -1,15 +1,27 @@
 import type { HostPort } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Clock, Rng } from "../../contract/host.ts";
 import type { MeshStore } from "../../contract/mesh_store.ts";
 import type { Signer, VerifySignature } from "../../contract/signature.ts";
 import { type NodeFacts, shortId } from "../../core/mesh/admission/node_certificate.ts";
+import {
+  requireAll,
+  ROTATION_STEPS,
+  type RotationStep,
+} from "../../core/mesh/admission/rotation.ts";
 import { Revocations } from "../../core/mesh/admission/revocations.ts";
 import type { ApiToken } from "../../core/mesh/http/api_token.ts";
 import type { Route } from "../../core/mesh/http/route.ts";
 import { Admission, type ClusterSecrets } from "../mesh/admission/admission.ts";
-import { listMembers, makeInvite, revokeMember } from "../mesh/admission/invites.ts";
+import {
+  countGeneration,
+  listMembers,
+  makeInvite,
+  revokeMember,
+} from "../mesh/admission/invites.ts";
+import { keepTrust, publishGeneration } from "../mesh/admission/trust_notice.ts";
 import { followRevocations } from "../mesh/admission/follow_revocations.ts";
 import { jsonAnswer, words } from "../mesh/http/answers.ts";
 import { MeshApi } from "../mesh/http/api.ts";
@@ -27,8 +39,16 @@ export interface MeshNodeOptions {
   readonly signerOf: (seed: Uint8Array) => Signer;
   readonly facts: () => NodeFacts;
   readonly cluster: () => ClusterSecrets;
-  /** The authority's key; null = another node has it. */
-  readonly authority: Signer | null;
+  /** Returns the authority's key; null = another node has it. */
+  readonly authority: () => Signer | null;
+  /** Replaces authority and secret by a step. @throws {TtunError} usage */
+  readonly rotate: (step: RotationStep) => void;
+  /** Returns how far such a replacement is. */
+  readonly rotationPhase: () => string;
+  /** Returns true if the certificate is to be renewed. */
+  readonly isOld: () => boolean;
+  /** Fetches a new certificate, authorities and secrets. */
+  readonly renew: () => Promise<void>;
   /** Where other nodes reach this one: HOST:PORT. */
   readonly address: string;
   /** Where this node takes those that join. */
@@ -50,10 +70,9 @@ export class MeshNode {
   constructor(o: MeshNodeOptions) {
     this.#o = o;
     this.#startedAt = o.clock.now();
-    const { authority } = o;
-    this.admission = authority === null
+    this.admission = o.authority() === null
       ? null
-      : new Admission({ ...o, authority: () => authority });
+      : new Admission({ ...o, authority: () => requireAuthority(o.authority()) });
     this.revocations = new Revocations((nodeId) => {
       o.log.warn("A node was revoked", { node: shortId(nodeId) });
       o.onRevoked(nodeId);
@@ -68,9 +87,27 @@ export class MeshNode {
 
   /** Follows the cluster's changes until the signal aborts. */
   async run(): Promise<void> {
-    const { facts, address, signal } = this.#o;
-    await this.admission?.registerSelf(facts(), address, signal);
-    await followRevocations(this.#o, this.revocations);
+    const o = this.#o;
+    await this.#tellOthers();
+    await Promise.all([
+      followRevocations(o, this.revocations),
+      keepTrust({
+        ...o,
+        generation: () => o.cluster().generation,
+        renew: async () => {
+          await o.renew();
+          await this.#tellOthers();
+        },
+      }),
+    ]);
+  }
+
+  /** Where this node has the authority's key: tells what it has itself, and what others are to have. */
+  async #tellOthers(): Promise<void> {
+    if (this.admission === null) return;
+    const { store, facts, address, cluster, signal } = this.#o;
+    await this.admission.registerSelf(facts(), address, signal);
+    await publishGeneration(store, cluster().generation, signal);
   }
 
   #describe(): object {
@@ -84,7 +121,8 @@ export class MeshNode {
       roles,
       certificateEnds: new Date(notAfter).toISOString(),
       generation,
-      hasAuthority: this.#o.authority !== null,
+      hasAuthority: this.admission !== null,
+      rotation: this.#o.rotationPhase(),
       revoked: this.revocations.count,
       seconds: Math.round((this.#o.clock.now() - this.#startedAt) / 1000),
     };
@@ -100,16 +138,35 @@ export class MeshNode {
 
   #administer(route: Route, request: Request): Promise<Response> | null {
     const { store, authority, signal } = this.#o;
+    const key = authority();
     switch (route.kind) {
       case "members":
         return listMembers(store, signal).then((members) => jsonAnswer(200, { members }));
       case "invites":
-        return authority === null ? null : this.#invite(request, authority.publicKey, signal);
+        return key === null ? null : this.#invite(request, key.publicKey, signal);
       case "revoke":
         return this.#revoke(request, route.nodeId, signal);
+      case "rotation":
+        return key === null ? null : this.#rotation(request, route.step, signal);
       default:
         return null;
     }
+  }
+
+  /** GET tells how far it is; POST makes a step, once all nodes have the one before. */
+  async #rotation(request: Request, name: string, signal: AbortSignal): Promise<Response> {
+    const { store, cluster, rotate, rotationPhase } = this.#o;
+    const counts = async () => await countGeneration(store, cluster().generation, signal);
+    if (request.method === "POST") {
+      const step = ROTATION_STEPS.find((step) => step === name);
+      if (step === undefined) return words(404, "There is no such step");
+      const { have, members } = await counts();
+      requireAll(have, members, step);
+      rotate(step);
+      await this.#tellOthers();
+    }
+    const { generation } = cluster();
+    return jsonAnswer(200, { phase: rotationPhase(), generation, ...await counts() });
   }
 
   async #invite(request: Request, authority: Uint8Array, signal: AbortSignal): Promise<Response> {
@@ -127,4 +184,9 @@ export class MeshNode {
     }
     return jsonAnswer(200, { node: await revokeMember(start, this.#o, signal) });
   }
+}
+
+function requireAuthority(authority: Signer | null): Signer {
+  if (authority !== null) return authority;
+  throw new TtunError("system", "This node has not the authority's key any more");
 }

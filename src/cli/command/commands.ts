@@ -40,6 +40,7 @@ import {
   MESH_KV_OPTIONS,
   MESH_NODE_OPTIONS,
   MESH_REVOKE_OPTIONS,
+  MESH_ROTATE_OPTIONS,
   MESH_STATUS_OPTIONS,
   MESH_TOKEN_OPTIONS,
 } from "../mesh/options.ts";
@@ -273,6 +274,14 @@ export const COMMANDS = {
         notInFiles: true,
         run: async (options, context) =>
           await (await load(() => import("../mesh/invite.ts"))).runMeshRevoke(options, context),
+      }),
+      rotate: defineCommand({
+        summary: "replace the cluster's authority and secret, while it runs",
+        example: "ttun mesh rotate add",
+        options: MESH_ROTATE_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) =>
+          await (await load(() => import("../mesh/rotate.ts"))).runMeshRotate(options, context),
       }),
     },
   },

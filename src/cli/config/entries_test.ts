@@ -80,6 +80,7 @@ Deno.test("every option of every command that can stand in a file has its place 
       "mesh kv",
       "mesh token",
       "mesh revoke",
+      "mesh rotate",
       "send",
       "receive",
       "share",

@@ -44,6 +44,7 @@ export async function runMeshInit(options: MeshInitFlags, context: RunContext): 
     secrets: [rng(32)],
     placement: rng(32),
     authoritySeed,
+    nextSeed: null,
     facts: {
       cluster: toHex(clusterIdOf(authority.publicKey)),
       generation: 1,

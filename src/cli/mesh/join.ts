@@ -57,6 +57,7 @@ export async function runMeshJoin(options: MeshJoinFlags, context: RunContext): 
     secrets: membership.secrets,
     placement: membership.placement,
     authoritySeed: null,
+    nextSeed: null,
     facts: {
       cluster: toHex(membership.cluster),
       generation: membership.generation,

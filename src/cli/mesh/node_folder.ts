@@ -7,6 +7,7 @@ import { NODE_ROLES, type NodeRole } from "../../core/mesh/descriptor.ts";
 import { parseCertificate } from "../../core/x509/certificate.ts";
 import { decodePem, encodePem, pkcs8Of } from "../../core/x509/pem.ts";
 import { replaceAtomically } from "../../io/files/new_file.ts";
+import { removeIfThere } from "../../io/files/present.ts";
 import { fileFailure } from "../platform/file_failure.ts";
 import { rng } from "../platform/rng.ts";
 import { stateDirectory } from "../platform/state_file.ts";
@@ -26,6 +27,8 @@ export interface NodeState {
   readonly placement: Uint8Array;
   /** 32 secret bytes of the authority's key; null = another node has it. */
   readonly authoritySeed: Uint8Array | null;
+  /** Of the key that takes its place next (rotation.ts). */
+  readonly nextSeed: Uint8Array | null;
   readonly facts: NodeSettings;
 }
 
@@ -48,6 +51,7 @@ const KEY = "node.key";
 const CERTIFICATE = "node.crt";
 const AUTHORITIES = "ca.crt";
 const AUTHORITY_KEY = "ca.key";
+const NEXT_AUTHORITY_KEY = "ca.next.key";
 const SECRETS = "secret";
 const PLACEMENT = "placement";
 const SETTINGS = "node.json";
@@ -117,6 +121,7 @@ export function readNode(folder: string): NodeState {
     secrets: lines(SECRETS),
     placement: lines(PLACEMENT)[0]!,
     authoritySeed: readSeed(folder, AUTHORITY_KEY),
+    nextSeed: readSeed(folder, NEXT_AUTHORITY_KEY),
     facts: readSettings(folder),
   };
 }
@@ -124,6 +129,8 @@ export function readNode(folder: string): NodeState {
 /** Keeps a node, the file that says that there is one the last. @throws {TtunError} */
 export function keepNode(folder: string, state: NodeState): void {
   keepSeed(folder, state.seed);
+  // A key is there before its certificate is trusted, and goes after another one signs.
+  if (state.nextSeed !== null) keepSeed(folder, state.nextSeed, NEXT_AUTHORITY_KEY);
   if (state.authoritySeed !== null) keepSeed(folder, state.authoritySeed, AUTHORITY_KEY);
   write(folder, CERTIFICATE, utf8(encodePem("CERTIFICATE", state.certificate)), 0o644);
   const anchors = state.authorities.map((key) => encodePem("CERTIFICATE", trustAnchor(key)));
@@ -133,6 +140,7 @@ export function keepNode(folder: string, state: NodeState): void {
   write(folder, SECRETS, lines(state.secrets), 0o600);
   write(folder, PLACEMENT, lines([state.placement]), 0o600);
   write(folder, SETTINGS, utf8(`${JSON.stringify(state.facts, null, 2)}\n`), 0o600);
+  if (state.nextSeed === null) removeIfThere(`${folder}/${NEXT_AUTHORITY_KEY}`);
 }
 
 function authoritiesOf(folder: string): Uint8Array[] {

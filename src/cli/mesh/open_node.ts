@@ -1,3 +1,4 @@
+import type { Admission } from "../../app/mesh/admission/admission.ts";
 import { MeshNode } from "../../app/system/mesh_node.ts";
 import { formatAddr, type HostPort, parseHostPort } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
@@ -7,7 +8,6 @@ import {
   MAX_JOIN_MESSAGE,
   NONCE_SIZE,
 } from "../../core/mesh/admission/join_request.ts";
-import { verifyNodeCertificate } from "../../core/mesh/admission/node_certificate.ts";
 import { encodePem, pkcs8Of } from "../../core/x509/pem.ts";
 import { ed25519Signer, verifyEd25519 } from "../../io/crypto/ed25519.ts";
 import { ApiServer } from "../../io/mesh/api_server.ts";
@@ -16,9 +16,11 @@ import type { OpenedPlane, PlaneTools } from "../plane/run_plane.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
 import { apiSocket } from "./api_socket.ts";
+import { HeldNode } from "./held_node.ts";
 import { clusterId } from "./node_folder.ts";
 import { openStore } from "./open_store.ts";
 import type { MeshConfig, MeshFacts } from "./plane_config.ts";
+import { Renewed } from "./renewed.ts";
 import { TokenFile } from "./token_file.ts";
 
 export type MeshTools = PlaneTools<SocketPlatform, null>;
@@ -28,14 +30,12 @@ export async function openMeshNode(
   config: MeshConfig,
   tools: MeshTools,
 ): Promise<OpenedPlane<null>> {
-  const { folder, state, api } = config;
+  const { folder, api } = config;
   const { opened, log, signal, platform: { clock } } = tools;
-  const trust = { authorities: state.authorities, verify: verifyEd25519 };
-  const facts = verifyNodeCertificate(state.certificate, trust, Date.now());
+  let changed = () => {};
+  const held = new HeldNode(folder, config.state, () => changed());
   const store = opened.use(await openStore(config, tools));
   const tokens = new TokenFile(folder, (message) => log.warn(message));
-  const { generation, core, address } = state.facts;
-  const authority = state.authoritySeed === null ? null : ed25519Signer(state.authoritySeed);
   const node = new MeshNode({
     store,
     clock,
@@ -45,42 +45,53 @@ export async function openMeshNode(
     signal,
     verify: verifyEd25519,
     signerOf: ed25519Signer,
-    facts: () => facts,
+    facts: () => held.facts,
     cluster: () => ({
-      cluster: clusterId(state.facts),
-      generation,
-      authorities: state.authorities,
-      secrets: state.secrets,
-      placement: state.placement,
-      core,
+      cluster: clusterId(held.state.facts),
+      generation: held.state.facts.generation,
+      authorities: held.state.authorities,
+      secrets: held.state.secrets,
+      placement: held.state.placement,
+      core: held.state.facts.core,
     }),
-    authority,
-    address,
-    seeds: () => [parseHostPort(core)],
+    authority: () => held.authority,
+    rotate: (step) => held.rotate(step),
+    rotationPhase: () => held.phase,
+    isOld: () => held.isOld,
+    renew: () => held.renew(signal),
+    address: held.state.facts.address,
+    seeds: () => [parseHostPort(held.state.facts.core)],
     tokens: () => tokens.read(),
     onRevoked: () => {},
   });
-  const join = node.admission === null ? null : opened.use(listenForJoins(config, tools, node));
+  const { admission } = node;
+  const joins = admission === null ? null : opened.use(
+    new Renewed(() => listenForJoins(config.joinListen, held, admission, tools), (error) => {
+      log.error("Machines cannot join any more", { why: String(error) });
+    }),
+  );
+  changed = () => joins?.renew();
   const socket = { path: apiSocket(folder) };
   const places: ({ path: string } | HostPort)[] = api === null ? [socket] : [socket, api];
   const servers = places.map((at) =>
     opened.use(new ApiServer(at, (request, isOwner) => node.api.handle(request, isOwner)))
   );
   const told: MeshFacts = {
-    node: toHex(facts.nodeId),
+    node: toHex(held.facts.nodeId),
     api: servers.map(({ at }) => at),
-    join: join === null ? null : formatAddr(join.address),
+    join: joins === null ? null : formatAddr(joins.current.address),
   };
   return { facts: told, run: () => node.run() };
 }
 
 function listenForJoins(
-  { state, joinListen }: MeshConfig,
+  at: HostPort,
+  { state }: HeldNode,
+  admission: Admission,
   { log, signal, platform: { clock } }: MeshTools,
-  { admission }: MeshNode,
 ): JoinListener {
   return new JoinListener({
-    at: joinListen,
+    at,
     cert: encodePem("CERTIFICATE", state.certificate),
     key: encodePem("PRIVATE KEY", pkcs8Of(state.seed)),
     protocol: JOIN_PROTOCOL,
@@ -91,7 +102,7 @@ function listenForJoins(
     serve: async (messages, signal) => {
       const nonce = rng(NONCE_SIZE);
       await messages.write(encodeNonce(nonce));
-      const answer = await admission!.answer(await messages.read(), nonce, signal);
+      const answer = await admission.answer(await messages.read(), nonce, signal);
       await messages.write(answer);
     },
   });

@@ -315,6 +315,24 @@ export const MESH_REVOKE_OPTIONS = {
   ...ASK_OPTIONS,
 } as const satisfies OptionTable;
 
+export const MESH_ROTATE_OPTIONS = {
+  step: {
+    names: ["step"],
+    group: "basic",
+    kind: "choice",
+    metavar: "STEP",
+    choices: ["status", "add", "use", "remove"],
+    default: "status",
+    positional: true,
+    variable: null,
+    help:
+      "add has all nodes accept a new authority and secret beside the old ones, use has the new " +
+      "ones used, remove ends the old ones; status tells how many nodes have the last step",
+  },
+  ...ASK_OPTIONS,
+} as const satisfies OptionTable;
+
+export type MeshRotateFlags = Values<typeof MESH_ROTATE_OPTIONS>;
 export type MeshInitFlags = Values<typeof MESH_INIT_OPTIONS>;
 export type MeshJoinFlags = Values<typeof MESH_JOIN_OPTIONS>;
 export type MeshInviteFlags = Values<typeof MESH_INVITE_OPTIONS>;

@@ -97,7 +97,7 @@ Deno.test("a machine joins by its invite, and is a member", async () => {
   assert.deepEqual([facts.host, facts.roles], ["web-1", ["node"]]);
   assert.deepEqual(facts.nodeId, nodeIdOf(NODE.publicKey));
   const members = await listMembers(at.store, at.signal);
-  assert.deepEqual(members.map((m) => (m as { node: string }).node), [toHex(facts.nodeId)]);
+  assert.deepEqual(members.map(({ node }) => node), [toHex(facts.nodeId)]);
 });
 
 Deno.test("an invite is for one machine, which may ask again", async () => {

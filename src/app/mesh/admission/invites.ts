@@ -11,7 +11,7 @@ import {
   readFields,
   textField,
 } from "../../../core/mesh/admission/json.ts";
-import { decodeMember, MEMBERS } from "../../../core/mesh/admission/member.ts";
+import { decodeMember, type Member, MEMBERS } from "../../../core/mesh/admission/member.ts";
 import { isPlaceName } from "../../../core/mesh/admission/node_certificate.ts";
 import { NODE_ROLES } from "../../../core/mesh/descriptor.ts";
 
@@ -96,8 +96,11 @@ export async function revokeMember(
 }
 
 /** Returns all members as JSON has them. */
-export async function listMembers(store: MeshStore, signal: AbortSignal): Promise<object[]> {
-  const members: object[] = [];
+export async function listMembers(
+  store: MeshStore,
+  signal: AbortSignal,
+): Promise<(Member & { readonly node: string })[]> {
+  const members: (Member & { readonly node: string })[] = [];
   let after: string | undefined;
   do {
     const page = await store.list(MEMBERS, {
@@ -111,4 +114,15 @@ export async function listMembers(store: MeshStore, signal: AbortSignal): Promis
     after = page.next;
   } while (after !== undefined);
   return members;
+}
+
+/** Counts the members, and those that have a generation of authorities and secrets. */
+export async function countGeneration(
+  store: MeshStore,
+  generation: number,
+  signal: AbortSignal,
+): Promise<{ readonly have: number; readonly members: number }> {
+  const members = await listMembers(store, signal);
+  const have = members.filter((member) => member.generation >= generation).length;
+  return { have, members: members.length };
 }

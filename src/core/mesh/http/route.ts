@@ -9,6 +9,7 @@ export type Route =
   | { readonly kind: "health" | "ring" | "metrics" | "members" }
   | { readonly kind: "invites" }
   | { readonly kind: "revoke"; readonly nodeId: string }
+  | { readonly kind: "rotation"; readonly step: string }
   | { readonly kind: "core"; readonly action: string };
 
 const SEGMENTS = /^[A-Za-z0-9._-]{1,253}(?:\/[A-Za-z0-9._-]{1,253})*$/;
@@ -37,6 +38,8 @@ export function routeOf(path: string): Route | null {
       return rest === "" ? { kind } : null;
     case "revoke":
       return /^[0-9a-f]{12,64}$/.test(name) ? { kind: "revoke", nodeId: name } : null;
+    case "rotation":
+      return /^(?:add|use|remove)?$/.test(name) ? { kind: "rotation", step: name } : null;
     case "core":
       return /^[a-z]+$/.test(name) ? { kind: "core", action: name } : null;
     default:

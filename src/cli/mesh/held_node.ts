@@ -1,0 +1,158 @@
+import { parseHostPort } from "../../base/addr.ts";
+import { toHex } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { Signer } from "../../contract/signature.ts";
+import { trustAnchor } from "../../core/mesh/admission/authority.ts";
+import {
+  issueNodeCertificate,
+  type NodeFacts,
+  renewalTime,
+  verifyNodeCertificate,
+} from "../../core/mesh/admission/node_certificate.ts";
+import {
+  type ClusterKeys,
+  rotated,
+  rotationPhase,
+  type RotationStep,
+} from "../../core/mesh/admission/rotation.ts";
+import { nodeIdOf } from "../../core/mesh/node_id.ts";
+import { ed25519Signer, verifyEd25519 } from "../../io/crypto/ed25519.ts";
+import { rng } from "../platform/rng.ts";
+import { askCluster } from "./ask_cluster.ts";
+import { keepNode, type NodeState } from "./node_folder.ts";
+
+/** A running node's key, certificate and secrets, which change while it runs, also in its folder. */
+export class HeldNode {
+  readonly signer: Signer;
+  readonly #folder: string;
+  readonly #onChange: () => void;
+  #state: NodeState;
+  #facts: NodeFacts;
+  #authority: Signer | null;
+
+  /**
+   * `onChange`: there is another certificate.
+   * @throws {TtunError} auth, if the certificate has expired and another node has the authority's key
+   */
+  constructor(folder: string, state: NodeState, onChange: () => void) {
+    this.#folder = folder;
+    this.#onChange = onChange;
+    this.signer = ed25519Signer(state.seed);
+    this.#state = state;
+    this.#authority = state.authoritySeed === null ? null : ed25519Signer(state.authoritySeed);
+    if (this.#authority !== null && !this.#isGood()) {
+      const facts = { ...state.facts, publicKey: this.signer.publicKey };
+      this.#keep({ ...state, certificate: this.#issue(facts, this.#authority) });
+    }
+    this.#facts = this.#verified();
+  }
+
+  get state(): NodeState {
+    return this.#state;
+  }
+
+  get facts(): NodeFacts {
+    return this.#facts;
+  }
+
+  /** Null = another node has its key. */
+  get authority(): Signer | null {
+    return this.#authority;
+  }
+
+  /** The certificate is to be renewed, or is not by the authority that signs now. */
+  get isOld(): boolean {
+    return Date.now() >= renewalTime(this.#facts);
+  }
+
+  /** Gets a new certificate, from the node with the authority's key if this is not it. @throws {TtunError} */
+  async renew(signal: AbortSignal): Promise<void> {
+    const state = this.#state;
+    if (this.#authority !== null) {
+      this.#change({ ...state, certificate: this.#issue(this.#facts, this.#authority) });
+      return;
+    }
+    const request = { kind: "renew", certificate: state.certificate } as const;
+    const membership = await askCluster(parseHostPort(state.facts.core), request, {
+      anchors: state.authorities.map(trustAnchor),
+      node: this.signer,
+      token: null,
+      signal,
+    });
+    const { certificate, authorities, secrets, generation, core, peers } = membership;
+    const trust = { authorities, verify: verifyEd25519 };
+    const { nodeId } = verifyNodeCertificate(certificate, trust, Date.now());
+    const isOurs = toHex(nodeId) === toHex(nodeIdOf(this.signer.publicKey)) &&
+      toHex(membership.cluster) === state.facts.cluster;
+    if (!isOurs) {
+      throw new TtunError("auth", "Cannot renew the certificate: it is for another node");
+    }
+    const facts = { ...state.facts, generation, core, peers };
+    this.#change({ ...state, certificate, authorities, secrets, facts });
+  }
+
+  /** Replaces authority and secret by a step; null = another node has the authority's key. */
+  get keys(): ClusterKeys | null {
+    const { authorities, secrets, authoritySeed, nextSeed, facts } = this.#state;
+    if (authoritySeed === null) return null;
+    const isTwice = nextSeed !== null && toHex(nextSeed) === toHex(authoritySeed);
+    return {
+      generation: facts.generation,
+      authorities,
+      secrets,
+      authoritySeed,
+      nextSeed: isTwice || authorities.length < 2 ? null : nextSeed,
+    };
+  }
+
+  /** @throws {TtunError} usage, if another step comes next */
+  rotate(step: RotationStep): void {
+    const keys = this.keys;
+    if (keys === null) throw new TtunError("usage", "Cannot rotate here: another node has the key");
+    const seed = rng(32);
+    const { publicKey } = ed25519Signer(seed);
+    const { generation, ...next } = rotated(keys, step, { seed, publicKey, secret: rng(32) });
+    this.#authority = ed25519Signer(next.authoritySeed);
+    const facts = { ...this.#state.facts, generation };
+    const certificate = this.#issue(this.#facts, this.#authority);
+    this.#change({ ...this.#state, ...next, facts, certificate });
+  }
+
+  get phase(): string {
+    return this.keys === null ? "unknown" : rotationPhase(this.keys);
+  }
+
+  #change(state: NodeState): void {
+    this.#keep(state);
+    this.#facts = this.#verified();
+    this.#onChange();
+  }
+
+  #keep(state: NodeState): void {
+    keepNode(this.#folder, state);
+    this.#state = state;
+  }
+
+  #verified(): NodeFacts {
+    const { certificate, authorities } = this.#state;
+    return verifyNodeCertificate(certificate, { authorities, verify: verifyEd25519 }, Date.now());
+  }
+
+  #isGood(): boolean {
+    try {
+      this.#verified();
+      return true;
+    } catch (error) {
+      if (error instanceof TtunError) return false;
+      throw error;
+    }
+  }
+
+  #issue(
+    { publicKey, roles, host, zone }: Pick<NodeFacts, "publicKey" | "roles" | "host" | "zone">,
+    authority: Signer,
+  ): Uint8Array {
+    const o = { authority, serial: rng(16), nowMs: Date.now() };
+    return issueNodeCertificate({ publicKey, roles, host, zone }, o);
+  }
+}

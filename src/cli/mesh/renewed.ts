@@ -1,0 +1,36 @@
+/** A thing that is closed and opened anew, as a listener that takes another certificate. Owns it. */
+export class Renewed<T extends AsyncDisposable> implements AsyncDisposable {
+  readonly #open: () => T;
+  readonly #failed: (error: unknown) => void;
+  #current: T;
+  #renewing: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  /** `failed`: it is closed, and could not be opened. */
+  constructor(open: () => T, failed: (error: unknown) => void) {
+    this.#open = open;
+    this.#failed = failed;
+    this.#current = open();
+  }
+
+  get current(): T {
+    return this.#current;
+  }
+
+  /** One renewal after the other. */
+  renew(): void {
+    this.#renewing = this.#renewing.then(() => this.#renew()).catch(this.#failed);
+  }
+
+  async #renew(): Promise<void> {
+    if (this.#isClosed) return;
+    await this.#current[Symbol.asyncDispose]();
+    if (!this.#isClosed) this.#current = this.#open();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    await this.#renewing;
+    await this.#current[Symbol.asyncDispose]();
+  }
+}
