@@ -6,14 +6,23 @@ export interface Program {
 }
 
 const ROOT = new URL("..", import.meta.url).pathname;
-const WORKER = "src/cli/data_plane";
+/** Entries of Workers, and the names by which the sources start them. */
+const WORKERS = [
+  { entry: "src/cli/data_plane", named: "../data_plane.ts" },
+  { entry: "src/io/quic/quic_worker", named: "./quic_worker.ts" },
+] as const;
 
 /** Some four hundred files. */
-export const SOURCES: Program = { main: "main.ts", included: [`${WORKER}.ts`] };
+export const SOURCES: Program = {
+  main: "main.ts",
+  included: WORKERS.map(({ entry }) => `${entry}.ts`),
+};
 
 /** Names in the bundler's output that mean something else there, each of which occurs once. */
 const REWRITTEN: readonly (readonly [before: string, after: string])[] = [
-  ['new URL("../data_plane.ts", import.meta.url)', `new URL("./${WORKER}.js", import.meta.url)`],
+  ...WORKERS.map(({ entry, named }) =>
+    [`new URL("${named}", import.meta.url)`, `new URL("./${entry}.js", import.meta.url)`] as const
+  ),
   // The bundler's own `require` loads node:module in every process; packages require only built-ins.
   ['import { createRequire as __deno_internal_createRequire } from "node:module";\n', ""],
   [
@@ -34,8 +43,8 @@ export async function bundle(folder: string): Promise<Program | string> {
   if (made.code !== 0) return made.error;
   await rewrite(folder);
   await Deno.writeTextFile(`${folder}/LICENSES`, await licences());
-  const included = [`${folder}/${WORKER}.js`, `${folder}/LICENSES`];
-  return { main: `${folder}/main.js`, included };
+  const entries = WORKERS.map(({ entry }) => `${folder}/${entry}.js`);
+  return { main: `${folder}/main.js`, included: [...entries, `${folder}/LICENSES`] };
 }
 
 async function rewrite(folder: string): Promise<void> {

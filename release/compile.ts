@@ -12,6 +12,7 @@ const PERMISSIONS = [
   "--allow-sys=uid,hostname",
   `--allow-env=${allVariables().join(",")}`,
   "--no-prompt",
+  "--unstable-net", // QUIC
 ];
 
 /** The variables of all permission sets of deno.json. */

@@ -33,6 +33,23 @@ export interface Layer {
   listener(inner: Listener, at: HostPort, tools: LayerTools): Listener;
 }
 
+export interface WayTools extends LayerTools {
+  /** Null = Deno's own loop and sockets. */
+  readonly reactor: Reactor | null;
+  /** SO_MARK of the connections to the other end (Linux). */
+  readonly mark: number | undefined;
+  /** Takes what a client has to be told, once the listener is there. */
+  readonly tellClient: (url: string) => void;
+}
+
+/** Reaches a URL with an address by other means than TCP. */
+export interface Way {
+  /** @throws {TtunError} usage, privilege, system */
+  dialer(at: HostPort, tools: WayTools): Dialer;
+  /** @throws {TtunError} usage, in_use, privilege, system */
+  listener(at: HostPort, tools: WayTools): Listener;
+}
+
 /**
  * Opens the two ends that a URL without a network address can name; a transport may have only one
  * of them. `at` is what its entry of cli/transport/table.ts has read from the URL.
@@ -44,4 +61,6 @@ export interface Transport {
   listen?(at: string, o: TransportTools & { readonly signal: AbortSignal }): Listener;
   /** For a URL with an address, which is dialled and listened on as for TCP. */
   readonly layer?: Layer;
+  /** For one that is resolved as for TCP, and then dialled and listened on without it. */
+  readonly way?: Way;
 }

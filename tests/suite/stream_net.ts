@@ -27,6 +27,8 @@ export interface StreamTraits {
   readonly refusesWhenClosed: boolean;
   /** An end is said: what an abort cuts off is a loss for the peer. Else it looks like an end. */
   readonly saysEnd?: boolean;
+  /** False if nothing is heard of a port where nobody listens. */
+  readonly saysRefused?: boolean;
   /** Hosts are IP addresses of this machine. */
   readonly ip: boolean;
 }

@@ -43,7 +43,7 @@ const TUNNEL: Refusals = {
   ),
   ...words(
     ["proto", "protocol", "tcp", "udp", "u"],
-    "packets go over one TCP connection; there is no other way",
+    "packets go over one TCP connection, or over QUIC with -s quic://HOST and -l quic://",
   ),
   ...words(
     ["keepalive", "ping", "persistent-keepalive"],
@@ -68,8 +68,10 @@ export const SERVER_REFUSALS: Refusals = {
   ),
 };
 
+const { ca: _option, ...CLIENT_TUNNEL } = TUNNEL;
+
 export const CLIENT_REFUSALS: Refusals = {
-  ...TUNNEL,
+  ...CLIENT_TUNNEL,
   ...words(["port", "p"], "the port is part of --server, as -s HOST:20203, which is the default"),
   ...words(REMOTE, "the server is given by -s HOST:PORT"),
   ...words(["listen", "l"], "a client connects; -l is the server's"),

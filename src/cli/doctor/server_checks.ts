@@ -27,6 +27,14 @@ const THROUGH_TLS: Finding = {
   mend: "try both ends: ttun ping -s tls://HOST --key-file FILE",
 };
 
+/** A port of UDP answers nobody but a client of its protocol. */
+const THROUGH_QUIC: Finding = {
+  check: "server-port",
+  level: "skip",
+  says: "a server with QUIC is not asked for anything",
+  mend: "try both ends: ttun ping -s quic://HOST --key-file FILE",
+};
+
 export interface ServerTools {
   readonly libc: Libc;
   readonly found: DoctorKey;
@@ -41,6 +49,7 @@ export async function* serverChecks(
   const hop = hopOf(server);
   const { host, port } = hop === null ? addressOf(server)! : { host: hop.host, port: null };
   const addresses = yield* nameCheck(host, tools.signal);
+  if (server.scheme === "quic") return yield THROUGH_QUIC;
   let isFirst = true;
   for (const address of addresses) {
     const open = hop === null

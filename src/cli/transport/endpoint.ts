@@ -2,7 +2,9 @@ import { formatAddr, type HostPort, isIpAddress } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { formatHopAddress, type HopAddress } from "../../core/hop/hop_address.ts";
 import { TICKET_SCHEME, ticketName } from "../../core/ticket/ticket_text.ts";
+import type { QuicAddress } from "../../io/quic/quic_end.ts";
 import type { TlsAddress } from "../../io/tls/tls_end.ts";
+import { formatQuicAddress } from "./quic_url.ts";
 import { formatTlsAddress } from "./tls_url.ts";
 import {
   DEFAULT_PORT,
@@ -89,6 +91,7 @@ export function formatEndpoint({ scheme, at }: Endpoint): string {
   if (scheme === "peer") return formatPeer(`${at}`);
   if (typeof at !== "string") {
     if ("range" in at) return formatHopAddress(at);
+    if ("quic" in at) return formatQuicAddress(at as QuicAddress);
     return "tls" in at ? formatTlsAddress(at as TlsAddress) : formatAddr(at);
   }
   const [beginning] = /^[a-z]+:(?:\/\/)?/.exec(entryOf(scheme).form)!;

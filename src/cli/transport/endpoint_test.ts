@@ -81,7 +81,7 @@ Deno.test("a link without its slashes is refused, as it would not be hidden, and
 });
 
 Deno.test("an unknown scheme is refused with those that there are", () => {
-  for (const scheme of ["http", "quic", "constructor", "__proto__"]) {
+  for (const scheme of ["http", "ws", "constructor", "__proto__"]) {
     const words = refusal(parseServer, `${scheme}://example.net`);
     assert.match(words, scheme === "__proto__" ? /slash/ : /write HOST:PORT or tcp:\/\/HOST/);
   }
@@ -112,6 +112,9 @@ Deno.test("whatever is written is refused with words or read, and what was read 
     "tls://h?ca=",
     "tls://h?alpn=",
     "tls://:7?key=k&cert=",
+    "quic://",
+    "quic://h?ca=",
+    "quic://:7?key=k&cert=",
     "x://",
   );
   const text = fc.tuple(prefix, fc.oneof(fc.string(), fc.webPath(), fc.domain(), fc.ipV6()))

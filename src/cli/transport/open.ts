@@ -3,7 +3,7 @@ import { TtunError } from "../../base/errors.ts";
 import type { DirectServer } from "../../app/system/server_name.ts";
 import type { Dialer, Listener } from "../../contract/dial.ts";
 import type { KeyedHopAddress } from "../../core/hop/hop_address.ts";
-import type { LayerTools, Transport, TransportTools } from "../../io/transport.ts";
+import type { LayerTools, Transport, TransportTools, WayTools } from "../../io/transport.ts";
 import { load } from "../plane/load.ts";
 import type { TicketTools } from "../peer/way_tools.ts";
 import type { Net } from "../platform/platform.ts";
@@ -51,7 +51,8 @@ export function openListener(endpoint: Endpoint, o: OpenOptions): Listener {
   const { net, signal } = o;
   const address = addressOf(endpoint);
   if (address !== null) {
-    const { layer } = transportOf(endpoint);
+    const { layer, way } = transportOf(endpoint);
+    if (way !== undefined) return way.listener(address, wayTools(o));
     if (layer === undefined) return net.listen(address, { signal });
     return layer.listener(net.listen(address, { signal }), address, layerTools(o));
   }
@@ -61,14 +62,15 @@ export function openListener(endpoint: Endpoint, o: OpenOptions): Listener {
   return listen(at, { ...tools(endpoint, o), signal });
 }
 
-/** Returns what dials the server of a client: `net`, or a layer over it. @throws {TtunError} */
+/** Returns what dials the server of a client: `net`, a layer over it, or another way. @throws {TtunError} */
 export function dialerFor(
   endpoint: Endpoint,
   net: Dialer,
-  o: Pick<OpenOptions, "platform" | "log" | "opened" | "signal">,
+  o: DialerParts & { readonly mark?: number | undefined },
 ): Dialer {
   const address = addressOf(endpoint);
-  const { layer } = transportOf(endpoint);
+  const { layer, way } = transportOf(endpoint);
+  if (address !== null && way !== undefined) return way.dialer(address, wayTools(o));
   if (address === null || layer === undefined) return net;
   return layer.dialer(net, address, layerTools(o));
 }
@@ -79,13 +81,15 @@ export function listenerName(endpoint: Endpoint, { addr }: Listener): string {
   return `${endpoint.scheme === "tcp" ? "" : `${endpoint.scheme}://`}${formatAddr(addr)}`;
 }
 
-function layerTools(
-  { platform: { clock }, log, opened, signal }: Pick<
-    OpenOptions,
-    "platform" | "log" | "opened" | "signal"
-  >,
-): LayerTools {
+type DialerParts = Pick<OpenOptions, "platform" | "log" | "opened" | "signal">;
+
+function layerTools({ platform: { clock }, log, opened, signal }: DialerParts): LayerTools {
   return { clock, log, opened, signal };
+}
+
+function wayTools(o: DialerParts & { readonly mark?: number | undefined }): WayTools {
+  const tellClient = (url: string) => o.log.info("a client reaches this server by", { url });
+  return { ...layerTools(o), reactor: o.platform.reactor, mark: o.mark, tellClient };
 }
 
 /** Code of tickets, which takes more than a transport's own tools, once it is loaded. */

@@ -6,6 +6,7 @@ import type { Transport } from "../../io/transport.ts";
 import { readAddress } from "../command/address_args.ts";
 import { readHopListen, readHopServer } from "./hop_url.ts";
 import { readPeerListen, readPeerServer } from "../peer/peer_url.ts";
+import { readQuicListen, readQuicServer } from "./quic_url.ts";
 import { readTlsListen, readTlsServer } from "./tls_url.ts";
 
 /** Default port of the existing programs (docs/wire/ttun-v1.md). */
@@ -60,6 +61,12 @@ export const TRANSPORTS = {
     server: readTlsServer,
     listen: readTlsListen,
     load: async () => (await import("../../io/tls/transport.ts")).TLS_TRANSPORT,
+  },
+  quic: {
+    form: "quic://HOST[:PORT]",
+    server: readQuicServer,
+    listen: readQuicListen,
+    load: async () => (await import("./quic_transport.ts")).QUIC_TRANSPORT,
   },
   exec: {
     form: "exec:COMMAND",

@@ -29,6 +29,7 @@ import type { Role } from "./default_addresses.ts";
 import { shellHooks } from "./device_hooks.ts";
 import { planeConfig } from "./make_config.ts";
 import { needs, permissionSet, stillNeeded } from "./permissions.ts";
+import { withAuthority } from "../transport/authority.ts";
 import { NO_SECRET, rememberingServer } from "./remembering_server.ts";
 import type { TunFlags } from "./options.ts";
 
@@ -54,7 +55,7 @@ export async function runTun(
   }
   const run = async (context: RunContext) => {
     const whole = "server" in options
-      ? await takeServer(options, context)
+      ? await takeServer(withAuthority(options), context)
       : await takeListeners(options, context);
     const runRole = forwardsAlone(whole) ? runForward : runDevice;
     return await runRole(role, whole, context);

@@ -278,6 +278,15 @@ export const SERVER_OPTIONS = {
   ...LOG_OPTIONS,
 } as const satisfies OptionTable;
 
+const CA_OPTION = {
+  names: ["ca"],
+  group: "security",
+  kind: "string",
+  metavar: "FILE",
+  help: "trust the authorities of this PEM file for the server's certificate (quic:// and tls://)",
+  defaultText: "what the URL names, else those that the system or Deno has",
+} as const;
+
 /** Linux only. */
 const GATEWAY_OPTIONS = {
   defaultRoute: {
@@ -329,6 +338,7 @@ export const CLIENT_OPTIONS = {
     defaultText: `port ${DEFAULT_PORT}`,
   },
   ...KEY_OPTIONS,
+  ca: CA_OPTION,
   ...VIA_OPTIONS,
   ...FORWARD_CLIENT_OPTIONS,
   once: {

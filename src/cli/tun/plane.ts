@@ -75,7 +75,9 @@ async function open(
     ? openForwards(carrier.forwards, { ...tools, net, io: config.io })
     : null;
   const server = carrier.role === "client" ? openLinkServer(carrier.server, config, tools) : null;
-  const dialer = carrier.role === "client" ? dialerFor(carrier.server, net, tools) : net;
+  const dialer = carrier.role === "client"
+    ? dialerFor(carrier.server, net, { ...tools, mark })
+    : net;
   const gateway = openGateway(config, tools, modules.gateways);
   if (gateway !== null) opened.use(gateway);
   const addresses = carrier.role === "client" && server !== null && "host" in server

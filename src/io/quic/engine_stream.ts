@@ -1,0 +1,219 @@
+import type { QuicEvent } from "./messages.ts";
+import { SharedRing } from "./shared_ring.ts";
+import { dataFrame, FRAME, FrameReader, HEADER, MOST_DATA, PREFACE } from "./stream_frames.ts";
+
+/** Milliseconds for the other end to receive what was sent before a close. */
+const LINGER_MS = 5000;
+
+const END_WORDS = "the other end closed it";
+
+/** One stream of QUIC on a connection of its own, at the side of the network. */
+export class EngineStream {
+  readonly #id: number;
+  readonly #conn: Deno.QuicConn;
+  readonly #tell: (event: QuicEvent) => void;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
+  readonly #over: () => void;
+  #incoming: SharedRing | null = null;
+  #outgoing: SharedRing | null = null;
+  /** Bytes of the ring that nobody has read yet. */
+  #unread = 0;
+  #onRoom: (() => void) | null = null;
+  /** Bytes that wait in the ring to be sent, and frames without data that do behind them. */
+  #unsent = 0;
+  readonly #marks: number[] = [PREFACE];
+  #isSending = false;
+  #hasSentEnd = false;
+  #hasGotEnd = false;
+  /** The other end has said that it has ours. */
+  #isEndKnown = false;
+  /** Nobody reads here any more. */
+  #isClosed = false;
+  #isOver = false;
+  #lingering: ReturnType<typeof setTimeout> | undefined;
+
+  /** Owns the connection. `over` is called once, at its end. */
+  constructor(
+    id: number,
+    conn: Deno.QuicConn,
+    stream: Deno.QuicBidirectionalStream,
+    tell: (event: QuicEvent) => void,
+    over: () => void,
+  ) {
+    this.#id = id;
+    this.#conn = conn;
+    this.#tell = tell;
+    this.#over = over;
+    this.#writer = stream.writable.getWriter();
+    this.#reader = stream.readable.getReader();
+    this.#writer.closed.catch(() => {}); // its failures come with writes
+    this.#reader.closed.catch(() => {}); // its failures come with reads
+    void this.#sendAll(); // never rejects
+    void this.#receiveAll(); // never rejects
+  }
+
+  /** Nothing but its end is told of before. */
+  take(incoming: SharedArrayBuffer, outgoing: SharedArrayBuffer): void {
+    this.#incoming = new SharedRing(incoming);
+    this.#outgoing = new SharedRing(outgoing);
+    this.#makeRoom();
+  }
+
+  send(bytes: number): void {
+    this.#unsent += bytes;
+    this.#goOn();
+  }
+
+  end(): void {
+    if (this.#hasSentEnd) return;
+    this.#hasSentEnd = true;
+    this.#mark(FRAME.end);
+  }
+
+  read(bytes: number): void {
+    this.#unread -= bytes;
+    this.#makeRoom();
+  }
+
+  close(): void {
+    if (this.#isClosed || this.#isOver) return;
+    this.#isClosed = true;
+    this.end();
+    if (!this.#hasGotEnd) this.#mark(FRAME.deaf);
+    this.#makeRoom();
+    this.#lingering = setTimeout(() => this.abort(), LINGER_MS);
+    this.#endIfDone();
+  }
+
+  abort(): void {
+    this.#finish(1);
+  }
+
+  /** Marks go behind all data that there is. */
+  #mark(type: number): void {
+    this.#marks.push(type);
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    if (!this.#isSending && !this.#isOver) void this.#sendAll(); // never rejects
+  }
+
+  async #sendAll(): Promise<void> {
+    this.#isSending = true;
+    try {
+      for (;;) {
+        const bytes = this.#isOver ? 0 : Math.min(this.#unsent, MOST_DATA);
+        if (bytes > 0) {
+          const frame = dataFrame(bytes);
+          this.#outgoing!.read(frame.subarray(HEADER));
+          this.#unsent -= bytes;
+          await this.#writer.write(frame);
+          if (!this.#isOver) this.#tell({ kind: "sent", id: this.#id, bytes });
+        } else if (this.#marks.length > 0 && !this.#isOver) {
+          await this.#writer.write(Uint8Array.from(this.#marks.splice(0)));
+        } else break;
+      }
+      this.#endIfDone();
+    } catch {
+      // The reader hears of it, with the reason.
+    }
+    this.#isSending = false;
+  }
+
+  #makeRoom(): void {
+    const run = this.#onRoom;
+    this.#onRoom = null;
+    run?.();
+  }
+
+  async #receiveAll(): Promise<void> {
+    const frames = new FrameReader();
+    let words = END_WORDS;
+    try {
+      while (!this.#isOver) {
+        const { done, value } = await this.#reader.read();
+        if (done) break;
+        await this.#take(frames, value);
+      }
+    } catch (error) {
+      words = error instanceof Error ? error.message : String(error);
+    }
+    if (this.#isOver) return;
+    const info = await this.#closeInfo();
+    if (this.#hasGotEnd && info?.closeCode === 0) {
+      if (!this.#isClosed) this.#tell({ kind: "deaf", id: this.#id });
+      return this.#finish(0);
+    }
+    this.#fail(info === null ? words : END_WORDS);
+  }
+
+  /** Returns how the other end has closed the connection; null = it has not, or it failed. */
+  async #closeInfo(): Promise<Deno.QuicCloseInfo | null> {
+    // A stream that ends before its connection does is no end that was said.
+    this.#conn.close({ closeCode: 1, reason: "" });
+    return await this.#conn.closed.catch(() => null);
+  }
+
+  /** Resolves when there was room for all. @throws {RangeError} for bytes that are no frames */
+  async #take(frames: FrameReader, bytes: Uint8Array): Promise<void> {
+    const parts: Uint8Array[] = [];
+    let ends = false;
+    let isDeaf = false;
+    frames.feed(bytes, {
+      data: (part) => void parts.push(part),
+      end: () => ends = true,
+      gotEnd: () => this.#isEndKnown = true,
+      deaf: () => isDeaf = true,
+    });
+    for (const part of parts) await this.#put(part);
+    if (ends) {
+      this.#hasGotEnd = true;
+      if (!this.#isClosed) this.#tell({ kind: "end", id: this.#id });
+      this.#mark(FRAME.gotEnd);
+    }
+    if (isDeaf) {
+      this.#unsent = 0;
+      if (!this.#isClosed) this.#tell({ kind: "deaf", id: this.#id });
+    }
+    this.#endIfDone();
+  }
+
+  /** Puts data into the ring, as far as there is room, and waits for more. */
+  async #put(data: Uint8Array): Promise<void> {
+    for (let rest = data; rest.length > 0 && !this.#isClosed && !this.#isOver;) {
+      const ring = this.#incoming;
+      const part = ring === null ? null : rest.subarray(0, ring.size - this.#unread);
+      if (ring === null || part === null || part.length === 0) {
+        await new Promise<void>((resolve) => this.#onRoom = resolve);
+        continue;
+      }
+      ring.write(part);
+      this.#unread += part.length;
+      this.#tell({ kind: "data", id: this.#id, bytes: part.length });
+      rest = rest.subarray(part.length);
+    }
+  }
+
+  /** Ends the connection when each end has what the other has sent. */
+  #endIfDone(): void {
+    if (this.#isOver || this.#unsent > 0 || !this.#isEndKnown) return;
+    if (this.#hasGotEnd || this.#isClosed) this.#finish(0);
+  }
+
+  #fail(words: string): void {
+    if (!this.#isClosed) this.#tell({ kind: "lost", id: this.#id, words });
+    this.#finish(1);
+  }
+
+  /** `code` 0: all has arrived. */
+  #finish(code: number): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#lingering);
+    this.#makeRoom();
+    this.#conn.close({ closeCode: code, reason: "" });
+    this.#over();
+  }
+}

@@ -1,0 +1,96 @@
+import type { HostPort } from "../../base/addr.ts";
+
+/** The least that an engine must know to reach a server by QUIC. */
+export interface QuicTarget {
+  readonly to: HostPort;
+  /** The name that the server's certificate must have. */
+  readonly serverName: string;
+  /** PEM texts of authorities that are trusted beside those that Deno has. */
+  readonly caCerts: readonly string[];
+  readonly alpn: string;
+}
+
+export interface QuicServerEnd {
+  /** Host "" = all addresses. */
+  readonly at: HostPort;
+  /** PEM texts. */
+  readonly cert: string;
+  readonly key: string;
+  readonly alpn: string;
+}
+
+/**
+ * Orders to an engine. `id` names a listener or a stream; those of dials are even, the engine's
+ * own, of accepted streams, are odd.
+ */
+export type QuicCommand =
+  | { readonly kind: "listen"; readonly id: number; readonly end: QuicServerEnd }
+  | { readonly kind: "unlisten"; readonly id: number }
+  | {
+    readonly kind: "dial";
+    readonly id: number;
+    readonly target: QuicTarget;
+    readonly timeoutMs: number;
+    /** It waits for `go` once it has a socket, which is marked meanwhile. */
+    readonly waits: boolean;
+  }
+  | { readonly kind: "go"; readonly id: number }
+  /** A stream is taken, with memory of rings for what comes, and for what goes. */
+  | {
+    readonly kind: "take";
+    readonly id: number;
+    readonly incoming: SharedArrayBuffer;
+    readonly outgoing: SharedArrayBuffer;
+  }
+  /** More bytes are in the ring. */
+  | { readonly kind: "send"; readonly id: number; readonly bytes: number }
+  /** No more bytes follow. */
+  | { readonly kind: "end"; readonly id: number }
+  /** Bytes have been read from the ring. */
+  | { readonly kind: "read"; readonly id: number; readonly bytes: number }
+  /** Nobody reads or writes here any more; what was sent is still delivered. */
+  | { readonly kind: "close"; readonly id: number }
+  /** Ends it at once, for the other end too. */
+  | { readonly kind: "abort"; readonly id: number }
+  /** All ends; what is on its way gets a moment. */
+  | { readonly kind: "stop" };
+
+export type FailureReason = "timeout" | "refused" | "certificate" | "in_use" | "other";
+
+export type QuicEvent =
+  | { readonly kind: "listening"; readonly id: number; readonly addr: HostPort }
+  /** A listener or a dial did not come about; `code`: the errno's name, if a system call failed. */
+  | {
+    readonly kind: "failed";
+    readonly id: number;
+    readonly reason: FailureReason;
+    readonly words: string;
+    readonly code: string | null;
+  }
+  /** The port of the UDP socket that a dial uses, before anything is sent. */
+  | { readonly kind: "bound"; readonly id: number; readonly port: number }
+  | { readonly kind: "connected"; readonly id: number; readonly local: HostPort }
+  | {
+    readonly kind: "accepted";
+    readonly listener: number;
+    readonly id: number;
+    readonly local: HostPort;
+    readonly remote: HostPort;
+  }
+  /** A connection that came to nothing. */
+  | {
+    readonly kind: "refused";
+    readonly listener: number;
+    readonly peer: string;
+    readonly words: string;
+  }
+  /** More of the other end's bytes are in the ring. */
+  | { readonly kind: "data"; readonly id: number; readonly bytes: number }
+  | { readonly kind: "end"; readonly id: number }
+  /** Bytes have left the ring for the network. */
+  | { readonly kind: "sent"; readonly id: number; readonly bytes: number }
+  /** The other end reads no more. */
+  | { readonly kind: "deaf"; readonly id: number }
+  /** The connection is gone. */
+  | { readonly kind: "lost"; readonly id: number; readonly words: string }
+  | { readonly kind: "stopped" };

@@ -1,0 +1,228 @@
+import type { Addr, HostPort } from "../../base/addr.ts";
+import { formatAddr } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { ConnectionStats } from "../../contract/stats.ts";
+import type { OnReady } from "../../contract/stream.ts";
+import { Lifetime } from "../net/lifetime.ts";
+import { closedHere } from "../net/net_errors.ts";
+import type { QuicEvent } from "./messages.ts";
+import type { QuicHost } from "./quic_host.ts";
+import { SharedRing } from "./shared_ring.ts";
+
+/** Bytes of the rings, in memory that is taken when it is used. */
+const INCOMING = 512 * 1024;
+const OUTGOING = 256 * 1024;
+/** Bytes on their way to the network at which small writes are gathered, and how many. */
+const GATHERS_AT = 16 * 1024;
+/** Bytes that are read before the engine is told of them, unless that was all. */
+const TOLD_AT = INCOMING / 4;
+
+export interface QuicEnds {
+  readonly local: HostPort;
+  readonly remote: HostPort;
+}
+
+/** One stream of QUIC on a connection of its own, whose other half is in the Worker's engine. */
+export class QuicStream implements Connection {
+  readonly local: Addr;
+  readonly remote: Addr;
+  readonly congestion = "";
+  readonly #host: QuicHost;
+  readonly #id: number;
+  readonly #life: Lifetime;
+  readonly #incoming = new SharedRing(new SharedArrayBuffer(INCOMING));
+  /** Bytes in that ring, and bytes that were read and are not told of. */
+  #unread = 0;
+  #untoldRead = 0;
+  #hasPeerEnded = false;
+  #isDeaf = false;
+  #failure: TtunError | null = null;
+  readonly #outgoing = new SharedRing(new SharedArrayBuffer(OUTGOING));
+  /** Bytes in that ring, and those of them that the engine is not told of. */
+  #unsent = 0;
+  #untold = 0;
+  #hasEnded = false;
+  /** How the engine is told of the end. */
+  #ending: "close" | "abort" = "close";
+  #reader: OnReady | null = null;
+  #writer: OnReady | null = null;
+
+  /** The stream `id` of the engine, whose events it takes from now on; `early` have come already. */
+  constructor(
+    host: QuicHost,
+    id: number,
+    { local, remote }: QuicEnds,
+    signal: AbortSignal,
+    early: readonly QuicEvent[] = [],
+  ) {
+    this.#host = host;
+    this.#id = id;
+    this.local = local;
+    this.remote = remote;
+    host.adopt(id, this.#take);
+    this.#life = new Lifetime(signal, () => {
+      if (signal.aborted) this.#ending = "abort";
+      this.#release();
+    });
+    if (signal.aborted) this.#life.end(signal.reason);
+    else this.#begin(early);
+  }
+
+  get peer(): string {
+    return formatAddr(this.remote);
+  }
+
+  readNow(into: Uint8Array): number | null | undefined {
+    this.#life.check();
+    const bytes = Math.min(this.#unread, into.length);
+    if (bytes > 0) {
+      this.#incoming.read(into.subarray(0, bytes));
+      this.#tellRead(bytes);
+      return bytes;
+    }
+    if (into.length === 0) return undefined;
+    if (this.#hasPeerEnded) return null;
+    if (this.#failure !== null) throw this.#failure;
+    return undefined;
+  }
+
+  onReadable(run: OnReady): void {
+    this.#life.check();
+    this.#reader = run;
+    const isReady = this.#unread > 0 || this.#hasPeerEnded || this.#failure !== null;
+    if (isReady) this.#host.soon(() => this.#wakeReader());
+  }
+
+  writeNow(bytes: Uint8Array): number {
+    this.#checkWriting();
+    const part = bytes.subarray(0, OUTGOING - this.#unsent);
+    if (part.length === 0) return 0;
+    this.#outgoing.write(part);
+    this.#unsent += part.length;
+    this.#untold += part.length;
+    const isWaiting = this.#unsent - this.#untold >= GATHERS_AT;
+    if (!isWaiting || this.#untold >= GATHERS_AT) this.#flush();
+    return part.length;
+  }
+
+  onWritable(run: OnReady): void {
+    this.#life.check();
+    this.#writer = run;
+    const isReady = this.#isDeaf || this.#failure !== null || this.#unsent < OUTGOING;
+    if (isReady) this.#host.soon(() => this.#wakeWriter());
+  }
+
+  closeWrite(): void {
+    this.#life.check();
+    if (this.#failure !== null && !this.#hasPeerEnded) throw this.#failure;
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#flush();
+    this.#host.send({ kind: "end", id: this.#id });
+  }
+
+  reset(): void {
+    this.#ending = "abort";
+    this.#life.end(closedHere());
+  }
+
+  stats(): ConnectionStats {
+    const isGone = this.#life.isOver || this.#failure !== null;
+    return { protocol: "quic", peerClosed: isGone || this.#hasPeerEnded };
+  }
+
+  setOptions(): string[] {
+    this.#life.check();
+    return [];
+  }
+
+  // deno-lint-ignore require-await -- the contract's close is asynchronous elsewhere
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#life.end(closedHere());
+  }
+
+  #begin(early: readonly QuicEvent[]): void {
+    for (const event of early) this.#take(event);
+    const [incoming, outgoing] = [this.#incoming.memory, this.#outgoing.memory];
+    if (this.#failure === null) {
+      this.#host.send({ kind: "take", id: this.#id, incoming, outgoing });
+    }
+  }
+
+  #checkWriting(): void {
+    this.#life.check();
+    if (this.#hasEnded) throw closedHere();
+    if (this.#failure !== null) throw this.#failure;
+    if (this.#isDeaf) throw this.#lost("it reads no more");
+  }
+
+  #flush(): void {
+    if (this.#untold === 0) return;
+    const bytes = this.#untold;
+    this.#untold = 0;
+    this.#host.send({ kind: "send", id: this.#id, bytes });
+  }
+
+  #tellRead(bytes: number): void {
+    this.#unread -= bytes;
+    this.#untoldRead += bytes;
+    if (this.#untoldRead < TOLD_AT && this.#unread > 0 || this.#failure !== null) return;
+    this.#host.send({ kind: "read", id: this.#id, bytes: this.#untoldRead });
+    this.#untoldRead = 0;
+  }
+
+  readonly #take = (event: QuicEvent): boolean => {
+    switch (event.kind) {
+      case "data":
+        this.#unread += event.bytes;
+        return this.#wakeReader();
+      case "end":
+        this.#hasPeerEnded = true;
+        return this.#wakeReader();
+      case "sent":
+        this.#unsent -= event.bytes;
+        if (this.#unsent - this.#untold < GATHERS_AT) this.#flush();
+        return this.#unsent > OUTGOING / 2 || this.#wakeWriter();
+      case "deaf":
+        this.#isDeaf = true;
+        return this.#wakeWriter();
+      case "lost":
+        this.#failure = this.#lost(event.words);
+        return this.#wakeBoth();
+      default:
+        return true;
+    }
+  };
+
+  #lost(words: string): TtunError {
+    return new TtunError("lost", `Lost the connection with ${this.peer}: ${words}`);
+  }
+
+  #wakeReader(): boolean {
+    const run = this.#reader;
+    this.#reader = null;
+    return run === null || run() === true;
+  }
+
+  #wakeWriter(): boolean {
+    const run = this.#writer;
+    this.#writer = null;
+    return run === null || run() === true;
+  }
+
+  #wakeBoth(): boolean {
+    const isRead = this.#wakeReader();
+    return this.#wakeWriter() && isRead;
+  }
+
+  #release(): void {
+    this.#host.forget(this.#id);
+    if (this.#failure === null) {
+      if (this.#ending === "close" && !this.#hasEnded && !this.#isDeaf) this.#flush();
+      this.#host.send({ kind: this.#ending, id: this.#id });
+    }
+    this.#unread = 0;
+    this.#host.soon(() => this.#wakeBoth());
+  }
+}
