@@ -8,6 +8,9 @@ import { rng } from "../platform/rng.ts";
 import { coreFile } from "./core_path.ts";
 import type { MeshConfig } from "./plane_config.ts";
 
+/** Never called: it makes the Worker's file a dependency for `deno cache` and `deno install`. */
+export const workerModule: () => Promise<unknown> = () => import("../../io/mesh/sqlite_worker.ts");
+
 /** Opens the store of a node. @throws {TtunError} if its file is missing or damaged */
 export async function openStore(
   { folder, state }: MeshConfig,

@@ -16,11 +16,11 @@ import {
   type WatchedChange,
   type Written,
 } from "../../../contract/mesh_store.ts";
+import { encode64 } from "../../../core/mesh/base64.ts";
 import { keyProblem, MAX_PAGE, MAX_VALUE, prefixProblem } from "../../../core/mesh/core/limits.ts";
 import { problemOf } from "../../../core/mesh/core/write_problem.ts";
 import type { CoreWrite } from "../../../core/mesh/core/write_problem.ts";
 import {
-  encode64,
   type EtcdEntry,
   type EtcdHeader,
   EtcdKeys,

@@ -1,5 +1,5 @@
-import { Buffer } from "node:buffer";
 import { utf8 } from "../../../base/bytes.ts";
+import { decode64, encode64 } from "../base64.ts";
 
 /** A key of etcd, from its JSON: 64-bit integers are texts there, and zeros are left out. */
 export interface EtcdEntry {
@@ -45,14 +45,6 @@ export interface EtcdWatch {
 export interface EtcdLease {
   ID?: string;
   TTL?: string;
-}
-
-export function encode64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64");
-}
-
-export function decode64(text: string): Uint8Array {
-  return new Uint8Array(Buffer.from(text, "base64"));
 }
 
 /** Keys of one user of an etcd that others may use as well: all begin with the same text. */

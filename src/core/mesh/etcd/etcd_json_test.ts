@@ -1,7 +1,8 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
 import { utf8 } from "../../../base/bytes.ts";
-import { decode64, encode64, EtcdKeys } from "./etcd_json.ts";
+import { decode64, encode64 } from "../base64.ts";
+import { EtcdKeys } from "./etcd_json.ts";
 
 Deno.test("etcd: bytes are base64 as others write it", () => {
   equal(encode64(utf8("any carnal pleas")), "YW55IGNhcm5hbCBwbGVhcw==");
