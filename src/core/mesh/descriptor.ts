@@ -48,8 +48,15 @@ export interface Descriptor extends DescriptorBody {
 /** Signs the bytes of a descriptor with the node's own key; Ed25519, 64 bytes. */
 export type Sign = (body: Uint8Array) => Uint8Array;
 
-/** True if the signature over the bytes is that of the public key. */
-export type Verify = (publicKey: Uint8Array, body: Uint8Array, signature: Uint8Array) => boolean;
+/** True if the signature over the bytes is that of the Ed25519 key. */
+export type VerifySignature = (
+  publicKey: Uint8Array,
+  body: Uint8Array,
+  signature: Uint8Array,
+) => boolean;
+
+/** True if a descriptor is signed by its node. */
+export type Verify = (descriptor: Descriptor) => boolean;
 
 /** Returns the bytes that are signed. @throws {RangeError} when a field is too long */
 export function descriptorBytes(o: DescriptorBody): Uint8Array {
@@ -76,6 +83,11 @@ export function signDescriptor(body: DescriptorBody, sign: Sign): Descriptor {
   const signature = sign(descriptorBytes(body));
   const nodeId = nodeIdOf(body.publicKey);
   return { ...body, key: toHex(nodeId), position: positionOf(nodeId, body.place), signature };
+}
+
+export function descriptorVerifier(verify: VerifySignature): Verify {
+  return (descriptor) =>
+    verify(descriptor.publicKey, descriptorBytes(descriptor), descriptor.signature);
 }
 
 /** Returns a descriptor as it stands in frames and on disks. */

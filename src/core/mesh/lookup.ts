@@ -1,0 +1,151 @@
+import { distance, isWithin } from "./circle.ts";
+import type { NextAnswer } from "./frame.ts";
+import type { Peer } from "./peer.ts";
+import type { RingContext } from "./ring_context.ts";
+import { routeTo } from "./routing.ts";
+import type { Timer } from "./timers.ts";
+
+/** Most queries of a lookup that are open at a time. */
+const MAX_OPEN = 3;
+
+export const LOOKUP_MS = 3000;
+
+/** A lookup that knows nobody to ask waits this long for the ring to change. */
+const AGAIN_MS = 250;
+
+export interface Found {
+  /** The owner and its successors. */
+  readonly nodes: readonly Peer[];
+  /** Where the owner's range begins, where that is known. */
+  readonly after: bigint | null;
+  /** How many nodes were asked, one after the other. */
+  readonly hops: number;
+}
+
+export interface LookupOptions {
+  /** Nodes that are asked first, in place of what this node knows. */
+  readonly start?: readonly Peer[];
+  /** True to find members of any ring beside the own one: then the node itself is passed by. */
+  readonly isProbe?: boolean;
+}
+
+/** Finds the owner of a position, one node after the other. */
+export class Lookup {
+  readonly #ring: RingContext;
+  readonly #position: bigint;
+  readonly #isProbe: boolean;
+  readonly #onEnd: (found: Found | null) => void;
+  readonly #asked = new Set<Peer>();
+  readonly #deadline: Timer;
+  readonly #most: number;
+  /** Peers that may be asked, the nearest first, with the number of the hop. */
+  #candidates: { peer: Peer; far: bigint; hop: number }[] = [];
+  #open = 0;
+  #again: Timer | null = null;
+  #isOver = false;
+
+  constructor(
+    ring: RingContext,
+    position: bigint,
+    { start, isProbe = false }: LookupOptions,
+    onEnd: (found: Found | null) => void,
+  ) {
+    this.#ring = ring;
+    this.#position = position;
+    this.#isProbe = isProbe;
+    this.#onEnd = onEnd;
+    this.#most = 2 * Math.ceil(Math.log2(ring.estimateNodes() + 1)) + 8;
+    this.#deadline = ring.timers.at(ring.now + LOOKUP_MS, () => this.#end(null));
+    if (start === undefined) this.#begin();
+    else {
+      for (const peer of start) this.#add(peer, 1);
+      this.#ask();
+    }
+  }
+
+  #begin(): void {
+    const route = routeTo(this.#ring, this.#position, false);
+    if (route.isDone && route.nodes.length > 0) {
+      return this.#end({ nodes: route.nodes, after: route.after, hops: 0 });
+    }
+    for (const peer of route.nodes) this.#add(peer, 1);
+    this.#ask();
+  }
+
+  #add(peer: Peer, hop: number): void {
+    if (peer === this.#ring.self || this.#asked.has(peer)) return;
+    if (this.#candidates.some((other) => other.peer === peer)) return;
+    const far = distance(peer.position, this.#position);
+    const { now } = this.#ring;
+    const isBehind = (other: { peer: Peer; far: bigint }) =>
+      peer.isLast(now) === other.peer.isLast(now) ? far < other.far : other.peer.isLast(now);
+    const at = this.#candidates.findIndex(isBehind);
+    this.#candidates.splice(at < 0 ? this.#candidates.length : at, 0, { peer, far, hop });
+  }
+
+  /** Asks the next candidate. */
+  #ask(): void {
+    if (this.#isOver) return;
+    const { now } = this.#ring;
+    while (this.#candidates.length > 0 && this.#asked.size < this.#most) {
+      const { peer, hop } = this.#candidates.shift()!;
+      // The first ones were named by the caller, who wants to know.
+      if (peer.isDead(now) && !(this.#isProbe && hop === 1)) continue;
+      return this.#query(peer, hop);
+    }
+    if (this.#open > 0) return;
+    if (this.#isProbe || this.#asked.size >= this.#most) return this.#end(null);
+    this.#again ??= this.#ring.timers.at(now + AGAIN_MS, () => {
+      this.#again = null;
+      this.#asked.clear();
+      this.#begin();
+    });
+  }
+
+  #query(peer: Peer, hop: number): void {
+    this.#asked.add(peer);
+    this.#open++;
+    let isSlow = false;
+    const body = { type: "next", position: this.#position, isProbe: this.#isProbe } as const;
+    this.#ring.calls.call<"next">(peer, body, {
+      onAnswer: (answer) => {
+        this.#open--;
+        if (!this.#isOver) this.#take(peer, hop, answer);
+      },
+      onFail: () => {
+        this.#open--;
+        if (!isSlow) this.#ask();
+        else if (this.#open === 0) this.#ask();
+      },
+      onSlow: () => {
+        isSlow = true;
+        if (this.#open < MAX_OPEN) this.#ask();
+      },
+    });
+  }
+
+  #take(peer: Peer, hop: number, answer: NextAnswer): void {
+    const nodes = this.#ring.learnAll(answer.nodes);
+    if (answer.isDone && nodes.length > 0) {
+      const [owner] = nodes;
+      const isOwn = owner === peer;
+      if (isOwn || isWithin(peer.position, this.#position, owner!.position) || this.#isProbe) {
+        return this.#end({ nodes, after: answer.after, hops: hop });
+      }
+    }
+    const far = distance(peer.position, this.#position);
+    for (const next of nodes) {
+      // An answer that leads away is a mistake or a lie.
+      if (distance(next.position, this.#position) < far) this.#add(next, hop + 1);
+    }
+    this.#ask();
+  }
+
+  #end(found: Found | null): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#ring.timers.cancel(this.#deadline);
+    this.#ring.timers.cancel(this.#again);
+    this.#onEnd(found);
+  }
+}

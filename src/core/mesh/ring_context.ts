@@ -1,0 +1,110 @@
+import { Calls } from "./calls.ts";
+import { distance } from "./circle.ts";
+import type { Descriptor, Verify } from "./descriptor.ts";
+import type { Frame, NodeState } from "./frame.ts";
+import { Peer } from "./peer.ts";
+import { Peers } from "./peers.ts";
+import type { RingEvent, Step } from "./steps.ts";
+import { Timers } from "./timers.ts";
+
+/** Returns a number from 0 up to, and without, 1. */
+export type Random = () => number;
+
+/** Parts of one ring node share this: its time, timers, peers and calls, and where its steps go. */
+export class RingContext {
+  /** Unix milliseconds of the node's own clock. */
+  now = 0;
+  state: NodeState = "warming";
+  steps: Step[] = [];
+  readonly timers = new Timers();
+  readonly peers: Peers;
+  readonly random: Random;
+  readonly calls: Calls;
+  /** Successors, nearest first, without the node itself. */
+  list: readonly Peer[] = [];
+  pred: Peer | null = null;
+  /** Predecessors, nearest first; the first is `pred` where there is one. */
+  preds: readonly Peer[] = [];
+  /** Nodes that were looked up because nobody was known there. */
+  readonly fingers = new Map<number, Peer>();
+
+  constructor(o: { self: Descriptor; verify: Verify; random: Random }) {
+    this.peers = new Peers(o.self, o.verify);
+    this.random = o.random;
+    this.calls = new Calls({
+      timers: this.timers,
+      relayFor: (peer) => this.#relayFor(peer),
+      onSilent: (peer) => this.blame(peer),
+      onLeft: (peer) => this.leave(peer, peer.descriptor.incarnation),
+      send: (to, frame) => this.send(to, frame),
+      context: this,
+    });
+  }
+
+  /** Called when a peer was called dead. */
+  onDead: (peer: Peer) => void = () => {};
+
+  get self(): Peer {
+    return this.peers.self;
+  }
+
+  send(to: Peer, frame: Frame): void {
+    this.steps.push({ type: "send", to: to.key, frame });
+  }
+
+  tell(event: RingEvent): void {
+    this.steps.push({ type: "event", event });
+  }
+
+  learn(descriptor: Descriptor): Peer | null {
+    return this.peers.learn(descriptor, (peer) => this.isPinned(peer));
+  }
+
+  /** Returns peers of descriptors, without those that are not valid. */
+  learnAll(descriptors: readonly Descriptor[]): Peer[] {
+    const found: Peer[] = [];
+    for (const descriptor of descriptors) {
+      const peer = this.learn(descriptor);
+      if (peer !== null) found.push(peer);
+    }
+    return found;
+  }
+
+  isPinned(peer: Peer): boolean {
+    return peer === this.pred || this.list.includes(peer) || this.preds.includes(peer);
+  }
+
+  /** Something came from a peer. */
+  hear(peer: Peer): void {
+    if (peer.hear(this.now)) this.tell({ name: "alive", node: peer.key });
+  }
+
+  /** A peer did not answer in time, or is not there. */
+  blame(peer: Peer): void {
+    if (peer.fail(this.now)) this.tell({ name: "dead", node: peer.key });
+    this.onDead(peer);
+  }
+
+  /** A peer has left the ring for good, with this incarnation. */
+  leave(peer: Peer, incarnation: number): void {
+    if (incarnation < peer.descriptor.incarnation || peer.hasLeft) return;
+    peer.leftIncarnation = incarnation;
+    this.tell({ name: "left", node: peer.key });
+    this.onDead(peer);
+  }
+
+  /** Estimates how many nodes the ring has. */
+  estimateNodes(): number {
+    const { list } = this;
+    const last = list.at(-1);
+    if (last === undefined) return 1;
+    if (list.length < 16) return list.length + 1;
+    const share = Number(distance(this.self.position, last.position) >> 64n) / 2 ** 64;
+    return Math.max(list.length + 1, Math.round(list.length / share));
+  }
+
+  #relayFor(peer: Peer): Peer | null {
+    const near = this.list.filter((next) => next !== peer && !next.isDead(this.now)).slice(0, 3);
+    return near[Math.floor(this.random() * near.length)] ?? null;
+  }
+}

@@ -1,0 +1,65 @@
+import { distance, isWithin } from "./circle.ts";
+import type { NextAnswer } from "./frame.ts";
+import type { Peer } from "./peer.ts";
+import type { RingContext } from "./ring_context.ts";
+
+/** Hosts that a list of an owner and its successors has, so that there are some to spare. */
+const HOSTS = 5;
+
+/** Peers that know a position better, or those that have it. */
+export interface Route {
+  readonly isDone: boolean;
+  readonly after: bigint | null;
+  readonly nodes: readonly Peer[];
+}
+
+/** Tells what a node knows of a position. */
+export function routeTo(ring: RingContext, position: bigint, isProbe: boolean): Route {
+  const { self, pred, list, now } = ring;
+  const own = ring.state === "leaving" ? [] : [self];
+  const [head] = list;
+  if (head === undefined) {
+    // A node that has found nobody yet would take every record for its own.
+    const isAlone = isProbe || ring.state !== "warming" || ring.peers.size === 0;
+    if (isAlone && pred === null) return { isDone: true, after: null, nodes: own };
+    return { isDone: false, after: null, nodes: ring.peers.before(position, 2, now) };
+  }
+  if (pred !== null && isWithin(pred.position, position, self.position)) {
+    return { isDone: true, after: pred.position, nodes: upToHosts([...own, ...list]) };
+  }
+  if (isWithin(self.position, position, head.position)) {
+    return { isDone: true, after: self.position, nodes: upToHosts(list) };
+  }
+  return { isDone: false, after: null, nodes: nearest(ring, position) };
+}
+
+/** The two nearest of all that are known, and the two nearest neighbours and fingers. */
+function nearest(ring: RingContext, position: bigint): Peer[] {
+  const { self, now } = ring;
+  const own = distance(self.position, position);
+  const isNearer = (peer: Peer) => distance(peer.position, position) < own;
+  const found = ring.peers.before(position, 2, now).filter(isNearer);
+  const near: { peer: Peer; far: bigint }[] = [];
+  for (const peer of [...ring.list, ...ring.fingers.values()]) {
+    if (peer.isDead(now) || peer === self || found.includes(peer) || !isNearer(peer)) continue;
+    const far = distance(peer.position, position);
+    if (near.length > 1 && far >= near[1]!.far) continue;
+    near[near.length > 1 ? 1 : near.length] = { peer, far };
+    if (near.length > 1 && far < near[0]!.far) near.reverse();
+  }
+  for (const { peer } of near) found.push(peer);
+  return found;
+}
+
+function upToHosts(nodes: readonly Peer[]): readonly Peer[] {
+  const hosts = new Set<string>();
+  for (let i = 0; i < nodes.length; i++) {
+    hosts.add(nodes[i]!.host);
+    if (hosts.size === HOSTS) return nodes.slice(0, i + 1);
+  }
+  return nodes;
+}
+
+export function nextAnswer({ isDone, after, nodes }: Route): NextAnswer {
+  return { to: "next", isDone, after, nodes: nodes.map(({ descriptor }) => descriptor) };
+}

@@ -1,0 +1,306 @@
+import { utf8 } from "../../src/base/bytes.ts";
+import { type Descriptor, signDescriptor } from "../../src/core/mesh/descriptor.ts";
+import type { Frame } from "../../src/core/mesh/frame.ts";
+import { type NodeKey, nodeKeyOf } from "../../src/core/mesh/node_id.ts";
+import { RingNode } from "../../src/core/mesh/ring_node.ts";
+import type { Result, RingEvent, Step } from "../../src/core/mesh/steps.ts";
+import { type Timer, Timers } from "../../src/core/mesh/timers.ts";
+import { SimulatedDisk } from "./disk.ts";
+import { Network } from "./network.ts";
+import { seededRandom } from "./random.ts";
+
+/** Unix milliseconds at which every world begins. */
+export const EPOCH_MS = 1_700_000_000_000;
+
+/** One process of a simulated fleet, which may be down. */
+export interface SimulatedNode {
+  readonly index: number;
+  readonly host: string;
+  readonly key: NodeKey;
+  readonly publicKey: Uint8Array;
+  readonly disk: SimulatedDisk;
+  readonly seeds: readonly number[];
+  /** Null while the process does not run. */
+  ring: RingNode | null;
+  descriptor: Descriptor;
+  /** Its clock is the world's times `rate` plus `offset`. */
+  offset: number;
+  rate: number;
+  /** Milliseconds that everything takes it longer. */
+  delay: number;
+  /** Until when it stands still. */
+  frozenUntil: number;
+  /** Counts starts: frames and timers of earlier runs are void. */
+  run: number;
+  wake: Timer | null;
+  sent: number;
+  sentBytes: number;
+  /** Runs of other nodes that it has a link with, as "index:run". */
+  links: Set<string>;
+  /** Requests of the process itself by number. */
+  waiting: Map<number, (result: Result) => void>;
+  /** Events of the node since its start. */
+  events: RingEvent[];
+}
+
+export interface WorldOptions {
+  readonly seed: number;
+  /** Called after every step of a node: throws where something must not be. */
+  readonly check?: (world: World, node: SimulatedNode) => void;
+  readonly sizeOf?: (frame: Frame) => number;
+}
+
+/** A fleet of ring nodes on one virtual clock; the same seed always makes the same run. */
+export class World {
+  now = 0;
+  readonly random: () => number;
+  readonly network: Network;
+  readonly nodes: SimulatedNode[] = [];
+  readonly #byKey = new Map<NodeKey, SimulatedNode>();
+  readonly #timers = new Timers();
+  readonly #genuine = new WeakSet<Descriptor>();
+  readonly #o: WorldOptions;
+  #request = 0;
+  steps = 0;
+
+  constructor(o: WorldOptions) {
+    this.#o = o;
+    this.random = seededRandom(o.seed);
+    this.network = new Network(o.seed, seededRandom(o.seed ^ 0x5555));
+  }
+
+  /** Makes a node that is down. Seeds are numbers of nodes. */
+  add(o: { host?: string; seeds?: readonly number[] } = {}): SimulatedNode {
+    const index = this.nodes.length;
+    const publicKey = utf8(`${this.#o.seed}/${index}`.padEnd(32)).subarray(0, 32);
+    const host = o.host ?? `h${index}`;
+    const node: SimulatedNode = {
+      index,
+      host,
+      key: nodeKeyOf(publicKey),
+      publicKey,
+      disk: new SimulatedDisk(),
+      seeds: o.seeds ?? (index === 0 ? [] : [0]),
+      ring: null,
+      descriptor: this.#sign(publicKey, host, 0, 0),
+      offset: 0,
+      rate: 1,
+      delay: 0,
+      frozenUntil: 0,
+      run: 0,
+      wake: null,
+      sent: 0,
+      sentBytes: 0,
+      links: new Set(),
+      waiting: new Map(),
+      events: [],
+    };
+    this.nodes.push(node);
+    this.#byKey.set(node.key, node);
+    return node;
+  }
+
+  get live(): SimulatedNode[] {
+    return this.nodes.filter((node) => node.ring !== null);
+  }
+
+  nodeOf(key: NodeKey): SimulatedNode {
+    return this.#byKey.get(key)!;
+  }
+
+  /** Starts a node's process from its disk. */
+  start(node: SimulatedNode): void {
+    if (node.ring !== null) return;
+    const nowMs = this.clockOf(node);
+    node.run++;
+    node.links = new Set();
+    node.events = [];
+    node.descriptor = this.#sign(node.publicKey, node.host, node.index, nowMs);
+    node.ring = new RingNode({
+      self: node.descriptor,
+      verify: (descriptor) => this.#genuine.has(descriptor),
+      random: seededRandom(this.#o.seed * 7919 + node.index * 31 + node.run),
+      image: node.disk.load(),
+      seeds: node.seeds.map(String),
+      nowMs,
+    });
+    this.#act(node, node.ring.start(nowMs));
+  }
+
+  /** Ends a process without a word. Requests that it had are never answered. */
+  crash(node: SimulatedNode): void {
+    if (node.ring === null) return;
+    node.ring = null;
+    node.run++;
+    node.frozenUntil = 0;
+    node.waiting = new Map();
+    this.#timers.cancel(node.wake);
+    node.wake = null;
+    node.disk.crash(this.random);
+  }
+
+  /** Has a node leave the ring; its process ends when it is done. */
+  leave(node: SimulatedNode): void {
+    this.act(node, (ring, nowMs) => ring.leave(nowMs));
+  }
+
+  /** Lets time pass. */
+  pass(ms: number): void {
+    const end = this.now + ms;
+    for (let due = this.#timers.due(); due <= end; due = this.#timers.due()) {
+      this.now = due;
+      this.#timers.run(due);
+    }
+    this.now = end;
+  }
+
+  /** Lets time pass until something holds; returns how long that took, or null. */
+  passUntil(isSo: () => boolean, mostMs: number, stepMs = 100): number | null {
+    const began = this.now;
+    while (!isSo()) {
+      if (this.now - began >= mostMs) return null;
+      this.pass(stepMs);
+    }
+    return this.now - began;
+  }
+
+  at(time: number, run: () => void): void {
+    this.#timers.at(Math.max(time, this.now), run);
+  }
+
+  clockOf(node: SimulatedNode): number {
+    return EPOCH_MS + this.now * node.rate + node.offset;
+  }
+
+  /** Has the node's own process ask for something; `onEnd` gets the answer. */
+  ask(
+    node: SimulatedNode,
+    run: (ring: RingNode, id: number, nowMs: number) => Step[],
+    onEnd: (result: Result) => void,
+  ): void {
+    if (node.ring === null) return;
+    const id = ++this.#request;
+    node.waiting.set(id, onEnd);
+    this.act(node, (ring, nowMs) => run(ring, id, nowMs));
+  }
+
+  act(node: SimulatedNode, run: (ring: RingNode, nowMs: number) => Step[]): void {
+    if (node.ring !== null) this.#act(node, run(node.ring, this.clockOf(node)));
+  }
+
+  #sign(publicKey: Uint8Array, host: string, index: number, nowMs: number): Descriptor {
+    const descriptor = signDescriptor({
+      publicKey,
+      place: 0,
+      addresses: [String(index)],
+      host,
+      zone: "z",
+      roles: ["node"],
+      incarnation: nowMs,
+      lowestVersion: 1,
+      highestVersion: 1,
+      notAfter: nowMs + 24 * 3600_000,
+    }, () => new Uint8Array(64));
+    this.#genuine.add(descriptor);
+    return descriptor;
+  }
+
+  #act(node: SimulatedNode, steps: readonly Step[]): void {
+    this.steps++;
+    for (const step of steps) this.#step(node, step);
+    this.#o.check?.(this, node);
+    this.#arm(node);
+  }
+
+  #step(node: SimulatedNode, step: Step): void {
+    switch (step.type) {
+      case "send":
+        return this.#send(node, this.#byKey.get(step.to)!, step.frame);
+      case "dial":
+        return this.#dial(node, this.nodes[Number(step.address)]!);
+      case "store":
+        return this.#store(node, step);
+      case "reply": {
+        const onEnd = node.waiting.get(step.id);
+        node.waiting.delete(step.id);
+        return onEnd?.(step.result);
+      }
+      case "event":
+        node.events.push(step.event);
+        if (step.event.name === "state" && step.event.state === "off") this.crash(node);
+        return;
+      case "record":
+        return;
+    }
+  }
+
+  #store(node: SimulatedNode, step: Step & { type: "store" }): void {
+    node.disk.begin(step.batch);
+    const { run } = node;
+    this.#timers.at(this.now + node.disk.latency, () => {
+      if (node.run !== run) return;
+      const isGood = node.disk.finish();
+      this.act(node, (ring, nowMs) => ring.stored(step.token, nowMs, isGood));
+    });
+  }
+
+  #send(from: SimulatedNode, to: SimulatedNode, frame: Frame): void {
+    from.sent++;
+    from.sentBytes += this.#o.sizeOf?.(frame) ?? 0;
+    const link = `${to.index}:${to.run}`;
+    const isNew = !from.links.has(link);
+    from.links.add(link);
+    for (const delay of this.network.delays(from.index, to.index)) {
+      // A new link costs two more trips.
+      this.#arrive(from, to, delay * (isNew ? 3 : 1) + from.delay, () => {
+        if (isNew) this.#meet(to, from);
+        this.act(to, (ring, nowMs) => ring.feed(from.key, frame, nowMs));
+      });
+    }
+  }
+
+  #dial(from: SimulatedNode, to: SimulatedNode): void {
+    for (const delay of this.network.delays(from.index, to.index)) {
+      const back = this.network.delays(to.index, from.index)[0];
+      if (back === undefined) continue;
+      const { run } = to;
+      this.#arrive(from, to, 2 * delay, () => {
+        this.#meet(to, from);
+        const { descriptor } = to;
+        this.#arrive(to, from, back, () => {
+          if (to.run === run) this.act(from, (ring, nowMs) => ring.met(descriptor, nowMs));
+        });
+      });
+    }
+  }
+
+  #meet(node: SimulatedNode, other: SimulatedNode): void {
+    node.links.add(`${other.index}:${other.run}`);
+    const { descriptor } = other;
+    this.act(node, (ring, nowMs) => ring.met(descriptor, nowMs));
+  }
+
+  /** Runs something at a node after a delay, later where it stands still, never in another run. */
+  #arrive(from: SimulatedNode, to: SimulatedNode, delay: number, run: () => void): void {
+    const [sender, receiver] = [from.run, to.run];
+    this.#timers.at(this.now + delay + to.delay, () => {
+      if (to.run !== receiver || from.run !== sender) return;
+      if (to.frozenUntil > this.now) this.#timers.at(to.frozenUntil, run);
+      else run();
+    });
+  }
+
+  #arm(node: SimulatedNode): void {
+    if (node.ring === null) return;
+    const due = node.ring.due();
+    const time = Math.max((due - EPOCH_MS - node.offset) / node.rate, this.now, node.frozenUntil);
+    if (node.wake !== null && node.wake.run !== null && node.wake.time <= time) {
+      if (node.wake.time >= this.now) return;
+    }
+    this.#timers.cancel(node.wake);
+    node.wake = this.#timers.at(time, () => {
+      if (node.frozenUntil <= this.now) this.act(node, (ring, nowMs) => ring.tick(nowMs));
+      else this.#arm(node);
+    });
+  }
+}
