@@ -11,7 +11,7 @@ export class SimulatedDisk {
   #reservedHlc = 0n;
   #peers: readonly RememberedPeer[] = [];
   #place: number | null = null;
-  #readyAtMs = 0;
+  #ready = { since: 0, until: 0 };
   /** Batches that were given and not confirmed: a crash loses any of the last. */
   #unsynced: RingBatch[] = [];
 
@@ -41,7 +41,7 @@ export class SimulatedDisk {
     this.#reservedHlc = 0n;
     this.#peers = [];
     this.#place = null;
-    this.#readyAtMs = 0;
+    this.#ready = { since: 0, until: 0 };
     this.#unsynced = [];
   }
 
@@ -56,7 +56,7 @@ export class SimulatedDisk {
       reservedHlc: this.#reservedHlc,
       peers: this.#peers,
       place: this.#place,
-      readyAtMs: this.#readyAtMs,
+      ready: this.#ready,
     };
   }
 
@@ -71,7 +71,7 @@ export class SimulatedDisk {
       this.#records = new Map(image.records.map((record) => [joinKey(record), record]));
       this.#peers = image.peers;
       this.#place = image.place;
-      this.#readyAtMs = image.readyAtMs;
+      this.#ready = image.ready;
       // The reservation is not put back: an old copy of a disk is taken with a newer one's number.
       this.#unsynced = [];
     };
@@ -83,6 +83,6 @@ export class SimulatedDisk {
     if (batch.reservedHlc !== undefined) this.#reservedHlc = batch.reservedHlc;
     if (batch.peers !== undefined) this.#peers = batch.peers;
     if (batch.place !== undefined) this.#place = batch.place;
-    if (batch.readyAtMs !== undefined) this.#readyAtMs = batch.readyAtMs;
+    if (batch.ready !== undefined) this.#ready = batch.ready;
   }
 }

@@ -40,10 +40,14 @@ export interface FaultPlan {
   readonly kinds: readonly FaultName[];
 }
 
+/** Time between two disks that lose something, which is more than a repair takes with a partition. */
+const DAMAGE_EVERY_MS = 45_000;
+
 /** Draws faults; each ends within the time, but for nodes that are down at its end. */
 export function drawFaults({ seed, nodes, ms, everyMs, kinds }: FaultPlan): Fault[] {
   const random = seededRandom(seed ^ 0x3c3c);
   const faults: Fault[] = [];
+  let damagedAt = -Infinity;
   for (let at = everyMs * random(); at < ms; at += 2 * everyMs * random()) {
     const is = kinds[pick(random, kinds.length)]!;
     const node = pick(random, nodes);
@@ -51,8 +55,10 @@ export function drawFaults({ seed, nodes, ms, everyMs, kinds }: FaultPlan): Faul
     switch (is) {
       case "crash": {
         faults.push({ at, is, node });
-        const disk = (["kept", "kept", "old", "lost", "rotten"] as const)[pick(random, 5)]!;
-        if (random() < 0.8) faults.push({ at: at + length, is: "start", node, disk });
+        const isDamaged = at + length > damagedAt + DAMAGE_EVERY_MS && random() < 0.6;
+        if (isDamaged) damagedAt = at + length;
+        const disk = isDamaged ? (["old", "lost", "rotten"] as const)[pick(random, 3)]! : "kept";
+        if (random() < 0.8 || isDamaged) faults.push({ at: at + length, is: "start", node, disk });
         break;
       }
       case "leave":

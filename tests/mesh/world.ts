@@ -3,9 +3,11 @@ import { type Descriptor, signDescriptor } from "../../src/core/mesh/descriptor.
 import type { Frame } from "../../src/core/mesh/frame.ts";
 import { type NodeKey, nodeKeyOf } from "../../src/core/mesh/node_id.ts";
 import { RingNode } from "../../src/core/mesh/ring_node.ts";
+import type { RingBatch } from "../../src/core/mesh/ring_disk.ts";
 import type { Result, RingEvent, Step } from "../../src/core/mesh/steps.ts";
 import { type Timer, Timers } from "../../src/core/mesh/timers.ts";
 import { SimulatedDisk } from "./disk.ts";
+import { SIMULATED_HASHES } from "./hashes.ts";
 import { Network } from "./network.ts";
 import { seededRandom } from "./random.ts";
 
@@ -47,6 +49,8 @@ export interface WorldOptions {
   readonly seed: number;
   /** Called after every step of a node: throws where something must not be. */
   readonly check?: (world: World, node: SimulatedNode) => void;
+  /** Called before records go from a node's disk. */
+  readonly checkRemoval?: (world: World, node: SimulatedNode, batch: RingBatch) => void;
   readonly sizeOf?: (frame: Frame) => number;
 }
 
@@ -118,6 +122,7 @@ export class World {
     node.descriptor = this.#sign(node.publicKey, node.host, node.index, nowMs);
     node.ring = new RingNode({
       self: node.descriptor,
+      hashes: SIMULATED_HASHES,
       verify: (descriptor) => this.#genuine.has(descriptor),
       random: seededRandom(this.#o.seed * 7919 + node.index * 31 + node.run),
       image: node.disk.load(),
@@ -235,6 +240,7 @@ export class World {
   }
 
   #store(node: SimulatedNode, step: Step & { type: "store" }): void {
+    if (step.batch.remove.length > 0) this.#o.checkRemoval?.(this, node, step.batch);
     node.disk.begin(step.batch);
     const { run } = node;
     this.#timers.at(this.now + node.disk.latency, () => {

@@ -52,7 +52,7 @@ interface Call {
 /** What a node's calls need of it. */
 export interface CallHost {
   /** Unix milliseconds. */
-  readonly context: { readonly now: number };
+  readonly context: { readonly now: number; readonly wall: number };
   readonly timers: Timers;
   send(to: Peer, frame: Frame): void;
   /** A neighbour over which a request for `peer` is repeated, or null. */
@@ -156,8 +156,9 @@ export class Calls {
     }
     const { peer } = call;
     peer.state = frame.state;
-    peer.offset = frame.stamp - this.#host.context.now + (this.#host.context.now - call.sentAt) / 2;
-    peer.offsetAt = this.#host.context.now;
+    const { now, wall } = this.#host.context;
+    peer.offset = frame.stamp - wall + (now - call.sentAt) / 2;
+    peer.offsetAt = now;
     call.events.onAnswer(frame.body, frame);
   }
 

@@ -139,12 +139,15 @@ export interface DigestRequest extends Numbered {
   readonly dropBefore: number;
 }
 
-/** All names of a range with versions, in the order of `compareNames`; at most 64. */
+/** All names of a range with versions, at most 64; in the order of positions, then of children. */
 export interface NamesRequest extends Numbered {
   readonly type: "names";
   readonly from: bigint;
   readonly to: bigint;
   readonly names: readonly RecordName[];
+  /** Where the range is one bucket, its children in (afterChild, lastChild] alone; null for all. */
+  readonly afterChild: string | null;
+  readonly lastChild: string | null;
   /** True where the sender gives records away: the receiver says which it keeps as a replica. */
   readonly isHandOff: boolean;
 }
@@ -267,6 +270,8 @@ export interface NamesAnswer {
   readonly foreign: readonly number[];
   /** How many records the node that answers pushes itself. */
   readonly pushes: number;
+  /** Unix milliseconds since when it has had all records of its range; 0 while it has not. */
+  readonly readySince: number;
 }
 
 export interface SubAnswer {

@@ -433,7 +433,7 @@ export class Membership {
     const found: Descriptor[] = [];
     for (let i = 0; i < 2 * GOSSIP && found.length < GOSSIP && all.length > 0; i++) {
       const peer = all[Math.floor(ring.random() * all.length)]!;
-      const isUseful = !peer.isSuspect && !peer.hasLeft && peer.descriptor.notAfter > ring.now;
+      const isUseful = !peer.isSuspect && !peer.hasLeft && peer.descriptor.notAfter > ring.wall;
       if (isUseful && !found.includes(peer.descriptor)) found.push(peer.descriptor);
     }
     return found;

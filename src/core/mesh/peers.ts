@@ -13,6 +13,13 @@ export const REMEMBERED_MS = 7 * 24 * 3600 * 1000;
 /** How many are looked at for one that can be asked. */
 const LONGEST_WALK = 64;
 
+/** A node's times (ring_context.ts). */
+interface PeerTime {
+  readonly now: number;
+  readonly wall: number;
+  readonly clockSet: number;
+}
+
 /** All nodes that are known, by key and in the order of their positions. */
 export class Peers {
   readonly self: Peer;
@@ -102,20 +109,21 @@ export class Peers {
   }
 
   /** Peers as they are remembered on the disk. */
-  remembered(nowMs: number): RememberedPeer[] {
+  remembered({ now, clockSet }: PeerTime): RememberedPeer[] {
     const found: RememberedPeer[] = [];
     for (const peer of this.#sorted) {
       if (peer.hasLeft) continue;
-      if (!peer.isKept && peer.heardAt < nowMs - REMEMBERED_MS) continue;
-      found.push({ descriptor: peer.descriptor, heardAtMs: Math.max(0, peer.heardAt) });
+      if (!peer.isKept && peer.heardAt < now - REMEMBERED_MS) continue;
+      const heardAtMs = Math.max(0, peer.heardAt + clockSet);
+      found.push({ descriptor: peer.descriptor, heardAtMs });
     }
     return found;
   }
 
   /** Forgets those that were silent for a week. */
-  forgetOld(nowMs: number, isPinned: (peer: Peer) => boolean): void {
+  forgetOld({ now, wall }: PeerTime, isPinned: (peer: Peer) => boolean): void {
     for (const peer of [...this.#sorted]) {
-      const isVoid = peer.descriptor.notAfter < nowMs && peer.heardAt < nowMs - REMEMBERED_MS;
+      const isVoid = peer.descriptor.notAfter < wall && peer.heardAt < now - REMEMBERED_MS;
       if (isVoid && !peer.isKept && !isPinned(peer)) this.#remove(peer);
     }
   }

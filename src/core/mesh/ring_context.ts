@@ -12,8 +12,10 @@ export type Random = () => number;
 
 /** Parts of one ring node share this: its time, timers, peers and calls, and where its steps go. */
 export class RingContext {
-  /** Unix milliseconds of the node's own clock. */
+  /** Milliseconds of a time that never goes back, for timers; at the start it is the Unix time. */
   now = 0;
+  /** By how much the clock was set back meanwhile: at most 0. */
+  clockSet = 0;
   state: NodeState = "warming";
   steps: Step[] = [];
   readonly timers = new Timers();
@@ -43,6 +45,16 @@ export class RingContext {
 
   /** Called when a peer was called dead. */
   onDead: (peer: Peer) => void = () => {};
+
+  /** Unix milliseconds of the node's own clock, for stamps and expiries. */
+  get wall(): number {
+    return this.now + this.clockSet;
+  }
+
+  setTime(nowMs: number): void {
+    if (nowMs < this.wall) this.clockSet -= this.wall - nowMs;
+    else this.now = nowMs - this.clockSet;
+  }
 
   get self(): Peer {
     return this.peers.self;

@@ -16,8 +16,8 @@ export interface RingBatch {
   readonly peers?: readonly RememberedPeer[];
   /** Which of its 16 positions the node has chosen. */
   readonly place?: number;
-  /** Unix milliseconds at which the node was last a member with complete records. */
-  readonly readyAtMs?: number;
+  /** Unix milliseconds from when on, and until when, the node had all records of its range. */
+  readonly ready?: { readonly since: number; readonly until: number };
 }
 
 export interface RememberedPeer {
@@ -32,7 +32,7 @@ export interface RingImage {
   readonly reservedHlc: bigint;
   readonly peers: readonly RememberedPeer[];
   readonly place: number | null;
-  readonly readyAtMs: number;
+  readonly ready: { readonly since: number; readonly until: number };
 }
 
 export const EMPTY_IMAGE: RingImage = {
@@ -40,5 +40,5 @@ export const EMPTY_IMAGE: RingImage = {
   reservedHlc: 0n,
   peers: [],
   place: null,
-  readyAtMs: 0,
+  ready: { since: 0, until: 0 },
 };

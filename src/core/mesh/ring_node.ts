@@ -1,26 +1,97 @@
+import { Attic, LONG_AWAY_MS } from "./attic.ts";
+import type { CallEvents } from "./calls.ts";
+import type { Unnumbered } from "./calls.ts";
 import type { Descriptor, Verify } from "./descriptor.ts";
 import type { AnswerBody, FailureCode, Frame, Notice, Request } from "./frame.ts";
+import type { RingHashes } from "./hashes.ts";
 import { Lookup } from "./lookup.ts";
 import { Membership } from "./membership.ts";
-import type { NodeKey } from "./node_id.ts";
+import { type NodeKey, writerOf } from "./node_id.ts";
 import type { Peer } from "./peer.ts";
+import { Pusher } from "./pusher.ts";
+import { Read } from "./reads.ts";
+import {
+  MAX_SOFT_TTL_MS,
+  MAX_VALUE,
+  type MeshRecord,
+  MIN_SOFT_TTL_MS,
+  type RecordClass,
+  splitKey,
+} from "./record.ts";
+import { Records, TOMBSTONE_MS } from "./records.ts";
+import { Repair } from "./repair.ts";
+import { RequestServer } from "./request_server.ts";
 import { type Random, RingContext } from "./ring_context.ts";
-import { nextAnswer, routeTo } from "./routing.ts";
 import type { RingImage } from "./ring_disk.ts";
-import type { Step } from "./steps.ts";
+import type { Result, RingFailure, Step } from "./steps.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import { Write } from "./writes.ts";
+
+/** Most bytes of records that a node takes from writers. */
+export const MAX_NODE_BYTES = 256 * 1024 * 1024;
+
+/** Addresses of seeds are dialled again this often while the node knows nobody. */
+const SEED_MS = 1000;
+const REMEMBER_MS = 60_000;
+/** A node that is so far off the median clock of its peers originates no durable write. */
+const MAX_OFF_MS = 10_000;
+/** Stamps of peers that are older than this tell nothing of the clock. */
+const STAMP_MS = 60_000;
+/** A node that leaves waits no longer than this for others to take its records. */
+const LEAVE_MS = 30_000;
+/** How much longer than a soft record the trace of its deletion lives: longer than every copy. */
+const SOFT_TOMBSTONE_MS = 120_000;
+/** How long replicas are looked for that were there while the node was away. */
+const ATTIC_MS = 60_000;
 
 export interface RingNodeOptions {
   readonly self: Descriptor;
   readonly verify: Verify;
+  readonly hashes: RingHashes;
   readonly random: Random;
   readonly image: RingImage;
   /** Addresses of nodes to begin with, as HOST:PORT. */
   readonly seeds: readonly string[];
   readonly nowMs: number;
+  /** Refuses records whose writers may not write them; takes all by default. */
+  readonly accepts?: (record: MeshRecord) => boolean;
+  readonly maxBytes?: number;
 }
 
-/** Addresses of seeds are dialled again this often while the node knows nobody. */
-const SEED_MS = 1000;
+/** A write of the own process. */
+export interface PutOptions {
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly class: RecordClass;
+  /** Needed for soft records: from 5 s to an hour. */
+  readonly ttlMs?: number;
+  /** The session of an agent; 0 where absent. */
+  readonly epoch?: bigint;
+}
+
+/** A deletion; `ttlMs`: the longest that a soft record may have been written for, else an hour. */
+export type DeleteOptions = Omit<PutOptions, "value">;
+
+export interface RingStatus {
+  readonly state: string;
+  readonly list: readonly NodeKey[];
+  readonly pred: NodeKey | null;
+  readonly preds: readonly NodeKey[];
+  readonly peers: readonly {
+    readonly key: NodeKey;
+    readonly descriptor: Descriptor;
+    readonly status: "alive" | "suspect" | "dead" | "left";
+    readonly rttMs: number;
+    readonly heardAtMs: number;
+  }[];
+  readonly nodesEstimate: number;
+  readonly records: number;
+  readonly bytes: number;
+  readonly openCalls: number;
+  readonly pushedBytes: number;
+  readonly clockOffsetMs: number;
+  readonly isDiskFull: boolean;
+}
 
 /**
  * One node of the ring, without clock, sockets and disk: frames and times come in, steps go out. Times
@@ -28,17 +99,40 @@ const SEED_MS = 1000;
  */
 export class RingNode {
   readonly #ring: RingContext;
+  readonly #o: RingNodeOptions;
   readonly #membership: Membership;
-  readonly #seeds: readonly string[];
+  readonly #records: Records;
+  readonly #pusher: Pusher;
+  readonly #repair: Repair;
+  readonly #subscriptions: Subscriptions;
+  readonly #server: RequestServer;
+  readonly #writer: bigint;
 
   constructor(o: RingNodeOptions) {
-    this.#ring = new RingContext(o);
-    this.#ring.now = o.nowMs;
-    this.#seeds = o.seeds;
-    this.#membership = new Membership(this.#ring, () => this.#onChange());
-    this.#ring.onDead = (peer) => this.#membership.drop(peer);
+    this.#o = o;
+    this.#writer = writerOf(o.self.key);
+    const ring = this.#ring = new RingContext(o);
+    ring.now = o.nowMs;
+    this.#records = new Records(ring, {
+      hashes: o.hashes,
+      reservedHlc: o.image.reservedHlc,
+      maxBytes: o.maxBytes ?? MAX_NODE_BYTES,
+      accepts: o.accepts ?? (() => true),
+    });
+    this.#pusher = new Pusher(ring);
+    this.#repair = new Repair(ring, this.#records, this.#pusher, () => this.#remember());
+    this.#membership = new Membership(ring, () => this.#repair.changed());
+    this.#subscriptions = new Subscriptions(ring, this.#records, o.hashes);
+    this.#records.onChange = (record) => this.#subscriptions.changed(record);
+    ring.onDead = (peer) => this.#membership.drop(peer);
+    this.#server = new RequestServer(ring, {
+      membership: this.#membership,
+      records: this.#records,
+      repair: this.#repair,
+      subscriptions: this.#subscriptions,
+    });
     for (const { descriptor, heardAtMs } of o.image.peers) {
-      const peer = this.#ring.learn(descriptor);
+      const peer = ring.learn(descriptor);
       if (peer !== null) peer.heardAt = heardAtMs;
     }
   }
@@ -46,8 +140,14 @@ export class RingNode {
   /** Begins to be a member of the ring. */
   start(nowMs: number): Step[] {
     return this.#do(nowMs, () => {
-      if (this.#seeds.length > 0) this.#dialSeeds();
+      const ring = this.#ring;
+      this.#load();
+      this.#records.start();
+      this.#repair.start();
+      if (this.#o.seeds.length > 0) this.#dialSeeds();
+      else if (ring.peers.size === 0) this.#repair.readyAlone();
       this.#membership.start();
+      ring.timers.at(ring.now + REMEMBER_MS, () => this.#rememberOften());
     });
   }
 
@@ -55,14 +155,11 @@ export class RingNode {
   feed(from: NodeKey, frame: Frame, nowMs: number): Step[] {
     return this.#do(nowMs, () => {
       const peer = this.#ring.peers.get(from);
+      if (peer === this.#ring.self) return;
+      if (peer !== undefined) this.#ring.hear(peer);
       if (frame.type === "answer" || frame.type === "error") {
-        if (peer === undefined) return;
-        this.#ring.hear(peer);
-        this.#ring.calls.receive(peer, frame);
-      } else if (frame.type === "stab") {
-        this.#serve(from, frame);
+        if (peer !== undefined) this.#ring.calls.receive(peer, frame);
       } else if (frame.type !== "hello" && frame.type !== "bye") {
-        if (peer !== undefined) this.#ring.hear(peer);
         if (frame.request === 0) this.#notice(peer, frame as Notice);
         else this.#serve(from, frame as Request);
       }
@@ -92,7 +189,7 @@ export class RingNode {
 
   /** Returns when `tick` is to be called, in Unix milliseconds. */
   due(): number {
-    return this.#ring.timers.due();
+    return this.#ring.timers.due() + this.#ring.clockSet;
   }
 
   tick(nowMs: number): Step[] {
@@ -104,51 +201,159 @@ export class RingNode {
 
   /** A batch is on the disk, or the disk could not take it. */
   stored(token: number, nowMs: number, isGood = true): Step[] {
-    void token;
+    return this.#do(nowMs, () => this.#records.disk.stored(token, isGood));
+  }
+
+  /** Writes a record; a `reply` with the number follows, as after all requests below. */
+  put(id: number, o: PutOptions, nowMs: number): Step[] {
     return this.#do(nowMs, () => {
-      void isGood;
+      const isSoft = o.class === "soft";
+      const ttl = o.ttlMs ?? 0;
+      const isTtlGood = isSoft ? ttl >= MIN_SOFT_TTL_MS && ttl <= MAX_SOFT_TTL_MS : ttl >= 0;
+      if (!isTtlGood) return this.#refuse(id, "limit", "A soft record lives from 5 s to an hour");
+      if (o.value.length > MAX_VALUE) {
+        return this.#refuse(id, "limit", "A value has 64 KiB at most");
+      }
+      const expiry = ttl === 0 ? 0 : Math.floor(this.#ring.wall + ttl);
+      this.#write(id, o, { value: o.value, expiry, isTombstone: false });
     });
   }
 
-  /** Finds the owner of a position; a `reply` follows. */
+  /** Deletes a record: a trace of the deletion takes its place. */
+  delete(id: number, o: DeleteOptions, nowMs: number): Step[] {
+    return this.#do(nowMs, () => {
+      const lasts = o.class === "soft"
+        ? (o.ttlMs ?? MAX_SOFT_TTL_MS) + SOFT_TOMBSTONE_MS
+        : TOMBSTONE_MS;
+      const expiry = Math.floor(this.#ring.wall + lasts);
+      this.#write(id, o, { value: new Uint8Array(), expiry, isTombstone: true });
+    });
+  }
+
+  /** Reads a record. `isSoft`: the first that is found will do. */
+  get(id: number, o: { key: string; isSoft: boolean }, nowMs: number): Step[] {
+    return this.#do(nowMs, () => {
+      const name = splitKey(o.key);
+      if (name === null) return this.#refuse(id, "denied", "That is no key");
+      const request = { ...name, prefix: "", after: null, limit: 1, isSoft: o.isSoft };
+      this.#read(id, request);
+    });
+  }
+
+  /** Lists records of a bucket by their children. */
+  list(
+    id: number,
+    o: { bucket: string; prefix: string; after: string | null; limit: number; isSoft: boolean },
+    nowMs: number,
+  ): Step[] {
+    return this.#do(nowMs, () => this.#read(id, { ...o, child: null }));
+  }
+
+  /** Finds the owner of a position and its successors. */
   lookup(id: number, position: bigint, nowMs: number): Step[] {
     return this.#do(nowMs, () => {
       new Lookup(this.#ring, position, {}, (found) => {
-        this.#ring.steps.push({
-          type: "reply",
-          id,
-          result: found === null
-            ? { is: "failed", reason: "unavailable", outcome: "none", words: "No owner was found" }
-            : { is: "owner", nodes: found.nodes.map(({ key }) => key), hops: found.hops },
+        if (found === null) return this.#refuse(id, "unavailable", "No owner was found");
+        this.#reply(id, {
+          is: "owner",
+          nodes: found.nodes.map(({ key }) => key),
+          hops: found.hops,
         });
       });
     });
   }
 
-  /** Leaves the ring: the state `off` follows, after which the process may end. */
+  /** Begins to follow a bucket: `record` steps tell its records and their changes. */
+  subscribe(bucket: string, nowMs: number): Step[] {
+    return this.#do(nowMs, () => this.#subscriptions.follow(bucket));
+  }
+
+  unsubscribe(bucket: string, nowMs: number): Step[] {
+    return this.#do(nowMs, () => this.#subscriptions.unfollow(bucket));
+  }
+
+  /** Leaves the ring: others get its records. The state `off` follows, and the process may end. */
   leave(nowMs: number): Step[] {
     return this.#do(nowMs, () => {
-      this.#ring.state = "leaving";
-      this.#membership.leave();
-      this.#ring.tell({ name: "state", state: "off" });
+      const ring = this.#ring;
+      if (ring.state === "leaving") return;
+      ring.state = "leaving";
+      ring.tell({ name: "state", state: "leaving" });
+      let isOff = false;
+      const end = () => {
+        if (isOff) return;
+        isOff = true;
+        this.#membership.leave();
+        ring.tell({ name: "state", state: "off" });
+      };
+      ring.timers.at(ring.now + LEAVE_MS, end);
+      this.#handAllOff(end);
     });
+  }
+
+  /** Takes a descriptor of its own that is valid longer. */
+  renew(descriptor: Descriptor, nowMs: number): Step[] {
+    return this.#do(nowMs, () => this.#ring.self.update(descriptor));
   }
 
   descriptorOf(key: NodeKey): Descriptor | undefined {
     return this.#ring.peers.get(key)?.descriptor;
   }
 
-  /** Returns the neighbours, for the status and for tests. */
+  /** Returns the neighbours. */
   neighbours(): { list: readonly NodeKey[]; pred: NodeKey | null; preds: readonly NodeKey[] } {
     const keys = (peers: readonly Peer[]) => peers.map(({ key }) => key);
     const { list, pred, preds } = this.#ring;
     return { list: keys(list), pred: pred?.key ?? null, preds: keys(preds) };
   }
 
+  /** Returns a record that this node holds, a trace of a deletion too. */
+  held(bucket: string, child: string): MeshRecord | undefined {
+    return this.#records.store.get(bucket, child);
+  }
+
+  /** Visits all records that this node holds. */
+  *heldRecords(): Generator<MeshRecord> {
+    for (const { records } of this.#records.store.buckets()) {
+      for (const { record } of records.values()) yield record;
+    }
+  }
+
+  status(): RingStatus {
+    const ring = this.#ring;
+    return {
+      state: ring.state,
+      ...this.neighbours(),
+      peers: ring.peers.all().map((peer) => ({
+        key: peer.key,
+        descriptor: peer.descriptor,
+        status: peer.hasLeft
+          ? "left"
+          : peer.isDead(ring.now)
+          ? "dead"
+          : peer.isSuspect
+          ? "suspect"
+          : "alive",
+        rttMs: peer.srtt,
+        heardAtMs: Math.max(0, peer.heardAt + ring.clockSet),
+      })),
+      nodesEstimate: ring.estimateNodes(),
+      records: this.#records.store.count,
+      bytes: this.#records.store.bytes,
+      openCalls: ring.calls.size,
+      pushedBytes: this.#pusher.bytes,
+      clockOffsetMs: this.#clockOffset(),
+      isDiskFull: this.#records.disk.isFull,
+    };
+  }
+
+  get state(): string {
+    return this.#ring.state;
+  }
+
   #do(nowMs: number, run: () => void): Step[] {
     const ring = this.#ring;
-    // Clocks may be set back; timers and verdicts need a time that never is.
-    if (nowMs > ring.now) ring.now = nowMs;
+    ring.setTime(nowMs);
     run();
     ring.timers.run(ring.now);
     const { steps } = ring;
@@ -156,53 +361,164 @@ export class RingNode {
     return steps;
   }
 
+  #load(): void {
+    const { records, ready } = this.#o.image;
+    const ring = this.#ring;
+    const isLong = ready.until > 0 && ring.wall - ready.until > LONG_AWAY_MS;
+    if (!isLong) return this.#records.load(records);
+    new Attic(ring, {
+      hashes: this.#o.hashes,
+      records,
+      awaySince: ready.until,
+      waitMs: ATTIC_MS,
+      onResult: (some, isKept) => {
+        if (isKept) this.#records.load(some);
+        else for (const record of some) this.#dropFromDisk(record);
+      },
+    });
+  }
+
+  /** A record of the attic that is given up may be there again, from a replica. */
+  #dropFromDisk(record: MeshRecord): void {
+    const held = this.#records.store.get(record.bucket, record.child);
+    if (held === undefined) this.#records.disk.remove(record);
+  }
+
   #dialSeeds(): void {
     const ring = this.#ring;
     if (ring.list.length === 0) {
-      for (const address of this.#seeds) ring.steps.push({ type: "dial", address });
+      for (const address of this.#o.seeds) ring.steps.push({ type: "dial", address });
     }
     ring.timers.at(ring.now + SEED_MS, () => this.#dialSeeds());
   }
 
-  #onChange(): void {
+  #rememberOften(): void {
+    const ring = this.#ring;
+    ring.timers.at(ring.now + REMEMBER_MS, () => this.#rememberOften());
+    ring.peers.forgetOld(ring, (peer) => ring.isPinned(peer));
+    this.#subscriptions.sweep();
+    this.#remember();
+  }
+
+  #remember(): void {
+    const ring = this.#ring;
+    const since = this.#repair.readySince;
+    this.#records.disk.write({
+      peers: ring.peers.remembered(ring),
+      place: ring.self.descriptor.place,
+      ...(since === 0 ? {} : { ready: { since, until: ring.wall } }),
+    });
+  }
+
+  #write(
+    id: number,
+    o: DeleteOptions,
+    rest: Pick<MeshRecord, "value" | "expiry" | "isTombstone">,
+  ): void {
+    const name = splitKey(o.key);
+    if (name === null) return this.#refuse(id, "denied", "That is no key");
+    const ring = this.#ring;
+    if (ring.state === "leaving") return this.#refuse(id, "closed", "The node leaves the ring");
+    const offset = this.#clockOffset();
+    if (o.class === "durable" && Math.abs(offset) > MAX_OFF_MS) {
+      const seconds = Math.round(Math.abs(offset) / 1000);
+      const way = offset > 0 ? "behind" : "ahead of";
+      return this.#refuse(id, "skew", `This node's clock is ${seconds} s ${way} the others'`);
+    }
+    this.#records.stamp((hlc) => {
+      if (hlc === null) return this.#refuse(id, "limit", "The node's disk is full");
+      const version = { epoch: o.epoch ?? 0n, hlc, writer: this.#writer };
+      const record: MeshRecord = { ...name, ...rest, version, class: o.class };
+      const position = this.#records.store.positionOf(record.bucket);
+      const ask = this.#asker<"put">();
+      new Write(ring, record, position, ask, (result) => {
+        this.#reply(id, "copies" in result ? { is: "written", version, ...result } : result);
+      });
+    });
+  }
+
+  #read(id: number, request: ConstructorParameters<typeof Read>[1]): void {
+    const position = this.#records.store.positionOf(request.bucket);
+    const ask = { get: this.#asker<"get">(), put: this.#asker<"put">() };
+    new Read(this.#ring, request, position, ask, (result) => this.#reply(id, result));
+  }
+
+  /** Returns a function that asks other nodes by frames, and this one straight. */
+  #asker<T extends "put" | "get">() {
+    return (
+      peer: Peer,
+      body: Unnumbered<Extract<Request, { type: T }>>,
+      events: CallEvents<Extract<AnswerBody, { to: T }>>,
+    ): void => {
+      const ring = this.#ring;
+      if (peer !== ring.self) return ring.calls.call<T>(peer, body, events);
+      this.#server.serve(peer, { ...body, request: 0 } as unknown as Request, {
+        answer: (answer) =>
+          events.onAnswer(answer as Extract<AnswerBody, { to: T }>, {
+            type: "answer",
+            request: 0,
+            state: ring.state,
+            stamp: ring.wall,
+            body: answer,
+          }),
+        fail: (code) => events.onFail(code),
+      });
+    };
   }
 
   #serve(from: NodeKey, request: Request): void {
-    const { state, now } = this.#ring;
+    const ring = this.#ring;
     const number = request.request;
-    const answer = (body: AnswerBody) => {
-      const frame: Frame = { type: "answer", request: number, state, stamp: now, body };
-      this.#ring.steps.push({ type: "send", to: from, frame });
-    };
-    const fail = (code: FailureCode, words: string) => {
-      const frame: Frame = { type: "error", request: number, code, words };
-      this.#ring.steps.push({ type: "send", to: from, frame });
-    };
-    switch (request.type) {
-      case "ping":
-        if (request.target !== this.#ring.self.key) return fail("left", "No such node is here");
-        return answer({ to: "ping" });
-      case "stab":
-        return answer(this.#membership.onStab(request));
-      case "next":
-        return answer(nextAnswer(routeTo(this.#ring, request.position, request.isProbe)));
-      case "relay": {
-        const to = this.#ring.peers.get(request.to);
-        if (to === undefined || to === this.#ring.self) return fail("busy", "No way to that node");
-        return this.#ring.calls.call(to, request.frame as never, {
-          onAnswer: (_, frame) => answer({ to: "relay", frame }),
-          onFail: () => fail("busy", "That node does not answer"),
-        }, true);
-      }
-      default:
-        return fail("unsupported", "No such request");
-    }
+    const send = (frame: Frame) => ring.steps.push({ type: "send", to: from, frame });
+    this.#server.serve(ring.peers.get(from), request, {
+      answer(body: AnswerBody) {
+        const { state, wall } = ring;
+        send({ type: "answer", request: number, state, stamp: Math.floor(wall), body });
+      },
+      fail(code: FailureCode, words: string) {
+        send({ type: "error", request: number, code, words });
+      },
+    });
   }
 
   #notice(peer: Peer | undefined, notice: Notice): void {
-    if (notice.type === "hint") this.#membership.onHint(notice.node);
-    else if (notice.type === "left" && peer !== undefined) {
-      this.#ring.leave(peer, notice.incarnation);
+    switch (notice.type) {
+      case "hint":
+        return this.#membership.onHint(notice.node);
+      case "left":
+        if (peer !== undefined) this.#ring.leave(peer, notice.incarnation);
+        return;
+      case "event":
+        return this.#subscriptions.onEvent(notice.record);
     }
+  }
+
+  #handAllOff(onEnd: () => void): void {
+    const ring = this.#ring;
+    if (ring.list.length === 0) return onEnd();
+    if (this.#repair.isHandingOff) {
+      ring.timers.at(ring.now + 100, () => this.#handAllOff(onEnd));
+      return;
+    }
+    this.#repair.handOff(true, onEnd);
+  }
+
+  /** Returns the median of the peers' clocks less the own one, in milliseconds. */
+  #clockOffset(): number {
+    const { now, peers } = this.#ring;
+    const offsets: number[] = [];
+    for (const peer of peers.all()) {
+      if (peer.offsetAt > now - STAMP_MS) offsets.push(peer.offset);
+    }
+    offsets.sort((a, b) => a - b);
+    return offsets[offsets.length >> 1] ?? 0;
+  }
+
+  #reply(id: number, result: Result): void {
+    this.#ring.steps.push({ type: "reply", id, result });
+  }
+
+  #refuse(id: number, reason: RingFailure["reason"], words: string): void {
+    this.#reply(id, { is: "failed", reason, outcome: "none", words });
   }
 }

@@ -30,7 +30,13 @@ export type RingEvent =
 export type Result =
   | { readonly is: "written"; readonly version: RecordVersion; readonly copies: number }
   | { readonly is: "record"; readonly record: MeshRecord | null }
-  | { readonly is: "list"; readonly records: readonly MeshRecord[]; readonly hasMore: boolean }
+  /** `last`: the child from which the next page goes on. */
+  | {
+    readonly is: "list";
+    readonly records: readonly MeshRecord[];
+    readonly hasMore: boolean;
+    readonly last: string | null;
+  }
   | { readonly is: "owner"; readonly nodes: readonly NodeKey[]; readonly hops: number }
   | { readonly is: "done" }
   | RingFailure;

@@ -1,0 +1,206 @@
+import type { Answer, FailureCode, GetAnswer } from "./frame.ts";
+import { Lookup } from "./lookup.ts";
+import type { Peer } from "./peer.ts";
+import type { MeshRecord } from "./record.ts";
+import { replaces } from "./record.ts";
+import { Records } from "./records.ts";
+import { COPIES, onDistinctHosts } from "./replicas.ts";
+import type { RingContext } from "./ring_context.ts";
+import type { Timer } from "./timers.ts";
+import type { Result } from "./steps.ts";
+import type { AskPut } from "./writes.ts";
+
+const READ_MS = 5000;
+const AGAIN_MS = 300;
+
+/** Replies of replicas with all their records that a reader waits for. */
+const REPLIES = 2;
+
+export interface ReadRequest {
+  readonly bucket: string;
+  /** Null for a list. */
+  readonly child: string | null;
+  readonly prefix: string;
+  readonly after: string | null;
+  readonly limit: number;
+  /** True to be content with the first record that is found. */
+  readonly isSoft: boolean;
+}
+
+export type AskGet = (
+  peer: Peer,
+  body: {
+    type: "get";
+    bucket: string;
+    child: string | null;
+    prefix: string;
+    after: string | null;
+    limit: number;
+  },
+  events: {
+    onAnswer(answer: GetAnswer, whole: Answer): void;
+    onFail(code: FailureCode | null): void;
+    onSlow?(): void;
+  },
+) => void;
+
+/** Reads a record, or a list of a bucket, from its replicas; the newest version wins. */
+export class Read {
+  readonly #ring: RingContext;
+  readonly #o: ReadRequest;
+  readonly #position: bigint;
+  readonly #ask: { get: AskGet; put: AskPut };
+  readonly #onEnd: (result: Result) => void;
+  #asked = new Set<Peer>();
+  #nodes: readonly Peer[] = [];
+  #open = 0;
+  /** Replies of nodes that have all records of their range. */
+  #ready = 0;
+  #wanted = REPLIES;
+  readonly #newest = new Map<string, MeshRecord>();
+  readonly #replies: { peer: Peer; answer: GetAnswer }[] = [];
+  #isOver = false;
+  #isWaiting = false;
+  readonly #deadline: Timer;
+
+  constructor(
+    ring: RingContext,
+    o: ReadRequest,
+    position: bigint,
+    ask: { get: AskGet; put: AskPut },
+    onEnd: (result: Result) => void,
+  ) {
+    this.#ring = ring;
+    this.#o = o;
+    this.#position = position;
+    this.#ask = ask;
+    this.#onEnd = onEnd;
+    this.#deadline = ring.timers.at(ring.now + READ_MS, () => this.#fail());
+    this.#begin();
+  }
+
+  #begin(): void {
+    new Lookup(this.#ring, this.#position, {}, (found) => {
+      if (this.#isOver) return;
+      if (found === null) return this.#again();
+      this.#asked = new Set();
+      this.#ready = 0;
+      this.#nodes = found.nodes;
+      const first = onDistinctHosts(this.#usable(), COPIES);
+      this.#wanted = Math.min(REPLIES, first.length);
+      for (const peer of first) this.#send(peer);
+      if (first.length === 0) this.#again();
+    });
+  }
+
+  #usable(): Peer[] {
+    return this.#nodes.filter((peer) => !peer.isDead(this.#ring.now));
+  }
+
+  #send(peer: Peer): void {
+    this.#asked.add(peer);
+    this.#open++;
+    const { bucket, child, prefix, after, limit } = this.#o;
+    this.#ask.get(peer, { type: "get", bucket, child, prefix, after, limit }, {
+      onAnswer: (answer, { state }) => {
+        this.#open--;
+        this.#replies.push({ peer, answer });
+        for (const record of answer.records) {
+          const held = this.#newest.get(record.child);
+          if (replaces(record, held)) this.#newest.set(record.child, record);
+        }
+        if (state !== "warming") this.#ready++;
+        this.#look();
+      },
+      onFail: () => {
+        this.#open--;
+        this.#sendNext();
+      },
+      onSlow: () => this.#sendNext(),
+    });
+  }
+
+  #sendNext(): void {
+    if (this.#isOver) return this.#look();
+    const next = this.#usable().find((peer) => !this.#asked.has(peer));
+    if (next !== undefined) this.#send(next);
+    else this.#look();
+  }
+
+  #look(): void {
+    const isHit = this.#o.isSoft && this.#newest.size > 0;
+    const isEnough = isHit || this.#ready >= this.#wanted;
+    if (!this.#isOver && isEnough) this.#succeed();
+    if (this.#open > 0) return;
+    if (this.#isOver) return this.#repair();
+    // Fewer replicas than usual are left, or none has all its records yet.
+    if (this.#ready > 0 || this.#newest.size > 0) {
+      this.#succeed();
+      this.#repair();
+    } else this.#again();
+  }
+
+  #again(): void {
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    this.#ring.timers.at(this.#ring.now + AGAIN_MS, () => {
+      this.#isWaiting = false;
+      if (!this.#isOver) this.#begin();
+    });
+  }
+
+  #succeed(): void {
+    this.#finish();
+    const { wall: now } = this.#ring;
+    if (this.#o.child !== null) {
+      const record = Records.visible(this.#newest.get(this.#o.child), now);
+      return this.#onEnd({ is: "record", record });
+    }
+    // Behind the end of a page that was cut, other replicas may have more.
+    let end: string | null = null;
+    for (const { answer } of this.#replies) {
+      const last = answer.records.at(-1)?.child;
+      if (answer.hasMore && last !== undefined && (end === null || last < end)) end = last;
+    }
+    const records = [...this.#newest.values()].filter(({ child }) => end === null || child <= end);
+    records.sort((a, b) => a.child < b.child ? -1 : 1);
+    const page = records.slice(0, this.#o.limit);
+    this.#onEnd({
+      is: "list",
+      records: page.filter((record) => Records.visible(record, now) !== null),
+      hasMore: end !== null || page.length < records.length,
+      last: page.at(-1)?.child ?? null,
+    });
+  }
+
+  /** Gives replicas that replied with older versions, or without one, the newest. */
+  #repair(): void {
+    if (this.#o.child === null) return;
+    const newest = this.#newest.get(this.#o.child);
+    if (newest === undefined) return;
+    const replicas = onDistinctHosts(this.#nodes, COPIES);
+    for (const { peer, answer } of this.#replies) {
+      if (!replicas.includes(peer) || !replaces(newest, answer.records[0])) continue;
+      this.#ask.put(peer, { type: "put", record: newest, isOwner: false }, {
+        onAnswer() {},
+        onFail() {},
+      });
+    }
+  }
+
+  #fail(): void {
+    if (this.#isOver) return;
+    this.#finish();
+    this.#onEnd({
+      is: "failed",
+      reason: "unavailable",
+      outcome: "none",
+      words: "No replica of the record answers",
+    });
+  }
+
+  #finish(): void {
+    this.#isOver = true;
+    this.#ring.timers.cancel(this.#deadline);
+  }
+}

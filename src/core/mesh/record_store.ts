@@ -1,0 +1,211 @@
+import { CIRCLE, distance, isWithin } from "./circle.ts";
+import type { RingHashes } from "./hashes.ts";
+import { type MeshRecord, replaces, sizeOf } from "./record.ts";
+
+const SEGMENTS = 256;
+const SEGMENT_BITS = 120n;
+
+interface Held {
+  record: MeshRecord;
+  sum: bigint;
+}
+
+/** Records of one position. */
+export interface Bucket {
+  readonly name: string;
+  readonly position: bigint;
+  readonly records: Map<string, Held>;
+  bytes: number;
+  sum: bigint;
+}
+
+interface Segment {
+  readonly buckets: Set<Bucket>;
+  count: number;
+  sum: bigint;
+}
+
+export interface Summary {
+  readonly count: number;
+  readonly sum: bigint;
+}
+
+/** The records that a node holds, with sums over ranges of positions. */
+export class RecordStore {
+  readonly #hashes: RingHashes;
+  readonly #buckets = new Map<string, Bucket>();
+  readonly #segments: Segment[] = Array.from(
+    { length: SEGMENTS },
+    () => ({ buckets: new Set(), count: 0, sum: 0n }),
+  );
+  /** Seconds in which records expire, with these. */
+  readonly #expiries = new Map<number, MeshRecord[]>();
+  #lastSecond = 0;
+  bytes = 0;
+  count = 0;
+
+  constructor(hashes: RingHashes) {
+    this.#hashes = hashes;
+  }
+
+  /** Buckets that are not empty. */
+  buckets(): IterableIterator<Bucket> {
+    return this.#buckets.values();
+  }
+
+  bucket(name: string): Bucket | undefined {
+    return this.#buckets.get(name);
+  }
+
+  positionOf(bucket: string): bigint {
+    return this.#buckets.get(bucket)?.position ?? this.#hashes.position(bucket);
+  }
+
+  get(bucket: string, child: string): MeshRecord | undefined {
+    return this.#buckets.get(bucket)?.records.get(child)?.record;
+  }
+
+  /** Takes a record unless the one that is held is as new. Returns true if it was taken. */
+  put(record: MeshRecord): boolean {
+    let bucket = this.#buckets.get(record.bucket);
+    const held = bucket?.records.get(record.child);
+    if (!replaces(record, held?.record)) return false;
+    if (bucket === undefined) {
+      const position = this.#hashes.position(record.bucket);
+      bucket = { name: record.bucket, position, records: new Map(), bytes: 0, sum: 0n };
+      this.#buckets.set(bucket.name, bucket);
+      this.#segmentOf(position).buckets.add(bucket);
+    }
+    const sum = this.#hashes.sum(record);
+    bucket.records.set(record.child, { record, sum });
+    const before = held === undefined ? 0 : sizeOf(held.record);
+    this.#count(
+      bucket,
+      held === undefined ? 1 : 0,
+      sizeOf(record) - before,
+      sum - (held?.sum ?? 0n),
+    );
+    this.#expect(record);
+    return true;
+  }
+
+  /** Puts a record in the place of one with the same version: it counts as the same. */
+  exchange(record: MeshRecord): void {
+    const bucket = this.#buckets.get(record.bucket)!;
+    const held = bucket.records.get(record.child)!;
+    this.#count(bucket, 0, sizeOf(record) - sizeOf(held.record), 0n);
+    held.record = record;
+    this.#expect(record);
+  }
+
+  remove(record: MeshRecord): void {
+    const bucket = this.#buckets.get(record.bucket);
+    const held = bucket?.records.get(record.child);
+    if (bucket === undefined || held === undefined) return;
+    bucket.records.delete(record.child);
+    this.#count(bucket, -1, -sizeOf(held.record), -held.sum);
+    if (bucket.records.size > 0) return;
+    this.#buckets.delete(bucket.name);
+    this.#segmentOf(bucket.position).buckets.delete(bucket);
+  }
+
+  /** Counts and sums up the records of (from, to]. */
+  summary(from: bigint, to: bigint): Summary {
+    let [count, sum] = [0, 0n];
+    this.#visit(from, to, (segment) => {
+      count += segment.count;
+      sum += segment.sum;
+    }, (bucket) => {
+      count += bucket.records.size;
+      sum += bucket.sum;
+    });
+    return { count, sum: modulo(sum) };
+  }
+
+  /** Returns buckets of (from, to], in the order of their positions. */
+  bucketsIn(from: bigint, to: bigint): Bucket[] {
+    const found: Bucket[] = [];
+    const add = (bucket: Bucket) => found.push(bucket);
+    this.#visit(from, to, (segment) => segment.buckets.forEach(add), add);
+    const far = (bucket: Bucket) => from === to ? bucket.position : distance(from, bucket.position);
+    return found.sort((a, b) => far(a) < far(b) ? -1 : far(a) > far(b) ? 1 : 0);
+  }
+
+  /** Returns the records that expire up to now and have not been told before. */
+  expired(nowMs: number): MeshRecord[] {
+    const second = Math.floor(nowMs / 1000);
+    if (this.#lastSecond === 0) this.#lastSecond = second - 1;
+    const found: MeshRecord[] = [];
+    if (second - this.#lastSecond > this.#expiries.size) {
+      for (const due of [...this.#expiries.keys()]) if (due < second) this.#expire(due, found);
+    } else {
+      for (let due = this.#lastSecond; due < second; due++) this.#expire(due, found);
+    }
+    this.#lastSecond = second;
+    return found;
+  }
+
+  #expire(second: number, into: MeshRecord[]): void {
+    for (const record of this.#expiries.get(second) ?? []) {
+      if (this.get(record.bucket, record.child) === record) into.push(record);
+    }
+    this.#expiries.delete(second);
+  }
+
+  #expect(record: MeshRecord): void {
+    if (record.expiry === 0) return;
+    const second = Math.max(Math.floor(record.expiry / 1000), this.#lastSecond);
+    const others = this.#expiries.get(second);
+    if (others === undefined) this.#expiries.set(second, [record]);
+    else others.push(record);
+  }
+
+  #count(bucket: Bucket, count: number, bytes: number, sum: bigint): void {
+    const segment = this.#segmentOf(bucket.position);
+    bucket.bytes += bytes;
+    bucket.sum = modulo(bucket.sum + sum);
+    segment.count += count;
+    segment.sum = modulo(segment.sum + sum);
+    this.count += count;
+    this.bytes += bytes;
+  }
+
+  #segmentOf(position: bigint): Segment {
+    return this.#segments[Number(position >> SEGMENT_BITS)]!;
+  }
+
+  /** Visits segments that lie in (from, to] as a whole, and the buckets of the others in it. */
+  #visit(
+    from: bigint,
+    to: bigint,
+    whole: (segment: Segment) => void,
+    one: (bucket: Bucket) => void,
+  ): void {
+    const span = from === to ? CIRCLE : distance(from, to);
+    const first = Number(from >> SEGMENT_BITS);
+    for (let i = 0; i <= SEGMENTS; i++) {
+      const index = (first + i) % SEGMENTS;
+      const segment = this.#segments[index]!;
+      const start = BigInt(index) << SEGMENT_BITS;
+      const isFirst = i === 0 || i === SEGMENTS;
+      if (!isFirst && distance(from, start) > span) return;
+      if (segment.buckets.size === 0) continue;
+      const end = start + (1n << SEGMENT_BITS) - 1n;
+      // The last position of a segment lies in the range only if all others do.
+      if (!isFirst && distance(from, end) <= span) whole(segment);
+      else {
+        for (const bucket of segment.buckets) {
+          if (!isWithin(from, bucket.position, to)) continue;
+          // A range that ends where it began meets its first segment twice.
+          const isAfter = distance(from, bucket.position) <= end - from;
+          if (!isFirst || (i === 0) === (isAfter && bucket.position > from)) one(bucket);
+        }
+      }
+    }
+  }
+}
+
+function modulo(sum: bigint): bigint {
+  const rest = sum % CIRCLE;
+  return rest < 0n ? rest + CIRCLE : rest;
+}

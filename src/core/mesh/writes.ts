@@ -1,0 +1,169 @@
+import type { FailureCode, PutAnswer } from "./frame.ts";
+import { Lookup } from "./lookup.ts";
+import type { Peer } from "./peer.ts";
+import type { MeshRecord } from "./record.ts";
+import { COPIES, countHosts, onDistinctHosts } from "./replicas.ts";
+import type { RingContext } from "./ring_context.ts";
+import type { Timer } from "./timers.ts";
+import type { RingFailure } from "./steps.ts";
+
+/** A write that has no answer after so long has failed, and may be found later. */
+const WRITE_MS = 5000;
+
+/** A write that found too few replicas looks for the owner again after so long. */
+const AGAIN_MS = 300;
+
+/** Sends a request to a node, which may be this one. */
+export type AskPut = (
+  peer: Peer,
+  body: { type: "put"; record: MeshRecord; isOwner: boolean },
+  events: {
+    onAnswer(answer: PutAnswer): void;
+    onFail(code: FailureCode | null): void;
+    onSlow?(): void;
+  },
+) => void;
+
+/** Copies that a write waits for, by the nodes that are there for it. */
+export function copiesWanted(
+  ring: RingContext,
+  record: MeshRecord,
+  nodes: readonly Peer[],
+): number {
+  const hosts = countHosts(nodes);
+  if (record.class === "soft") return Math.min(2, hosts);
+  const knowsOthers = ring.peers.all().some((peer) =>
+    peer.host !== ring.self.host && !peer.hasLeft
+  );
+  return Math.max(Math.min(COPIES, hosts), knowsOthers ? 2 : 1);
+}
+
+/** Writes one version of a record to its replicas, or to stand-ins for those that are silent. */
+export class Write {
+  readonly #ring: RingContext;
+  readonly #record: MeshRecord;
+  readonly #position: bigint;
+  readonly #ask: AskPut;
+  readonly #onEnd: (result: { copies: number } | RingFailure) => void;
+  /** Hosts that have the version. */
+  readonly #holders = new Set<string>();
+  #asked = new Set<Peer>();
+  #nodes: readonly Peer[] = [];
+  #wanted = COPIES;
+  #open = 0;
+  #refusal: FailureCode | null = null;
+  #isSent = false;
+  #isOver = false;
+  #isWaiting = false;
+  readonly #deadline: Timer;
+
+  constructor(
+    ring: RingContext,
+    record: MeshRecord,
+    position: bigint,
+    ask: AskPut,
+    onEnd: (result: { copies: number } | RingFailure) => void,
+  ) {
+    this.#ring = ring;
+    this.#record = record;
+    this.#position = position;
+    this.#ask = ask;
+    this.#onEnd = onEnd;
+    this.#deadline = ring.timers.at(ring.now + WRITE_MS, () => this.#fail());
+    this.#begin();
+  }
+
+  #begin(): void {
+    new Lookup(this.#ring, this.#position, {}, (found) => {
+      if (this.#isOver) return;
+      if (found === null) return this.#again();
+      this.#asked = new Set();
+      this.#nodes = found.nodes;
+      this.#wanted = copiesWanted(this.#ring, this.#record, found.nodes);
+      const [owner] = found.nodes;
+      for (const peer of onDistinctHosts(this.#usable(), COPIES)) this.#send(peer, peer === owner);
+      if (this.#open === 0) this.#again();
+    });
+  }
+
+  #usable(): Peer[] {
+    const { now } = this.#ring;
+    const isUsable = (peer: Peer) => !peer.isDead(now) && peer.state !== "leaving";
+    return this.#nodes.filter(isUsable);
+  }
+
+  #send(peer: Peer, isOwner: boolean): void {
+    this.#asked.add(peer);
+    this.#open++;
+    this.#isSent = true;
+    this.#ask(peer, { type: "put", record: this.#record, isOwner }, {
+      onAnswer: ({ better }) => {
+        this.#open--;
+        this.#holders.add(peer.host);
+        const other = better === null ? null : this.#ring.learn(better);
+        if (other !== null && !this.#asked.has(other)) this.#send(other, false);
+        this.#look();
+      },
+      onFail: (code) => {
+        this.#open--;
+        this.#refusal = code ?? this.#refusal;
+        this.#sendNext();
+      },
+      onSlow: () => this.#sendNext(),
+    });
+  }
+
+  /** Sends to one more node, on a host that has not been asked in vain or with success. */
+  #sendNext(): void {
+    if (this.#isOver) return;
+    const next = this.#usable().find((peer) => {
+      if (this.#asked.has(peer) || this.#holders.has(peer.host)) return false;
+      return ![...this.#asked].some((other) =>
+        other.host === peer.host && !other.isDead(this.#ring.now)
+      );
+    });
+    if (next !== undefined) this.#send(next, false);
+    else this.#look();
+  }
+
+  #look(): void {
+    if (this.#isOver) return;
+    if (this.#holders.size >= this.#wanted) {
+      this.#finish();
+      return this.#onEnd({ copies: this.#holders.size });
+    }
+    if (this.#open > 0) return;
+    const isFinal = this.#refusal === "limit" || this.#refusal === "denied" ||
+      this.#refusal === "skew";
+    if (isFinal) this.#fail();
+    else this.#again();
+  }
+
+  #again(): void {
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    this.#ring.timers.at(this.#ring.now + AGAIN_MS, () => {
+      this.#isWaiting = false;
+      if (!this.#isOver) this.#begin();
+    });
+  }
+
+  #fail(): void {
+    if (this.#isOver) return;
+    this.#finish();
+    const reason = this.#refusal === "limit" || this.#refusal === "denied" ||
+        this.#refusal === "skew"
+      ? this.#refusal
+      : "unavailable";
+    const outcome = this.#isSent && (this.#holders.size > 0 || reason === "unavailable")
+      ? "unknown"
+      : "none";
+    const words = `${this.#holders.size} of ${this.#wanted} hosts have the record`;
+    this.#onEnd({ is: "failed", reason, outcome, words });
+  }
+
+  #finish(): void {
+    this.#isOver = true;
+    this.#ring.timers.cancel(this.#deadline);
+  }
+}
