@@ -49,7 +49,7 @@ export function faultOfCopies(world: World): string | null {
 
 /** Throws where a node deletes a record that is not its own before all replicas have it. */
 export function checkRemoval(world: World, node: SimulatedNode, { remove }: RingBatch): void {
-  const live = world.live;
+  const fleet = new Set(world.nodes.map(({ host }) => host)).size;
   for (const name of remove) {
     const held = node.disk.get(joinKey(name));
     if (held === undefined || (held.isTombstone && held.expiry < world.clockOf(node))) continue;
@@ -59,7 +59,7 @@ export function checkRemoval(world: World, node: SimulatedNode, { remove }: Ring
       return record !== undefined && compareVersions(record.version, held.version) >= 0;
     });
     const hosts = new Set(others.map(({ host }) => host)).size;
-    const wanted = Math.min(COPIES, new Set(live.map(({ host }) => host)).size - 1);
+    const wanted = Math.min(COPIES, fleet);
     if (hosts < wanted) {
       throw new Error(`Node ${node.index} deletes ${joinKey(name)}, which ${hosts} others have`);
     }

@@ -1,5 +1,5 @@
 import { distance } from "../../src/core/mesh/circle.ts";
-import { LIST_LENGTH } from "../../src/core/mesh/membership.ts";
+import { LIST_LENGTH } from "../../src/core/mesh/ring_context.ts";
 import type { SimulatedNode, World } from "./world.ts";
 
 /** Throws where a node's neighbours are not as they must be at any time. */

@@ -66,6 +66,8 @@ export class World {
   readonly #o: WorldOptions;
   #request = 0;
   steps = 0;
+  /** Called for each frame that is sent, for those who look for a mistake. */
+  tap: ((from: SimulatedNode, to: SimulatedNode, frame: Frame) => void) | null = null;
 
   constructor(o: WorldOptions) {
     this.#o = o;
@@ -251,6 +253,7 @@ export class World {
   }
 
   #send(from: SimulatedNode, to: SimulatedNode, frame: Frame): void {
+    this.tap?.(from, to, frame);
     from.sent++;
     from.sentBytes += this.#o.sizeOf?.(frame) ?? 0;
     const link = `${to.index}:${to.run}`;

@@ -3,11 +3,8 @@ import type { Descriptor } from "./descriptor.ts";
 import type { StabAnswer, StabRequest } from "./frame.ts";
 import { Lookup } from "./lookup.ts";
 import { hashOfPeers, type Peer } from "./peer.ts";
-import type { RingContext } from "./ring_context.ts";
+import { LIST_LENGTH, type RingContext } from "./ring_context.ts";
 import type { Timer } from "./timers.ts";
-
-/** Longest list of successors, and of predecessors. */
-export const LIST_LENGTH = 16;
 
 const STABILIZE_MS = 1000;
 const PROBE_MS = 10_000;

@@ -114,7 +114,7 @@ export class Peers {
     for (const peer of this.#sorted) {
       if (peer.hasLeft) continue;
       if (!peer.isKept && peer.heardAt < now - REMEMBERED_MS) continue;
-      const heardAtMs = Math.max(0, peer.heardAt + clockSet);
+      const heardAtMs = Math.max(0, Math.floor(peer.heardAt + clockSet));
       found.push({ descriptor: peer.descriptor, heardAtMs });
     }
     return found;

@@ -131,7 +131,7 @@ export class Repair {
     const range = { from: pred.position, to: self.position };
     const replicas = ownReplicas(ring);
     const startedAt = ring.wall;
-    const dropBefore = this.#agreedAt;
+    const dropBefore = Math.floor(this.#agreedAt);
     if (dropBefore > 0) this.#records.dropTombstones(range.from, range.to, dropBefore);
     let areSame = true;
     const end = () => {
@@ -185,8 +185,9 @@ export class Repair {
       };
       const replicas = onDistinctHosts(nodes, COPIES);
       // A view of the ring in which the node itself is a replica contradicts its own.
-      const hosts = countHosts([...nodes, ...ring.list, ...ring.preds]);
-      const isShort = replicas.length < Math.min(COPIES, hosts);
+      // Hosts behind a partition are remembered: what they should hold is not deleted without them.
+      const known = ring.peers.all().filter((peer) => !peer.hasLeft);
+      const isShort = replicas.length < Math.min(COPIES, countHosts([ring.self, ...known]));
       if (isShort || replicas.includes(ring.self)) return goOn();
       const chunks = chunksOf(from, end, this.#records.store.bucketsIn(from, end));
       this.#handOffChunks(chunks, replicas, goOn);
@@ -243,7 +244,7 @@ export class Repair {
   #becomeReady(): void {
     if (this.#ring.state !== "warming") return;
     this.#ring.state = "ready";
-    this.readySince = this.#ring.wall;
+    this.readySince = Math.floor(this.#ring.wall);
     this.#ring.tell({ name: "state", state: "ready" });
     this.#onReady();
   }

@@ -10,6 +10,9 @@ import { Timers } from "./timers.ts";
 /** Returns a number from 0 up to, and without, 1. */
 export type Random = () => number;
 
+/** Longest list of successors, and of predecessors. */
+export const LIST_LENGTH = 16;
+
 /** Parts of one ring node share this: its time, timers, peers and calls, and where its steps go. */
 export class RingContext {
   /** Milliseconds of a time that never goes back, for timers; at the start it is the Unix time. */
@@ -110,7 +113,7 @@ export class RingContext {
     const { list } = this;
     const last = list.at(-1);
     if (last === undefined) return 1;
-    if (list.length < 16) return list.length + 1;
+    if (list.length < LIST_LENGTH) return list.length + 1;
     const share = Number(distance(this.self.position, last.position) >> 64n) / 2 ** 64;
     return Math.max(list.length + 1, Math.round(list.length / share));
   }

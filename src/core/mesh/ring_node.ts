@@ -406,7 +406,7 @@ export class RingNode {
     this.#records.disk.write({
       peers: ring.peers.remembered(ring),
       place: ring.self.descriptor.place,
-      ...(since === 0 ? {} : { ready: { since, until: ring.wall } }),
+      ...(since === 0 ? {} : { ready: { since, until: Math.floor(ring.wall) } }),
     });
   }
 
@@ -458,7 +458,7 @@ export class RingNode {
             type: "answer",
             request: 0,
             state: ring.state,
-            stamp: ring.wall,
+            stamp: Math.floor(ring.wall),
             body: answer,
           }),
         fail: (code) => events.onFail(code),

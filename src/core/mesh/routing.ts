@@ -1,7 +1,7 @@
 import { distance, isWithin } from "./circle.ts";
 import type { NextAnswer } from "./frame.ts";
 import type { Peer } from "./peer.ts";
-import type { RingContext } from "./ring_context.ts";
+import { LIST_LENGTH, type RingContext } from "./ring_context.ts";
 
 /** Hosts that a list of an owner and its successors has, so that there are some to spare. */
 const HOSTS = 5;
@@ -28,7 +28,9 @@ export function routeTo(ring: RingContext, position: bigint, isProbe: boolean): 
     return { isDone: true, after: pred.position, nodes: upToHosts([...own, ...list]) };
   }
   if (isWithin(self.position, position, head.position)) {
-    return { isDone: true, after: self.position, nodes: upToHosts(list) };
+    // In a small ring the node itself is the last one behind the position.
+    const nodes = list.length < LIST_LENGTH ? [...list, ...own] : list;
+    return { isDone: true, after: self.position, nodes: upToHosts(nodes) };
   }
   return { isDone: false, after: null, nodes: nearest(ring, position) };
 }
