@@ -39,7 +39,7 @@ export function faultOfCycle(world: World): string | null {
   return null;
 }
 
-/** The same, and all lists are the next nodes in their order. */
+/** Beside the cycle: all lists are the next nodes in their order. */
 export function faultOfRing(world: World): string | null {
   const cycle = faultOfCycle(world);
   if (cycle !== null) return cycle;

@@ -84,7 +84,7 @@ export class Attic {
         onAnswer: ({ readySince }) => {
           const wasThere = readySince !== 0 && readySince <= this.#awaySince;
           if (wasThere && !isSettled) {
-            // What still counts comes from there like to any new node.
+            // The replica gives this node whatever of it still counts, like any new one.
             isSettled = true;
             for (const record of chunk.records) this.#store.remove(record);
             this.#onResult(chunk.records, false);

@@ -49,7 +49,7 @@ interface Call {
   timer: Timer | null;
 }
 
-/** What a node's calls need of it. */
+/** Parts of a node that its calls need. */
 export interface CallHost {
   /** Unix milliseconds. */
   readonly context: { readonly now: number; readonly wall: number };

@@ -12,7 +12,7 @@ const PROBE_MS = 10_000;
 const SOON_MS = 100;
 /** A predecessor that was silent for so long is asked, for one who wants its place. */
 const DOUBT_MS = 1500;
-/** The same, where nobody wants it. */
+/** A silent predecessor whose place nobody wants is asked after this. */
 const FLUSH_MS = 2500;
 /** A node that was in the list during this time is no news. */
 const NEWS_MS = 30_000;

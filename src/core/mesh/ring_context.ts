@@ -2,7 +2,7 @@ import { Calls } from "./calls.ts";
 import { distance } from "./circle.ts";
 import type { Descriptor, Verify } from "./descriptor.ts";
 import type { Frame, NodeState } from "./frame.ts";
-import { Peer } from "./peer.ts";
+import type { Peer } from "./peer.ts";
 import { Peers } from "./peers.ts";
 import type { RingEvent, Step } from "./steps.ts";
 import { Timers } from "./timers.ts";
