@@ -3,6 +3,7 @@ import { type Descriptor, signDescriptor } from "../../src/core/mesh/descriptor.
 import type { Frame } from "../../src/core/mesh/frame.ts";
 import { type NodeKey, nodeKeyOf } from "../../src/core/mesh/node_id.ts";
 import { RingNode } from "../../src/core/mesh/ring_node.ts";
+import type { MeshRecord } from "../../src/core/mesh/record.ts";
 import type { RingBatch } from "../../src/core/mesh/ring_disk.ts";
 import type { Result, RingEvent, Step } from "../../src/core/mesh/steps.ts";
 import { type Timer, Timers } from "../../src/core/mesh/timers.ts";
@@ -41,6 +42,8 @@ export interface SimulatedNode {
   links: Set<string>;
   /** Requests of the process itself by number. */
   waiting: Map<number, (result: Result) => void>;
+  /** Records of followed buckets, as they were told. */
+  told: MeshRecord[];
   /** Events of the node since its start. */
   events: RingEvent[];
 }
@@ -99,6 +102,7 @@ export class World {
       sentBytes: 0,
       links: new Set(),
       waiting: new Map(),
+      told: [],
       events: [],
     };
     this.nodes.push(node);
@@ -121,6 +125,7 @@ export class World {
     node.run++;
     node.links = new Set();
     node.events = [];
+    node.told = [];
     node.descriptor = this.#sign(node.publicKey, node.host, node.index, nowMs);
     node.ring = new RingNode({
       self: node.descriptor,
@@ -237,7 +242,13 @@ export class World {
         if (step.event.name === "state" && step.event.state === "off") this.crash(node);
         return;
       case "record":
+        node.told.push(step.record);
         return;
+      case "core":
+        return this.act(
+          node,
+          (ring, now) => ring.answerCore(step.from, step.request, step.body, now),
+        );
     }
   }
 

@@ -94,7 +94,16 @@ export class RequestServer {
       case "sub":
         return answer(this.#subscriptions.onSub(from, request));
       case "core":
-        return refuse("unsupported");
+        if (!ring.self.descriptor.roles.includes("core") || from === undefined) {
+          return refuse("unsupported");
+        }
+        ring.steps.push({
+          type: "core",
+          from: from.key,
+          request: request.request,
+          body: request.body,
+        });
+        return;
       default:
         return request satisfies never;
     }

@@ -263,6 +263,37 @@ export class RingNode {
     });
   }
 
+  /** Asks the core at another node. */
+  askCore(id: number, to: NodeKey, body: Uint8Array, nowMs: number): Step[] {
+    return this.#do(nowMs, () => {
+      const peer = this.#ring.peers.get(to);
+      if (peer === undefined) {
+        return this.#refuse(id, "unavailable", "The core's node is not known");
+      }
+      this.#ring.calls.call<"core">(peer, { type: "core", body }, {
+        onAnswer: (answer) => this.#reply(id, { is: "core", body: answer.body }),
+        onFail: () => {
+          const words = "The core's node does not answer";
+          this.#reply(id, { is: "failed", reason: "unavailable", outcome: "unknown", words });
+        },
+      });
+    });
+  }
+
+  /** Answers another node's question to the core. */
+  answerCore(to: NodeKey, request: number, body: Uint8Array, nowMs: number): Step[] {
+    return this.#do(nowMs, () => {
+      const { state, wall, steps } = this.#ring;
+      const stamp = Math.floor(wall);
+      const answer = { to: "core", body } as const;
+      steps.push({
+        type: "send",
+        to,
+        frame: { type: "answer", request, state, stamp, body: answer },
+      });
+    });
+  }
+
   /** Begins to follow a bucket: `record` steps tell its records and their changes. */
   subscribe(bucket: string, nowMs: number): Step[] {
     return this.#do(nowMs, () => this.#subscriptions.follow(bucket));

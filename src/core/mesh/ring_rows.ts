@@ -1,3 +1,4 @@
+import { concat } from "../../base/bytes.ts";
 import { toTtunError } from "../../base/errors.ts";
 import type { LoadedRing, RingRow, RingRows } from "../../contract/mesh_disk.ts";
 import { decodeDescriptor, encodeDescriptor } from "./descriptor.ts";
@@ -16,11 +17,12 @@ const READY = "ready";
 /** Lays a batch out as rows of the node's file. */
 export function rowsOf(batch: RingBatch): RingRows {
   const values: RingRows["values"] = [];
-  const { reservedHlc, place, readyAtMs } = batch;
+  const { reservedHlc, place, ready } = batch;
   if (reservedHlc !== undefined) values.push({ name: HLC, value: numberBytes(reservedHlc) });
   if (place !== undefined) values.push({ name: PLACE, value: numberBytes(BigInt(place)) });
-  if (readyAtMs !== undefined) {
-    values.push({ name: READY, value: numberBytes(BigInt(Math.floor(readyAtMs))) });
+  if (ready !== undefined) {
+    const [since, until] = [ready.since, ready.until].map((ms) => numberBytes(BigInt(ms)));
+    values.push({ name: READY, value: concat(since!, until!) });
   }
   const peers = batch.peers?.map(({ descriptor, heardAtMs }) => ({
     descriptor: encodeDescriptor(descriptor),
@@ -41,13 +43,17 @@ export function rowsOf(batch: RingBatch): RingRows {
 export function imageOf(loaded: LoadedRing, nowMs: number): RingImage {
   const place = loaded.values.get(PLACE);
   const hlc = loaded.values.get(HLC);
+  const ready = loaded.values.get(READY) ?? new Uint8Array();
   const lost = loaded.wasDamaged ? hlcOfMs(nowMs + LOST_RESERVATION_MS) : 0n;
   return {
     records: loaded.rows.map(recordOf),
     reservedHlc: hlc === undefined ? lost : bytesNumber(hlc),
     peers: loaded.peers.flatMap(({ descriptor, heardAtMs }) => peerOf(descriptor, heardAtMs)),
     place: place === undefined ? null : Number(bytesNumber(place)),
-    readyAtMs: Number(bytesNumber(loaded.values.get(READY) ?? new Uint8Array())),
+    ready: {
+      since: Number(bytesNumber(ready.subarray(0, 8))),
+      until: Number(bytesNumber(ready.subarray(8))),
+    },
   };
 }
 

@@ -43,13 +43,14 @@ function stored(rows: RingRows, wasDamaged = false): LoadedRing {
 Deno.test("ring rows: what a batch says is what the node finds again", () => {
   fc.assert(fc.property(fc.array(record), u64, fc.nat(15), (put, reservedHlc, place) => {
     const peers = [{ descriptor, heardAtMs: 5 }];
-    const rows = rowsOf({ put, remove: [], reservedHlc, peers, place, readyAtMs: 2 ** 45 });
+    const ready = { since: 7, until: 2 ** 45 };
+    const rows = rowsOf({ put, remove: [], reservedHlc, peers, place, ready });
     deepEqual(imageOf(stored(rows), 0), {
       records: put,
       reservedHlc,
       peers,
       place,
-      readyAtMs: 2 ** 45,
+      ready,
     });
   }));
 });

@@ -16,6 +16,13 @@ export type Step =
   | { readonly type: "reply"; readonly id: number; readonly result: Result }
   /** Tells of a change of a bucket that the own process has subscribed to. */
   | { readonly type: "record"; readonly record: MeshRecord }
+  /** A node asks the core, which is here: `answerCore` answers it. */
+  | {
+    readonly type: "core";
+    readonly from: NodeKey;
+    readonly request: number;
+    readonly body: Uint8Array;
+  }
   | { readonly type: "event"; readonly event: RingEvent };
 
 /** Incidents for the log and the metrics. */
@@ -38,7 +45,7 @@ export type Result =
     readonly last: string | null;
   }
   | { readonly is: "owner"; readonly nodes: readonly NodeKey[]; readonly hops: number }
-  | { readonly is: "done" }
+  | { readonly is: "core"; readonly body: Uint8Array }
   | RingFailure;
 
 /** `outcome` tells whether a failed write may be found later. */
