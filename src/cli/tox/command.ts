@@ -1,4 +1,4 @@
-import { toTtunError } from "../../base/errors.ts";
+import { toTtunError, TtunError } from "../../base/errors.ts";
 import { formatToxId, type ToxId } from "../../core/tox/tox_id.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import { runEnd } from "../background/in_background.ts";
@@ -31,7 +31,15 @@ const READY_MS = 60_000;
  */
 export async function runTox(options: ToxFlags, context: RunContext): Promise<number> {
   const isClient = isToxClient(options);
-  return await runEnd({ daemon: options.daemon || options.daemonize }, context, {
+  const daemon = options.daemon || options.daemonize;
+  // Not by the table: what an option excludes is left out of a file, and the end would be another.
+  if (daemon && (options.ping || options.stdio !== undefined)) {
+    throw new TtunError(
+      "usage",
+      "Cannot go to the background with -W or -p: both end by themselves",
+    );
+  }
+  return await runEnd({ daemon }, context, {
     preset: isClient ? "client" : "server",
     ...(isClient && { readyMs: READY_MS }),
     secrets: async () => toxSecrets((await findEnds(options, context)).secret),

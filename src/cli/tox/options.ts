@@ -162,7 +162,7 @@ export const TOX_OPTIONS = {
   daemon: {
     ...DAEMON_OPTIONS.daemon,
     names: ["daemon"],
-    conflicts: ["stdio", "ping"],
+    conflicts: [],
     help: "go to the background: a server when it has its ports, a client when its server is " +
       "online; until then ttun waits, and ends with the exit code of a failure (Linux)",
   },
@@ -171,7 +171,6 @@ export const TOX_OPTIONS = {
     group: "basic",
     kind: "boolean",
     default: false,
-    conflicts: ["stdio", "ping"],
     help: "go to the background as with --daemon, and log as with --syslog unless there is " +
       "--log-file",
   },
