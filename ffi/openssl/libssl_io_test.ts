@@ -14,7 +14,7 @@ const NAME = { host: "server.test", isIp: false };
 function carry(from: TlsSession, to: TlsSession): void {
   const bytes = new Uint8Array(64 * 1024);
   for (let size = from.take(bytes); size > 0; size = from.take(bytes)) {
-    to.give(bytes.subarray(0, size));
+    to.give(bytes.slice(0, size));
   }
 }
 
@@ -51,6 +51,33 @@ test("a session throws after its end, as OpenSSL would use freed memory", () => 
     ];
     for (const call of calls) assert.throws(call, { kind: "internal" });
   }
+});
+
+test("bytes that were given may change once they are kept, however they were cut", () => {
+  using certificate = selfSigned("DNS:server.test");
+  using libssl = openLibssl();
+  using serverContext = libssl.serverContext(certificate);
+  using clientContext = libssl.clientContext(certificate.cert);
+  using server = serverContext.begin(null);
+  using client = clientContext.begin(NAME);
+  shakeHands(client, server);
+  const sent = crypto.getRandomValues(new Uint8Array(60_000));
+  client.write(sent);
+  const wire = new Uint8Array(64 * 1024);
+  const size = client.take(wire);
+  const got: number[] = [];
+  const into = new Uint8Array(1000);
+  const lent = new Uint8Array(64 * 1024);
+  for (let at = 0, length = 1; at < size; at += length, length = length * 7 % 9973) {
+    lent.set(wire.subarray(at, Math.min(size, at + length)));
+    server.give(lent.subarray(0, Math.min(length, size - at)));
+    const count = server.read(into); // there may be more
+    got.push(...into.subarray(0, count ?? 0));
+    server.keep();
+    lent.fill(0xff);
+  }
+  for (let count; (count = server.read(into)) !== undefined;) got.push(...into.subarray(0, count!));
+  assert.deepEqual(new Uint8Array(got), sent);
 });
 
 test("a name that no certificate has is refused, and not left unverified", () => {

@@ -1,15 +1,21 @@
+import { concat } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import { chosenProtocol } from "./alpn.ts";
 import { bindingOf, digestOf } from "./certificate.ts";
 import type { LibsslSymbols } from "./libssl_table.ts";
 import { takeError, TlsFailure, type VerifyWords } from "./tls_failure.ts";
 
-/** These constants are of openssl/ssl.h and x509_vfy.h. */
+/** These constants are of openssl/ssl.h, bio.h and x509_vfy.h. */
 const SSL_ERROR_WANT_READ = 2;
 const SSL_ERROR_ZERO_RETURN = 6;
+const BIO_CTRL_PENDING = 10;
+const BIO_C_SET_BUF_MEM_EOF_RETURN = 130;
 const X509_V_OK = 0;
 
 const MAX_INT = 0x7fff_ffff;
+
+/** Bytes of an array that V8 may keep in its own heap, where it moves; longer ones stay. */
+const MOST_IN_HEAP = 64;
 
 /**
  * One end of a TLS connection, without a connection: bytes of the peer go in by `give`, bytes for it
@@ -17,11 +23,15 @@ const MAX_INT = 0x7fff_ffff;
  */
 export class TlsSession implements Disposable {
   readonly #call: LibsslSymbols;
-  readonly #incoming: Deno.PointerValue;
+  #incoming: Deno.PointerValue;
   readonly #outgoing: Deno.PointerValue;
   readonly #words: VerifyWords;
   readonly #protocols: readonly string[];
   #ssl: Deno.PointerValue;
+  /** Bytes of the peer that OpenSSL has the address of; null = there were none so far. */
+  #given: Uint8Array | null = null;
+  /** They are somebody else's. */
+  #isLent = false;
 
   /** `protocols`: names of ALPN that this end speaks. */
   constructor(
@@ -86,11 +96,39 @@ export class TlsSession implements Disposable {
     this.#call.SSL_shutdown(ssl);
   }
 
-  /** Takes bytes that came from the peer, which are not empty. */
+  /**
+   * Takes bytes that came from the peer, which are not empty. OpenSSL reads them where they lie: they
+   * must not change until `read` or `handshake` needs more, or until `keep`.
+   */
   give(bytes: Uint8Array): void {
     this.#living();
-    if (this.#call.BIO_write(this.#incoming, bytes, bytes.length) === bytes.length) return;
-    throw new TtunError("exhausted", "Cannot use TLS: out of memory");
+    const unread = this.#unread;
+    if (unread > 0) this.#lend(concat(this.#given!.subarray(-unread), bytes), false);
+    else this.#lend(bytes, true);
+  }
+
+  /** Copies what is unread of the bytes that were given, which may change from now on. */
+  keep(): void {
+    if (!this.#isLent || this.#ssl === null) return;
+    this.#isLent = false;
+    const unread = this.#unread;
+    if (unread > 0) this.#lend(this.#given!.slice(-unread), false);
+  }
+
+  #lend(bytes: Uint8Array, isLent: boolean): void {
+    const call = this.#call;
+    const given = bytes.length > MOST_IN_HEAP ? bytes : outsideHeap(bytes);
+    const incoming = call.BIO_new_mem_buf(given, given.length);
+    if (incoming === null) throw new TtunError("exhausted", "Cannot use TLS: out of memory");
+    call.BIO_ctrl(incoming, BIO_C_SET_BUF_MEM_EOF_RETURN, -1n, null); // more may come
+    call.SSL_set0_rbio(this.#ssl, incoming); // owns it, and frees the one before
+    this.#incoming = incoming;
+    this.#given = given;
+    this.#isLent = isLent && given === bytes;
+  }
+
+  get #unread(): number {
+    return Number(this.#call.BIO_ctrl(this.#incoming, BIO_CTRL_PENDING, 0n, null));
   }
 
   /** Writes bytes for the peer to the front of `into`, and returns how many; 0 = there are none. */
@@ -146,5 +184,13 @@ export class TlsSession implements Disposable {
   [Symbol.dispose](): void {
     this.#call.SSL_free(this.#ssl); // with what is not read of both directions; NULL is a no-op
     this.#ssl = null;
+    this.#given = null;
   }
+}
+
+/** Copies bytes to where V8 never moves them. */
+function outsideHeap(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(new ArrayBuffer(bytes.length));
+  copy.set(bytes);
+  return copy;
 }

@@ -5,7 +5,8 @@ import type { Stream } from "../../contract/stream.ts";
 import { whenDelivered } from "../net/delivered.ts";
 import { relayScope, type RelayScopeOptions } from "../net/relay_scope.ts";
 
-const CHUNK = 64 * 1024;
+/** Bytes that are read and written at once: fewer calls, and less processor time for a byte. */
+const CHUNK = 256 * 1024;
 
 /**
  * Carries bytes between a program's standard input and output and a peer until both ways have ended

@@ -5,6 +5,9 @@ import type { TlsPipe } from "./tls_pipe.ts";
 /** Milliseconds for a handshake, where there is no other limit. */
 export const HANDSHAKE_MS = 10_000;
 
+/** Bytes of a handshake that are read at once: few have more. */
+const FLIGHT = 16 * 1024;
+
 /**
  * Runs a handshake to its end, of which `over` is told once: with null, or with what failed.
  * `judge` judges the peer, and throws if it is not the right one.
@@ -20,12 +23,13 @@ export function runHandshake(
     try {
       for (;;) {
         const isDone = session.handshake();
+        session.keep();
         if (!pipe.flush()) {
           inner.onWritable(step);
           return true;
         }
         if (isDone) break;
-        if (pipe.pull() > 0) continue;
+        if (pipe.pull(FLIGHT) > 0) continue;
         inner.onReadable(step);
         return true;
       }

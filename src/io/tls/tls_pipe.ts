@@ -2,12 +2,18 @@ import type { Connection } from "../../contract/connection.ts";
 import type { TlsSession } from "../../../ffi/openssl/tls_session.ts";
 import { cutOff } from "./tls_errors.ts";
 
-/** Bytes that are encrypted before they are sent: four records. */
-export const CHUNK = 64 * 1024;
+/**
+ * Bytes that are encrypted before they are sent, and most that are read at once: each call of the
+ * kernel costs as much as some records do.
+ */
+export const CHUNK = 256 * 1024;
+
+/** OpenSSL adds so much to them at most: 22 bytes to each record of 16 KiB, or to a shorter one. */
+const ROOM_FOR_RECORDS = 4096;
 
 /** Scratch of all connections: bytes from and for the peers, encrypted. */
 const INCOMING = new Uint8Array(CHUNK);
-const OUTGOING = new Uint8Array(CHUNK + 4096);
+const OUTGOING = new Uint8Array(CHUNK + ROOM_FOR_RECORDS);
 
 const NOTHING = new Uint8Array(0);
 
@@ -23,9 +29,12 @@ export class TlsPipe {
     this.session = session;
   }
 
-  /** Reads what has come, and returns how many bytes. @throws {TtunError} lost, at an end */
-  pull(): number {
-    const got = this.inner.readNow(INCOMING);
+  /**
+   * Reads what has come, `most` bytes of it, and returns how many. It is for a session that needs
+   * more, and that keeps what it does not use at once. @throws {TtunError} lost, at an end
+   */
+  pull(most: number): number {
+    const got = this.inner.readNow(INCOMING.subarray(0, most));
     if (got === undefined) return 0;
     if (got === null) throw cutOff(this.inner.peer);
     this.session.give(INCOMING.subarray(0, got));

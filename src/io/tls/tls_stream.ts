@@ -17,6 +17,9 @@ const LINGER_MS = 500;
  */
 const MOST_WITHOUT_TEXT = 32 * 1024;
 
+/** Bytes that are read at once, however few are asked for: a record. */
+const LEAST_PULL = 17 * 1024;
+
 export interface TlsStreamOptions {
   readonly signal: AbortSignal;
   readonly clock: Clock;
@@ -35,6 +38,8 @@ export class TlsStream implements Connection {
   #hasEnded = false;
   /** Encrypted bytes since the last text. */
   #withoutText = 0;
+  /** Encrypted bytes that are read at once: more as long as there are so many, with text in them. */
+  #pullSize = MOST_WITHOUT_TEXT;
   #failure: { readonly error: unknown } | null = null;
   #awaitsRoom = false;
   #writer: OnReady | null = null;
@@ -83,17 +88,27 @@ export class TlsStream implements Connection {
     try {
       for (;;) {
         const got = this.#pipe.session.read(done === 0 ? into : into.subarray(done));
-        if (got === null) return done === 0 ? null : done; // it is told again
+        if (got === null) {
+          this.#pipe.session.keep();
+          return done === 0 ? null : done; // it is told again
+        }
         if (got !== undefined) {
+          if (2 * this.#withoutText > this.#pullSize) {
+            this.#pullSize = Math.min(CHUNK, 2 * this.#pullSize);
+          }
           this.#withoutText = 0;
           done += got;
-          if (done >= into.length) return done;
+          if (done >= into.length) {
+            this.#pipe.session.keep();
+            return done;
+          }
           continue; // one read gives one record at most
         }
         this.#flush(); // answers to new keys
         if (done > 0) return done;
         if (this.#withoutText > MOST_WITHOUT_TEXT) throw noText(this.peer);
-        const pulled = this.#pipe.pull();
+        // No more than fits: as many encrypted bytes hold less text.
+        const pulled = this.#pipe.pull(Math.min(this.#pullSize, Math.max(into.length, LEAST_PULL)));
         if (pulled === 0) return undefined;
         this.#withoutText += pulled;
       }
