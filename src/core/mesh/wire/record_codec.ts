@@ -1,0 +1,92 @@
+import { concat, utf8 } from "../../../base/bytes.ts";
+import { Reader, varint } from "../../../base/varint.ts";
+import {
+  joinKey,
+  MAX_KEY,
+  MAX_VALUE,
+  type MeshRecord,
+  type RecordName,
+  splitKey,
+} from "../record.ts";
+import type { RecordVersion } from "../version.ts";
+import { type Codec, damaged, readText, readU64, u64Bytes } from "./codec.ts";
+
+const VERSION_SIZE = 24;
+/** Times are Unix milliseconds of 48 bits. */
+const LATEST = 2 ** 48 - 1;
+
+const TOMBSTONE = 1;
+const SOFT = 2;
+
+/** Flags u8, version (24 B), expiry v, bucket and child, each behind its length (v), then the value. */
+export const recordCodec: Codec<MeshRecord> = {
+  write: ({ bucket, child, value, version, expiry, isTombstone, class: kind }) =>
+    concat(
+      Uint8Array.of((isTombstone ? TOMBSTONE : 0) | (kind === "soft" ? SOFT : 0)),
+      versionBytes(version),
+      varint(expiry),
+      nameBytes(bucket, child),
+      value,
+    ),
+  read: (bytes) => {
+    const reader = new Reader(bytes);
+    const flags = reader.u8();
+    if ((flags & ~(TOMBSTONE | SOFT)) !== 0) throw damaged("a record has unknown flags");
+    const version = readVersion(reader);
+    const expiry = reader.varint();
+    if (expiry > LATEST) throw damaged("a record expires too late");
+    const name = readName(reader);
+    const size = reader.end - reader.at;
+    const isTombstone = (flags & TOMBSTONE) !== 0;
+    if (size > MAX_VALUE) throw damaged("a record's value is too long");
+    if (isTombstone && size > 0) throw damaged("a tombstone has a value");
+    const value = reader.take(size).slice();
+    const kind = (flags & SOFT) !== 0 ? "soft" : "durable";
+    return { ...name, value, version, expiry, isTombstone, class: kind };
+  },
+};
+
+/** Version (24 B), then bucket and child as in a record. */
+export const recordNameCodec: Codec<RecordName> = {
+  write: ({ bucket, child, version }) => concat(versionBytes(version), nameBytes(bucket, child)),
+  read: (bytes) => {
+    const reader = new Reader(bytes);
+    const version = readVersion(reader);
+    const name = readName(reader);
+    if (!reader.isAtEnd) throw damaged("a name is too long");
+    return { ...name, version };
+  },
+};
+
+/** A bucket alone. */
+export const bucketCodec: Codec<string> = {
+  write: utf8,
+  read: (bytes) => bucketOf(readText(bytes.subarray(0, MAX_KEY + 1))),
+};
+
+function versionBytes({ epoch, hlc, writer }: RecordVersion): Uint8Array {
+  return concat(u64Bytes(epoch), u64Bytes(hlc), u64Bytes(writer));
+}
+
+function readVersion(reader: Reader): RecordVersion {
+  const bytes = reader.take(VERSION_SIZE);
+  return { epoch: readU64(bytes), hlc: readU64(bytes, 8), writer: readU64(bytes, 16) };
+}
+
+function nameBytes(bucket: string, child: string): Uint8Array {
+  const parts = [utf8(bucket), utf8(child)] as const;
+  return concat(varint(parts[0].length), parts[0], varint(parts[1].length), parts[1]);
+}
+
+function readName(reader: Reader): { bucket: string; child: string } {
+  const bucket = readText(reader.take(reader.varint()));
+  const child = readText(reader.take(reader.varint()));
+  const name = splitKey(joinKey({ bucket, child }));
+  if (name?.bucket !== bucket || name.child !== child) throw damaged("a record's name is no key");
+  return name;
+}
+
+function bucketOf(bucket: string): string {
+  if (splitKey(bucket)?.child !== "") throw damaged("a bucket's name is none");
+  return bucket;
+}
