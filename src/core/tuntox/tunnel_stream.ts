@@ -33,6 +33,8 @@ export class TunnelStream implements Stream {
   readonly id: number;
   /** True while the tunnels have it in their turns. */
   isScheduled = false;
+  /** True while the tunnels are to call `received`. */
+  isFresh = false;
   /** Called once, when no frame of the tunnel comes or goes any more. */
   onOver: (() => void) | null = null;
   readonly #owner: TunnelOwner;

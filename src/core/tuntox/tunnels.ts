@@ -119,6 +119,8 @@ export class Tunnels implements TunnelOwner, UnreadHolder {
   /** Half-closed tunnels whose FIN is held back. */
   readonly #halfClosed = new Set<TunnelStream>();
   #unread = 0;
+  /** Tunnels whose readers are not told yet of what has come. */
+  #fresh: TunnelStream[] = [];
 
   constructor(o: TunnelsOptions) {
     this.#o = o;
@@ -218,8 +220,13 @@ export class Tunnels implements TunnelOwner, UnreadHolder {
 
   // Frames that go.
 
-  /** Sends what can be sent now; call it also when the link has room again. */
+  /**
+   * Sends what can be sent now, and tells readers what has come: once for all packets that came
+   * together, each of which would be a write to a socket otherwise. Call it also when the link has
+   * room again.
+   */
   flush(): void {
+    this.#tellReaders();
     for (let left = BUDGET; left > 0; left--) {
       if (this.#held === 0) this.#held = this.#next();
       if (this.#held === 0) return;
@@ -230,6 +237,16 @@ export class Tunnels implements TunnelOwner, UnreadHolder {
       this.#held = 0;
     }
     this.#o.events.wake();
+  }
+
+  #tellReaders(): void {
+    const fresh = this.#fresh;
+    if (fresh.length === 0) return;
+    this.#fresh = [];
+    for (const stream of fresh) {
+      stream.isFresh = false;
+      stream.received();
+    }
   }
 
   /** Puts the next frame into `#packet`; returns its size. */
@@ -338,7 +355,11 @@ export class Tunnels implements TunnelOwner, UnreadHolder {
     const stream = this.#streams.get(tunnel);
     if (stream === undefined) return;
     this.#unread += stream.receive(payload);
-    stream.received();
+    if (!stream.isFresh) {
+      stream.isFresh = true;
+      this.#fresh.push(stream);
+      this.#o.events.wake();
+    }
     const { limits: { unread, unreadOfTunnel }, total } = this.#o;
     if (stream.unread > unreadOfTunnel) this.#cut(stream);
     else if (this.#unread > unread) this.endSlowest();

@@ -2,7 +2,10 @@ import type { Clock } from "../../contract/host.ts";
 import type { ToxInstance } from "../../../ffi/tox/tox.ts";
 import type { SendResult, ToxConnection, ToxEvent } from "../../../ffi/tox/tox_types.ts";
 
-/** Milliseconds between iterations while packets come or wait: a longer pause slows the link. */
+/**
+ * Milliseconds between iterations while packets come or wait: a longer pause makes answers late. The
+ * library asks for 1, by which its speed grows more slowly: it counts by steps of some 50 ms.
+ */
 const BUSY_MS = 5;
 
 /** Milliseconds for which it stays so after the last packet. */
@@ -68,10 +71,9 @@ export class ToxNode implements Disposable {
     if (!this.#isClosed) this.#timer = this.#clock.after(this.#pause(), this.#iterate);
   };
 
-  /** The library's pause while nothing happens: 50 ms or less. */
+  /** While nothing happens it is the library's: 50 ms or less. */
   #pause(): number {
-    const { interval } = this.tox;
-    return this.#clock.now() < this.#busyUntil ? Math.min(interval, BUSY_MS) : interval;
+    return this.#clock.now() < this.#busyUntil ? BUSY_MS : this.tox.interval;
   }
 
   /** A pause that has begun as a long one ends sooner. */
