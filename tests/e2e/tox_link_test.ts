@@ -106,7 +106,7 @@ test({
       admit: (key, message) => {
         assert.deepEqual(key, publicKey);
         assert.deepEqual(message, SECRET);
-        return "a client";
+        return { name: "a client", isTrusted: true };
       },
       onLink: (link) => {
         assert.equal(link.peer, "a client");

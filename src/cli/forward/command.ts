@@ -17,6 +17,7 @@ import { tunnelKeys } from "../secrets/tunnel_keys.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
 import { metricsPlace } from "../status/metrics_place.ts";
 import { statusPlace } from "../status/place.ts";
+import { neededByTransports } from "../transport/needed_later.ts";
 import { hopKeyFor } from "../transport/hop_key.ts";
 import { resolveListen } from "../transport/resolve_listen.ts";
 import { LONGEST_REKEY } from "../command/session_options.ts";
@@ -78,6 +79,7 @@ export async function runForward(
         // The data plane resolves names by this thread.
         revokePermissions([
           "net",
+          ...neededByTransports("server" in options ? [options.server] : options.listen),
           ...neededLater(options, context, keyFile),
           ...(store === null ? [] : STORE_NEEDS),
         ]);

@@ -3,7 +3,7 @@ import type { RunContext } from "../command/context.ts";
 import { load } from "../plane/load.ts";
 import { isTicket, ticketBody } from "../../core/ticket/ticket_text.ts";
 import { linkText, takeLink } from "../share/take_link.ts";
-import { formatEndpoint } from "../transport/endpoint.ts";
+import { type Endpoint, formatEndpoint } from "../transport/endpoint.ts";
 import { entryOf } from "../transport/table.ts";
 import { type ClientFlags, refuseKey, type ServerFlags, type TicketPrinter } from "./end_flags.ts";
 import type { ViaFlags } from "./via_options.ts";
@@ -16,6 +16,11 @@ export async function takeServer<O extends ClientFlags>(
   options: O,
   context: RunContext,
 ): Promise<O> {
+  if (options.server.scheme === "tox") {
+    refuseVia(options, "tox:");
+    const { takeToxServer } = await load(() => import("../tox/take_tox.ts"));
+    return { ...options, server: takeToxServer(options.server, context) };
+  }
   const text = await linkText(options, context);
   if (text === null || !isTicket(text) && options.server.scheme !== "peer") {
     refuseVia(options, formatEndpoint(options.server));
@@ -26,14 +31,29 @@ export async function takeServer<O extends ClientFlags>(
   return { ...options, ...await takeTicketText(ticketBody(text), options, context) };
 }
 
-/** Gives a server that listens at `peer:` a ticket's key. @throws {TtunError} usage */
+/**
+ * Gives a server that listens at `peer:` a ticket's key, and one that listens at `tox:` its identity.
+ * @throws {TtunError} usage
+ */
 export async function takeListeners<O extends ServerFlags>(
   options: O,
   context: RunContext,
 ): Promise<O & TicketPrinter> {
-  if (!makesTicket(options)) return options;
+  if (!makesTicket(options)) {
+    return { ...options, listen: await takeToxListeners(options.listen, context) };
+  }
   const { takeTicketListener } = await load(() => import("./take_peer.ts"));
   return await takeTicketListener(options, context);
+}
+
+/** Puts into each `tox:` what the data plane needs of this machine. @throws {TtunError} */
+export async function takeToxListeners(
+  listen: readonly Endpoint[],
+  context: RunContext,
+): Promise<readonly Endpoint[]> {
+  if (!listen.some(({ scheme }) => scheme === "tox")) return listen;
+  const { takeToxListen } = await load(() => import("../tox/take_tox.ts"));
+  return listen.map((one) => one.scheme === "tox" ? takeToxListen(one, context) : one);
 }
 
 /** Refuses what cannot stand beside a listener that makes a ticket. @throws {TtunError} usage */

@@ -14,9 +14,11 @@ import { findNodes } from "./find_nodes.ts";
 import { serverFolder } from "./folder.ts";
 import { findToxEnd } from "./hosts.ts";
 import { keepIdentity, lockIdentity } from "./identity.ts";
+import { linkSecret } from "../secrets/link_secret.ts";
+import { linkKey } from "./link_key.ts";
 import { isToxClient, toxConfig } from "./make_config.ts";
 import type { ToxFlags } from "./options.ts";
-import type { ToxFacts } from "./plane_config.ts";
+import type { ToxFacts, ToxStart } from "./plane_config.ts";
 import { toxSecret, toxSecrets } from "./secret.ts";
 
 /** Exit code of `-W` after a failure, as ssh's. */
@@ -67,11 +69,13 @@ async function runHere(options: ToxFlags, context: RunContext): Promise<number> 
   const { ids, secret } = await findEnds(options, context);
   const folder = options.configDir ?? (isClient ? null : serverFolder());
   const { places: nodes } = findNodes(options.nodes, context.log);
+  const s = linkSecret(linkKey(secret));
+  s.catch(() => {}); // awaited when the data plane is ready, if ever
   const config = toxConfig(options, { nodes, ids, secret, folder });
   // Without a loop that blocks, the data plane needs no wake-up.
   using libc = config.io === "ffi" ? openControlLibc() : null;
   using atEnd = new DisposableStack();
-  await using plane = new PlaneHandle<ToxFacts, null>(config, { libc, context });
+  await using plane = new PlaneHandle<ToxFacts, ToxStart>(config, { libc, context });
   using _follows = followConfig(context, isClient ? null : plane.replaceRules);
   let printing = Promise.resolve();
   try {
@@ -79,7 +83,7 @@ async function runHere(options: ToxFlags, context: RunContext): Promise<number> 
       print: (line) => {
         printing = printing.then(() => print(`${line}\n`, context.signal));
       },
-      prepare: ({ address, savedata }) => {
+      prepare: async ({ address, savedata }) => {
         const id = formatToxId(address);
         if (!isClient) keepIdentity(folder!, savedata, config.node.savedata);
         if (folder !== null && (!isClient || config.node.savedata !== null)) {
@@ -91,7 +95,7 @@ async function runHere(options: ToxFlags, context: RunContext): Promise<number> 
         context.log.info(isClient ? "Tox client" : "Tox server", { id });
         // The data plane resolves names by this thread, and reads what the library's callbacks give.
         revokePermissions(["net", "ffi", ...neededLater(options, context)]);
-        return Promise.resolve(null);
+        return { s: await s };
       },
       up: async () => await context.background?.ready(),
     });

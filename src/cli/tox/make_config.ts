@@ -3,22 +3,26 @@ import type { ToxPlace } from "../../core/tox/node_list.ts";
 import { parseToxProxy } from "../../core/tox/proxy_variable.ts";
 import type { ToxId } from "../../core/tox/tox_id.ts";
 import { parseTunnelRules } from "../../core/tuntox/rules.ts";
-import { fileReason } from "../platform/file_failure.ts";
+import { DEFAULT_KEEP, DEFAULT_UDP_IDLE, LONGEST_REKEY } from "../command/session_options.ts";
+import { pskKey } from "../../core/link/v1/kdf.ts";
 import { chooseIo } from "../platform/open_sockets.ts";
 import { readVariable } from "../platform/variables.ts";
 import { metricsPlace } from "../status/metrics_place.ts";
 import { statusPlace } from "../status/place.ts";
 import { readIdentity } from "./identity.ts";
+import { linkKey } from "./link_key.ts";
 import type { ToxFlags } from "./options.ts";
 import type { ToxClientEnd, ToxConfig, ToxServerEnd } from "./plane_config.ts";
+import { readText } from "./read_text.ts";
 import { userName } from "./user_name.ts";
 
 /** Pings of `-p`. */
 const PINGS = 10;
 
 /** Returns true for a client's options, and false for a server's. */
-export function isToxClient({ local, dynamic, stdio, ping }: ToxFlags): boolean {
-  return local !== undefined || dynamic !== undefined || stdio !== undefined || ping;
+export function isToxClient({ local, remote, dynamic, stdio, ping }: ToxFlags): boolean {
+  return local !== undefined || remote !== undefined || dynamic !== undefined ||
+    stdio !== undefined || ping;
 }
 
 /** Reads the files that options name. @throws {TtunError} usage, privilege */
@@ -44,6 +48,12 @@ export function toxConfig(
     status: options.ping ? null : statusPlace("tox", options),
     metrics: metricsPlace("tox", options),
     secret,
+    link: {
+      wire: "v2",
+      psk: pskKey(linkKey(secret)),
+      cipher: "auto",
+      rekeySeconds: LONGEST_REKEY,
+    },
     end: isClient ? clientEnd(options, ids) : serverEnd(options, ids, secret),
     node: {
       program: Deno.execPath(),
@@ -57,7 +67,7 @@ export function toxConfig(
 }
 
 function clientEnd(
-  { local, dynamic, stdio, ping, deadline }: ToxFlags,
+  { local, remote, dynamic, stdio, ping, deadline }: ToxFlags,
   ids: readonly ToxId[],
 ): ToxClientEnd {
   const server = ids.at(-1);
@@ -67,7 +77,13 @@ function clientEnd(
   return {
     role: "client",
     address: server.bytes,
-    forwards: [...local ?? [], ...dynamic ?? []],
+    forwards: {
+      specs: [...local ?? [], ...dynamic ?? []],
+      remotes: remote ?? [],
+      exitOnFailure: true,
+      keepMs: DEFAULT_KEEP * 1000,
+      udpIdleMs: DEFAULT_UDP_IDLE * 1000,
+    },
     stdio,
     pings: ping ? PINGS : 0,
     deadlineMs: deadline * 1000,
@@ -76,7 +92,7 @@ function clientEnd(
 
 /** @throws {TtunError} usage, where anybody could come and that is not asked for */
 function serverEnd(
-  { open, allow, deny, rules }: ToxFlags,
+  { open, allow, deny, permitListen, rules }: ToxFlags,
   ids: readonly ToxId[],
   secret: string | null,
 ): ToxServerEnd {
@@ -91,17 +107,14 @@ function serverEnd(
   return {
     role: "server",
     whitelist,
-    allow: (allow ?? []).flat(),
-    deny: (deny ?? []).flat(),
+    streams: {
+      allow: (allow ?? []).flat(),
+      deny: (deny ?? []).flat(),
+      permitListen: permitListen ?? [],
+      relayRate: 0,
+      keepMs: DEFAULT_KEEP * 1000,
+      udpIdleMs: DEFAULT_UDP_IDLE * 1000,
+    },
     tunnels: rules === undefined ? null : parseTunnelRules(readText(rules)),
   };
-}
-
-function readText(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    const why = error instanceof Deno.errors.NotFound ? "there is no such file" : fileReason(error);
-    throw new TtunError("usage", `Cannot read ${path}: ${why}`, { cause: error });
-  }
 }

@@ -1,59 +1,50 @@
 import type { StdioForward } from "../../app/forward/stdio_forward.ts";
-import { listenForwards } from "../../app/system/forward_table.ts";
-import { type ForwardCounters, forwardLimits, runForwards } from "../../app/system/forwards.ts";
 import { sleep } from "../../app/loop/sleep.ts";
+import type { ForwardCounters } from "../../app/system/forwards.ts";
 import { EndingInput } from "../../app/tuntox/ending_input.ts";
 import { ping } from "../../app/tuntox/ping.ts";
+import { SplitLink } from "../../app/tuntox/split_link.ts";
+import { StreamLink } from "../../app/tuntox/stream_link.ts";
 import { TunnelLink } from "../../app/tuntox/tunnel_link.ts";
-import { TunnelOutbound } from "../../app/tuntox/tunnel_outbound.ts";
 import { TtunError } from "../../base/errors.ts";
 import { abortable, scope } from "../../base/scope.ts";
 import { friendRequestText } from "../../core/tuntox/friend_request.ts";
 import { formatToxId } from "../../core/tox/tox_id.ts";
 import { StdioStream } from "../../io/stdio/stdio_stream.ts";
 import { ToxClient, type ToxClientState } from "../../io/tox/tox_client.ts";
+import { openForwards } from "../forward/open_forwards.ts";
 import type { OpenedPlane } from "../plane/run_plane.ts";
 import { rng } from "../platform/rng.ts";
-import { connectionsStatus, ownForwardsStatus } from "../status/describe.ts";
+import { connectionsStatus, forwardsStatus } from "../status/describe.ts";
+import { forwardByStreams, forwardByTunnels, hasStreams } from "./client_ways.ts";
 import { ToxFriends } from "./describe.ts";
-import { lookForNetwork, openTox, type ToxTools } from "./open_node.ts";
-import type { ToxClientEnd, ToxConfig } from "./plane_config.ts";
+import { lookForNetwork, openTox } from "./open_node.ts";
+import type { ToxTools } from "./tox_tools.ts";
+import type { ToxClientEnd, ToxConfig, ToxStart } from "./plane_config.ts";
+import { notReached, STATES } from "./reached.ts";
 import { wayOf } from "./words.ts";
 
 /** Milliseconds in which the library brings to the server what it has taken. */
 const LINGER_MS = 300;
 
-const STATES: Readonly<Record<ToxClientState, string>> = {
-  offline: "this node has lost the Tox network",
-  asked: "on the Tox network, asking for the server",
-  up: "the server is online",
-};
-
 /** @throws {TtunError} */
 export function openToxClient(
-  { node, secret, io }: ToxConfig,
+  config: ToxConfig,
   end: ToxClientEnd,
   tools: ToxTools,
-): OpenedPlane<null> {
+): OpenedPlane<ToxStart> {
+  const { node, secret, io } = config;
   const { platform, log, signal, sessions, port } = tools;
   const { clock } = platform;
   const { tox, facts } = openTox(node, tools);
   const message = new Uint8Array(friendRequestText(secret, tox.sizes.friendRequest));
   const net = platform.openNet({ io, mptcp: false, segmentBytes: {} }, log);
-  const forwards = listenForwards({
-    specs: end.forwards,
-    listen: (at, o) => net.listen(at, o),
-    bind: null,
-    exitOnFailure: true,
-    log,
-    signal,
-  });
+  const forwards = openForwards(end.forwards, { ...tools, net, io });
   const stdio = end.stdio === undefined ? undefined : openStdio(end.stdio, tools);
-  const limits = forwardLimits(platform.descriptors, log);
   const name = `tox:${formatToxId(end.address)}`;
   return {
     facts,
-    run: async () => {
+    run: async ({ s }) => {
       tools.becomeUser();
       const up = Promise.withResolvers<void>();
       let state: ToxClientState = "offline";
@@ -80,7 +71,7 @@ export function openToxClient(
         tools.onReport(({ mostStreams }) => ({
           server: name,
           tox: friends.describe(formatToxId(facts.address), client.network),
-          forwards: ownForwardsStatus(forwards),
+          forwards: forwardsStatus(forwards),
           connections: connectionsStatus(counters()),
           sessions: sessions.describe(mostStreams),
         }));
@@ -89,49 +80,37 @@ export function openToxClient(
         const isOnline = () => state !== "offline";
         const look = { ...tools, clock, isOnline, signal: tasks.signal };
         tasks.spawn(() => lookForNetwork(tox, node, look));
-        using late = clock.after(end.deadlineMs, () => tasks.fail(notReached(state, end)));
+        using late = clock.after(
+          end.deadlineMs,
+          () => tasks.fail(notReached(state, end.deadlineMs)),
+        );
         await abortable(up.promise, tasks.signal);
-        late[Symbol.dispose]();
-        using tunnels = new TunnelLink(client.link, { clock, random: rng, log });
+        const split = new SplitLink(client.link);
+        using tunnels = new TunnelLink(split.tunnels, { clock, random: rng, log });
         served = tunnels;
-        port.report({ kind: "up" });
         if (end.pings > 0) {
+          late[Symbol.dispose]();
           const print = (line: string) => port.report({ kind: "print", line, isProgress: false });
           await ping(tunnels, end.pings, { clock, signal: tasks.signal, print });
           return tasks.cancel();
         }
-        // The only tunnel is that of -W, whose input goes nowhere without it.
-        const isPipe = end.forwards.length === 0;
-        const outbound = new TunnelOutbound(tunnels, isPipe ? stdio?.stream.end : undefined);
+        using streams = new StreamLink(split.streams, { clock });
+        const isTtun = await hasStreams(streams, tasks.signal);
+        late[Symbol.dispose]();
+        log.info(isTtun ? "the server is ttun" : "the server is tuntox, or an older ttun");
         const { signal } = tasks;
-        await runForwards(forwards, {
-          ...{ outbound, limits, clock, log, signal, stdio },
-          datagrams: { bind: null, isPossible: () => false, open: () => null },
-          udpIdleMs: Infinity,
-          onCounters: (given) => void (counters = given),
-        });
-        await outbound.delivered(clock, signal);
+        const ways = {
+          ...{ name, forwards, stdio, net, signal },
+          onUp: () => port.report({ kind: "up" }),
+          onCounters: (given: () => ForwardCounters) => void (counters = given),
+        };
+        if (isTtun) await forwardByStreams(streams, { ...ways, link: config.link, s }, tools);
+        else await forwardByTunnels(tunnels, ways, tools);
         await sleep(clock, LINGER_MS, signal);
         tasks.cancel();
       });
     },
   };
-}
-
-function notReached(state: ToxClientState, { deadlineMs }: ToxClientEnd): TtunError {
-  const seconds = deadlineMs / 1000;
-  return state === "offline"
-    ? new TtunError(
-      "timeout",
-      `Cannot reach the Tox network within ${seconds} s: no node of the list has answered; see ` +
-        "whether UDP gets out here, or give other nodes by --nodes",
-    )
-    : new TtunError(
-      "timeout",
-      `Cannot reach the server within ${seconds} s: this end is on the Tox network, and nothing ` +
-        "has come from the server; see whether it runs, whether its ID is this one, and whether " +
-        "it lets this end in (its secret, its -i)",
-    );
 }
 
 /** @throws {TtunError} system, without native calls */

@@ -5,11 +5,7 @@ import type { Logger } from "../../base/log.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
 import type { Tox } from "../../../ffi/tox/tox.ts";
 import { openToxcore, type Toxcore } from "../../../ffi/tox/toxcore.ts";
-import type { PlaneTools } from "../plane/run_plane.ts";
-import type { SocketPlatform } from "../platform/platform.ts";
 import type { ToxFacts, ToxNodeConfig } from "./plane_config.ts";
-
-export type ToxTools = PlaneTools<SocketPlatform, null>;
 
 /** Milliseconds after which the network is looked for again, while it is not found. */
 const LOOKS_AGAIN_MS = 20_000;
@@ -20,7 +16,10 @@ export interface OpenedTox {
 }
 
 /** Opens an instance of libtoxcore, which closes with the data plane at the latest. @throws {TtunError} */
-export function openTox(node: ToxNodeConfig, { opened, log }: ToxTools): OpenedTox {
+export function openTox(
+  node: ToxNodeConfig,
+  { opened, log }: { readonly opened: AsyncDisposableStack; readonly log: Logger },
+): OpenedTox {
   const toxcore = opened.use(openToxcore(Deno.build.os, node.program));
   const tox = opened.use(newTox(toxcore, node));
   log.debug("libtoxcore", { version: toxcore.version, udp: tox.udpPort ?? "none" });

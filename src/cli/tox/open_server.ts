@@ -1,31 +1,38 @@
-import { DEFAULT_LIMITS, limitsFor } from "../../app/net/connection_limits.ts";
+import { serveListeners } from "../../app/system/mux_listeners.ts";
+import {
+  openStreamHost,
+  type StreamHostOptions,
+  streamScope,
+} from "../../app/system/stream_server.ts";
 import { Quota } from "../../app/net/connection_quota.ts";
-import { directOutbound } from "../../app/net/direct_outbound.ts";
-import { relayScope } from "../../app/net/relay_scope.ts";
-import { FORWARD_LIMITS } from "../../app/system/forwards.ts";
+import { FriendListener } from "../../app/tuntox/friend_listener.ts";
+import { watchFriend } from "../../app/tuntox/friend_watch.ts";
+import { refuseTunnels } from "../../app/tuntox/refuse_tunnels.ts";
+import { ruledOutbound } from "../../app/tuntox/ruled_outbound.ts";
 import { serveTunnels, type TunnelHost } from "../../app/tuntox/served_tunnels.ts";
+import { SplitLink } from "../../app/tuntox/split_link.ts";
 import { toHex } from "../../base/bytes.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
-import { Acl } from "../../core/acl/acl.ts";
 import { friendRequestText } from "../../core/tuntox/friend_request.ts";
 import { UNREAD_OF_ALL } from "../../core/tuntox/limits.ts";
 import { UnreadTotal } from "../../core/tuntox/unread_total.ts";
+import type { TunnelRule } from "../../core/tuntox/rules.ts";
 import { FriendGate, type FriendVerdict } from "../../core/tox/friend_gate.ts";
 import type { ToxConnection } from "../../../ffi/tox/tox_types.ts";
 import { formatToxId } from "../../core/tox/tox_id.ts";
-import { ToxServer } from "../../io/tox/tox_server.ts";
+import { type Admission, ToxServer } from "../../io/tox/tox_server.ts";
+import { prepareListens, streamTargets } from "../forward/stream_targets.ts";
 import type { OpenedPlane } from "../plane/run_plane.ts";
+import { wireSecrets } from "../plane/wire_secrets.ts";
 import { rng } from "../platform/rng.ts";
 import { connectionsStatus } from "../status/describe.ts";
 import { ToxFriends } from "./describe.ts";
-import { lookForNetwork, openTox, type ToxTools } from "./open_node.ts";
-import type { ToxConfig, ToxServerEnd } from "./plane_config.ts";
+import { lookForNetwork, openTox } from "./open_node.ts";
+import type { ToxTools } from "./tox_tools.ts";
+import type { ToxConfig, ToxServerEnd, ToxStart } from "./plane_config.ts";
 import { wayOf } from "./words.ts";
 
-/** Bytes that are carried at once. */
-const CHUNK = 64 * 1024;
-
-const REFUSALS: Readonly<Record<Exclude<FriendVerdict, "welcome">, string>> = {
+const REFUSALS: Readonly<Record<Exclude<FriendVerdict, "welcome" | "link">, string>> = {
   secret: "it has no secret, or another one",
   whitelist: "it is none of those that -i names",
   many: "too many ask at a time, and they have nothing to show",
@@ -33,23 +40,17 @@ const REFUSALS: Readonly<Record<Exclude<FriendVerdict, "welcome">, string>> = {
 
 /** @throws {TtunError} */
 export function openToxServer(
-  { node, secret, io }: ToxConfig,
+  config: ToxConfig,
   end: ToxServerEnd,
   tools: ToxTools,
-): OpenedPlane<null> {
-  const { platform, opened, log, resolver, signal, sessions, port } = tools;
+): OpenedPlane<ToxStart> {
+  const { node, secret, io } = config;
+  const { platform, log, signal, sessions, port, ciphers } = tools;
   const { clock } = platform;
   const { tox, facts } = openTox(node, tools);
-  const own = opened.use(platform.ownAddresses());
-  const rules = new Acl({ allow: end.allow, deny: end.deny, isOwn: (ip) => own.has(ip) });
-  port.onRules((given) => rules.replace(given));
-  const outbound = directOutbound({
-    dialer: platform.openNet({ io, mptcp: false, segmentBytes: {} }, log),
-    resolver,
-    clock,
-    connectMs: DEFAULT_LIMITS.connectMs,
-    rules,
-  });
+  prepareListens(platform);
+  const targets = streamTargets(end.streams, { ...tools, io });
+  const { limits, outbound } = targets;
   const gate = new FriendGate({
     // Without the NUL; one that no client could send is refused here too.
     secret: secret === null
@@ -57,17 +58,15 @@ export function openToxServer(
       : friendRequestText(secret, tox.sizes.friendRequest).subarray(0, -1),
     whitelist: end.whitelist,
   });
-  // A tunnel takes one descriptor.
-  const limits = limitsFor({ ...DEFAULT_LIMITS, ...FORWARD_LIMITS }, platform.descriptors, log, 1);
   const said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
   const requests = { letIn: 0, refused: 0 };
-  const admit = (publicKey: Uint8Array, message: Uint8Array): string | null => {
+  const admit = (publicKey: Uint8Array, message: Uint8Array): Admission | null => {
     const peer = `tox:${toHex(publicKey).toUpperCase()}`;
     const verdict = gate.judge(publicKey, message, clock.now());
-    if (verdict === "welcome") {
+    if (verdict === "welcome" || verdict === "link") {
       requests.letIn++;
       said.info("friend request", { peer });
-      return peer;
+      return { name: peer, isTrusted: verdict === "welcome" };
     }
     requests.refused++;
     said.warn("a friend is not let in", { peer, why: REFUSALS[verdict] });
@@ -75,10 +74,11 @@ export function openToxServer(
   };
   return {
     facts,
-    run: async () => {
+    run: async ({ s }) => {
       tools.becomeUser(); // the identity has been kept by now
       port.report({ kind: "up" });
-      await relayScope({ clock, limits, signal, chunk: CHUNK }, ({ tasks, relays, stack }) => {
+      await streamScope({ clock, limits, signal }, (scope) => {
+        const { tasks, relays, stack } = scope;
         const quota = new Quota(limits);
         const friends = new ToxFriends(sessions, clock);
         const host: TunnelHost = {
@@ -87,16 +87,33 @@ export function openToxServer(
           total: new UnreadTotal(UNREAD_OF_ALL),
           signal: tasks.signal,
         };
+        const listener = new FriendListener(clock, tasks.signal);
+        const secrets = wireSecrets(config.link, ciphers, s);
+        const streams = openStreamHost({
+          ...{ ...targets, clock, log, sessions, secrets, quota },
+          ...underRules(targets, end.tunnels),
+        }, scope);
+        serveListeners(streams, {
+          ...{ clock, log, secrets, signal: tasks.signal },
+          listeners: [listener],
+        }, scope);
         let connection: ToxConnection = "none";
-        const server = stack.use(
+        const server: ToxServer = stack.use(
           new ToxServer({
             tox,
             clock,
             admit,
             onRefused: ({ message }) => said.warn("a friend is not let in", { why: message }),
-            onLink: (link, connection) => {
+            onLink: (link, connection, { isTrusted }) => {
               said.info("a client is online", { peer: link.peer, way: wayOf(connection) });
-              const { tunnels } = serveTunnels(host, link);
+              const split = new SplitLink(link);
+              const friend = listener.serve(split.streams);
+              if (!isTrusted) {
+                refuseTunnels(split.tunnels, host);
+                watchFriend(friend, clock, () => server.drop(link));
+                return friends.add(link, () => null);
+              }
+              const { tunnels } = serveTunnels(host, split.tunnels);
               return friends.add(link, () => tunnels);
             },
             onSelf: (now) => {
@@ -120,4 +137,13 @@ export function openToxServer(
       });
     },
   };
+}
+
+/** With rules of tuntox nothing is permitted but their targets, which are TCP's. */
+function underRules(
+  { outbound, datagrams }: Pick<StreamHostOptions, "outbound" | "datagrams">,
+  rules: readonly TunnelRule[] | null,
+): Pick<StreamHostOptions, "outbound" | "datagrams"> {
+  if (rules === null) return { outbound, datagrams };
+  return { outbound: ruledOutbound(outbound, rules), datagrams: { ...datagrams, sockets: null } };
 }

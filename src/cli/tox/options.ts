@@ -1,5 +1,4 @@
 import { TtunError } from "../../base/errors.ts";
-import type { PortRange } from "../../base/port_range.ts";
 import type { Target } from "../../base/target.ts";
 import { parseLocalForward, parseStdioForward } from "../../core/forward/parse.ts";
 import { isUdp, type LocalForwardSpec } from "../../core/forward/spec.ts";
@@ -9,6 +8,7 @@ import { FORWARD_CLIENT_OPTIONS, FORWARD_SERVER_OPTIONS } from "../forward/optio
 import { DAEMON_OPTIONS } from "../background/options.ts";
 import { STATUS_OPTIONS } from "../status/options.ts";
 import { parseToxEnd } from "./end.ts";
+import { readUdpPorts } from "./udp_ports.ts";
 
 /** Seconds for the first link: most take ten, some forty, and the network may be far. */
 const DEADLINE = 120;
@@ -33,6 +33,12 @@ export const TOX_OPTIONS = {
     help: "be a client: listen here, on 127.0.0.1 unless BIND is given, and connect from the " +
       "server to HOST:PORT; @ may stand for the colons; repeat for more",
   },
+  remote: {
+    ...FORWARD_CLIENT_OPTIONS.remote,
+    help: "be a client: have the server listen and connect from here to HOST:PORT, which takes a " +
+      "server that is ttun, with --permit-listen; without HOST:PORT its port is a SOCKS and HTTP " +
+      "proxy whose connections leave from here; repeat for more",
+  },
   dynamic: {
     ...FORWARD_CLIENT_OPTIONS.dynamic,
     help: "be a client: be a SOCKS and HTTP proxy here, on 127.0.0.1 unless BIND is given, whose " +
@@ -50,7 +56,7 @@ export const TOX_OPTIONS = {
     group: "basic",
     kind: "boolean",
     default: false,
-    conflicts: ["local", "dynamic", "stdio"],
+    conflicts: ["local", "remote", "dynamic", "stdio"],
     help: "be a client: send ten pings to the server, print how long the answers took, and end",
   },
   configDir: {
@@ -115,6 +121,12 @@ export const TOX_OPTIONS = {
     ...FORWARD_SERVER_OPTIONS.deny,
     help: "of a server: let clients not connect there; repeat for more",
   },
+  permitListen: {
+    ...FORWARD_SERVER_OPTIONS.permitListen,
+    help:
+      "of a server: listen there for clients that are ttun (their -R), on 127.0.0.1 unless an " +
+      "address is given, * for all; repeat for more",
+  },
   rules: {
     names: ["rules", "f"],
     group: "network",
@@ -139,7 +151,7 @@ export const TOX_OPTIONS = {
     group: "network",
     kind: "string",
     metavar: "FIRST:LAST",
-    parse: readPorts,
+    parse: readUdpPorts,
     help: "take the first free one of these UDP ports",
     defaultText: "33445:33545",
   },
@@ -282,11 +294,4 @@ function readStdio(text: string): Target {
   const to = parseStdioForward(text.replace(/^([^@]+)@(\d{1,5})$/, "$1:$2"));
   if (!("path" in to)) return to;
   throw new TtunError("usage", "Cannot use this over Tox: it carries TCP to HOST:PORT alone");
-}
-
-function readPorts(text: string): PortRange {
-  const [, from, to = from] = /^(\d{1,5})(?:[:-](\d{1,5}))?$/.exec(text) ?? [];
-  const [first, last] = [Number(from), Number(to)];
-  if (first >= 1 && first <= last && last <= 65_535) return { first, last };
-  throw new TtunError("usage", `Cannot use ${JSON.stringify(text)}: write PORT or FIRST:LAST`);
 }

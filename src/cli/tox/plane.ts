@@ -3,7 +3,7 @@ import { runPlane } from "../plane/run_plane.ts";
 import { openSockets } from "../platform/open_sockets.ts";
 import { openToxClient } from "./open_client.ts";
 import { openToxServer } from "./open_server.ts";
-import type { ToxTools } from "./open_node.ts";
+import type { ToxTools } from "./tox_tools.ts";
 import type { ToxConfig } from "./plane_config.ts";
 
 /** @throws the reason of `host.stop`, or the failure that ended it */

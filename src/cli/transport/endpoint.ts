@@ -89,6 +89,7 @@ function schemesOf(end: End): Scheme[] {
 export function formatEndpoint({ scheme, at }: Endpoint): string {
   if (scheme === "ttun") return "ttun://…"; // it has a key in it
   if (scheme === "peer") return formatPeer(`${at}`);
+  if (scheme === "tox") return packedName(`${at}`) ?? `tox:${at}`;
   if (typeof at !== "string") {
     if ("range" in at) return formatHopAddress(at);
     if ("quic" in at) return formatQuicAddress(at as QuicAddress);
@@ -102,8 +103,13 @@ export function formatEndpoint({ scheme, at }: Endpoint): string {
 function formatPeer(at: string): string {
   if (at === "" || at.startsWith("?")) return `${TICKET_SCHEME}${at}`;
   if (!at.startsWith("{")) return ticketName(at);
-  const { name = TICKET_SCHEME } = JSON.parse(at) as { readonly name?: string };
-  return name;
+  return packedName(at) ?? TICKET_SCHEME;
+}
+
+/** Returns the name of what is packed for a Worker; null = it is not, or has none. */
+function packedName(at: string): string | null {
+  if (!at.startsWith("{")) return null;
+  return (JSON.parse(at) as { readonly name?: string }).name ?? null;
 }
 
 /** Returns the address that is resolved and dialled; null if the transport has none. */
@@ -119,7 +125,8 @@ export function hopOf({ at }: Endpoint): HopAddress | null {
 /** False where reaching this end takes no name service. */
 export function mayNeedNames(endpoint: Endpoint): boolean {
   const host = hostOf(endpoint);
-  return endpoint.scheme === "peer" || host !== null && !isIpAddress(host); // a ticket's --via
+  const { scheme } = endpoint;
+  return scheme === "peer" || scheme === "tox" || host !== null && !isIpAddress(host); // a ticket's --via, nodes of Tox
 }
 
 /** Returns the host that is resolved; null if the transport has none. */

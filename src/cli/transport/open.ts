@@ -29,6 +29,7 @@ export function openServer(
   const address = addressOf(endpoint);
   if (address !== null) return address;
   if (endpoint.scheme === "peer") return peerEnds!.openPeerServer(`${at}`, onLinux(endpoint, o));
+  if (endpoint.scheme === "tox") return toxEnds!.openToxServer(`${at}`, o);
   const { dialer } = transportOf(endpoint);
   if (dialer === undefined || typeof at !== "string") throw lacking(endpoint);
   const given = { ...tools(endpoint, o), opened: o.opened };
@@ -57,6 +58,7 @@ export function openListener(endpoint: Endpoint, o: OpenOptions): Listener {
     return layer.listener(net.listen(address, { signal }), address, layerTools(o));
   }
   if (endpoint.scheme === "peer") return peerEnds!.openPeerListener(`${at}`, onLinux(endpoint, o));
+  if (endpoint.scheme === "tox") return toxEnds!.openToxListener(`${at}`, o);
   const { listen } = transportOf(endpoint);
   if (listen === undefined || typeof at !== "string") throw lacking(endpoint);
   return listen(at, { ...tools(endpoint, o), signal });
@@ -95,6 +97,9 @@ function wayTools(o: DialerParts & { readonly mark?: number | undefined }): WayT
 /** Code of tickets, which takes more than a transport's own tools, once it is loaded. */
 let peerEnds: typeof import("../peer/ticket_transport.ts") | null = null;
 
+/** Code of Tox, which takes as much, once it is loaded. */
+let toxEnds: typeof import("../tox/link_ends.ts") | null = null;
+
 /** Code of transports by their scheme, once it is loaded. */
 const loaded = new Map<string, Transport>();
 
@@ -102,6 +107,7 @@ const loaded = new Map<string, Transport>();
 export async function loadTransports(endpoints: readonly Endpoint[]): Promise<void> {
   for (const { scheme } of endpoints) {
     if (scheme === "peer") peerEnds = await load(() => import("../peer/ticket_transport.ts"));
+    if (scheme === "tox") toxEnds = await load(() => import("../tox/link_ends.ts"));
     const entry = entryOf(scheme);
     if (entry.load !== undefined) loaded.set(scheme, await load(entry.load));
   }

@@ -7,6 +7,7 @@ import { readAddress } from "../command/address_args.ts";
 import { readHopListen, readHopServer } from "./hop_url.ts";
 import { readPeerListen, readPeerServer } from "../peer/peer_url.ts";
 import { readQuicListen, readQuicServer } from "./quic_url.ts";
+import { readToxListen, readToxServer } from "../tox/tox_url.ts";
 import { readTlsListen, readTlsServer } from "./tls_url.ts";
 
 /** Default port of the existing programs (docs/wire/ttun-v1.md). */
@@ -34,6 +35,8 @@ export interface TransportEntry {
   readonly makesTicket?: true;
   /** A listener takes standard input and output, and serves one client alone. */
   readonly takesStdio?: true;
+  /** It connects by sockets that are not the platform's, and have no mark. */
+  readonly hasOwnSockets?: true;
   /** Its code; absent = the TCP of the platform. */
   readonly load?: () => Promise<Transport>;
 }
@@ -85,6 +88,13 @@ export const TRANSPORTS = {
     server: readPeerServer,
     listen: readPeerListen,
     makesTicket: true,
+  },
+  tox: {
+    form: "tox:TOX_ID",
+    listenForm: "tox:",
+    server: readToxServer,
+    listen: readToxListen,
+    hasOwnSockets: true,
   },
   // Read before anything is opened: all that a client needs, its key among it (cli/share/).
   ttun: {

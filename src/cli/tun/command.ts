@@ -23,6 +23,7 @@ import { checkKeySettings } from "./key_settings.ts";
 import { refuseForTicket, takeListeners, takeServer } from "../peer/take_ends.ts";
 import type { TicketPrinter } from "../peer/end_flags.ts";
 import { sharedLinkSecrets } from "../share/take_link.ts";
+import { neededByTransports } from "../transport/needed_later.ts";
 import { tellOfLinks } from "../share/tell_of_links.ts";
 import { manyClients, refuseForStdio, refuseForSystem, refuseForV1 } from "./conflicts.ts";
 import type { Role } from "./default_addresses.ts";
@@ -147,6 +148,7 @@ async function runDevice(
       if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
       revokePermissions([
         ...stillNeeded(config, { up, down }, facts),
+        ...neededByTransports("server" in options ? [options.server] : options.listen),
         ...neededLater(options, context, keyFile),
         ...(store === null ? [] : STORE_NEEDS),
       ]);

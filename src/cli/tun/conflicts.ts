@@ -153,8 +153,9 @@ export function gatewayOf(
   if (system !== "linux") refuse("here: it is for Linux only so far");
   if (io === "deno") refuse("with --io deno, whose sockets cannot be told from others");
   // An address is dialled by this program, whose sockets have a mark.
-  const { load, makesTicket } = entryOf(server.scheme);
-  const isOthers = (load !== undefined || makesTicket === true) && addressOf(server) === null;
+  const { load, makesTicket, hasOwnSockets } = entryOf(server.scheme);
+  const isOthers = (load !== undefined || makesTicket === true || hasOwnSockets === true) &&
+    addressOf(server) === null;
   if (isOthers && exclude.length === 0) {
     refuse(
       `with ${server.scheme}:, whose connections would be sent into the tunnel as well; keep the ` +

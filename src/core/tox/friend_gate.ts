@@ -1,4 +1,5 @@
 import { constantTimeEqual } from "../../base/bytes.ts";
+import { isLinkRequest } from "./link_request.ts";
 
 export interface FriendRules {
   /** The secret that a request must have; null = it may have anything. */
@@ -7,8 +8,11 @@ export interface FriendRules {
   readonly whitelist: readonly Uint8Array[];
 }
 
-/** `many`: too many have come lately that showed nothing, and this one is another. */
-export type FriendVerdict = "welcome" | "secret" | "whitelist" | "many";
+/**
+ * `link`: the friend may have streams alone, on which it proves the key. `many`: too many have come
+ * lately that showed nothing, and this one is another.
+ */
+export type FriendVerdict = "welcome" | "link" | "secret" | "whitelist" | "many";
 
 /** Requests that are let in without anything to show, within the window of milliseconds. */
 const MOST = 60;
@@ -35,8 +39,10 @@ export class FriendGate {
     if (whitelist.length > 0 && !whitelist.some((key) => constantTimeEqual(key, publicKey))) {
       return "whitelist";
     }
-    if (secret !== null) return isSecret(secret, message) ? "welcome" : "secret";
-    return whitelist.length > 0 || this.#hasPlace(now) ? "welcome" : "many";
+    const isLink = isLinkRequest(message);
+    if (secret !== null && !isLink) return isSecret(secret, message) ? "welcome" : "secret";
+    if (whitelist.length === 0 && !this.#hasPlace(now)) return "many";
+    return isLink ? "link" : "welcome";
   }
 
   #hasPlace(now: number): boolean {

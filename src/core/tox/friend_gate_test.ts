@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { utf8 } from "../../base/bytes.ts";
 import { FriendGate } from "./friend_gate.ts";
+import { LINK_REQUEST } from "./link_request.ts";
 
 const KEY = new Uint8Array(32).fill(1);
 const OTHER = new Uint8Array(32).fill(2);
@@ -45,4 +46,18 @@ Deno.test("strangers use up no request of those on the whitelist", () => {
   const gate = new FriendGate({ secret, whitelist: [KEY] });
   for (let i = 0; i < 100; i++) assert.equal(gate.judge(OTHER, utf8("guess\0"), 0), "whitelist");
   assert.equal(gate.judge(KEY, utf8("open sesame\0"), 0), "welcome");
+});
+
+Deno.test("a friend that wants streams alone shows no secret, and the whitelist holds", () => {
+  const gate = new FriendGate({ secret, whitelist: [KEY] });
+  assert.equal(gate.judge(KEY, LINK_REQUEST, 0), "link");
+  assert.equal(gate.judge(OTHER, LINK_REQUEST, 0), "whitelist");
+  assert.equal(gate.judge(KEY, LINK_REQUEST.subarray(1), 0), "secret");
+});
+
+Deno.test("friends that want streams alone have shown nothing: sixty a minute, beside the secret's", () => {
+  const gate = new FriendGate({ secret, whitelist: [] });
+  for (let i = 0; i < 60; i++) assert.equal(gate.judge(OTHER, LINK_REQUEST, i), "link");
+  assert.equal(gate.judge(OTHER, LINK_REQUEST, 59_999), "many");
+  assert.equal(gate.judge(KEY, utf8("open sesame\0"), 59_999), "welcome");
 });

@@ -3,6 +3,8 @@ import { ChunkPool } from "../mux/chunk_pool.ts";
 import { MAX_PACKET, type NoFrame } from "./frames.ts";
 import { FriendStream, type StreamOwner } from "./friend_stream.ts";
 import {
+  NO_STREAM,
+  packHello,
   packOpen,
   packOpened,
   packProbe,
@@ -83,6 +85,8 @@ export class FriendStreams implements StreamOwner {
   /** Bytes of the packet that the link has not taken yet. */
   #held = 0;
   #next = 1;
+  /** Takes the answer to `greet`. */
+  #greeted: ((hasStreams: boolean) => void) | null = null;
   readonly #resting: number[] = [];
 
   constructor(o: FriendStreamsOptions) {
@@ -100,9 +104,30 @@ export class FriendStreams implements StreamOwner {
     return this.#streams.size + this.#waiting.size;
   }
 
+  /** The stream that has been there longest. */
+  get oldest(): FriendStream | undefined {
+    return this.#streams.values().next().value;
+  }
+
   /** Requests wait for a time: call `tick` every second or so. */
   get needsTicks(): boolean {
     return this.#waiting.size > 0;
+  }
+
+  /**
+   * Asks whether the other end has streams. `tell` is called once, unless the link is lost or another
+   * `greet` follows.
+   */
+  greet(tell: (hasStreams: boolean) => void): void {
+    this.#greeted = tell;
+    this.push(packHello());
+    this.push(packProbe("probe", NO_STREAM));
+  }
+
+  #takeGreeting(hasStreams: boolean): void {
+    const tell = this.#greeted;
+    this.#greeted = null;
+    tell?.(hasStreams);
   }
 
   /** Asks the server for a stream. */
@@ -211,6 +236,9 @@ export class FriendStreams implements StreamOwner {
         return this.#answer(packProbe("probed", frame.stream));
       case "probed":
         return this.#takeProbed(frame.stream);
+      case "hello":
+        if (this.#o.role === "server") return this.#answer(packHello());
+        return this.#takeGreeting(frame.version === STREAMS_VERSION);
       case "open":
         return this.#takeOpen(frame);
       case "opened":
@@ -259,6 +287,7 @@ export class FriendStreams implements StreamOwner {
 
   /** All that was asked before the ping would have been answered before its pong. */
   #takeProbed(number: number): void {
+    if (number === NO_STREAM) return this.#takeGreeting(false);
     const why =
       "ttun of an older version or tuntox runs there, which carries forwards of ttun tox " +
       "alone";
@@ -308,6 +337,7 @@ export class FriendStreams implements StreamOwner {
     this.#control = [];
     this.#turns = [];
     this.#held = 0;
+    this.#greeted = null;
     for (const stream of [...this.#streams.values()]) {
       stream.isScheduled = false;
       stream.abandon(error);

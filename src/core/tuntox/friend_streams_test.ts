@@ -149,6 +149,27 @@ Deno.test("an end that is tuntox is known by its answer to the ping", () => {
   assert.equal(pair.client.streams.count, 0);
 });
 
+Deno.test("an end tells whether it has streams, and tuntox does not", () => {
+  const pair = new FriendStreamPair();
+  const told: boolean[] = [];
+  pair.client.streams.greet((has) => told.push(has));
+  pair.settle();
+  assert.deepEqual(told, [true]);
+
+  pair.client.streams.greet((has) => told.push(has));
+  pair.client.streams.flush();
+  for (const packet of pair.client.sent.splice(0)) {
+    const frame = parseFrame(packet);
+    if (typeof frame === "string" || frame.kind !== "ping") continue;
+    pair.client.streams.receive(packPong(frame.payload));
+  }
+  assert.deepEqual(told, [true, false]);
+  pair.client.streams.greet((has) => told.push(has));
+  pair.client.streams.lose(new TtunError("lost", "The friend has gone"));
+  pair.settle();
+  assert.equal(told.length, 2);
+});
+
 Deno.test("an end that takes no streams, has too many, or is of another version says so", () => {
   const none = new FriendStreamPair({ accepts: false });
   const { told } = opening(none);

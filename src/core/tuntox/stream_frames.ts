@@ -4,6 +4,9 @@ import { type NoFrame, packFrame, parseHeader, Type, writeHeader } from "./frame
 /** Version of the streams. */
 export const STREAMS_VERSION = 1;
 
+/** Number of no stream. */
+export const NO_STREAM = 0;
+
 /** Bytes that an end may send behind `open` or `opened`, at most. */
 export const MOST_CREDIT = 1 << 30;
 
@@ -15,6 +18,7 @@ const StreamType = {
   opened: 0x0703,
   window: 0x0704,
   reset: 0x0705,
+  hello: 0x0706,
 } as const;
 
 /** Reasons of a reset. */
@@ -39,6 +43,8 @@ const PROBE_SIZE = PROBE.length + 2;
 
 /** A frame of the streams between two ends of ttun (docs/wire/tuntox.md, 8); payloads are views. */
 export type StreamFrame =
+  /** Asks whether there are streams, and says that there are. */
+  | { readonly kind: "hello"; readonly stream: number; readonly version: number }
   | {
     readonly kind: "open";
     readonly stream: number;
@@ -85,6 +91,8 @@ export function parseStreamFrame(packet: Uint8Array): StreamFrame | NoFrame {
       return { kind: "window", stream, bytes: readU32(payload, 0) };
     case StreamType.reset:
       return payload.length < 1 ? "payload" : { kind: "reset", stream, code: payload[0]! };
+    case StreamType.hello:
+      return payload.length < 1 ? "payload" : { kind: "hello", stream, version: payload[0]! };
     default:
       if (!isProbe(type, payload)) return "type";
       return {
@@ -92,6 +100,10 @@ export function parseStreamFrame(packet: Uint8Array): StreamFrame | NoFrame {
         stream: readU16(payload, PROBE.length),
       };
   }
+}
+
+export function packHello(): Uint8Array<ArrayBuffer> {
+  return packFrame(StreamType.hello, NO_STREAM, Uint8Array.of(STREAMS_VERSION));
 }
 
 export function packOpen(stream: number, window: number): Uint8Array<ArrayBuffer> {

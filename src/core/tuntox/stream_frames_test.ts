@@ -5,6 +5,7 @@ import { HEADER, packPing, packRequest, parseFrame } from "./frames.ts";
 import {
   isOfStreams,
   packEnd,
+  packHello,
   packOpen,
   packOpened,
   packProbe,
@@ -25,6 +26,7 @@ function packData(stream: number, bytes: Uint8Array): Uint8Array {
 
 /** Frames with the bytes that they are on the wire. */
 const KNOWN: readonly [StreamFrame, Uint8Array, string][] = [
+  [{ kind: "hello", stream: 0, version: 1 }, packHello(), "a26b070600000001" + "01"],
   [
     { kind: "open", stream: 1, version: 1, window: 65_536 },
     packOpen(1, 65_536),

@@ -11,22 +11,30 @@ const HAS_TO_COME_MS = 300_000;
 /** Friends at a time. */
 const MOST_FRIENDS = 256;
 
+/** A friend that is let in. */
+export interface Admission {
+  /** Its name for logs. */
+  readonly name: string;
+  /** It has shown the secret, where there is one. */
+  readonly isTrusted: boolean;
+}
+
 export interface ToxServerOptions {
   /** Owned by the server. */
   readonly tox: ToxInstance;
   readonly clock: Clock;
-  /** Returns the name of a friend that is let in, for logs; null = it is not. */
+  /** Null: the friend is not let in. */
   readonly admit: (
     publicKey: Uint8Array<ArrayBuffer>,
     message: Uint8Array<ArrayBuffer>,
-  ) => string | null;
+  ) => Admission | null;
   /** A friend that was let in could not be taken. */
   readonly onRefused: (error: TtunError) => void;
   /**
    * A friend comes. Its link is up right behind the call; it goes down once, and that is its end, when
    * the result is disposed of.
    */
-  readonly onLink: (link: ToxLink, connection: ToxConnection) => Disposable;
+  readonly onLink: (link: ToxLink, connection: ToxConnection, admission: Admission) => Disposable;
   /** This node has found the network, or lost it. */
   readonly onSelf: (connection: ToxConnection) => void;
   /** Called once; the server has ended. */
@@ -34,6 +42,7 @@ export interface ToxServerOptions {
 }
 
 interface Friend {
+  readonly admission: Admission;
   readonly link: ToxLink;
   readonly timer: Disposable;
   /** Null = it has not come yet. */
@@ -63,12 +72,13 @@ export class ToxServer implements ToxNodeEvents, Disposable {
 
   friendRequest(publicKey: Uint8Array<ArrayBuffer>, message: Uint8Array<ArrayBuffer>): void {
     const { clock, admit } = this.#o;
-    const name = admit(publicKey, message);
-    if (name === null || !this.#makeRoom()) return;
+    const admission = admit(publicKey, message);
+    if (admission === null || !this.#makeRoom()) return;
     const friend = this.#accept(publicKey);
     if (friend === null || this.#friends.has(friend)) return;
     this.#friends.set(friend, {
-      link: new ToxLink(this.#node, name),
+      admission,
+      link: new ToxLink(this.#node, admission.name),
       timer: clock.after(HAS_TO_COME_MS, () => this.#forget(friend)),
       use: null,
     });
@@ -83,8 +93,9 @@ export class ToxServer implements ToxNodeEvents, Disposable {
       return;
     }
     known.timer[Symbol.dispose]();
-    if (!known.link.isUp) known.use = this.#o.onLink(known.link, connection);
-    known.link.up(friend, connection);
+    const { link, admission } = known;
+    if (!link.isUp) known.use = this.#o.onLink(link, connection, admission);
+    link.up(friend, connection);
   }
 
   packet(friend: number, packet: Uint8Array<ArrayBuffer>): void {
@@ -130,6 +141,11 @@ export class ToxServer implements ToxNodeEvents, Disposable {
     known.timer[Symbol.dispose]();
     this.#o.tox.deleteFriend(friend);
     end(known);
+  }
+
+  /** The friend of a link has to ask again. */
+  drop(link: ToxLink): void {
+    for (const [friend, known] of [...this.#friends]) if (known.link === link) this.#forget(friend);
   }
 
   #clear(): void {

@@ -15,7 +15,8 @@ function open(tox = new FakeTox()) {
   const links: ToxLink[] = [];
   const server = new ToxServer({
     ...{ tox, clock },
-    admit: (key, message) => message[0] === 1 ? `friend ${key[0]}` : null,
+    admit: (key, message) =>
+      message[0] === 1 ? { name: `friend ${key[0]}`, isTrusted: true } : null,
     onLink: (link, connection) => {
       links.push(link);
       told.push(`${link.peer} by ${connection}`);
@@ -99,4 +100,16 @@ Deno.test("at its end all links go down", async () => {
   server[Symbol.dispose]();
   assert.ok(!links[0]!.isUp && tox.isClosed);
   assert.equal(clock.pending, 0);
+});
+
+Deno.test("a friend that is dropped has to ask again", async () => {
+  const { tox, server, links, happen } = open();
+  await happen(REQUEST);
+  await happen(ONLINE);
+  server.drop(links[0]!);
+  assert.deepEqual(tox.friends, []);
+  assert.ok(!links[0]!.isUp);
+  server.drop(links[0]!);
+  await happen(REQUEST);
+  assert.equal(tox.friends.length, 1);
 });
