@@ -1,128 +1,16 @@
 import assert from "node:assert/strict";
-import { FakeClock } from "../../../../tests/fake/clock.ts";
+import { RingWorld } from "../../../../tests/fake/ring_world.ts";
 import { utf8 } from "../../../base/bytes.ts";
-import { makeLogger } from "../../../base/log.ts";
 import { MeshError } from "../../../contract/mesh_store.ts";
-import {
-  DESCRIPTOR_MS,
-  descriptorVerifier,
-  signDescriptor,
-} from "../../../core/mesh/descriptor.ts";
-import { ringHashes } from "../../../core/mesh/hashes.ts";
 import type { MeshRecord } from "../../../core/mesh/record.ts";
-import { EMPTY_IMAGE } from "../../../core/mesh/ring_disk.ts";
-import { RingNode } from "../../../core/mesh/ring_node.ts";
-import { ed25519Signer, verifyEd25519 } from "../../../io/crypto/ed25519.ts";
-import { RingDriver } from "./ring_driver.ts";
+import type { RingDriver } from "./ring_driver.ts";
 
-const START = Date.UTC(2026, 5, 1);
-const PLACEMENT = new Uint8Array(32).fill(9);
 const { signal } = new AbortController();
 
-/** Nodes of one ring, whose frames take a millisecond. */
-class World {
-  readonly clock = new FakeClock();
-  readonly drivers: RingDriver[] = [];
-  readonly #byAddress = new Map<string, RingDriver>();
-  readonly #byKey = new Map<string, RingDriver>();
-  readonly #down = new Set<string>();
-
-  add(o: { seeds?: readonly string[]; core?: (body: Uint8Array) => Uint8Array } = {}): RingDriver {
-    const number = this.drivers.length + 1;
-    const signer = ed25519Signer(new Uint8Array(32).fill(number));
-    const address = `192.0.2.${number}:20204`;
-    const now = () => START + this.clock.now();
-    const self = signDescriptor({
-      publicKey: signer.publicKey,
-      place: 0,
-      addresses: [address],
-      host: `host-${number}`,
-      zone: "",
-      roles: o.core === undefined ? ["node"] : ["node", "core"],
-      incarnation: now(),
-      lowestVersion: 1,
-      highestVersion: 1,
-      notAfter: now() + DESCRIPTOR_MS,
-    }, (body) => signer.sign(body));
-    const random = seeded(number);
-    const node = new RingNode({
-      self,
-      verify: descriptorVerifier(verifyEd25519),
-      hashes: ringHashes(PLACEMENT),
-      random,
-      image: EMPTY_IMAGE,
-      seeds: o.seeds ?? [],
-      nowMs: now(),
-    });
-    const { core } = o;
-    const driver = new RingDriver({
-      node,
-      disk: { commit: () => Promise.resolve(), [Symbol.asyncDispose]: () => Promise.resolve() },
-      clock: this.clock,
-      now,
-      log: makeLogger(() => {}, () => 0),
-      core: core === undefined ? null : (_, body) => Promise.resolve(core(body)),
-      links: {
-        send: (to, frame) => {
-          if (this.#down.has(self.key)) return;
-          if (this.#down.has(to)) return this.#soon(() => driver.refused(to));
-          this.#soon(() => this.#byKey.get(to)?.frame(self.key, frame));
-        },
-        dial: (at) => {
-          const other = this.#byAddress.get(at);
-          if (other === undefined) return;
-          this.#soon(() => other.met(self));
-          this.#soon(() => driver.met(other.node.descriptorOf(this.#keyOf(other))!));
-        },
-        close: () => {},
-      },
-    });
-    this.drivers.push(driver);
-    this.#byAddress.set(address, driver);
-    this.#byKey.set(self.key, driver);
-    driver.start();
-    return driver;
-  }
-
-  kill(driver: RingDriver): void {
-    this.#down.add(this.#keyOf(driver));
-    driver.close();
-  }
-
-  #keyOf(driver: RingDriver): string {
-    return [...this.#byKey].find(([, one]) => one === driver)![0];
-  }
-
-  #soon(run: () => void): void {
-    this.clock.after(1, run);
-  }
-
-  /** Returns the result of a promise that settles while time passes. */
-  async settle<T>(promise: Promise<T>): Promise<T> {
-    let isDone = false;
-    const settled = promise.finally(() => isDone = true);
-    settled.catch(() => {}); // awaited below
-    for (let i = 0; i < 400 && !isDone; i++) await this.clock.advance(20);
-    return await settled;
-  }
-
-  [Symbol.dispose](): void {
-    for (const driver of this.drivers) driver.close();
-  }
-}
-
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 1664525 + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
-function three(): World {
-  const world = new World();
+function three(): RingWorld {
+  const world = new RingWorld();
   const seeds = ["192.0.2.1:20204"];
-  world.add({ core: (body) => Uint8Array.of(...body, 1) });
+  world.add({ core: (_, body) => Promise.resolve(Uint8Array.of(...body, 1)) });
   world.add({ seeds });
   world.add({ seeds });
   return world;
@@ -149,7 +37,7 @@ Deno.test("a record that one node writes is read at the others, and after the fi
 });
 
 Deno.test("a node alone keeps records, and refuses what cannot be", async () => {
-  using world = new World();
+  using world = new RingWorld();
   const only = world.add();
   await world.clock.advance(2000);
   await world.settle(only.put({ ...NAME, value: utf8("1") }, signal));

@@ -1,4 +1,4 @@
-import { abortable, onAbort } from "../../../base/scope.ts";
+import { abortable } from "../../../base/scope.ts";
 import { toHex } from "../../../base/bytes.ts";
 import type { Clock, Rng } from "../../../contract/host.ts";
 import {
@@ -23,6 +23,7 @@ import {
   type CoreRequest,
 } from "../../../core/mesh/core/request.ts";
 import type { CoreClient } from "./core_client.ts";
+import { eitherSignal } from "./either_signal.ts";
 import { heldLease } from "./held_lease.ts";
 import { HeldSession } from "./held_session.ts";
 
@@ -202,20 +203,6 @@ export class CoreStore implements MeshStore {
     const { reason, message, outcome } = answer;
     throw new MeshError(reason, message, { outcome });
   }
-}
-
-/** A signal that aborts with either; shorter-lived than both. */
-function eitherSignal(a: AbortSignal, b: AbortSignal): { signal: AbortSignal } & Disposable {
-  const controller = new AbortController();
-  const first = onAbort(a, (reason) => controller.abort(reason));
-  const second = onAbort(b, (reason) => controller.abort(reason));
-  return {
-    signal: controller.signal,
-    [Symbol.dispose]: () => {
-      first[Symbol.dispose]();
-      second[Symbol.dispose]();
-    },
-  };
 }
 
 function expect<T extends CoreAnswer["type"]>(answer: CoreAnswer, type: T) {

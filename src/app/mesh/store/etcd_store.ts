@@ -1,4 +1,3 @@
-import { onAbort } from "../../../base/scope.ts";
 import type { Clock, Rng } from "../../../contract/host.ts";
 import { GatewayError, GRPC, type JsonGateway } from "../../../contract/json_gateway.ts";
 import {
@@ -33,6 +32,7 @@ import {
 } from "../../../core/mesh/etcd/etcd_json.ts";
 import { sleep } from "../../loop/sleep.ts";
 import { LEASES } from "./core_store.ts";
+import { eitherSignal } from "./either_signal.ts";
 import { heldLease } from "./held_lease.ts";
 import { HeldSession } from "./held_session.ts";
 import { TtlLeases } from "./ttl_leases.ts";
@@ -276,7 +276,7 @@ export class EtcdStore implements MeshStore {
 
   /** One watch, from after `from` on. */
   async *#watchOnce(prefix: string, from: string | undefined, o: Call) {
-    using either = this.#either(o.signal);
+    using either = eitherSignal(o.signal, this.#closed.signal);
     const messages = this.#gateway.stream("/v3/watch", {
       create_request: {
         key: this.#keys.key(prefix),
@@ -329,25 +329,12 @@ export class EtcdStore implements MeshStore {
   ): Promise<T> {
     this.#closed.signal.throwIfAborted();
     signal.throwIfAborted();
-    using either = this.#either(signal);
+    using either = eitherSignal(signal, this.#closed.signal);
     try {
       return await this.#gateway.post(path, body, either) as T;
     } catch (error) {
       throw toMeshError(error);
     }
-  }
-
-  #either(signal: AbortSignal): { signal: AbortSignal } & Disposable {
-    const controller = new AbortController();
-    const first = onAbort(signal, (reason) => controller.abort(reason));
-    const second = onAbort(this.#closed.signal, (reason) => controller.abort(reason));
-    return {
-      signal: controller.signal,
-      [Symbol.dispose]: () => {
-        first[Symbol.dispose]();
-        second[Symbol.dispose]();
-      },
-    };
   }
 }
 

@@ -8,9 +8,10 @@ import { isWrite, problemOf } from "../../../core/mesh/core/write_problem.ts";
 import { sleep } from "../../loop/sleep.ts";
 import type { CoreClient } from "./core_client.ts";
 
-/** Tries of one request, and milliseconds between them. */
+/** Tries of one request, milliseconds between them, and those after which none begins. */
 const TRIES = 3;
 const RETRY_MS = 200;
+const LAST_TRY_MS = 4_000;
 
 export interface CoreWay {
   /** The newest epoch of the core that this node knows. */
@@ -18,10 +19,11 @@ export interface CoreWay {
   /** Tells that an answer came from a core of this epoch. */
   heard(epoch: number): void;
   /**
-   * Sends a body to the core's node and resolves with that of the answer.
-   * @throws {MeshError} `unavailable`: there is no link to it, or it broke
+   * Sends a body to the core's node and resolves with that of the answer. `waits`: the core answers
+   * only when there are changes, or after a while.
+   * @throws {MeshError} `unavailable`: there is no link to it, or it broke; the signal's reason
    */
-  ask(body: Uint8Array, signal: AbortSignal): Promise<Uint8Array>;
+  ask(body: Uint8Array, o: { signal: AbortSignal; waits: boolean }): Promise<Uint8Array>;
 }
 
 /** The core at another node. Requests whose answers are lost are repeated, and have one effect. */
@@ -42,12 +44,13 @@ export class RemoteCore implements CoreClient {
     const problem = isWrite(request) ? problemOf(request) : null;
     if (problem !== null) return problem; // a value that is too large fits in no message
     const content = this.#withId(request);
+    const lastTry = this.#clock.now() + LAST_TRY_MS;
     for (let tries = 1;; tries++) {
       try {
         return await this.#try(content, signal);
       } catch (error) {
         if (!(error instanceof MeshError) || error.reason !== "unavailable") throw error;
-        if (tries === TRIES) throw error;
+        if (tries === TRIES || this.#clock.now() > lastTry) throw error;
       }
       await sleep(this.#clock, tries * RETRY_MS, signal);
     }
@@ -55,7 +58,10 @@ export class RemoteCore implements CoreClient {
 
   async #try(content: CoreRequest, signal: AbortSignal): Promise<CoreAnswer> {
     const epoch = this.#way.epoch();
-    const body = await this.#way.ask(encodeCoreRequest({ epoch, content }), signal);
+    const body = await this.#way.ask(encodeCoreRequest({ epoch, content }), {
+      signal,
+      waits: content.type === "changes",
+    });
     try {
       const answer = decodeCoreAnswer(body);
       if (answer.epoch < epoch) {

@@ -22,7 +22,7 @@ function world(
     request.type === "put" ? o.refusal ?? null : null;
   const server = new CoreServer(core, { epoch: 1, refusal });
   const heard: number[] = [];
-  const ask: CoreWay["ask"] = (body, signal) => server.answer("n2", body, signal);
+  const ask: CoreWay["ask"] = (body, { signal }) => server.answer("n2", body, signal);
   const client = new RemoteCore({
     epoch: () => o.epoch ?? 1,
     heard: (epoch) => heard.push(epoch),
@@ -52,8 +52,8 @@ const { signal } = new AbortController();
 Deno.test("remote core: a request whose answer is lost is repeated, and has one effect", async () => {
   let lost = 2;
   const { store, clock, core } = world({
-    way: (ask) => async (body, signal) => {
-      const answer = await ask(body, signal);
+    way: (ask) => async (body, o) => {
+      const answer = await ask(body, o);
       if (lost-- > 0) throw new MeshError("unavailable", "The link broke", { outcome: "unknown" });
       return answer;
     },

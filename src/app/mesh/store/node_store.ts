@@ -1,0 +1,46 @@
+import type { Clock, Rng } from "../../../contract/host.ts";
+import type { Health, MeshStore } from "../../../contract/mesh_store.ts";
+import type { RingStatus } from "../../../core/mesh/ring_node.ts";
+import { COPIES } from "../../../core/mesh/replicas.ts";
+import type { CoreClient } from "./core_client.ts";
+import { CoreStore } from "./core_store.ts";
+import { PrefixStore } from "./prefix_store.ts";
+import { type RingCalls, RingStore } from "./ring_store.ts";
+
+export interface NodeStoreOptions {
+  readonly ring: RingCalls & { readonly node: { status(): RingStatus } };
+  /** The host that this node is on. */
+  readonly host: string;
+  /** The core in this process, or the way to the one elsewhere. */
+  readonly core: CoreClient;
+  readonly isCoreWell: () => boolean;
+  readonly clock: Clock;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly rng: Rng;
+  /** Closed with the store. */
+  readonly owned?: AsyncDisposable;
+}
+
+/** The store that a node of a cluster serves. */
+export function nodeStore(o: NodeStoreOptions): MeshStore {
+  const health = () => ringHealth(o.ring.node.status(), o);
+  const { clock, rng, owned } = o;
+  return new PrefixStore({
+    ring: new RingStore(o.ring, o),
+    core: new CoreStore(o.core, { clock, rng, health, ...owned === undefined ? {} : { owned } }),
+    health,
+  });
+}
+
+/** `stable`: the node has all its records, and its neighbours answer. */
+function ringHealth({ state, list, peers }: RingStatus, o: NodeStoreOptions): Health {
+  const near = peers.filter(({ key }) => list.includes(key));
+  const isQuiet = state === "ready" && near.every(({ status }) => status === "alive");
+  const hosts = new Set([o.host, ...near.map(({ descriptor }) => descriptor.host)]);
+  return {
+    ring: list.length === 0 ? "alone" : isQuiet ? "stable" : "settling",
+    core: o.isCoreWell() ? "ok" : "degraded",
+    copies: Math.min(COPIES, hosts.size),
+  };
+}
