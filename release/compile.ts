@@ -33,11 +33,14 @@ const LINUX_RUNS = LINUX_PROGRAMS.flatMap((name) =>
   ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map((folder) => `${folder}/${name}`)
 );
 
-/** Programs that a command may run: the hooks' shell, and what configures a device or the machine. */
+/**
+ * Programs that a command may run: the hooks' shell, what configures a device or the machine, and ssh
+ * where it takes no place of ttun's (Linux).
+ */
 const RUNS: Readonly<Record<Target["format"], string>> = {
   ELF: ["/bin/sh", ...LINUX_RUNS].join(","),
-  "Mach-O": "/bin/sh,/sbin/ifconfig,/sbin/route,/usr/sbin/networksetup",
-  PE: "cmd.exe,netsh,reg",
+  "Mach-O": "/bin/sh,/sbin/ifconfig,/sbin/route,/usr/sbin/networksetup,/usr/bin/ssh",
+  PE: "cmd.exe,netsh,reg,ssh",
 };
 
 /** A download of Deno's runtime is part of it: not for ever. */

@@ -337,10 +337,11 @@ export class Libc implements Disposable {
 
   /**
    * Puts another program in this one's place, with its descriptors that are not close-on-exec, its
-   * environment and its pid; all threads end. Returns only if that fails. `argv`: its name first.
+   * environment and its pid; all threads end. Returns only if that fails. `argv`: its name first. A
+   * program without a slash is looked for in PATH.
    */
-  execv(path: string, argv: readonly Uint8Array[]): number {
-    this.#rareCall.execv(cString(path), strings(argv));
+  execvp(program: string, argv: readonly Uint8Array[]): number {
+    this.#rareCall.execvp(cString(program), strings(argv));
     return -this.#errno[0]!;
   }
 

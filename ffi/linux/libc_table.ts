@@ -73,5 +73,5 @@ export const RARE_LIBC_TABLE = {
   waitpid: { parameters: ["i32", "buffer", "i32"], result: "i32" },
   flock: { parameters: ["i32", "i32"], result: "i32" },
   getauxval: { parameters: ["u64"], result: "u64" },
-  execv: { parameters: ["buffer", "buffer"], result: "i32" },
+  execvp: { parameters: ["buffer", "buffer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;

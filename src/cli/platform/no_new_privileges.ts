@@ -27,7 +27,7 @@ export function renounceNewPrivileges(
   try {
     const argv = wholeArgv(libc, args, secrets);
     check("prctl", libc.prctl(PR_SET_NO_NEW_PRIVS, 1n));
-    check("execv", libc.execv(Deno.execPath(), argv));
+    check("execvp", libc.execvp(Deno.execPath(), argv));
     return null;
   } catch (error) {
     const isForeseen = error instanceof NativeError || error instanceof TtunError ||

@@ -1,10 +1,9 @@
+import { Errno } from "../../../ffi/linux/errno.ts";
 import { openLibc } from "../../../ffi/linux/libc.ts";
+import { NativeError } from "../../../ffi/native.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { isGranted, requirePermissions } from "../platform/permissions.ts";
-import { readVariable } from "../platform/variables.ts";
-
-const USUAL_PATH = "/usr/local/bin:/usr/bin:/bin";
 
 /**
  * Puts a program in this one's place on Linux, so that the terminal and its signals are the other
@@ -28,11 +27,12 @@ export async function replaceByProgram(name: string, args: readonly string[]): P
 function execute(name: string, args: readonly string[]): number {
   using libc = openLibc();
   libc.openRare();
-  const argv = [name, ...args].map((word) => utf8(word));
-  for (const folder of (readVariable("PATH") ?? USUAL_PATH).split(":")) {
-    if (folder !== "") libc.execv(`${folder}/${name}`, argv);
-  }
-  throw missing(name);
+  const failed = libc.execvp(name, [name, ...args].map((word) => utf8(word)));
+  if (failed === -Errno.ENOENT) throw missing(name);
+  throw new TtunError(
+    "system",
+    `Cannot run ${name}: ${new NativeError("execvp", -failed).message}`,
+  );
 }
 
 function missing(name: string): TtunError {

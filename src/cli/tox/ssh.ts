@@ -3,6 +3,7 @@ import { TtunError } from "../../base/errors.ts";
 import { printPlain } from "../output/log_writer.ts";
 import { programArgv } from "../platform/own_argv.ts";
 import { requirePermissions } from "../platform/permissions.ts";
+import { programName } from "../program_name.ts";
 import { parseToxEnd } from "./end.ts";
 import { findToxEnd } from "./hosts.ts";
 import type { ToxSshFlags } from "./options.ts";
@@ -18,13 +19,16 @@ export async function runToxSsh(options: ToxSshFlags): Promise<number> {
   const rest = login === undefined ? more : ["-l", login, ...more];
   const name = destination.slice(destination.lastIndexOf("@") + 1);
   findToxEnd(parseToxEnd(name), printPlain); // ssh would say less of one that there is not
-  const way = proxyCommand(ownProgram(), name, options);
+  const way = proxyCommand(ownCommand(), name, options);
   return await replaceByProgram("ssh", sshArguments(way, destination, rest));
 }
 
-/** Words that start this program. */
-function ownProgram(): string[] {
-  if (Deno.build.standalone) return [Deno.execPath()];
+/** Words that start this command. */
+function ownCommand(): string[] {
+  if (Deno.build.standalone) {
+    const path = Deno.execPath();
+    return programName(path) === "tuntox" ? [path] : [path, "tox"]; // a file of that name is the command
+  }
   if (Deno.build.os !== "linux") {
     throw new TtunError(
       "system",
@@ -34,5 +38,5 @@ function ownProgram(): string[] {
   requirePermissions([{ permission: { name: "ffi" }, purpose: "tell how ttun was started" }]);
   using libc = openLibc();
   const [, ...words] = programArgv(libc).map((word) => new TextDecoder().decode(word));
-  return [Deno.execPath(), ...words];
+  return [Deno.execPath(), ...words, "tox"];
 }

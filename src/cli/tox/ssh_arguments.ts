@@ -6,11 +6,10 @@ type Passed = Pick<
   "configDir" | "deadline" | "secretFile" | "udpPorts" | "nodes" | "verbose"
 >;
 
-/** Returns the shell's command by which ssh reaches the port %p at the server's machine. */
-export function proxyCommand(program: readonly string[], name: string, o: Passed): string {
+/** `command`: words of `ttun tox`. Returns the shell's command by which ssh reaches the port %p at the server's machine. */
+export function proxyCommand(command: readonly string[], name: string, o: Passed): string {
   const words = [
-    ...program,
-    "tox",
+    ...command,
     ...["-i", name, "--deadline", String(o.deadline)],
     ...(o.configDir === undefined ? [] : ["-C", o.configDir]),
     ...(o.secretFile === undefined ? [] : ["--secret-file", o.secretFile]),

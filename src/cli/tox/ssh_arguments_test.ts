@@ -9,7 +9,7 @@ const NONE = {
 
 Deno.test("ssh reaches the server by ttun itself, whose options go along", () => {
   assert.equal(
-    proxyCommand(["/usr/bin/ttun"], "home", NONE),
+    proxyCommand(["/usr/bin/ttun", "tox"], "home", NONE),
     "/usr/bin/ttun tox -i home --deadline 120 -W 127.0.0.1:%p",
   );
   const more = {
@@ -17,7 +17,7 @@ Deno.test("ssh reaches the server by ttun itself, whose options go along", () =>
     udpPorts: { first: 1, last: 9 },
   };
   assert.equal(
-    proxyCommand(["/opt/my ttun", "run"], "home", more),
+    proxyCommand(["/opt/my ttun", "run", "tox"], "home", more),
     "'/opt/my ttun' run tox -i home --deadline 9 -C '/a b' --secret-file '/it'\\''s' " +
       "-u 1:9 -b '/100%%.json' -v -W 127.0.0.1:%p",
   );
