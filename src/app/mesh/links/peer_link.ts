@@ -1,0 +1,131 @@
+import { ProtocolError } from "../../../base/errors.ts";
+import { onAbort } from "../../../base/scope.ts";
+import type { Clock } from "../../../contract/host.ts";
+import type { Descriptor } from "../../../core/mesh/descriptor.ts";
+import type { Frame, Hello } from "../../../core/mesh/frame.ts";
+import { encodeFrame } from "../../../core/mesh/wire/frame_codec.ts";
+import { FrameReader, MAX_BULK_FRAME } from "../../../core/mesh/wire/frame_reader.ts";
+import type { PeerChannel } from "./peer_channel.ts";
+
+/** Bytes that may wait for a slow link; more are dropped, as a network would. */
+const MOST_WAITING = 4 * 1024 * 1024;
+
+/** Milliseconds without a frame, either way, after which a link ends. */
+const IDLE = 60_000;
+
+/** Milliseconds in which something has to come after a request: the core may wait for 20 s. */
+const SILENCE = 30_000;
+
+/** Milliseconds between two looks at that. */
+const LOOK = 5_000;
+
+/** Frames both ways on one stream with another node. Owns its channel. */
+export class PeerLink implements Disposable {
+  readonly #channel: PeerChannel;
+  readonly #clock: Clock;
+  readonly #reader = new FrameReader(MAX_BULK_FRAME);
+  readonly #frames: Frame[] = [];
+  readonly #waiting: Uint8Array[] = [];
+  readonly #end = new AbortController();
+  #waitingBytes = 0;
+  #isWriting = false;
+  #usedAt: number;
+  /** The first request after which nothing has come; null = something has. */
+  #unansweredSince: number | null = null;
+
+  constructor(channel: PeerChannel, clock: Clock) {
+    this.#channel = channel;
+    this.#clock = clock;
+    this.#usedAt = clock.now();
+  }
+
+  get peer(): string {
+    return this.#channel.peer;
+  }
+
+  get binding(): Uint8Array {
+    return this.#channel.binding;
+  }
+
+  get isOpen(): boolean {
+    return !this.#end.signal.aborted;
+  }
+
+  /** Returns the next frame; null = the link has ended. @throws {ProtocolError} */
+  async next(): Promise<Frame | null> {
+    while (this.#frames.length === 0) {
+      if (!this.isOpen) return null;
+      const bytes = await this.#channel.read();
+      if (bytes === null) return null;
+      this.#frames.push(...this.#reader.feed(bytes));
+    }
+    this.#usedAt = this.#clock.now();
+    this.#unansweredSince = null;
+    return this.#frames.shift()!;
+  }
+
+  /** @throws {ProtocolError} if it is another frame, or none */
+  async nextHello(): Promise<Hello> {
+    const frame = await this.next();
+    if (frame?.type === "hello") return frame;
+    throw new ProtocolError("Cannot link with the node: it does not say hello");
+  }
+
+  /** Returns false for a frame that is dropped. */
+  send(frame: Frame): boolean {
+    if (!this.isOpen) return false;
+    const bytes = encodeFrame(frame);
+    if (this.#waitingBytes + bytes.length > MOST_WAITING) return false;
+    this.#waitingBytes += bytes.length;
+    this.#waiting.push(bytes);
+    this.#usedAt = this.#clock.now();
+    const isRequest = frame.request !== 0 && frame.type !== "answer" && frame.type !== "error";
+    if (isRequest) this.#unansweredSince ??= this.#usedAt;
+    if (!this.#isWriting) void this.#write(); // a failure ends the link
+    return true;
+  }
+
+  /** Ends the link when it is not used, or when the other end is silent; to be disposed of with it. */
+  endWhenIdle(): Disposable {
+    let timer: Disposable;
+    const look = () => {
+      const now = this.#clock.now();
+      const isSilent = this.#unansweredSince !== null && now - this.#unansweredSince >= SILENCE;
+      if (isSilent || now - this.#usedAt >= IDLE) this[Symbol.dispose]();
+      else timer = this.#clock.after(LOOK, look);
+    };
+    timer = this.#clock.after(LOOK, look);
+    return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
+  }
+
+  /** Ends the link with a signal. */
+  endWith(signal: AbortSignal): Disposable {
+    return onAbort(signal, () => this[Symbol.dispose]());
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.isOpen) return;
+    this.#end.abort();
+    this.#channel[Symbol.dispose]();
+  }
+
+  async #write(): Promise<void> {
+    this.#isWriting = true;
+    try {
+      while (this.#waiting.length > 0 && this.isOpen) {
+        const bytes = this.#waiting.shift()!;
+        await this.#channel.write(bytes);
+        this.#waitingBytes -= bytes.length;
+      }
+    } catch {
+      this[Symbol.dispose](); // the reader tells why
+    }
+    this.#isWriting = false;
+  }
+}
+
+/** A link whose other end has proved who it is. */
+export interface ProvedLink {
+  readonly link: PeerLink;
+  readonly descriptor: Descriptor;
+}

@@ -1,0 +1,247 @@
+import { type HostPort, parseHostPort } from "../../../base/addr.ts";
+import { toTtunError, TtunError, UnreachableError } from "../../../base/errors.ts";
+import type { Logger } from "../../../base/log.ts";
+import { RateLimitedLog } from "../../../base/rate_limited_log.ts";
+import type { Clock, Rng } from "../../../contract/host.ts";
+import { ANY_NODE_NAME, nodeName } from "../../../core/mesh/admission/node_certificate.ts";
+import type { Frame } from "../../../core/mesh/frame.ts";
+import { nodeIdOfKey, type NodeKey } from "../../../core/mesh/node_id.ts";
+import type { RingLinkEvents, RingLinks } from "../ring/ring_links.ts";
+import { checkHello, checkProof, type HelloTools, type LinkNonces, makeHello } from "./hello.ts";
+import type { PeerChannel } from "./peer_channel.ts";
+import { PeerLink, type ProvedLink } from "./peer_link.ts";
+
+/** Milliseconds for a connection, and for both hellos. */
+const DIAL = 5_000;
+const HELLO = 10_000;
+
+/** Frames that wait while a link is made; more are dropped. */
+const MOST_QUEUED = 256;
+
+/** Milliseconds after a failure in which a node is not dialled again. */
+const PAUSE = 500;
+
+export interface PeerLinksOptions extends HelloTools {
+  /** Connects with a node that has this name. @throws {TtunError} */
+  readonly connect: (to: HostPort, name: string, signal: AbortSignal) => Promise<PeerChannel>;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+interface Dialling {
+  readonly queue: Frame[];
+}
+
+/** One link with each node of the cluster that is spoken with. */
+export class PeerLinks implements RingLinks, AsyncDisposable {
+  readonly #o: PeerLinksOptions;
+  readonly #said: RateLimitedLog;
+  readonly #links = new Map<NodeKey, PeerLink>();
+  readonly #dialling = new Map<NodeKey | string, Dialling>();
+  readonly #pausedUntil = new Map<NodeKey | string, number>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #stop = new AbortController();
+  readonly #signal: AbortSignal;
+  #events: RingLinkEvents | null = null;
+
+  constructor(o: PeerLinksOptions) {
+    this.#o = o;
+    this.#said = new RateLimitedLog(o.log, () => o.clock.now());
+    this.#signal = AbortSignal.any([o.signal, this.#stop.signal]);
+  }
+
+  /** Sets where frames go. */
+  listen(events: RingLinkEvents): void {
+    this.#events = events;
+  }
+
+  /** Nodes that are linked now. */
+  get count(): number {
+    return this.#links.size;
+  }
+
+  send(to: NodeKey, frame: Frame, addresses: readonly string[]): void {
+    if (this.#signal.aborted) return;
+    const link = this.#links.get(to);
+    if (link?.isOpen) return void link.send(frame);
+    const dialling = this.#dialling.get(to);
+    if (dialling !== undefined) {
+      if (dialling.queue.length < MOST_QUEUED) dialling.queue.push(frame);
+      return;
+    }
+    if (addresses.length === 0 || this.#isPaused(to)) return;
+    const started: Dialling = { queue: [frame] };
+    this.#dialling.set(to, started);
+    this.#run(this.#dialNode(to, addresses, started));
+  }
+
+  dial(address: string): void {
+    if (this.#signal.aborted || this.#dialling.has(address) || this.#isPaused(address)) return;
+    this.#dialling.set(address, { queue: [] });
+    this.#run(this.#dialAddress(address));
+  }
+
+  close(node: NodeKey): void {
+    this.#links.get(node)?.[Symbol.dispose]();
+  }
+
+  /** Serves a connection that somebody else has made. Never rejects. */
+  async accept(channel: PeerChannel): Promise<void> {
+    const link = new PeerLink(channel, this.#o.clock);
+    const accepting = this.#accept(link);
+    this.#run(accepting);
+    await accepting;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    for (const link of this.#links.values()) link[Symbol.dispose]();
+    await Promise.all(this.#running);
+  }
+
+  #run(task: Promise<void>): void {
+    const running = task.finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  #isPaused(to: NodeKey | string): boolean {
+    const until = this.#pausedUntil.get(to) ?? 0;
+    if (until > this.#o.clock.now()) return true;
+    this.#pausedUntil.delete(to);
+    return false;
+  }
+
+  #pause(to: NodeKey | string): void {
+    if (this.#pausedUntil.size > 4096) this.#pausedUntil.clear();
+    this.#pausedUntil.set(to, this.#o.clock.now() + PAUSE);
+  }
+
+  async #dialNode(to: NodeKey, addresses: readonly string[], { queue }: Dialling): Promise<void> {
+    let proved: ProvedLink | null = null;
+    let isRefused = false;
+    for (const address of addresses) {
+      try {
+        proved = await this.#open(parseHostPort(address), nodeName(nodeIdOfKey(to)), to);
+        break;
+      } catch (error) {
+        if (this.#signal.aborted) break;
+        isRefused ||= error instanceof UnreachableError && error.reason === "refused";
+        this.#tell(address, error);
+      }
+    }
+    this.#dialling.delete(to);
+    if (proved === null) {
+      this.#pause(to);
+      if (isRefused && !this.#signal.aborted) this.#events?.refused(to);
+      return;
+    }
+    for (const frame of queue) proved.link.send(frame);
+    await this.#carry(proved);
+  }
+
+  async #dialAddress(address: string): Promise<void> {
+    let proved: ProvedLink | null = null;
+    try {
+      proved = await this.#open(parseHostPort(address), ANY_NODE_NAME, null);
+    } catch (error) {
+      if (!this.#signal.aborted) this.#tell(address, error);
+    }
+    this.#dialling.delete(address);
+    if (proved === null) return this.#pause(address);
+    await this.#carry(proved);
+  }
+
+  /** The listener speaks first, then each end proves its key for both nonces. */
+  async #open(to: HostPort, name: string, expected: NodeKey | null): Promise<ProvedLink> {
+    const { connect, clock, rng } = this.#o;
+    const late = new AbortController();
+    using _timer = clock.after(DIAL, () => late.abort(tooLate()));
+    const signal = AbortSignal.any([this.#signal, late.signal]);
+    const link = new PeerLink(await connect(to, name, signal), clock);
+    try {
+      using _end = link.endWith(signal);
+      const first = await link.nextHello();
+      checkHello(first, this.#o);
+      const { descriptor } = first;
+      if (expected !== null && descriptor.key !== expected) {
+        throw new TtunError("auth", "Cannot link with the node: another one is there");
+      }
+      const nonce = rng(32);
+      const nonces: LinkNonces = {
+        binding: link.binding,
+        dialerNonce: nonce,
+        listenerNonce: first.nonce,
+        listener: descriptor,
+      };
+      link.send(makeHello(this.#o, "dialer", nonce, nonces));
+      const second = await link.nextHello();
+      checkProof({ ...first, proof: second.proof }, "listener", nonces, this.#o);
+      return { link, descriptor };
+    } catch (error) {
+      link[Symbol.dispose]();
+      throw late.signal.aborted ? late.signal.reason : error;
+    }
+  }
+
+  async #accept(link: PeerLink): Promise<void> {
+    const { clock, rng, self } = this.#o;
+    let proved: ProvedLink;
+    try {
+      using _late = clock.after(HELLO, () => link[Symbol.dispose]());
+      using _end = link.endWith(this.#signal);
+      const nonce = rng(32);
+      link.send(makeHello(this.#o, "listener", nonce, null));
+      const hello = await link.nextHello();
+      checkHello(hello, this.#o);
+      const nonces: LinkNonces = {
+        binding: link.binding,
+        dialerNonce: hello.nonce,
+        listenerNonce: nonce,
+        listener: self(),
+      };
+      checkProof(hello, "dialer", nonces, this.#o);
+      link.send(makeHello(this.#o, "listener", nonce, nonces));
+      proved = { link, descriptor: hello.descriptor };
+    } catch (error) {
+      link[Symbol.dispose]();
+      if (!this.#signal.aborted) this.#tell(link.peer, error);
+      return;
+    }
+    await this.#carry(proved);
+  }
+
+  /** Takes frames until the link ends. Never rejects. */
+  async #carry({ link, descriptor }: ProvedLink): Promise<void> {
+    const { key } = descriptor;
+    using _end = link.endWith(this.#signal);
+    using _idle = link.endWhenIdle();
+    this.#links.set(key, link);
+    this.#o.log.debug("Linked with a node", { node: key.slice(0, 12), at: link.peer });
+    this.#events?.met(descriptor);
+    try {
+      for (let frame = await link.next(); frame !== null; frame = await link.next()) {
+        if (frame.type === "bye") break;
+        if (frame.type !== "hello") this.#events?.frame(key, frame);
+      }
+    } catch (error) {
+      if (!this.#signal.aborted && link.isOpen) this.#tell(link.peer, error);
+    }
+    link[Symbol.dispose]();
+    if (this.#links.get(key) === link) this.#links.delete(key);
+  }
+
+  #tell(peer: string, error: unknown): void {
+    const { kind, message } = toTtunError(error);
+    if (kind === "unreachable" || kind === "timeout" || kind === "lost") {
+      this.#o.log.debug("No link with a node", { peer, why: message });
+    } else {
+      this.#said.warn("No link with a node", { peer, why: message });
+    }
+  }
+}
+
+function tooLate(): TtunError {
+  return new TtunError("timeout", "The node did not answer in time");
+}

@@ -1,0 +1,274 @@
+import assert from "node:assert/strict";
+import { FakeClock } from "../../../../tests/fake/clock.ts";
+import { seededRng } from "../../../../tests/fake/rng.ts";
+import { UnreachableError } from "../../../base/errors.ts";
+import { type LogRecord, makeLogger } from "../../../base/log.ts";
+import { issueNodeCertificate } from "../../../core/mesh/admission/node_certificate.ts";
+import { type Descriptor, DESCRIPTOR_MS, signDescriptor } from "../../../core/mesh/descriptor.ts";
+import type { Frame } from "../../../core/mesh/frame.ts";
+import { ed25519Signer, verifyEd25519 } from "../../../io/crypto/ed25519.ts";
+import type { PeerChannel } from "./peer_channel.ts";
+import { PeerLinks } from "./peer_links.ts";
+
+const START = Date.UTC(2026, 5, 1);
+const signer = (byte: number) => ed25519Signer(new Uint8Array(32).fill(byte));
+const [AUTHORITY, STRANGER] = [signer(100), signer(101)];
+const CLUSTER = new Uint8Array(16).fill(1);
+const PING = { type: "ping", request: 1, target: "00".repeat(32), load: 100 } as const;
+
+/** Both ends of a stream in memory. */
+function channelPair(bindings: readonly [Uint8Array, Uint8Array]): [PeerChannel, PeerChannel] {
+  const ways = [0, 1].map(() => ({
+    parts: [] as (Uint8Array | null)[],
+    wake: Promise.withResolvers<void>(),
+  }));
+  const end = (reads: number, binding: Uint8Array): PeerChannel => {
+    const put = (way: number, part: Uint8Array | null) => {
+      ways[way]!.parts.push(part);
+      ways[way]!.wake.resolve();
+      ways[way]!.wake = Promise.withResolvers();
+    };
+    return {
+      peer: "192.0.2.9:20204",
+      binding,
+      async read() {
+        const { parts } = ways[reads]!;
+        while (parts.length === 0) await ways[reads]!.wake.promise;
+        return parts[0] === null ? null : parts.shift()!;
+      },
+      write(bytes) {
+        put(1 - reads, bytes);
+        return Promise.resolve();
+      },
+      [Symbol.dispose]() {
+        put(0, null);
+        put(1, null);
+      },
+    };
+  };
+  return [end(0, bindings[0]), end(1, bindings[1])];
+}
+
+interface NodeOptions {
+  readonly authority?: ReturnType<typeof signer>;
+  readonly cluster?: Uint8Array;
+  readonly certificateOf?: number;
+  readonly host?: string;
+  /** Keys of nodes that are revoked in this one's eyes. */
+  readonly revoked?: Set<string>;
+}
+
+class World implements AsyncDisposable {
+  readonly clock = new FakeClock();
+  readonly nodes: TestNode[] = [];
+  readonly #at = new Map<string, TestNode>();
+  /** Streams of two parties that each have one of their own to either end. */
+  hasMiddle = false;
+
+  add(number: number, o: NodeOptions = {}): TestNode {
+    const node = new TestNode(number, o, this);
+    this.nodes.push(node);
+    this.#at.set(`192.0.2.${number}`, node);
+    return node;
+  }
+
+  connect(host: string): PeerChannel {
+    const node = this.#at.get(host);
+    if (node === undefined) throw new UnreachableError("refused", "Nobody is there");
+    const same = new Uint8Array(32).fill(1);
+    const other = this.hasMiddle ? new Uint8Array(32).fill(2) : same;
+    const [here, there] = channelPair([same, other]);
+    void node.links.accept(there);
+    return here;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.nodes.map(({ links }) => links[Symbol.asyncDispose]()));
+  }
+}
+
+class TestNode {
+  readonly self: Descriptor;
+  readonly links: PeerLinks;
+  readonly frames: [string, Frame][] = [];
+  readonly met: string[] = [];
+  readonly refused: string[] = [];
+  readonly said: string[] = [];
+
+  constructor(number: number, o: NodeOptions, world: World) {
+    const key = signer(number);
+    const now = () => START + world.clock.now();
+    this.self = signDescriptor({
+      publicKey: key.publicKey,
+      place: 0,
+      addresses: [`192.0.2.${number}:20204`],
+      host: o.host ?? `host-${number}`,
+      zone: "",
+      roles: ["node"],
+      incarnation: now(),
+      lowestVersion: 1,
+      highestVersion: 1,
+      notAfter: now() + DESCRIPTOR_MS,
+    }, (body) => key.sign(body));
+    const certificate = issueNodeCertificate({
+      publicKey: signer(o.certificateOf ?? number).publicKey,
+      roles: ["node"],
+      host: `host-${number}`,
+      zone: "",
+    }, { authority: o.authority ?? AUTHORITY, serial: new Uint8Array(16).fill(1), nowMs: START });
+    const log = makeLogger(({ message, fields }: LogRecord) => {
+      this.said.push(`${message} ${fields["why"] ?? ""}`);
+    }, () => 0);
+    this.links = new PeerLinks({
+      signer: key,
+      self: () => this.self,
+      certificate: () => certificate,
+      cluster: o.cluster ?? CLUSTER,
+      trust: () => ({ authorities: [(o.authority ?? AUTHORITY).publicKey], verify: verifyEd25519 }),
+      now,
+      isRevoked: (id) => o.revoked?.has(id.join()) ?? false,
+      connect: ({ host }) => Promise.resolve().then(() => world.connect(host)),
+      clock: world.clock,
+      rng: seededRng(number),
+      log,
+      signal: new AbortController().signal,
+    });
+    this.links.listen({
+      frame: (from, frame) => this.frames.push([from, frame]),
+      met: ({ key }) => this.met.push(key),
+      refused: (key) => this.refused.push(key),
+    });
+  }
+}
+
+Deno.test("a frame makes a link, which carries frames both ways", async () => {
+  await using world = new World();
+  const [a, b] = [world.add(1), world.add(2)];
+  a.links.send(b.self.key, PING, b.self.addresses);
+  a.links.send(b.self.key, { ...PING, request: 2 }, b.self.addresses);
+  await world.clock.settle();
+  assert.deepEqual([a.met, b.met], [[b.self.key], [a.self.key]]);
+  assert.deepEqual(b.frames, [[a.self.key, PING], [a.self.key, { ...PING, request: 2 }]]);
+  b.links.send(a.self.key, PING, []);
+  await world.clock.settle();
+  assert.deepEqual(a.frames, [[b.self.key, PING]]);
+  assert.deepEqual([a.links.count, b.links.count], [1, 1]);
+});
+
+Deno.test("a link is made with whoever is at an address", async () => {
+  await using world = new World();
+  const [a, b] = [world.add(1), world.add(2)];
+  a.links.dial("192.0.2.2:20204");
+  await world.clock.settle();
+  assert.deepEqual([a.met, b.met], [[b.self.key], [a.self.key]]);
+});
+
+Deno.test("a node that is not there is told as refused, and not dialled again at once", async () => {
+  await using world = new World();
+  const a = world.add(1);
+  const gone = "11".repeat(32);
+  for (let i = 0; i < 3; i++) {
+    a.links.send(gone, PING, ["192.0.2.7:20204"]);
+    await world.clock.settle();
+  }
+  assert.deepEqual(a.refused, [gone]);
+  await world.clock.advance(600);
+  a.links.send(gone, PING, ["192.0.2.7:20204"]);
+  await world.clock.settle();
+  assert.deepEqual(a.refused, [gone, gone]);
+});
+
+const STRANGERS: Record<string, { o: NodeOptions; why: RegExp }> = {
+  "another cluster": { o: { cluster: new Uint8Array(16).fill(2) }, why: /of another cluster/ },
+  "another authority": { o: { authority: STRANGER }, why: /not by this cluster/ },
+  "the certificate of another node": { o: { certificateOf: 1 }, why: /not what its certificate/ },
+  "a host that is not its own": { o: { host: "host-1" }, why: /not what its certificate/ },
+};
+
+for (const [who, { o, why }] of Object.entries(STRANGERS)) {
+  Deno.test(`a node with ${who} gets no link, whoever dials`, async () => {
+    await using world = new World();
+    const [a, stranger] = [world.add(1), world.add(2, o)];
+    a.links.dial("192.0.2.2:20204");
+    stranger.links.dial("192.0.2.1:20204");
+    await world.clock.settle();
+    assert.deepEqual(a.met, []);
+    assert(a.said.some((line) => why.test(line)), a.said.join("; "));
+  });
+}
+
+Deno.test("a link through somebody in the middle is none", async () => {
+  await using world = new World();
+  world.hasMiddle = true;
+  const [a, b] = [world.add(1), world.add(2)];
+  a.links.dial("192.0.2.2:20204");
+  await world.clock.settle();
+  assert.deepEqual([a.met, b.met], [[], []]);
+  assert(b.said.some((line) => /does not have its key/.test(line)), b.said.join("; "));
+});
+
+Deno.test("another node than the one that is meant gets no frame", async () => {
+  await using world = new World();
+  const [a, b] = [world.add(1), world.add(2)];
+  a.links.send("11".repeat(32), PING, b.self.addresses);
+  await world.clock.settle();
+  assert.deepEqual([b.frames, a.met], [[], []]);
+});
+
+Deno.test("a node that was revoked loses its link, and gets no other one", async () => {
+  await using world = new World();
+  const revoked = new Set<string>();
+  const [a, b] = [world.add(1, { revoked }), world.add(2)];
+  b.links.dial("192.0.2.1:20204");
+  await world.clock.settle();
+  assert.equal(a.links.count, 1);
+  const id = Uint8Array.from(b.self.key.match(/../g)!.map((digits) => parseInt(digits, 16)));
+  revoked.add(id.join());
+  a.links.close(b.self.key);
+  await world.clock.settle();
+  assert.deepEqual([a.links.count, b.links.count], [0, 0]);
+  await world.clock.advance(1000);
+  b.links.dial("192.0.2.1:20204");
+  await world.clock.settle();
+  assert.equal(a.links.count, 0);
+  assert(a.said.some((line) => /was revoked/.test(line)));
+});
+
+Deno.test("garbage, silence and a frame before the hello end a connection", async () => {
+  await using world = new World();
+  const a = world.add(1);
+  const pairs = [channelPair([CLUSTER, CLUSTER]), channelPair([CLUSTER, CLUSTER])];
+  const serving = pairs.map(([, there]) => a.links.accept(there));
+  await pairs[0]![0].write(new Uint8Array(200).fill(0xff));
+  await world.clock.settle();
+  await serving[0];
+  await world.clock.advance(11_000);
+  await serving[1];
+  assert.deepEqual(a.met, []);
+});
+
+Deno.test("a link that is not used for a minute ends, and one whose other end is silent", async () => {
+  await using world = new World();
+  const [a, b] = [world.add(1), world.add(2)];
+  const both = () => [a.links.count, b.links.count];
+  a.links.dial("192.0.2.2:20204");
+  await world.clock.settle();
+  const stamp = { state: "ready", stamp: 0, body: { to: "ping" } } as const;
+  for (let i = 0; i < 4; i++) {
+    await world.clock.advance(40_000);
+    b.links.send(a.self.key, PING, []);
+    await world.clock.advance(1000);
+    a.links.send(b.self.key, { type: "answer", request: 1, ...stamp }, []);
+  }
+  await world.clock.advance(1000);
+  assert.deepEqual(both(), [1, 1]);
+  b.links.send(a.self.key, PING, []);
+  await world.clock.advance(40_000);
+  assert.deepEqual(both(), [0, 0]);
+  a.links.dial("192.0.2.2:20204");
+  await world.clock.settle();
+  await world.clock.advance(50_000);
+  assert.deepEqual(both(), [1, 1]);
+  await world.clock.advance(15_000);
+  assert.deepEqual(both(), [0, 0]);
+});
