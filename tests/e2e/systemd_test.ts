@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { missing } from "../../release/here.ts";
 import { test } from "../check.ts";
-import { SystemdMachine } from "../systemd_machine.ts";
-import { builtBinary } from "./binary.ts";
+import type { SystemdMachine } from "../systemd_machine.ts";
+import { bootSystemd } from "./boot_systemd.ts";
 
 const ignore = missing("nft", "services under systemd") !== null;
 
@@ -23,14 +23,6 @@ default-route = true
 kill-switch = true
 no-warm-up = true
 `;
-
-async function boot(): Promise<SystemdMachine | null> {
-  const { file } = await builtBinary();
-  const machine = await SystemdMachine.boot(file);
-  if (typeof machine !== "string") return machine;
-  console.log(`Services under systemd are not tested: ${machine}`);
-  return null;
-}
 
 /** Waits until a script prints what is wanted. @throws with what it printed at last */
 async function until(machine: SystemdMachine, script: string, wanted: RegExp): Promise<string> {
@@ -52,7 +44,7 @@ test({
   name: "systemd: a service starts, is found, takes changes, and is started again when it hangs",
   ignore,
   fn: async () => {
-    await using machine = await boot();
+    await using machine = await bootSystemd();
     if (machine === null) return;
     await machine.sh(`
       umask 077
@@ -104,7 +96,7 @@ test({
   name: "systemd: a kill switch makes a service ready, and goes with its end, after a kill too",
   ignore,
   fn: async () => {
-    await using machine = await boot();
+    await using machine = await bootSystemd();
     if (machine === null) return;
     await machine.sh(`
       umask 077
