@@ -22,6 +22,11 @@ const FINGER_OLD_MS = 600_000;
 /** How many of the nodes last heard are probed in turn. */
 const LAST_HEARD = 32;
 const GOSSIP = 3;
+/** A neighbour is told of everybody again after this. */
+const GOSSIP_AGAIN_MS = 600_000;
+const GOSSIP_TRIES = 24;
+/** A prime, so that the nodes told of lie all around the ring. */
+const GOSSIP_STRIDE = 389;
 
 /** Rules M1 to M8 of the ring: who the neighbours are (docs/wire/mesh.md, "Membership"). */
 export class Membership {
@@ -89,6 +94,7 @@ export class Membership {
     const { ring } = this;
     const candidate = ring.learn(frame.descriptor);
     ring.learnAll(frame.gossip);
+    if (candidate !== null) this.#heardGossip(candidate, frame.gossip);
     let wantsPreds = false;
     if (candidate !== null && candidate !== ring.self) {
       ring.hear(candidate);
@@ -112,7 +118,7 @@ export class Membership {
       list: isSame ? null : descriptorsOf(ring.list),
       preds: descriptorsOf(between),
       wantsPreds,
-      gossip: this.#gossip(),
+      gossip: candidate === null ? [] : this.#gossip(candidate),
     };
   }
 
@@ -233,12 +239,13 @@ export class Membership {
       preds: peer.toldPreds === predsHash ? null : descriptorsOf(ring.preds),
       predsHash,
       listHash: heads?.hash ?? 0n,
-      gossip: this.#gossip(),
+      gossip: this.#gossip(peer),
     }, {
       onAnswer: (answer) => {
         if (!this.#isActive) return events.onFail();
         peer.toldPreds = answer.wantsPreds ? 0n : predsHash;
         ring.learnAll(answer.gossip);
+        this.#heardGossip(peer, answer.gossip);
         const list = answer.list === null ? heads?.list ?? [] : ring.learnAll(answer.list);
         this.#heads = { of: peer, list, hash: hashOfPeers(list) };
         events.onAnswer(answer, list);
@@ -423,17 +430,30 @@ export class Membership {
     }
   }
 
-  /** Descriptors of some peers that are not known to be dead. */
-  #gossip(): Descriptor[] {
+  /** Descriptors of some peers that are not known to be dead, which `to` has not been told of. */
+  #gossip(to: Peer): Descriptor[] {
     const { ring } = this;
     const all = ring.peers.all();
+    if (to.toldSince < ring.now - GOSSIP_AGAIN_MS) {
+      to.told.clear();
+      to.toldSince = ring.now;
+    }
     const found: Descriptor[] = [];
-    for (let i = 0; i < 2 * GOSSIP && found.length < GOSSIP && all.length > 0; i++) {
-      const peer = all[Math.floor(ring.random() * all.length)]!;
-      const isUseful = !peer.isSuspect && !peer.hasLeft && peer.descriptor.notAfter > ring.wall;
-      if (isUseful && !found.includes(peer.descriptor)) found.push(peer.descriptor);
+    if (to.told.size >= all.length) return found;
+    const first = Math.floor(ring.random() * all.length);
+    for (let i = 0; i < GOSSIP_TRIES && i < all.length && found.length < GOSSIP; i++) {
+      const peer = all[(first + i * GOSSIP_STRIDE) % all.length]!;
+      const isUseful = peer !== to && !peer.isSuspect && !peer.hasLeft &&
+        peer.descriptor.notAfter > ring.wall && !to.told.has(peer.descriptor);
+      if (!isUseful || found.includes(peer.descriptor)) continue;
+      found.push(peer.descriptor);
+      to.told.add(peer.descriptor);
     }
     return found;
+  }
+
+  #heardGossip(from: Peer, descriptors: readonly Descriptor[]): void {
+    for (const descriptor of descriptors) from.told.add(descriptor);
   }
 }
 

@@ -42,6 +42,9 @@ export class Peer {
   predsHash = 0n;
   /** Hash of the own predecessors that this peer has, as far as known. */
   toldPreds = 0n;
+  /** Descriptors that this peer has been told of, and since when that is counted. */
+  told = new Set<Descriptor>();
+  toldSince = -Infinity;
   /** Position in the turn of peers that are probed. */
   probedAt = -Infinity;
   /** True for peers that are never forgotten: seeds, and nodes of the core. */
@@ -57,6 +60,7 @@ export class Peer {
   }
 
   update(descriptor: Descriptor): void {
+    if (descriptor.incarnation !== this.descriptor.incarnation) this.told.clear();
     this.descriptor = descriptor;
     this.position = descriptor.position;
     this.mark = Number(descriptor.position & 0xffff_ffffn) ^
