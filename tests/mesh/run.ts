@@ -62,14 +62,14 @@ export function run(o: RunOptions, faults: readonly Fault[] = faultsOf(o)): RunR
     seed: o.seed,
     check(world, node) {
       checkNeighbours(world, node);
-      if (++checks % 64 === 0) versions.check(world, node);
+      if (++checks % 256 === 0) versions.check(world, node);
     },
     checkRemoval(world, node, batch) {
       checkRemoval(world, node, batch);
       versions.removed(node, batch);
     },
   });
-  const { perHost = 1, perSecond = 0, keys = 50 } = o;
+  const { perHost = 1, perSecond = 0, keys = 200 } = o;
   const seeds = [0, 1, 2].slice(0, o.nodes);
   for (let i = 0; i < o.nodes; i++) world.add({ host: `h${Math.floor(i / perHost)}`, seeds });
   for (const node of world.nodes) world.at(2000 * world.random(), () => world.start(node));
