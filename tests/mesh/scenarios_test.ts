@@ -120,7 +120,7 @@ Deno.test("mesh: two strangers' rings become one by a single introduction", () =
   world.pass(60_000);
   const [one, other] = [world.nodes[4]!, world.nodes[20]!];
   equal(faultOfRing(world) === null, false);
-  world.act(one, (ring, now) => ring.met(other.descriptor, now));
+  world.act(one, (ring, now) => ring.met(other.descriptor, now, true));
   settle(world, 30_000);
 });
 
@@ -228,7 +228,7 @@ Deno.test("mesh: a ring that is wound twice unwinds", () => {
   for (const [i, node] of order.entries()) {
     if (i % 7 !== 0) continue;
     const next = order[(i + 1) % order.length]!;
-    world.act(node, (ring, now) => ring.met(next.descriptor, now));
+    world.act(node, (ring, now) => ring.met(next.descriptor, now, true));
   }
   settle(world, 30_000);
 });

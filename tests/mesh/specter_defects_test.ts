@@ -211,7 +211,7 @@ Deno.test("specter 10: a node without a predecessor answers everything", () => {
   const [alone, other] = [world.add({ seeds: [] }), world.add({ seeds: [] })];
   world.start(alone);
   world.start(other);
-  world.act(alone, (ring, now) => ring.met(other.descriptor, now));
+  world.act(alone, (ring, now) => ring.met(other.descriptor, now, true));
   settle(world);
   equal(write(world, other, "kv/p/x", "1").is, "written");
   equal(read(world, alone, "kv/p/x"), "1");

@@ -288,7 +288,7 @@ export class World {
         this.#meet(to, from);
         const { descriptor } = to;
         this.#arrive(to, from, back, () => {
-          if (to.run === run) this.act(from, (ring, nowMs) => ring.met(descriptor, nowMs));
+          if (to.run === run) this.act(from, (ring, nowMs) => ring.met(descriptor, nowMs, true));
         });
       });
     }

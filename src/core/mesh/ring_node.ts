@@ -166,14 +166,13 @@ export class RingNode {
     });
   }
 
-  /** A link with a node has come up. */
-  met(descriptor: Descriptor, nowMs: number): Step[] {
+  /** A link with a node has come up. `isSeed`: this node was asked to look for a ring there. */
+  met(descriptor: Descriptor, nowMs: number, isSeed = false): Step[] {
     return this.#do(nowMs, () => {
       const peer = this.#ring.learn(descriptor);
       if (peer === null || peer === this.#ring.self) return;
-      const isFirst = peer.heardAt === -Infinity;
       this.#ring.hear(peer);
-      if (isFirst || this.#ring.list.length === 0) this.#membership.probe(peer);
+      if (isSeed || this.#ring.list.length === 0) this.#membership.probe(peer);
     });
   }
 
