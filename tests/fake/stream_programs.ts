@@ -28,7 +28,7 @@ import { dial } from "../../src/app/net/dial_events.ts";
 import { directOutbound } from "../../src/app/net/direct_outbound.ts";
 import type { Connection } from "../../src/contract/connection.ts";
 import type { BoundDatagrams } from "../../src/contract/datagrams.ts";
-import type { Dialer } from "../../src/contract/dial.ts";
+import type { Dialer, Listener } from "../../src/contract/dial.ts";
 import type { Resolver } from "../../src/contract/host.ts";
 import { Acl } from "../../src/core/acl/acl.ts";
 import { parseListenRule } from "../../src/core/acl/listen_rule.ts";
@@ -107,6 +107,11 @@ export interface ForwardPrograms {
   readonly hop?: boolean;
   /** The client's server is behind no address that it knows. */
   readonly isDirect?: boolean;
+  /** Another transport than the network's addresses: its listener, and what dials that. */
+  readonly transport?: {
+    listen(clock: FakeClock, signal: AbortSignal): Listener;
+    dialer(clock: FakeClock): Dialer<void>;
+  };
   readonly stdio?: StdioForward;
   /** Names of the server's keys; a client's `psk` is the name of its own. */
   readonly keys?: readonly string[];
@@ -157,7 +162,10 @@ export class StreamWorld implements AsyncDisposable {
     const { keepMs = 60_000, hasDevice = false, sessionLimits, hop = false } = this.#o;
     const { clock } = this;
     return this.#run((common) => {
-      const listeners = hop ? [] : [this.streams.listen({ host: "", port: SERVER.port }, common)];
+      const listeners = hop ? [] : [
+        this.#o.transport?.listen(clock, common.signal) ??
+          this.streams.listen({ host: "", port: SERVER.port }, common),
+      ];
       const rules = new Acl({
         allow: ["192.0.2.0/24", ...permit].flatMap(parseRule),
         deny: deny.flatMap(parseRule),
@@ -242,7 +250,9 @@ export class StreamWorld implements AsyncDisposable {
         instance: seededRng(1000 + ++this.#seed)(16),
       };
       if (!clientDevice) {
-        return runForwardClient({ ...client, stdio, server: hop ? HOPS : SERVER });
+        const dialer = all.transport?.dialer(this.clock);
+        const server = dialer !== undefined ? { name: "a friend", dialer } : hop ? HOPS : SERVER;
+        return runForwardClient({ ...client, stdio, server });
       }
       const packets = { mssClamp: false, longest: LONGEST_PACKET };
       this.devices.client = new FakeDevice();

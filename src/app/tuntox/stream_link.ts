@@ -58,6 +58,7 @@ export class StreamLink implements PacketLinkEvents, Disposable {
   }
 
   down(): void {
+    this.#stopTimer();
     this.streams.lose(new TtunError("lost", `Lost the link with ${this.link.peer}`));
   }
 
@@ -75,6 +76,12 @@ export class StreamLink implements PacketLinkEvents, Disposable {
     if (this.#isClosed) return;
     this.streams.flush();
     if (this.streams.needsTicks) this.#timer ??= this.#clock.after(LOOK_MS, this.#look);
+    else this.#stopTimer();
+  }
+
+  #stopTimer(): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = null;
   }
 
   readonly #look = (): void => {
@@ -87,7 +94,7 @@ export class StreamLink implements PacketLinkEvents, Disposable {
   [Symbol.dispose](): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#timer?.[Symbol.dispose]();
+    this.#stopTimer();
     this.streams.lose(new TtunError("lost", `The link with ${this.link.peer} is closed here`));
   }
 }
