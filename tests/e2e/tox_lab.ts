@@ -1,4 +1,6 @@
+import type { Tox } from "../../ffi/tox/tox.ts";
 import { openToxcore, type Toxcore } from "../../ffi/tox/toxcore.ts";
+import { fromHex } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import { DenoClock } from "../../src/io/reactor/deno_clock.ts";
 import { ToxNode } from "../../src/io/tox/tox_node.ts";
@@ -23,8 +25,8 @@ export function openLocalToxcore(): Toxcore {
   return openToxcore(Deno.build.os, Deno.execPath());
 }
 
-/** A node of the network, by whose list the others find it. */
-export function openNetwork(file: string, port: number): Disposable {
+/** A node of the network, by whose list the others find it; `host`: its address in that list. */
+export function openNetwork(file: string, port: number, host = "127.0.0.1"): Disposable {
   using opened = new DisposableStack();
   const toxcore = opened.use(openLocalToxcore());
   const udpPorts = { first: port, last: port };
@@ -39,7 +41,18 @@ export function openNetwork(file: string, port: number): Disposable {
   );
   node.start();
   const key = Array.from(tox.dhtKey, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  const nodes = [{ ipv4: "127.0.0.1", ipv6: "-", port, public_key: key, tcp_ports: [] }];
+  const nodes = [{ ipv4: host, ipv6: "-", port, public_key: key, tcp_ports: [] }];
   Deno.writeTextFileSync(file, JSON.stringify({ nodes }));
   return opened.move();
+}
+
+/** Opens a node at a port, which finds the network by the one at another. */
+export function openNode(stack: DisposableStack, port: number, nodes: string): Tox {
+  const toxcore = stack.use(openLocalToxcore());
+  const udpPorts = { first: port, last: port };
+  const tox = toxcore.open({ udp: true, ipv6: false, localDiscovery: false, udpPorts });
+  const [node] = JSON.parse(Deno.readTextFileSync(nodes)).nodes;
+  const publicKey = new Uint8Array(fromHex(node.public_key));
+  tox.bootstrap({ host: node.ipv4, port: node.port, publicKey });
+  return tox;
 }
