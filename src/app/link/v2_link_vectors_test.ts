@@ -62,6 +62,7 @@ function linkOf(c: Case, stream: Connection): V2Link {
     cipher,
     cipherReason: null,
     peer: { ...OFFER, capabilities: tun | (c.offload ? tcpOffload | udpOffload : 0) },
+    meshBinding: new Uint8Array(32),
     resume: new Uint8Array(32),
     transcript: new Uint8Array(32),
     firstFrames: new Uint8Array(),

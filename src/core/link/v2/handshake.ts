@@ -43,6 +43,8 @@ export interface LinkSession extends Disposable {
   readonly peer: Offer;
   /** Secret for the proofs of later carriers of this session. */
   readonly resume: Uint8Array;
+  /** Both ends have it, and no third one: the nodes of a mesh prove themselves by it. */
+  readonly meshBinding: Uint8Array;
   readonly transcript: Uint8Array;
   /** Frames behind the peer's setup in the same record, in a copy. */
   readonly firstFrames: Uint8Array;
@@ -135,7 +137,7 @@ export function makeSession(
   opener: RecordOpener,
   cipher: CipherName,
   peer: Offer,
-  { resume, transcript }: TrafficSecrets,
+  { resume, meshBinding, transcript }: TrafficSecrets,
   firstFrames: Uint8Array,
   rest: Uint8Array,
   cipherReason: CipherReason | null = null,
@@ -147,6 +149,7 @@ export function makeSession(
     cipherReason,
     peer,
     resume,
+    meshBinding,
     transcript,
     firstFrames,
     rest,

@@ -36,6 +36,8 @@ export interface TrafficSecrets {
   readonly client: Uint8Array;
   readonly server: Uint8Array;
   readonly resume: Uint8Array;
+  /** For proofs of other keys that are for this connection alone. */
+  readonly meshBinding: Uint8Array;
   readonly transcript: Uint8Array;
 }
 
@@ -62,6 +64,7 @@ export function trafficSecrets(
     client: derive(master, "c"),
     server: derive(master, "s"),
     resume: derive(master, "resume"),
+    meshBinding: derive(master, "mesh bind"),
     transcript,
   };
   for (const spent of [hk, z, master]) spent.fill(0);

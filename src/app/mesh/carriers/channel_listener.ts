@@ -1,0 +1,46 @@
+import type { Logger } from "../../../base/log.ts";
+import type { Connection } from "../../../contract/connection.ts";
+import type { Listener } from "../../../contract/dial.ts";
+import type { Clock } from "../../../contract/host.ts";
+import type { WireSecrets } from "../../link/config.ts";
+import type { SessionMemory } from "../../mux/session_memory.ts";
+import { acceptLoop } from "../../net/accept_loop.ts";
+import { StreamChannel } from "./stream_channel.ts";
+import { V2Acceptor } from "./v2_acceptor.ts";
+
+export interface ChannelListenerOptions {
+  /** Null = nodes are not linked by it. */
+  readonly tcp: Listener | null;
+  readonly quic: Listener | null;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly memory: SessionMemory;
+  /** With all of the cluster's secrets that are accepted. */
+  readonly secrets: () => WireSecrets;
+  readonly signal: AbortSignal;
+  /** Takes a channel, whose other end is still to prove that it is a node. */
+  readonly take: (channel: StreamChannel) => void;
+}
+
+/** Takes channels that other nodes make. Runs until the signal aborts. @throws its reason */
+export async function listenForChannels(o: ChannelListenerOptions): Promise<never> {
+  const { clock, log, memory, secrets, signal, take } = o;
+  const acceptor = new V2Acceptor({
+    ...{ clock, log, memory, secrets, signal },
+    onStream: (stream, { peer, binding }) => {
+      take(new StreamChannel(stream, { transport: "tcp", peer, binding }));
+    },
+  });
+  const loop = (listener: Listener, take: (stream: Connection) => void) =>
+    acceptLoop({ listener, clock, log, signal, take, evictIdle: () => acceptor.evictIdle() });
+  return await Promise.race([
+    ...(o.tcp === null ? [] : [
+      loop(o.tcp, (stream) => void acceptor.accept(stream)), // never rejects
+    ]),
+    ...(o.quic === null ? [] : [
+      loop(o.quic, (stream) => {
+        take(new StreamChannel(stream, { transport: "quic", peer: stream.peer }));
+      }),
+    ]),
+  ]);
+}

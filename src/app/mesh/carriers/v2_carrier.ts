@@ -1,0 +1,164 @@
+import { toTtunError, TtunError } from "../../../base/errors.ts";
+import { startClose } from "../../../base/start_close.ts";
+import type { Connection } from "../../../contract/connection.ts";
+import { CloseCode } from "../../../core/link/v2/frames.ts";
+import type { LinkSession } from "../../../core/link/v2/handshake.ts";
+import { Capability, ID_SIZE } from "../../../core/link/v2/setup.ts";
+import { type Open, OPENED, OpenKind, Refusal } from "../../../core/mux/frames.ts";
+import type { MuxStream } from "../../../core/mux/mux_stream.ts";
+import type { Clock } from "../../../contract/host.ts";
+import type { WireSecrets } from "../../link/config.ts";
+import { connectCarrier } from "../../link/connect_carrier.ts";
+import type { ProvedClient } from "../../link/candidate.ts";
+import { write } from "../../loop/stream_io.ts";
+import { Carrier } from "../../mux/carrier.ts";
+import { streamOffer } from "../../mux/limits.ts";
+import { RecordBuffers } from "../../mux/record_buffers.ts";
+import type { SessionMemory } from "../../mux/session_memory.ts";
+import { StreamSession } from "../../mux/stream_session.ts";
+
+/** Name of the service that a node's streams are for (docs/wire/link-v2.md, "Services"). */
+const SERVICE = "mesh";
+
+/** Streams that the other end may have open at a time: one for control, one for bulk, and spares. */
+const MOST_STREAMS = 4;
+
+export interface V2CarrierOptions {
+  readonly secrets: WireSecrets;
+  readonly clock: Clock;
+  readonly memory: SessionMemory;
+  /** It lives under it. */
+  readonly signal: AbortSignal;
+  /** Gets the streams that the other end opens, which are its own from then on. */
+  readonly onStream: (stream: MuxStream, carrier: V2Carrier) => void;
+}
+
+/**
+ * A connection of link version 2 under the cluster's secret, which carries streams between two nodes.
+ * It does not go on by another connection: the ring asks again for what is lost with it.
+ */
+export class V2Carrier implements Disposable {
+  /** Both ends have it, and no third one. */
+  readonly binding: Uint8Array;
+  /** Resolves at its end. */
+  readonly ended: Promise<void>;
+  readonly peer: string;
+  readonly #session: StreamSession;
+  readonly #carrier: Carrier;
+  readonly #stop = new AbortController();
+  #taken = 0;
+
+  private constructor(
+    role: "client" | "server",
+    stream: Connection,
+    session: LinkSession,
+    o: V2CarrierOptions,
+  ) {
+    const { clock, memory, secrets: { rng, rekey } } = o;
+    this.peer = stream.peer;
+    this.binding = session.meshBinding;
+    this.#session = new StreamSession({
+      role,
+      peer: session.peer,
+      clock,
+      memory,
+      onOpened: (opened, open) => this.#opened(opened, open, o.onStream),
+      address: stream.peer,
+    });
+    const buffers = new RecordBuffers();
+    const options = { clock, rng, rekey, buffers };
+    this.#carrier = new Carrier(this.#session.mux, 1, null, stream, session, options);
+    this.ended = this.#run(AbortSignal.any([o.signal, this.#stop.signal]));
+  }
+
+  /** Runs the handshake on a connection that this node has made. Owns it. @throws {TtunError} */
+  static async dial(stream: Connection, o: V2CarrierOptions): Promise<V2Carrier> {
+    const { clock, secrets } = o;
+    await using owned = new AsyncDisposableStack();
+    owned.use(stream);
+    const { rng } = secrets;
+    const identity = { instance: rng(ID_SIZE), session: rng(ID_SIZE), carrier: 1 };
+    const offer = streamOffer();
+    const { session } = await connectCarrier(stream, { secrets, clock, offer, identity });
+    owned.use(session);
+    requireStreams(session);
+    owned.move();
+    return new V2Carrier("client", stream, session, o);
+  }
+
+  /** Answers a node that has proved the secret. Owns the connection. @throws {TtunError} */
+  static async answer(
+    stream: Connection,
+    { handshake }: ProvedClient,
+    o: V2CarrierOptions,
+  ): Promise<V2Carrier> {
+    await using owned = new AsyncDisposableStack();
+    owned.use(stream);
+    const { bytes, session } = handshake.accept({});
+    owned.use(session);
+    requireStreams(session);
+    await write(stream, bytes);
+    owned.move();
+    return new V2Carrier("server", stream, session, o);
+  }
+
+  /** Opens a stream, to which may be written at once. @throws {TtunError} lost */
+  open(): Promise<MuxStream> {
+    const { promise, resolve, reject } = Promise.withResolvers<MuxStream>();
+    const { mux } = this.#session;
+    if (!mux.canOpen) throw new TtunError("lost", "The other node takes no more streams");
+    const stream = mux.open(
+      { kind: OpenKind.service, address: null, service: SERVICE },
+      this.peer,
+      {
+        opened: () => resolve(stream),
+        refused: (_, error) => reject(error),
+      },
+    );
+    return promise;
+  }
+
+  #opened(
+    stream: MuxStream,
+    { kind, service }: Open,
+    onStream: V2CarrierOptions["onStream"],
+  ): void {
+    if (kind !== OpenKind.service || service !== SERVICE || this.#taken >= MOST_STREAMS) {
+      return stream.answer(Refusal.notSupported, null);
+    }
+    this.#taken++;
+    stream.onOver = () => this.#taken--;
+    stream.answer(OPENED, null);
+    onStream(stream, this);
+  }
+
+  /** Never rejects: all streams hear of the reason. */
+  async #run(signal: AbortSignal): Promise<void> {
+    let error = new TtunError("lost", "The other node has ended the link");
+    try {
+      const { ofSession } = this.#carrier;
+      await this.#session.carry(ofSession, () => this.#carrier.run(signal));
+    } catch (thrown) {
+      error = signal.aborted
+        ? new TtunError("lost", "The link was ended here")
+        : toTtunError(thrown);
+    }
+    this.#session.end(error);
+    startClose(this.#carrier);
+  }
+
+  /** Tells the other end, and ends it. */
+  [Symbol.dispose](): void {
+    void this.#end(); // it never rejects
+  }
+
+  async #end(): Promise<void> {
+    await this.#carrier.ofSession.end(CloseCode.bye);
+    this.#stop.abort();
+  }
+}
+
+function requireStreams({ peer }: LinkSession): void {
+  if ((peer.capabilities & Capability.streams) !== 0) return;
+  throw new TtunError("protocol", "Cannot link with the node: it is no node, but a server of ttun");
+}
