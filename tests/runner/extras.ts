@@ -8,7 +8,10 @@ interface Extra {
   readonly isThere: string;
   /** Shell code to run before the installation, and what it means, to be told. */
   readonly before?: { readonly script: string; readonly words: string };
-  /** Only unpacked, below UNPACKED: the package's scripts would make users and start a service. */
+  /**
+   * Only unpacked, below UNPACKED: the package's scripts would make users and start a service, or it
+   * depends on more than what is used of it.
+   */
   readonly isUnpacked?: true;
 }
 
@@ -42,6 +45,10 @@ export const EXTRAS = {
   "python3-socks": { isThere: "/usr/bin/python3 -c 'import socks'" },
   rsync: { isThere: "command -v rsync" },
   shellcheck: { isThere: "command -v shellcheck" },
+  "toxcore-utils": {
+    isThere: `test -x ${UNPACKED}/toxcore-utils/usr/bin/DHT_bootstrap`,
+    isUnpacked: true,
+  },
   zsh: { isThere: "command -v zsh" },
 } as const satisfies Record<string, Extra>;
 
