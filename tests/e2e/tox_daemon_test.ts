@@ -66,7 +66,7 @@ test({
     const facts = await ttun("status", server);
     assert.match(facts.stdout, new RegExp(`^ {2}Tox ID +${id}$`, "m"), facts.stderr);
     assert.match(facts.stdout, /^ {2}online .*; requests: 1 let in, 0 refused$/m);
-    assert.match(facts.stdout, /^ {2}session \d+ +tox:[0-9A-F]{64}, wire tuntox, /m);
+    assert.match(facts.stdout, /^ {2}session \d+ +tox:[0-9A-F]{64}, wire v2, /m);
     const json = JSON.parse((await ttun("status", client, "--json")).stdout);
     assert.equal(json.server, `tox:${id}`);
     assert.equal(json.connections.served, 1);

@@ -6,11 +6,19 @@ import type { ToxConnection } from "../../../ffi/tox/tox_types.ts";
 import type { ToxLink } from "../../io/tox/tox_link.ts";
 import { wayOf } from "./words.ts";
 
-/** Friends that are online, each of which is a session of reports. */
+/** A friend, as far as reports tell of it. */
+interface Friend {
+  /** It has sessions of link version 2, which are listed by themselves. */
+  readonly hasStreams: () => boolean;
+  /** Its tunnels as a session; null = they are not listed. */
+  listed: Disposable | null;
+}
+
+/** Friends that are online; the tunnels of each that is no ttun are a session of reports. */
 export class ToxFriends {
   readonly #sessions: SessionList;
   readonly #clock: Clock;
-  readonly #links = new Set<ToxLink>();
+  readonly #friends = new Map<ToxLink, Friend>();
 
   constructor(sessions: SessionList, clock: Clock) {
     this.#sessions = sessions;
@@ -18,11 +26,18 @@ export class ToxFriends {
   }
 
   get count(): number {
-    return this.#links.size;
+    return this.#friends.size;
   }
 
-  /** Lists one until the result is disposed of. `tunnels`: null = there are none so far. */
-  add(link: ToxLink, tunnels: () => Tunnels | null): Disposable {
+  /**
+   * Counts one until the result is disposed of. `tunnels`: null = there are none so far. `hasStreams`:
+   * the other end is ttun.
+   */
+  add(
+    link: ToxLink,
+    tunnels: () => Tunnels | null,
+    hasStreams: () => boolean,
+  ): Disposable {
     const since = this.#clock.now();
     const listed = this.#sessions.add(() => ({
       peer: link.peer,
@@ -32,19 +47,24 @@ export class ToxFriends {
       streams: tunnels()?.count ?? 0,
       carriers: [{ number: 1, peer: wayOf(link.connection) }],
     }));
-    this.#links.add(link);
+    const friend: Friend = { hasStreams, listed };
+    this.#friends.set(link, friend);
     return {
       [Symbol.dispose]: () => {
-        this.#links.delete(link);
-        listed[Symbol.dispose]();
+        this.#friends.delete(link);
+        friend.listed?.[Symbol.dispose]();
       },
     };
   }
 
-  /** `self`: this node's way to the network. */
+  /** Call it before the sessions are described. `self`: this node's way to the network. */
   describe(id: string, self: ToxConnection): ToxStatus {
     const friends = { udp: 0, relay: 0 };
-    for (const { connection } of this.#links) {
+    for (const [{ connection }, friend] of this.#friends) {
+      if (friend.hasStreams()) {
+        friend.listed?.[Symbol.dispose]();
+        friend.listed = null;
+      }
       const way = wayOf(connection);
       if (way !== "none") friends[way]++;
     }

@@ -48,6 +48,7 @@ export function openToxClient(
       tools.becomeUser();
       const up = Promise.withResolvers<void>();
       let state: ToxClientState = "offline";
+      let isTtun = false;
       const friends = new ToxFriends(sessions, clock);
       let [served, listed]: [TunnelLink | null, Disposable | null] = [null, null];
       let counters = (): ForwardCounters => ({ connections: 0, served: 0 });
@@ -59,7 +60,8 @@ export function openToxClient(
             state = now;
             log.info(STATES[now], { way: wayOf(connection) });
             if (now === "up") {
-              listed ??= friends.add(client.link, () => served?.tunnels ?? null);
+              const tunnels = () => served?.tunnels ?? null;
+              listed ??= friends.add(client.link, tunnels, () => isTtun);
               return up.resolve();
             }
             listed?.[Symbol.dispose]();
@@ -95,7 +97,7 @@ export function openToxClient(
           return tasks.cancel();
         }
         using streams = new StreamLink(split.streams, { clock });
-        const isTtun = await hasStreams(streams, tasks.signal);
+        isTtun = await hasStreams(streams, tasks.signal);
         late[Symbol.dispose]();
         log.info(isTtun ? "the server is ttun" : "the server is tuntox, or an older ttun");
         const { signal } = tasks;

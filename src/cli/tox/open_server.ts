@@ -111,10 +111,14 @@ export function openToxServer(
               if (!isTrusted) {
                 refuseTunnels(split.tunnels, host);
                 watchFriend(friend, clock, () => server.drop(link));
-                return friends.add(link, () => null);
+                return friends.add(link, () => null, () => true);
               }
               const { tunnels } = serveTunnels(host, split.tunnels);
-              return friends.add(link, () => tunnels);
+              return friends.add(
+                link,
+                () => tunnels,
+                () => friend.streams.oldest !== undefined,
+              );
             },
             onSelf: (now) => {
               connection = now;
