@@ -129,9 +129,14 @@ Deno.test("mesh store: the ring takes no conditions and no sessions, and says so
     await refuses("unsupported", store.list(prefix, { signal, limit: 1 }));
     await refuses("unsupported", take(store.watch(prefix, { signal }), 1));
   }
-  await refuses("denied", store.put("kv", bytes("1"), { signal }));
+  for (const key of ["kv", "kv//a", "kv/a b", "kv/" + "x".repeat(300)]) {
+    await refuses("limit", store.put(key, bytes("1"), { signal }));
+  }
   await refuses("limit", store.put("kv/a/b", new Uint8Array(65_537), { signal }));
-  await refuses("limit", store.put("route/a/b", bytes("1"), { signal }));
+  await refuses("limit", store.put("route/a/b", bytes("1"), { signal, ttlMs: 1_000 }));
+  await store.put("route/a/b", bytes("1"), { signal });
+  const left = (await store.get("route/a/b", { signal }))?.expiresInMs ?? 0;
+  ok(left > 80_000 && left <= 90_000, String(left));
 });
 
 Deno.test("mesh store: pages of a bucket have all of its keys, in order", async () => {

@@ -11,12 +11,14 @@ import {
   type WatchedChange,
   type Written,
 } from "../../../contract/mesh_store.ts";
+import { keyProblem } from "../../../core/mesh/core/limits.ts";
 import {
   joinKey,
   MAX_SOFT_TTL_MS,
   MAX_VALUE,
   type MeshRecord,
   type RecordClass,
+  splitKey,
 } from "../../../core/mesh/record.ts";
 import { type RecordVersion, versionText } from "../../../core/mesh/version.ts";
 import type { RingDriver } from "../ring/ring_driver.ts";
@@ -27,6 +29,8 @@ import { recordClassOf } from "./key_places.ts";
 /** Requests of this process that are remembered, for those that are repeated. */
 const MAX_DONE = 2_000;
 const MAX_PAGE = 1_000;
+/** Milliseconds that a soft record lives where its writer does not say. */
+const SOFT_TTL_MS = 90_000;
 
 /** The part of a ring's driver that its store needs. */
 export type RingCalls = Pick<RingDriver, "put" | "delete" | "get" | "list" | "follow">;
@@ -62,19 +66,22 @@ export class RingStore
     o: Call & { if?: Version | "absent"; ttlMs?: number; session?: Session },
   ): Promise<Written> {
     refuseConditions(o);
+    requireKey(key);
     if (o.session !== undefined) {
       throw new MeshError("unsupported", `Sessions own no keys of the ring, such as ${key}`);
     }
-    const ttl = o.ttlMs === undefined ? {} : { ttlMs: o.ttlMs };
+    const kind = classOf(key);
+    const ttlMs = o.ttlMs ?? (kind === "soft" ? SOFT_TTL_MS : 0);
     return await this.#once(
       key,
       o,
-      () => this.#ring.put({ key, value, class: classOf(key), ...ttl }, o.signal),
+      () => this.#ring.put({ key, value, class: kind, ttlMs }, o.signal),
     );
   }
 
   async delete(key: string, o: Call & { if?: Version }): Promise<Written> {
     refuseConditions(o);
+    requireKey(key);
     return await this.#once(
       key,
       o,
@@ -150,6 +157,13 @@ export class RingStore
 
 function classOf(key: string): RecordClass {
   return recordClassOf(key) ?? "durable";
+}
+
+/** @throws {MeshError} as the core refuses it */
+function requireKey(key: string): void {
+  const problem = splitKey(key) === null ? keyProblem(key) : null;
+  if (problem !== null) throw new MeshError("limit", problem);
+  if (!key.includes("/")) throw new MeshError("limit", "A key of the ring has two parts at least");
 }
 
 function refuseConditions(o: { if?: Version }): void {
