@@ -12,6 +12,7 @@ import {
   type RotationStep,
 } from "../../core/mesh/admission/rotation.ts";
 import { Revocations } from "../../core/mesh/admission/revocations.ts";
+import { exportCore } from "../../core/mesh/core/core_export.ts";
 import type { ApiToken } from "../../core/mesh/http/api_token.ts";
 import type { Route } from "../../core/mesh/http/route.ts";
 import { Admission, type ClusterSecrets } from "../mesh/admission/admission.ts";
@@ -23,9 +24,10 @@ import {
 } from "../mesh/admission/invites.ts";
 import { keepTrust, publishGeneration } from "../mesh/admission/trust_notice.ts";
 import { followRevocations } from "../mesh/admission/follow_revocations.ts";
-import { jsonAnswer, words } from "../mesh/http/answers.ts";
+import { answer, jsonAnswer, words } from "../mesh/http/answers.ts";
 import { MeshApi } from "../mesh/http/api.ts";
 import { nodeMetrics } from "../mesh/http/node_metrics.ts";
+import { readStore } from "../mesh/store/store_copy.ts";
 
 export interface MeshNodeOptions {
   readonly store: MeshStore;
@@ -146,6 +148,8 @@ export class MeshNode {
         return key === null ? null : this.#invite(request, key.publicKey, signal);
       case "revoke":
         return this.#revoke(request, route.nodeId, signal);
+      case "core":
+        return route.action === "export" ? this.#exportCore(request, signal) : null;
       case "rotation":
         return key === null ? null : this.#rotation(request, route.step, signal);
       default:
@@ -176,6 +180,13 @@ export class MeshNode {
     const wish = new Uint8Array(await request.arrayBuffer());
     const tools = { ...this.#o, authority: () => authority };
     return jsonAnswer(201, { invite: await makeInvite(wish, tools, signal) });
+  }
+
+  /** All keys of the core, by way of the store: also where another node has it. */
+  async #exportCore(request: Request, signal: AbortSignal): Promise<Response> {
+    if (request.method !== "GET") return words(405, "Only GET is answered here", { allow: "GET" });
+    const state = await readStore(this.#o.store, signal);
+    return answer(200, exportCore(state) as Uint8Array<ArrayBuffer>, "application/x-ndjson");
   }
 
   async #revoke(request: Request, start: string, signal: AbortSignal): Promise<Response> {

@@ -34,6 +34,7 @@ import {
 } from "../status/forward_options.ts";
 import { STATUS_COMMAND_OPTIONS } from "../status/options.ts";
 import {
+  MESH_CORE_OPTIONS,
   MESH_INIT_OPTIONS,
   MESH_INVITE_OPTIONS,
   MESH_JOIN_OPTIONS,
@@ -282,6 +283,14 @@ export const COMMANDS = {
         notInFiles: true,
         run: async (options, context) =>
           await (await load(() => import("../mesh/rotate.ts"))).runMeshRotate(options, context),
+      }),
+      core: defineCommand({
+        summary: "copy the core, which has names and leases, and bring it back",
+        example: "ttun mesh core export core.txt",
+        options: MESH_CORE_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) =>
+          await (await load(() => import("../mesh/core.ts"))).runMeshCore(options, context),
       }),
     },
   },

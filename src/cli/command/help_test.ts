@@ -110,7 +110,18 @@ Deno.test("all commands are told by all their words, in order", () => {
     "tox nodes",
     "tox ssh",
   ];
-  const mesh = ["init", "node", "invite", "join", "status", "kv", "token", "revoke", "rotate"]
+  const mesh = [
+    "init",
+    "node",
+    "invite",
+    "join",
+    "status",
+    "kv",
+    "token",
+    "revoke",
+    "rotate",
+    "core",
+  ]
     .map((word) => `mesh ${word}`);
   const tools = ["send", "receive", "ping", "speedtest", "status", "doctor"];
   const forward = ["add", "list", "remove"].map((word) => `forward ${word}`);

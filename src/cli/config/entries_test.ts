@@ -81,6 +81,7 @@ Deno.test("every option of every command that can stand in a file has its place 
       "mesh token",
       "mesh revoke",
       "mesh rotate",
+      "mesh core",
       "send",
       "receive",
       "share",

@@ -332,6 +332,62 @@ export const MESH_ROTATE_OPTIONS = {
   ...ASK_OPTIONS,
 } as const satisfies OptionTable;
 
+/** An etcd cluster that has the core. */
+const STORE_OPTIONS = {
+  store: {
+    names: ["store"],
+    group: "network",
+    kind: "string",
+    metavar: "URL",
+    variable: "TTUN_MESH_STORE",
+    help:
+      "the core is in an etcd cluster: etcd://HOST:PORT, or with TLS etcds://HOST:PORT; several " +
+      "members with commas between; /PREFIX behind them begins all keys there",
+  },
+  storeUser: {
+    names: ["store-user"],
+    group: "security",
+    kind: "string",
+    metavar: "NAME",
+    help: "log in at etcd with this name",
+  },
+  storePasswordFile: {
+    names: ["store-password-file"],
+    group: "security",
+    kind: "string",
+    metavar: "FILE",
+    help: "read the password for --store-user from FILE, which only its owner may read",
+  },
+  storeCa: {
+    names: ["store-ca"],
+    group: "security",
+    kind: "string",
+    metavar: "FILE",
+    defaultText: "the system's authorities",
+    help: "trust these authorities for etcds:// (PEM)",
+  },
+} as const satisfies OptionTable;
+
+export const MESH_CORE_OPTIONS = {
+  words: {
+    names: ["do"],
+    group: "basic",
+    kind: "list",
+    metavar: "export|import|restore [FILE]",
+    positional: true,
+    required: true,
+    variable: null,
+    beginnings: ["export", "import", "restore"],
+    help:
+      "export prints the core, or writes it to FILE; import FILE makes the core of this node, or " +
+      "fills an empty etcd (--store), from an export; restore FILE does so from a sealed backup; " +
+      "--do may be left out right behind the command",
+  },
+  ...STORE_OPTIONS,
+  ...ASK_OPTIONS,
+} as const satisfies OptionTable;
+
+export type MeshCoreFlags = Values<typeof MESH_CORE_OPTIONS>;
 export type MeshRotateFlags = Values<typeof MESH_ROTATE_OPTIONS>;
 export type MeshInitFlags = Values<typeof MESH_INIT_OPTIONS>;
 export type MeshJoinFlags = Values<typeof MESH_JOIN_OPTIONS>;

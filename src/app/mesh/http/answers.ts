@@ -11,7 +11,7 @@ const STATUS: Record<MeshReason, number> = {
 
 export function answer(
   status: number,
-  body: string,
+  body: string | Uint8Array<ArrayBuffer>,
   type: string,
   headers: Readonly<Record<string, string>> = {},
 ): Response {

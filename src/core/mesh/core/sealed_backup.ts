@@ -2,6 +2,7 @@ import { xchacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { concat, utf8 } from "../../../base/bytes.ts";
 import { TtunError } from "../../../base/errors.ts";
 import type { Rng } from "../../../contract/host.ts";
+import { derive } from "../../link/v2/secrets.ts";
 
 /** `MAGIC | nonce, 24 bytes | XChaCha20-Poly1305 of the export, with MAGIC as associated data`. */
 const MAGIC = utf8("ttun core backup 1\n");
@@ -31,4 +32,9 @@ export function openBackup(bytes: Uint8Array, key: Uint8Array): Uint8Array {
     const message = "The backup of the core does not open: it is of another cluster, or damaged";
     throw new TtunError("auth", message, { cause });
   }
+}
+
+/** The key of a cluster's backups, from its authority's: without a copy of that no core is restored. */
+export function sealingKeyOf(authoritySeed: Uint8Array): Uint8Array {
+  return derive(null, "mesh seal", authoritySeed);
 }

@@ -1,0 +1,167 @@
+import { readStore, writeStore } from "../../app/mesh/store/store_copy.ts";
+import { toHex } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { CoreState } from "../../contract/mesh_disk.ts";
+import { exportCore, parseCoreExport } from "../../core/mesh/core/core_export.ts";
+import { restoredCore } from "../../core/mesh/core/core_state.ts";
+import { isSealedBackup, openBackup, sealingKeyOf } from "../../core/mesh/core/sealed_backup.ts";
+import { nodeIdOf } from "../../core/mesh/node_id.ts";
+import { ed25519Signer } from "../../io/crypto/ed25519.ts";
+import { writeNew } from "../../io/files/new_file.ts";
+import { isThere } from "../../io/files/present.ts";
+import { openCoreFile } from "../../io/mesh/core_file.ts";
+import { activateCore, putPendingCore } from "../../io/mesh/pending_core.ts";
+import { DenoClock } from "../../io/reactor/deno_clock.ts";
+import type { RunContext } from "../command/context.ts";
+import { print, printBytes } from "../output/stdout.ts";
+import { fileFailure } from "../platform/file_failure.ts";
+import { readKept } from "../tox/kept_file.ts";
+import { type ApiClient, apiClient } from "./api_client.ts";
+import { coreFile } from "./core_path.ts";
+import { nodeFolder, type NodeState, readNode } from "./node_folder.ts";
+import { etcdAccess, openEtcd } from "./open_etcd.ts";
+import type { MeshCoreFlags } from "./options.ts";
+
+/** Bytes of the largest export. */
+const MOST = 400 * 1024 * 1024;
+
+/** Copies the core of a cluster, and brings it back. @throws {TtunError} */
+export async function runMeshCore(options: MeshCoreFlags, context: RunContext): Promise<number> {
+  const [verb, path, ...rest] = options.words;
+  if (rest.length === 0) {
+    if (verb === "export") return await exportTo(path, options, context);
+    if (verb === "import" && path !== undefined) return await importFrom(path, options, context);
+    if (verb === "restore" && path !== undefined) return await restore(path, options, context);
+  }
+  throw new TtunError(
+    "usage",
+    "Cannot do this: write export [FILE], import FILE or restore FILE behind ttun mesh core",
+  );
+}
+
+async function exportTo(
+  path: string | undefined,
+  options: MeshCoreFlags,
+  context: RunContext,
+): Promise<number> {
+  const etcd = await etcdAccess(options, context);
+  const bytes = etcd !== null
+    ? await exportEtcd()
+    : await exportNode(await apiClient(options, context), options);
+  if (path === undefined || path === "-") {
+    await printBytes(bytes, context.signal);
+    return 0;
+  }
+  try {
+    writeNew(path, bytes, { mode: 0o600, durable: true });
+  } catch (error) {
+    throw fileFailure("export the core to", path, error);
+  }
+  await print(`${parseCoreExport(bytes).rows.length} keys are in ${path}.\n`, context.signal);
+  return 0;
+
+  async function exportEtcd(): Promise<Uint8Array> {
+    await using store = openEtcd(etcd!, new DenoClock());
+    return exportCore(await readStore(store, context.signal));
+  }
+}
+
+/** Asks the running node; where none runs, reads its file. */
+async function exportNode(client: ApiClient, { data, api }: MeshCoreFlags): Promise<Uint8Array> {
+  try {
+    const parts: Uint8Array[] = [];
+    for await (const part of client.stream("/v1/core/export")) parts.push(part);
+    const bytes = new Uint8Array(await new Blob(parts as Uint8Array<ArrayBuffer>[]).arrayBuffer());
+    parseCoreExport(bytes); // what broke off is none
+    return bytes;
+  } catch (error) {
+    const file = coreFile(nodeFolder(data));
+    const isDown = error instanceof TtunError && error.kind === "unreachable";
+    if (!isDown || api !== undefined || !isThere(file)) throw error;
+    const { disk, state } = await openCoreFile(file, { create: false });
+    await disk[Symbol.asyncDispose]();
+    return exportCore(state);
+  }
+}
+
+async function importFrom(
+  path: string,
+  options: MeshCoreFlags,
+  context: RunContext,
+): Promise<number> {
+  const state = parseCoreExport(readExport(path));
+  const etcd = await etcdAccess(options, context);
+  if (etcd === null) return await keepCore(state, options, context);
+  await using store = openEtcd(etcd, new DenoClock());
+  const count = await writeStore(store, state, context.signal);
+  await print(`${count} keys are in etcd now.\n`, context.signal);
+  return 0;
+}
+
+async function restore(
+  path: string,
+  options: MeshCoreFlags,
+  context: RunContext,
+): Promise<number> {
+  const bytes = readExport(path);
+  if (!isSealedBackup(bytes)) return await keepCore(parseCoreExport(bytes), options, context);
+  const folder = nodeFolder(options.data);
+  const { authoritySeed } = readNode(folder);
+  if (authoritySeed === null) {
+    throw new TtunError(
+      "usage",
+      `Cannot open the backup: put the copy of the authority's key into ${folder}/ca.key first`,
+    );
+  }
+  const opened = openBackup(bytes, sealingKeyOf(authoritySeed));
+  return await keepCore(parseCoreExport(opened), options, context);
+}
+
+/** Makes the core of this node, which does not run, of another core's state. */
+async function keepCore(
+  state: CoreState,
+  { data }: MeshCoreFlags,
+  context: RunContext,
+): Promise<number> {
+  const folder = nodeFolder(data);
+  const node = readNode(folder);
+  requireCoreRole(node);
+  const file = coreFile(folder);
+  await requireEmpty(file);
+  const restored = restoredCore(state, toHex(nodeIdOf(ed25519Signer(node.seed).publicKey)));
+  await putPendingCore(file, restored);
+  await activateCore(file, restored.epoch);
+  await print(
+    `The core is at this node now, with ${state.rows.length} keys (epoch ${restored.epoch}). ` +
+      "Run it: ttun mesh node\n",
+    context.signal,
+  );
+  return 0;
+}
+
+function requireCoreRole({ facts }: NodeState): void {
+  if (facts.roles.includes("core")) return;
+  throw new TtunError(
+    "usage",
+    "This node may not have the core: join with an invite that was made by --roles " +
+      "node,core,gateway",
+  );
+}
+
+/** @throws {TtunError} usage, if there is a core with keys, which is not to be lost */
+async function requireEmpty(file: string): Promise<void> {
+  if (!isThere(file)) return;
+  const { disk, state } = await openCoreFile(file, { create: false });
+  await disk[Symbol.asyncDispose]();
+  if (state.rows.length === 0) return;
+  throw new TtunError(
+    "usage",
+    `There is a core in ${file}, with ${state.rows.length} keys: move it away first`,
+  );
+}
+
+function readExport(path: string): Uint8Array {
+  const kept = readKept(path, MOST, "the copy of the core");
+  if (kept !== null) return kept.bytes;
+  throw new TtunError("usage", `Cannot read ${path}: there is no such file`);
+}
