@@ -51,7 +51,11 @@ export async function takeToxListeners(
   listen: readonly Endpoint[],
   context: RunContext,
 ): Promise<readonly Endpoint[]> {
-  if (!listen.some(({ scheme }) => scheme === "tox")) return listen;
+  const count = listen.filter(({ scheme }) => scheme === "tox").length;
+  if (count === 0) return listen;
+  if (count > 1) {
+    throw new TtunError("usage", "Cannot listen at tox: twice: one is for any number of clients");
+  }
   const { takeToxListen } = await load(() => import("../tox/take_tox.ts"));
   return listen.map((one) => one.scheme === "tox" ? takeToxListen(one, context) : one);
 }

@@ -36,7 +36,7 @@ export function openToxServer(at: string, tools: WayTools): DirectServer {
   const dialer: FriendDialer = new FriendDialer(link, {
     clock,
     deadlineMs: DEADLINE_MS,
-    notReached: () => notReached(state, DEADLINE_MS),
+    notReached: () => notReached(state, DEADLINE_MS, "?nodes=FILE"),
   });
   client.start();
   log.info("looking for the Tox network");

@@ -8,14 +8,21 @@ export const STATES: Readonly<Record<ToxClientState, string>> = {
   up: "the server is online",
 };
 
-/** Returns the error of a client that has not reached its server in time. */
-export function notReached(state: ToxClientState, deadlineMs: number): TtunError {
+/**
+ * Returns the error of a client that has not reached its server in time. `nodes`: where the user says
+ * by which nodes the network is found.
+ */
+export function notReached(
+  state: ToxClientState,
+  deadlineMs: number,
+  nodes = "--nodes",
+): TtunError {
   const seconds = deadlineMs / 1000;
   return state === "offline"
     ? new TtunError(
       "timeout",
       `Cannot reach the Tox network within ${seconds} s: no node of the list has answered; see ` +
-        "whether UDP gets out here, or give other nodes by --nodes",
+        `whether UDP gets out here, or give other nodes by ${nodes}`,
     )
     : new TtunError(
       "timeout",
