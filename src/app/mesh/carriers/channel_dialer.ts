@@ -12,7 +12,8 @@ import {
 } from "../../../core/mesh/transport_choice.ts";
 import type { WireSecrets } from "../../link/config.ts";
 import type { SessionMemory } from "../../mux/session_memory.ts";
-import { StreamChannel } from "./stream_channel.ts";
+import { PairedChannel } from "./paired_channel.ts";
+import { type MeshChannel, StreamChannel } from "./stream_channel.ts";
 import { V2Carrier } from "./v2_carrier.ts";
 
 export interface ChannelDialerOptions {
@@ -45,14 +46,14 @@ export class ChannelDialer {
   }
 
   /** Connects with a node that has this name. @throws {TtunError}; the signal's reason */
-  connect = async (to: HostPort, name: string, signal: AbortSignal): Promise<StreamChannel> => {
+  connect = async (to: HostPort, name: string, signal: AbortSignal): Promise<MeshChannel> => {
     const { dialQuic, mode } = this.#o;
     if (mode === "quic" && dialQuic === null) throw noQuic();
     return await new Attempts(this.#o, to, name, signal).run();
   };
 
   /** Connects by TCP alone, where a link goes by QUIC. @throws as `connect` */
-  connectTcp = (to: HostPort, name: string, signal: AbortSignal): Promise<StreamChannel> =>
+  connectTcp = (to: HostPort, name: string, signal: AbortSignal): Promise<MeshChannel> =>
     new Attempts({ ...this.#o, mode: "tcp" }, to, name, signal).run();
 }
 
@@ -63,9 +64,9 @@ class Attempts {
   readonly #name: string;
   readonly #signal: AbortSignal;
   readonly #choice: TransportChoice;
-  readonly #result = Promise.withResolvers<StreamChannel>();
+  readonly #result = Promise.withResolvers<MeshChannel>();
   readonly #cancels = new Map<MeshTransport, AbortController>();
-  readonly #made = new Map<MeshTransport, StreamChannel>();
+  readonly #made = new Map<MeshTransport, MeshChannel>();
   /** Of TCP, where there is one: it tells more. */
   #error: TtunError | null = null;
   #timer: Disposable | null = null;
@@ -78,7 +79,7 @@ class Attempts {
     this.#choice = new TransportChoice(o.dialQuic === null ? "tcp" : o.mode);
   }
 
-  async run(): Promise<StreamChannel> {
+  async run(): Promise<MeshChannel> {
     this.#signal.throwIfAborted();
     using _end = onAbort(this.#signal, (reason) => {
       this.#take(this.#choice.end());
@@ -137,25 +138,27 @@ class Attempts {
     }
   }
 
-  async #byTcp(cancel: AbortSignal): Promise<StreamChannel> {
+  async #byTcp(cancel: AbortSignal): Promise<MeshChannel> {
     const { clock, dialTcp, memory, secrets, signal } = this.#o;
     const stream = await dialTcp(this.#to, { cancel, life: signal });
     using _cancelled = onAbort(cancel, () => stream.reset());
+    let channel: PairedChannel | null = null;
     const carrier = await V2Carrier.dial(stream, {
       ...{ secrets: secrets(), clock, memory, signal },
-      onStream: (opened) => opened.reset(), // the dialler opens all that there are
+      onStream: (opened) => channel === null ? opened.reset() : channel.addBulk(opened),
     });
     try {
       const { binding, peer } = carrier;
       const over = () => carrier[Symbol.dispose]();
-      return new StreamChannel(await carrier.open(), { transport: "tcp", peer, binding, over });
+      const o = { transport: "tcp", peer, binding, over } as const;
+      return channel = new PairedChannel(await carrier.open(), o, () => carrier.open());
     } catch (error) {
       carrier[Symbol.dispose]();
       throw error;
     }
   }
 
-  async #byQuic(cancel: AbortSignal): Promise<StreamChannel> {
+  async #byQuic(cancel: AbortSignal): Promise<MeshChannel> {
     const { dialQuic, signal } = this.#o;
     const stream = await dialQuic!(this.#to, this.#name, { cancel, life: signal });
     if (cancel.aborted) {

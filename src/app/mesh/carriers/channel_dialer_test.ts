@@ -4,7 +4,8 @@ import { keptLog } from "../../../../tests/fake/log.ts";
 import { MemoryNet } from "../../../../tests/fake/memory.ts";
 import { StreamWorld } from "../../../../tests/fake/stream_programs.ts";
 import type { HostPort } from "../../../base/addr.ts";
-import { utf8 } from "../../../base/bytes.ts";
+import { concat, utf8 } from "../../../base/bytes.ts";
+import { varint } from "../../../base/varint.ts";
 import { UnreachableError } from "../../../base/errors.ts";
 import { onAbort } from "../../../base/scope.ts";
 import type { Connection } from "../../../contract/connection.ts";
@@ -13,17 +14,24 @@ import { dial } from "../../net/dial_events.ts";
 import { clientMemory } from "../../mux/session_memory.ts";
 import { ChannelDialer, type DialSignals } from "./channel_dialer.ts";
 import { listenForChannels } from "./channel_listener.ts";
-import type { StreamChannel } from "./stream_channel.ts";
+import type { MeshChannel } from "./stream_channel.ts";
 
 const AT: HostPort = { host: "192.0.2.1", port: 20204 };
 
 type Way = "works" | "refused" | "silent";
 
+/** A frame, whose content nobody looks at. */
+function frame(text: string, length = text.length): Uint8Array {
+  const content = new Uint8Array(length);
+  content.set(utf8(text));
+  return concat(varint(length), content);
+}
+
 /** A node that listens by TCP and QUIC, and one that dials it. */
 class Pair {
   readonly world = new StreamWorld({});
   readonly clock: FakeClock = this.world.clock;
-  readonly taken: StreamChannel[] = [];
+  readonly taken: MeshChannel[] = [];
   readonly dialled: string[] = [];
   readonly cancelled: string[] = [];
   readonly stop = new AbortController();
@@ -85,7 +93,7 @@ class Pair {
     return await promise;
   }
 
-  connect(mode: TransportMode, hasQuic = true): Promise<StreamChannel> {
+  connect(mode: TransportMode, hasQuic = true): Promise<MeshChannel> {
     const { signal } = this.stop;
     return this.settle(this.dialer(mode, hasQuic).connect(AT, "a.node.invalid", signal));
   }
@@ -105,10 +113,10 @@ Deno.test("a channel goes by TCP, and both ends have what binds proofs to it", a
   assert.deepEqual(pair.dialled, ["tcp 0"]);
   const [other] = pair.taken;
   assert.deepEqual(other!.binding, channel.binding);
-  await pair.settle(channel.write(utf8("hello")));
-  assert.deepEqual(await pair.settle(other!.read()), utf8("hello"));
-  await pair.settle(other!.write(utf8("and back")));
-  assert.deepEqual(await pair.settle(channel.read()), utf8("and back"));
+  await pair.settle(channel.write(frame("hello")));
+  assert.deepEqual(await pair.settle(other!.read()), frame("hello"));
+  await pair.settle(other!.write(frame("and back")));
+  assert.deepEqual(await pair.settle(channel.read()), frame("and back"));
 });
 
 Deno.test("where TCP is refused QUIC is dialled at once, where it is silent 300 ms later", async () => {
@@ -122,8 +130,8 @@ Deno.test("where TCP is refused QUIC is dialled at once, where it is silent 300 
     assert.deepEqual(pair.cancelled, way === "silent" ? ["tcp"] : []);
     await pair.clock.advance(10);
     const [other] = pair.taken;
-    await pair.settle(other!.write(utf8("there")));
-    assert.deepEqual(await pair.settle(channel.read()), utf8("there"));
+    await pair.settle(other!.write(frame("there")));
+    assert.deepEqual(await pair.settle(channel.read()), frame("there"));
   }
 });
 
@@ -155,4 +163,37 @@ Deno.test("whoever gives up ends all attempts, and is told the reason", async ()
   await assert.rejects(connecting, /enough/);
   await pair.clock.advance(10);
   assert.deepEqual(pair.cancelled, ["tcp", "quic"]);
+});
+
+Deno.test("a long frame goes on a stream of its own, and holds no short ones up", async () => {
+  await using pair = new Pair();
+  using here = await pair.connect("auto");
+  using there = pair.taken[0]!;
+  for (const [from, to] of [[here, there], [there, here]] as const) {
+    const writing = [frame("long", 400_000), frame("short")].map((bytes) => from.write(bytes));
+    await pair.settle(Promise.all(writing));
+    const read = [await pair.settle(to.read()), await pair.settle(to.read())];
+    assert.deepEqual(read.map((bytes) => bytes!.length), [6, 400_004]);
+    // The next one goes on the same stream.
+    await pair.settle(from.write(frame("long", 100_000)));
+    assert.equal((await pair.settle(to.read()))!.length, 100_004);
+  }
+});
+
+Deno.test("a channel ends at both ends, whatever waits; a frame that is too long ends it", async () => {
+  await using pair = new Pair();
+  const here = await pair.connect("auto");
+  const there = pair.taken[0]!;
+  const reading = there.read();
+  reading.catch(() => {}); // awaited below
+  here[Symbol.dispose]();
+  assert.equal(await here.read(), null);
+  const ended = await pair.settle(reading.catch(() => null));
+  assert.equal(ended, null);
+  await assert.rejects(pair.settle(there.write(frame("late"))));
+
+  using other = await pair.connect("auto");
+  const its = pair.taken.at(-1)!;
+  await pair.settle(other.write(frame("long", 600_000)));
+  await assert.rejects(pair.settle(its.read()), /more than 524288 bytes/);
 });

@@ -5,7 +5,9 @@ import type { Clock } from "../../../contract/host.ts";
 import type { WireSecrets } from "../../link/config.ts";
 import type { SessionMemory } from "../../mux/session_memory.ts";
 import { acceptLoop } from "../../net/accept_loop.ts";
-import { StreamChannel } from "./stream_channel.ts";
+import { PairedChannel } from "./paired_channel.ts";
+import { type MeshChannel, StreamChannel } from "./stream_channel.ts";
+import type { V2Carrier } from "./v2_carrier.ts";
 import { V2Acceptor } from "./v2_acceptor.ts";
 
 export interface ChannelListenerOptions {
@@ -19,16 +21,24 @@ export interface ChannelListenerOptions {
   readonly secrets: () => WireSecrets;
   readonly signal: AbortSignal;
   /** Takes a channel, whose other end is still to prove that it is a node. */
-  readonly take: (channel: StreamChannel) => void;
+  readonly take: (channel: MeshChannel) => void;
 }
 
 /** Takes channels that other nodes make. Runs until the signal aborts. @throws its reason */
 export async function listenForChannels(o: ChannelListenerOptions): Promise<never> {
   const { clock, log, memory, secrets, signal, take } = o;
+  const channels = new WeakMap<V2Carrier, PairedChannel>();
   const acceptor = new V2Acceptor({
     ...{ clock, log, memory, secrets, signal },
-    onStream: (stream, { peer, binding }) => {
-      take(new StreamChannel(stream, { transport: "tcp", peer, binding }));
+    onStream: (stream, carrier) => {
+      const known = channels.get(carrier);
+      if (known !== undefined) return known.addBulk(stream);
+      const { peer, binding } = carrier;
+      const over = () => carrier[Symbol.dispose]();
+      const o = { transport: "tcp", peer, binding, over } as const;
+      const channel = new PairedChannel(stream, o, () => carrier.open());
+      channels.set(carrier, channel);
+      take(channel);
     },
   });
   const loop = (listener: Listener, take: (stream: Connection) => void) =>

@@ -6,11 +6,15 @@ import { keptLog } from "../../../../tests/fake/log.ts";
 import { secretOf } from "../../../../tests/fake/named_keys.ts";
 import { handshakeKeys } from "../../../../tests/fake/v1_session.ts";
 import { type HostPort, requireHostPort } from "../../../base/addr.ts";
+import { concat } from "../../../base/bytes.ts";
 import { TtunError } from "../../../base/errors.ts";
+import { varint } from "../../../base/varint.ts";
 import { trustAnchor } from "../../../core/mesh/admission/authority.ts";
 import { issueNodeCertificate, nodeName } from "../../../core/mesh/admission/node_certificate.ts";
 import { nodeIdOf } from "../../../core/mesh/node_id.ts";
 import type { TransportMode } from "../../../core/mesh/transport_choice.ts";
+import { MAX_BULK_FRAME } from "../../../core/mesh/wire/frame_reader.ts";
+import { FrameSplitter } from "../../../core/mesh/wire/frame_splitter.ts";
 import { encodePem, pkcs8Of } from "../../../core/x509/pem.ts";
 import { ed25519Signer } from "../../../io/crypto/ed25519.ts";
 import { nodeKeyExchange } from "../../../io/crypto/x25519.ts";
@@ -24,7 +28,7 @@ import { clientMemory } from "../../mux/session_memory.ts";
 import { dial } from "../../net/dial_events.ts";
 import { ChannelDialer } from "./channel_dialer.ts";
 import { listenForChannels } from "./channel_listener.ts";
-import type { StreamChannel } from "./stream_channel.ts";
+import type { MeshChannel } from "./stream_channel.ts";
 
 const ALPN = "ttun-mesh/1";
 const AUTHORITY = ed25519Signer(new Uint8Array(32).fill(1));
@@ -40,7 +44,7 @@ class Nodes implements AsyncDisposable {
   readonly #reactor: Reactor;
   readonly #host: QuicHost;
   readonly #net: PosixNet;
-  readonly taken: StreamChannel[] = [];
+  readonly taken: MeshChannel[] = [];
   readonly at: HostPort;
 
   constructor(ways: { readonly tcp: boolean }) {
@@ -87,7 +91,7 @@ class Nodes implements AsyncDisposable {
   connect(
     mode: TransportMode,
     { name = NAME, authority = AUTHORITY } = {},
-  ): Promise<StreamChannel> {
+  ): Promise<MeshChannel> {
     const { signal } = this.#stop;
     const dialer = new ChannelDialer({
       ...{ mode, clock: this.#reactor, memory: clientMemory(), signal },
@@ -102,7 +106,7 @@ class Nodes implements AsyncDisposable {
     return dialer.connect(this.at, name, signal);
   }
 
-  async takenOne(): Promise<StreamChannel> {
+  async takenOne(): Promise<MeshChannel> {
     while (this.taken.length === 0) {
       await new Promise<void>((resolve) => void this.#reactor.after(5, resolve));
     }
@@ -115,19 +119,27 @@ class Nodes implements AsyncDisposable {
   }
 }
 
-/** More than the windows of either transport. */
-const BULK = 3_000_000;
+/** Bytes of frames, short and long ones; more than the windows of either transport. */
+const SIZES = [10, 60_000, 100, 400_000, 1, 500_000, 65_536, 300_000];
 
-async function exchange(here: StreamChannel, there: StreamChannel): Promise<void> {
-  const sent = Uint8Array.from({ length: BULK }, (_, i) => i % 251);
-  const writing = here.write(sent);
-  let got = 0;
-  while (got < BULK) {
+function frameOf(size: number): Uint8Array {
+  return concat(varint(size), new Uint8Array(size).fill(size % 251));
+}
+
+/** Long frames may come behind later short ones. */
+async function exchange(here: MeshChannel, there: MeshChannel): Promise<void> {
+  const writing = (async () => {
+    for (const size of SIZES) await here.write(frameOf(size));
+  })();
+  const splitter = new FrameSplitter(MAX_BULK_FRAME);
+  const got: Uint8Array[] = [];
+  while (got.length < SIZES.length) {
     const bytes = await there.read();
     assert.ok(bytes !== null);
-    assert.ok(bytes.every((byte, i) => byte === (got + i) % 251));
-    got += bytes.length;
+    got.push(...splitter.feed(bytes));
   }
+  const bySize = (a: Uint8Array, b: Uint8Array) => a.length - b.length;
+  assert.deepEqual(got.sort(bySize), SIZES.map(frameOf).sort(bySize));
   await writing;
 }
 
@@ -143,10 +155,10 @@ test("mesh channels: TCP with link version 2 first, and both ends have the same 
 test("mesh channels: QUIC where nothing listens by TCP, with the node's own certificate", async () => {
   await using nodes = new Nodes({ tcp: false });
   using here = await nodes.connect("auto");
-  await here.write(Uint8Array.of(1));
+  await here.write(frameOf(1));
   using there = await nodes.takenOne();
   assert.deepEqual([here.transport, there.transport], ["quic", "quic"]);
-  assert.deepEqual(await there.read(), Uint8Array.of(1));
+  assert.deepEqual(await there.read(), frameOf(1));
   await Promise.all([exchange(here, there), exchange(there, here)]);
 });
 

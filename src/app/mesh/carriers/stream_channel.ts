@@ -7,6 +7,11 @@ import type { PeerChannel } from "../links/peer_channel.ts";
 /** Bytes of one read; memory for them is taken when there are some. */
 const CHUNK = 16 * 1024;
 
+/** A channel that tells how it goes. */
+export interface MeshChannel extends PeerChannel {
+  readonly transport: MeshTransport;
+}
+
 const NO_BINDING = new Uint8Array();
 
 export interface StreamChannelOptions {
@@ -19,7 +24,7 @@ export interface StreamChannelOptions {
 }
 
 /** A stream of any transport as a channel. Owns it. */
-export class StreamChannel implements PeerChannel {
+export class StreamChannel implements MeshChannel {
   readonly peer: string;
   readonly transport: MeshTransport;
   readonly binding: Uint8Array;
