@@ -10,6 +10,10 @@ const TEXT = metricsText({
   },
   connections: { open: 1, served: 1, pending: 1, sentBytes: 1, receivedBytes: 1 },
   forwards: [],
+  tox: {
+    ...{ id: "A", network: "udp", friends: { udp: 1, relay: 0 } },
+    requests: { letIn: 1, refused: 0 },
+  },
   sessions: [{
     ...{ id: 1, peer: "a", wire: "v2", seconds: 1, sentBytes: 1, receivedBytes: 1 },
     ...{ streams: 1, keptBytes: 1, carriers: [{ number: 1, peer: "a", rttMs: 1 }] },
