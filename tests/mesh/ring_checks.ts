@@ -8,7 +8,7 @@ export function checkNeighbours(world: World, node: SimulatedNode): void {
   const { list, pred } = node.ring.neighbours();
   let far = 0n;
   for (const key of list) {
-    const next = distance(node.descriptor.position, world.nodeOf(key).descriptor.position);
+    const next = distance(node.descriptor.position, node.ring.descriptorOf(key)!.position);
     if (next <= far) throw new Error(`List of node ${node.index} is not in order at ${world.now}`);
     far = next;
   }

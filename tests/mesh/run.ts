@@ -60,6 +60,7 @@ export function run(o: RunOptions, faults: readonly Fault[] = faultsOf(o)): RunR
   let checks = 0;
   const world = new World({
     seed: o.seed,
+    choosesPlaces: o.seed % 2 === 0,
     check(world, node) {
       checkNeighbours(world, node);
       if (++checks % 256 === 0) versions.check(world, node);

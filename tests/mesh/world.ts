@@ -54,6 +54,8 @@ export interface WorldOptions {
   readonly check?: (world: World, node: SimulatedNode) => void;
   /** Called before records go from a node's disk. */
   readonly checkRemoval?: (world: World, node: SimulatedNode, batch: RingBatch) => void;
+  /** True if new nodes choose among their 16 positions. */
+  readonly choosesPlaces?: boolean;
   readonly sizeOf?: (frame: Frame) => number;
 }
 
@@ -91,7 +93,7 @@ export class World {
       disk: new SimulatedDisk(),
       seeds: o.seeds ?? (index === 0 ? [] : [0]),
       ring: null,
-      descriptor: this.#sign(publicKey, host, 0, 0),
+      descriptor: this.#sign({ publicKey, host, index }, 0, 0),
       offset: 0,
       rate: 1,
       delay: 0,
@@ -126,13 +128,17 @@ export class World {
     node.links = new Set();
     node.events = [];
     node.told = [];
-    node.descriptor = this.#sign(node.publicKey, node.host, node.index, nowMs);
+    const image = node.disk.load();
+    node.descriptor = this.#sign(node, image.place ?? 0, nowMs);
     node.ring = new RingNode({
       self: node.descriptor,
       hashes: SIMULATED_HASHES,
       verify: (descriptor) => this.#genuine.has(descriptor),
       random: seededRandom(this.#o.seed * 7919 + node.index * 31 + node.run),
-      image: node.disk.load(),
+      image,
+      ...(this.#o.choosesPlaces === true
+        ? { descriptorAt: (place: number) => this.#moved(node, place) }
+        : {}),
       seeds: node.seeds.map(String),
       nowMs,
     });
@@ -200,10 +206,19 @@ export class World {
     if (node.ring !== null) this.#act(node, run(node.ring, this.clockOf(node)));
   }
 
-  #sign(publicKey: Uint8Array, host: string, index: number, nowMs: number): Descriptor {
+  #moved(node: SimulatedNode, place: number): Descriptor {
+    node.descriptor = this.#sign(node, place, node.descriptor.incarnation + 1);
+    return node.descriptor;
+  }
+
+  #sign(
+    { publicKey, host, index }: { publicKey: Uint8Array; host: string; index: number },
+    place: number,
+    nowMs: number,
+  ): Descriptor {
     const descriptor = signDescriptor({
       publicKey,
-      place: 0,
+      place,
       addresses: [String(index)],
       host,
       zone: "z",

@@ -43,6 +43,8 @@ export class Lookup {
   #open = 0;
   #again: Timer | null = null;
   #isOver = false;
+  /** A node that knows nobody else and answers for itself: it may be as new as this one. */
+  #alone: Found | null = null;
 
   constructor(
     ring: RingContext,
@@ -55,7 +57,7 @@ export class Lookup {
     this.#isProbe = isProbe;
     this.#onEnd = onEnd;
     this.#most = 2 * Math.ceil(Math.log2(ring.estimateNodes() + 1)) + 8;
-    this.#deadline = ring.timers.at(ring.now + LOOKUP_MS, () => this.#end(null));
+    this.#deadline = ring.timers.at(ring.now + LOOKUP_MS, () => this.#end(this.#alone));
     if (start === undefined) this.#begin();
     else {
       for (const peer of start) this.#add(peer, 1);
@@ -94,7 +96,7 @@ export class Lookup {
       return this.#query(peer, hop);
     }
     if (this.#open > 0) return;
-    if (this.#isProbe || this.#asked.size >= this.#most) return this.#end(null);
+    if (this.#isProbe || this.#asked.size >= this.#most) return this.#end(this.#alone);
     this.#again ??= this.#ring.timers.at(now + AGAIN_MS, () => {
       this.#again = null;
       this.#asked.clear();
@@ -129,6 +131,10 @@ export class Lookup {
     if (answer.isDone && nodes.length > 0) {
       const [owner] = nodes;
       const isOwn = owner === peer;
+      if (this.#isProbe && isOwn && nodes.length === 1) {
+        this.#alone = { nodes, after: answer.after, hops: hop };
+        return this.#ask();
+      }
       if (isOwn || isWithin(peer.position, this.#position, owner!.position) || this.#isProbe) {
         return this.#end({ nodes, after: answer.after, hops: hop });
       }

@@ -78,6 +78,17 @@ export class Membership {
     );
   }
 
+  /** The node itself has another position: it looks for its neighbours there. */
+  moved(): void {
+    const { ring } = this;
+    const [member] = ring.list;
+    ring.pred = null;
+    ring.preds = [];
+    this.#setList([]);
+    this.#onChange();
+    if (member !== undefined) this.probe(member);
+  }
+
   /** A peer was called dead, or has left. */
   drop(peer: Peer): void {
     const { ring } = this;

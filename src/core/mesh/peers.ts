@@ -32,6 +32,12 @@ export class Peers {
     this.#verify = verify;
   }
 
+  /** Called before a peer gets another position, which it has after a start without its disk. */
+  onMove: (peer: Peer) => void = () => {};
+
+  /** Called where another node stands at the node's own position. */
+  onSamePosition: (descriptor: Descriptor) => void = () => {};
+
   get size(): number {
     return this.#sorted.length;
   }
@@ -50,11 +56,13 @@ export class Peers {
    */
   learn(descriptor: Descriptor, isPinned: (peer: Peer) => boolean): Peer | null {
     if (descriptor.key === this.self.key) return this.self;
+    if (descriptor.position === this.self.position) this.onSamePosition(descriptor);
     const known = this.#byKey.get(descriptor.key);
     if (known !== undefined) {
       if (known.descriptor === descriptor || !isNewer(descriptor, known.descriptor)) return known;
       if (!this.#verify(descriptor)) return null;
       if (descriptor.position !== known.position) {
+        this.onMove(known);
         this.#takeOut(known);
         known.update(descriptor);
         this.#putIn(known);

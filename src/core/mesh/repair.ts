@@ -29,6 +29,7 @@ export class Repair {
   #comparisons = 0;
   /** True while records that are not its own are handed to their replicas. */
   #isHandingOff = false;
+  #isWhole = true;
   /** Start of the last round in which all replicas had the same. */
   #agreedAt = 0;
   #agreedWithPred: Peer | null = null;
@@ -153,18 +154,22 @@ export class Repair {
     }
   }
 
-  /** Gives records that are not kept here to their replicas. `all`: those of the own range too. */
-  handOff(all = false, onEnd: () => void = () => {}): void {
+  /**
+   * Gives records that are not kept here to their replicas; a node that leaves gives all. Tells at
+   * the end whether all replicas have all of them.
+   */
+  handOff(onEnd: (isWhole: boolean) => void = () => {}): void {
     const ring = this.#ring;
     if (this.#isHandingOff) return;
-    const from = all ? ring.self.position : keptFrom(ring);
-    if (from === null || (ring.list.length === 0)) return onEnd();
+    const from = ring.state === "leaving" ? ring.self.position : keptFrom(ring);
+    if (from === null || ring.list.length === 0) return onEnd(true);
     const [first, last] = [ring.self.position, from];
-    if (this.#records.store.summary(first, last).count === 0) return onEnd();
+    if (this.#records.store.summary(first, last).count === 0) return onEnd(true);
     this.#isHandingOff = true;
+    this.#isWhole = true;
     this.#handOffFrom(first, last, () => {
       this.#isHandingOff = false;
-      onEnd();
+      onEnd(this.#isWhole);
     });
   }
 
@@ -174,9 +179,14 @@ export class Repair {
     const [bucket] = this.#records.store.bucketsIn(from, to);
     if (bucket === undefined) return onEnd();
     new Lookup(ring, bucket.position, {}, (found) => {
-      const nodes = (found?.nodes ?? []).filter((peer) => peer.state !== "leaving");
+      const nodes = (found?.nodes ?? []).filter((peer) =>
+        (peer === ring.self ? ring.state : peer.state) !== "leaving"
+      );
       const [owner] = nodes;
-      if (owner === undefined) return onEnd();
+      if (owner === undefined) {
+        this.#isWhole = false;
+        return onEnd();
+      }
       const isInRange = distance(bucket.position, owner.position) < distance(bucket.position, to);
       const end = isInRange ? owner.position : to;
       const goOn = () => {
@@ -188,7 +198,7 @@ export class Repair {
       // Hosts behind a partition are remembered: what they should hold is not deleted without them.
       const known = ring.peers.all().filter((peer) => !peer.hasLeft);
       const isShort = replicas.length < Math.min(COPIES, countHosts([ring.self, ...known]));
-      if (isShort || replicas.includes(ring.self)) return goOn();
+      if (ring.state !== "leaving" && (isShort || replicas.includes(ring.self))) return goOn();
       const chunks = chunksOf(from, end, this.#records.store.bucketsIn(from, end));
       this.#handOffChunks(chunks, replicas, goOn);
     });
@@ -204,6 +214,7 @@ export class Repair {
       if (--open > 0) return;
       for (const [index, record] of chunk.records.entries()) {
         if (holders[index]! >= replicas.length) this.#giveUp(record);
+        else this.#isWhole = false;
       }
       this.#handOffChunks(chunks, replicas, onEnd);
     };
@@ -212,7 +223,9 @@ export class Repair {
         onAnswer: ({ wants, foreign }) => {
           const not = new Set([...wants, ...foreign]);
           for (const index of holders.keys()) if (!not.has(index)) holders[index]!++;
-          const wanted = wants.filter((index) => !foreign.includes(index));
+          // A node that does not yet know that this one leaves does not know what becomes its own.
+          const isLeaving = this.#ring.state === "leaving";
+          const wanted = isLeaving ? [...not] : wants.filter((index) => !foreign.includes(index));
           const records = wanted.flatMap((index) => chunk.records[index] ?? []);
           this.#pusher.push(peer, records, (isGood) => {
             if (isGood) { for (const index of wanted) holders[index]!++; }

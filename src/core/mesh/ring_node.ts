@@ -6,8 +6,9 @@ import type { AnswerBody, FailureCode, Frame, Notice, Request } from "./frame.ts
 import type { RingHashes } from "./hashes.ts";
 import { Lookup } from "./lookup.ts";
 import { Membership } from "./membership.ts";
-import { type NodeKey, writerOf } from "./node_id.ts";
+import { type NodeKey, PLACES, writerOf } from "./node_id.ts";
 import type { Peer } from "./peer.ts";
+import { choosePlace } from "./place_choice.ts";
 import { Pusher } from "./pusher.ts";
 import { Read } from "./reads.ts";
 import {
@@ -39,8 +40,11 @@ const MAX_OFF_MS = 10_000;
 const STAMP_MS = 60_000;
 /** A node that leaves waits no longer than this for others to take its records. */
 const LEAVE_MS = 30_000;
+const LEAVE_AGAIN_MS = 500;
 /** How much longer than a soft record the trace of its deletion lives: longer than every copy. */
 const SOFT_TOMBSTONE_MS = 120_000;
+/** A new node that finds no place within this time takes its first. */
+const CHOICE_MS = 5000;
 /** How long replicas are looked for that were there while the node was away. */
 const ATTIC_MS = 60_000;
 
@@ -53,6 +57,11 @@ export interface RingNodeOptions {
   /** Addresses of nodes to begin with, as HOST:PORT. */
   readonly seeds: readonly string[];
   readonly nowMs: number;
+  /**
+   * Signs the node's descriptor for another of its positions, with a higher incarnation; without it
+   * the node stays where `self` says.
+   */
+  readonly descriptorAt?: (place: number) => Descriptor;
   /** Refuses records whose writers may not write them; takes all by default. */
   readonly accepts?: (record: MeshRecord) => boolean;
   readonly maxBytes?: number;
@@ -107,6 +116,8 @@ export class RingNode {
   readonly #subscriptions: Subscriptions;
   readonly #server: RequestServer;
   readonly #writer: bigint;
+  #hasBegun = false;
+  #isChoosing = false;
 
   constructor(o: RingNodeOptions) {
     this.#o = o;
@@ -125,6 +136,8 @@ export class RingNode {
     this.#subscriptions = new Subscriptions(ring, this.#records, o.hashes);
     this.#records.onChange = (record) => this.#subscriptions.changed(record);
     ring.onDead = (peer) => this.#membership.drop(peer);
+    ring.peers.onSamePosition = ({ key }) => this.#giveWay(key);
+    ring.peers.onMove = (peer) => this.#membership.drop(peer);
     this.#server = new RequestServer(ring, {
       membership: this.#membership,
       records: this.#records,
@@ -141,13 +154,11 @@ export class RingNode {
   start(nowMs: number): Step[] {
     return this.#do(nowMs, () => {
       const ring = this.#ring;
-      this.#load();
-      this.#records.start();
-      this.#repair.start();
-      if (this.#o.seeds.length > 0) this.#dialSeeds();
-      else if (ring.peers.size === 0) this.#repair.readyAlone();
-      this.#membership.start();
-      ring.timers.at(ring.now + REMEMBER_MS, () => this.#rememberOften());
+      const { image, seeds, descriptorAt } = this.#o;
+      if (seeds.length > 0) this.#dialSeeds();
+      const isNew = image.place === null && ring.peers.size === 0;
+      if (!isNew || seeds.length === 0 || descriptorAt === undefined) return this.#begin();
+      ring.timers.at(ring.now + CHOICE_MS, () => this.#begin());
     });
   }
 
@@ -159,7 +170,7 @@ export class RingNode {
       if (peer !== undefined) this.#ring.hear(peer);
       if (frame.type === "answer" || frame.type === "error") {
         if (peer !== undefined) this.#ring.calls.receive(peer, frame);
-      } else if (frame.type !== "hello" && frame.type !== "bye") {
+      } else if (this.#hasBegun && frame.type !== "hello" && frame.type !== "bye") {
         if (frame.request === 0) this.#notice(peer, frame as Notice);
         else this.#serve(from, frame as Request);
       }
@@ -172,7 +183,9 @@ export class RingNode {
       const peer = this.#ring.learn(descriptor);
       if (peer === null || peer === this.#ring.self) return;
       this.#ring.hear(peer);
-      if (isSeed || this.#ring.list.length === 0) this.#membership.probe(peer);
+      if (!this.#hasBegun) {
+        if (isSeed) this.#choosePlace(peer);
+      } else if (isSeed || this.#ring.list.length === 0) this.#membership.probe(peer);
     });
   }
 
@@ -317,7 +330,7 @@ export class RingNode {
         ring.tell({ name: "state", state: "off" });
       };
       ring.timers.at(ring.now + LEAVE_MS, end);
-      this.#handAllOff(end);
+      this.#handAllOff(() => this.#records.disk.whenStored(end));
     });
   }
 
@@ -389,6 +402,43 @@ export class RingNode {
     const { steps } = ring;
     ring.steps = [];
     return steps;
+  }
+
+  /** Becomes a member of the ring. */
+  #begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    const ring = this.#ring;
+    this.#load();
+    this.#records.start();
+    this.#repair.start();
+    if (this.#o.seeds.length === 0 && ring.peers.size === 0) this.#repair.readyAlone();
+    this.#membership.start();
+    ring.timers.at(ring.now + REMEMBER_MS, () => this.#rememberOften());
+  }
+
+  /** Of two nodes at one position the one with the larger nodeId goes to its next. */
+  #giveWay(other: NodeKey): void {
+    const ring = this.#ring;
+    const { descriptorAt } = this.#o;
+    if (other > ring.self.key || descriptorAt === undefined) return;
+    ring.timers.at(ring.now, () => {
+      ring.self.update(descriptorAt((ring.self.descriptor.place + 1) % PLACES));
+      this.#membership.moved();
+    });
+  }
+
+  /** A new node looks for the best of its positions at the first seed that it has met. */
+  #choosePlace(seed: Peer): void {
+    if (this.#isChoosing) return;
+    this.#isChoosing = true;
+    const ring = this.#ring;
+    choosePlace(ring, seed, (place) => {
+      if (this.#hasBegun) return;
+      if (place !== ring.self.descriptor.place) ring.self.update(this.#o.descriptorAt!(place));
+      this.#begin();
+      this.#membership.probe(seed);
+    });
   }
 
   #load(): void {
@@ -526,11 +576,15 @@ export class RingNode {
   #handAllOff(onEnd: () => void): void {
     const ring = this.#ring;
     if (ring.list.length === 0) return onEnd();
+    const again = (ms: number) => ring.timers.at(ring.now + ms, () => this.#handAllOff(onEnd));
     if (this.#repair.isHandingOff) {
-      ring.timers.at(ring.now + 100, () => this.#handAllOff(onEnd));
+      again(100);
       return;
     }
-    this.#repair.handOff(true, onEnd);
+    this.#repair.handOff((isWhole) => {
+      if (isWhole) onEnd();
+      else again(LEAVE_AGAIN_MS);
+    });
   }
 
   /** Returns the median of the peers' clocks less the own one, in milliseconds. */

@@ -1,0 +1,9 @@
+import { joinWhileWriting, leaveWhileWriting } from "./matrix.ts";
+
+Deno.test("mesh: keys that are written while nodes join are read everywhere", () => {
+  joinWhileWriting(24, 60);
+});
+
+Deno.test("mesh: keys that are written while nodes leave are all at the last one", () => {
+  leaveWhileWriting(16, 60);
+});
