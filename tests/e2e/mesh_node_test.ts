@@ -1,49 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
-import { Host, type Process } from "../netns.ts";
 import { ttunCommand } from "./forward_pair.ts";
+import { machine, MESH_ENV as ENV } from "./mesh_machine.ts";
 import { makeFolder } from "./proxy_files.ts";
-
-const READY_MS = 30_000;
-const ENV = { NO_COLOR: "1" };
-
-interface Machine extends AsyncDisposable {
-  readonly host: Host;
-  readonly data: string;
-  /** Runs `ttun mesh …` to its end. */
-  mesh(words: string, o?: { env?: Record<string, string>; stdin?: { text: string } }): Promise<
-    { code: number; stdout: string; stderr: string }
-  >;
-  /** Starts the node, and waits until it serves. */
-  node(...args: string[]): Promise<Process>;
-}
-
-/** A host with a folder for a node. */
-async function machine(name: string): Promise<Machine> {
-  await using stack = new AsyncDisposableStack();
-  const folder = stack.use(await makeFolder());
-  const host = stack.use(await Host.create());
-  const data = `${folder.path}/${name}`;
-  const kept = stack.move();
-  return {
-    host,
-    data,
-    mesh: async (words, { env = {}, stdin } = {}) => {
-      const [command, args] = ttunCommand("mesh", ...words.split(" "), "--data", data);
-      return await host.run(command, args, {
-        env: { ...ENV, ...env },
-        ...(stdin !== undefined && { stdin }),
-      });
-    },
-    node: async (...words) => {
-      const [command, args] = ttunCommand("mesh", "node", "--data", data, ...words);
-      const node = host.spawn(command, args, { env: ENV });
-      await node.waitFor(/ Mesh node /, READY_MS);
-      return node;
-    },
-    [Symbol.asyncDispose]: () => kept.disposeAsync(),
-  };
-}
 
 const PLACE = "--host one --advertise 127.0.0.1:20204 --join-at 127.0.0.1:20205";
 
@@ -58,7 +17,13 @@ test("a cluster of one keeps keys over kill -9, for commands and for programs wi
   assert.match((await one.mesh("node")).stderr, /it runs already/);
   assert.equal((await one.mesh("kv put kv/app/x blue")).code, 0);
   assert.equal((await one.mesh("kv put kv/app/y", { stdin: { text: "from\nstdin" } })).code, 0);
-  assert.equal((await one.mesh("kv put kv/app/x red --if-version absent")).code, 2);
+  const ringHas = await one.mesh("kv put kv/app/x red --if-version absent");
+  assert.deepEqual([ringHas.code, /the newest write wins/.test(ringHas.stderr)], [2, true]);
+  assert.equal((await one.mesh("kv put name/web one --if-version absent")).code, 0);
+  assert.match(
+    (await one.mesh("kv put name/web two --if-version absent")).stderr,
+    /another version/,
+  );
   const token = (await one.mesh("token add --verbs get --prefix kv/app/")).stdout.trim();
   const curl = async (path: string, ...args: string[]) => {
     const all = ["-s", "-w", " %{http_code}", ...args, `http://127.0.0.1:20206${path}`];
@@ -74,6 +39,7 @@ test("a cluster of one keeps keys over kill -9, for commands and for programs wi
   await node.status;
   await using again = await one.node("--api", "127.0.0.1:20206");
   assert.equal((await one.mesh("kv get kv/app/y")).stdout, "from\nstdin");
+  assert.equal((await one.mesh("kv get name/web")).stdout, "one");
   assert.equal((await one.mesh("kv list kv/app/")).stdout, "kv/app/x\nkv/app/y\n");
   const id = token.split("_")[1]!;
   assert.equal((await one.mesh(`token revoke ${id}`)).code, 0);

@@ -27,14 +27,16 @@ export async function runMeshNode(options: MeshNodeFlags, context: RunContext): 
     state,
     listen: options.listen,
     joinListen: options.joinListen,
+    transport: options.transport,
     api: options.api ?? null,
   };
   await using plane = new PlaneHandle<MeshFacts, null>(config, { libc: null, context });
   await plane.run({
-    prepare: ({ node, api, join }) => {
+    prepare: ({ node, api, join, links }) => {
       context.log.info("Mesh node", {
         node: node.slice(0, 12),
         host: state.facts.host,
+        links,
         api: api.join(" "),
         ...(join !== null && { join }),
       });

@@ -1,7 +1,12 @@
 import type { Admission } from "../../app/mesh/admission/admission.ts";
+import type { PeerChannel } from "../../app/mesh/links/peer_channel.ts";
+import type { RingDriver } from "../../app/mesh/ring/ring_driver.ts";
+import { nodeStore } from "../../app/mesh/store/node_store.ts";
 import { MeshNode } from "../../app/system/mesh_node.ts";
 import { formatAddr, type HostPort, parseHostPort } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
+import { MeshError } from "../../contract/mesh_store.ts";
+import type { NodeKey } from "../../core/mesh/node_id.ts";
 import { encodeNonce } from "../../core/mesh/admission/join_answer.ts";
 import {
   JOIN_PROTOCOL,
@@ -12,18 +17,18 @@ import { encodePem, pkcs8Of } from "../../core/x509/pem.ts";
 import { ed25519Signer, verifyEd25519 } from "../../io/crypto/ed25519.ts";
 import { ApiServer } from "../../io/mesh/api_server.ts";
 import { JoinListener } from "../../io/mesh/join_listener.ts";
-import type { OpenedPlane, PlaneTools } from "../plane/run_plane.ts";
-import type { SocketPlatform } from "../platform/platform.ts";
+import type { OpenedPlane } from "../plane/run_plane.ts";
 import { rng } from "../platform/rng.ts";
 import { apiSocket } from "./api_socket.ts";
 import { HeldNode } from "./held_node.ts";
 import { clusterId } from "./node_folder.ts";
-import { openStore } from "./open_store.ts";
+import type { MeshTools } from "./mesh_tools.ts";
+import { openCore } from "./open_core.ts";
+import { openLinks } from "./open_links.ts";
+import { openRing } from "./open_ring.ts";
 import type { MeshConfig, MeshFacts } from "./plane_config.ts";
 import { Renewed } from "./renewed.ts";
 import { TokenFile } from "./token_file.ts";
-
-export type MeshTools = PlaneTools<SocketPlatform, null>;
 
 /** Opens a node: its store, API and, where it has the authority's key, the port of those that join. */
 export async function openMeshNode(
@@ -34,7 +39,38 @@ export async function openMeshNode(
   const { opened, log, signal, platform: { clock } } = tools;
   let changed = () => {};
   const held = new HeldNode(folder, config.state, () => changed());
-  const store = opened.use(await openStore(config, tools));
+  const self = toHex(held.facts.nodeId);
+  const ways = openLinks(config, held, tools);
+  const ring = await openRing({
+    folder,
+    held,
+    dialer: ways.dialer,
+    isRevoked: (nodeId) => node.revocations.isRevoked(nodeId),
+    answer: (from, body) => answer(from, body),
+  }, tools);
+  const { driver } = ring;
+  const core = await openCore({ folder, self }, {
+    candidates: () => nodesWithCore(driver),
+    ask: (to, body, signal) => driver.askCore(to, body, signal),
+  }, tools);
+  const answer = async (from: NodeKey, body: Uint8Array) => {
+    if (core.local === null) throw new MeshError("unavailable", "This node has not the core");
+    try {
+      return await core.local.server.answer(from, body, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      throw new MeshError("closed", "The node stops");
+    }
+  };
+  const store = opened.use(nodeStore({
+    ring: driver,
+    host: held.facts.host,
+    core: core.client,
+    isCoreWell: core.isWell,
+    clock,
+    now: Date.now,
+    rng,
+  }));
   const tokens = new TokenFile(folder, (message) => log.warn(message));
   const node = new MeshNode({
     store,
@@ -62,7 +98,7 @@ export async function openMeshNode(
     address: held.state.facts.address,
     seeds: () => [parseHostPort(held.state.facts.core)],
     tokens: () => tokens.read(),
-    onRevoked: () => {},
+    onRevoked: (nodeId) => ring.links.close(toHex(nodeId)),
   });
   const { admission } = node;
   const joins = admission === null ? null : opened.use(
@@ -70,18 +106,34 @@ export async function openMeshNode(
       log.error("Machines cannot join any more", { why: String(error) });
     }),
   );
-  changed = () => joins?.renew();
+  changed = () => {
+    joins?.renew();
+    ways.renew();
+  };
   const socket = { path: apiSocket(folder) };
   const places: ({ path: string } | HostPort)[] = api === null ? [socket] : [socket, api];
   const servers = places.map((at) =>
     opened.use(new ApiServer(at, (request, isOwner) => node.api.handle(request, isOwner)))
   );
+  ring.start();
   const told: MeshFacts = {
     node: toHex(held.facts.nodeId),
     api: servers.map(({ at }) => at),
+    links: ways.at,
     join: joins === null ? null : formatAddr(joins.current.address),
   };
-  return { facts: told, run: () => node.run() };
+  const run = async () => {
+    const take = (channel: PeerChannel) => {
+      void ring.links.accept(channel); // it never rejects
+    };
+    await Promise.race([node.run(), ways.listen(take)]);
+  };
+  return { facts: told, run };
+}
+
+function nodesWithCore({ node }: RingDriver): NodeKey[] {
+  return node.status().peers.filter(({ descriptor }) => descriptor.roles.includes("core"))
+    .map(({ key }) => key);
 }
 
 function listenForJoins(

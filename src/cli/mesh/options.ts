@@ -200,6 +200,16 @@ export const MESH_NODE_OPTIONS = {
     defaultText: `all addresses, port ${MESH_PORT}`,
     help: "listen there for other nodes",
   },
+  transport: {
+    names: ["transport"],
+    group: "network",
+    kind: "choice",
+    metavar: "NAME",
+    variable: "TTUN_MESH_TRANSPORT",
+    choices: ["auto", "tcp", "quic"],
+    default: "auto",
+    help: "links between nodes: auto is TCP, and QUIC where TCP fails or is late",
+  },
   joinListen: {
     names: ["join-listen"],
     group: "network",

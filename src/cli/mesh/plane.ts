@@ -1,7 +1,8 @@
 import type { PlaneHost } from "../plane/messages.ts";
 import { runPlane } from "../plane/run_plane.ts";
 import { openSockets } from "../platform/open_sockets.ts";
-import { type MeshTools, openMeshNode } from "./open_node.ts";
+import type { MeshTools } from "./mesh_tools.ts";
+import { openMeshNode } from "./open_node.ts";
 import type { MeshConfig } from "./plane_config.ts";
 
 /** @throws the reason of `host.stop`, or the failure that ended it */

@@ -9,6 +9,7 @@ export interface MeshConfig extends CommonConfig {
   readonly state: NodeState;
   readonly listen: HostPort;
   readonly joinListen: HostPort;
+  readonly transport: "auto" | "tcp" | "quic";
   /** Null = only the socket in the node's folder. */
   readonly api: HostPort | null;
 }
@@ -18,6 +19,8 @@ export interface MeshFacts {
   readonly node: string;
   /** Places of the API. */
   readonly api: readonly string[];
+  /** Where other nodes come. */
+  readonly links: string;
   /** Where machines join; null = not here. */
   readonly join: string | null;
 }

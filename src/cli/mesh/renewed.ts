@@ -22,6 +22,20 @@ export class Renewed<T extends AsyncDisposable> implements AsyncDisposable {
     this.#renewing = this.#renewing.then(() => this.#renew()).catch(this.#failed);
   }
 
+  /** Runs with each of them, one after the other. @throws what `run` throws of one that stays */
+  async follow(run: (one: T) => Promise<void>, signal: AbortSignal): Promise<never> {
+    for (;;) {
+      const one = this.#current;
+      try {
+        await run(one);
+      } catch (error) {
+        signal.throwIfAborted();
+        await this.#renewing;
+        if (this.#current === one) throw error;
+      }
+    }
+  }
+
   async #renew(): Promise<void> {
     if (this.#isClosed) return;
     await this.#current[Symbol.asyncDispose]();

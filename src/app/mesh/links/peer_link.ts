@@ -3,6 +3,7 @@ import { onAbort } from "../../../base/scope.ts";
 import type { Clock } from "../../../contract/host.ts";
 import type { Descriptor } from "../../../core/mesh/descriptor.ts";
 import type { Frame, Hello } from "../../../core/mesh/frame.ts";
+import type { MeshTransport } from "../../../core/mesh/transport_choice.ts";
 import { encodeFrame } from "../../../core/mesh/wire/frame_codec.ts";
 import { FrameReader, MAX_BULK_FRAME } from "../../../core/mesh/wire/frame_reader.ts";
 import type { PeerChannel } from "./peer_channel.ts";
@@ -41,6 +42,10 @@ export class PeerLink implements Disposable {
 
   get peer(): string {
     return this.#channel.peer;
+  }
+
+  get transport(): MeshTransport {
+    return this.#channel.transport;
   }
 
   get binding(): Uint8Array {

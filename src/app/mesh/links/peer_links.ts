@@ -4,6 +4,7 @@ import type { Logger } from "../../../base/log.ts";
 import { RateLimitedLog } from "../../../base/rate_limited_log.ts";
 import type { Clock, Rng } from "../../../contract/host.ts";
 import { ANY_NODE_NAME, nodeName } from "../../../core/mesh/admission/node_certificate.ts";
+import type { MeshTransport } from "../../../core/mesh/transport_choice.ts";
 import type { Frame } from "../../../core/mesh/frame.ts";
 import { nodeIdOfKey, type NodeKey } from "../../../core/mesh/node_id.ts";
 import type { RingLinkEvents, RingLinks } from "../ring/ring_links.ts";
@@ -21,9 +22,16 @@ const MOST_QUEUED = 256;
 /** Milliseconds after a failure in which a node is not dialled again. */
 const PAUSE = 500;
 
+export type Connect = (to: HostPort, name: string, signal: AbortSignal) => Promise<PeerChannel>;
+
+/** Milliseconds after which TCP is tried again for a link that came up over QUIC. */
+const TCP_AGAIN = 300_000;
+
 export interface PeerLinksOptions extends HelloTools {
   /** Connects with a node that has this name. @throws {TtunError} */
-  readonly connect: (to: HostPort, name: string, signal: AbortSignal) => Promise<PeerChannel>;
+  readonly connect: Connect;
+  /** Connects by TCP alone, which is looked for again where a link goes by QUIC. */
+  readonly connectTcp: Connect;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly log: Logger;
@@ -60,6 +68,11 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
   /** Nodes that are linked now. */
   get count(): number {
     return this.#links.size;
+  }
+
+  /** Returns how the link with a node goes; null = there is none. */
+  transportOf(node: NodeKey): MeshTransport | null {
+    return this.#links.get(node)?.transport ?? null;
   }
 
   send(to: NodeKey, frame: Frame, addresses: readonly string[]): void {
@@ -123,7 +136,12 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
     let isRefused = false;
     for (const address of addresses) {
       try {
-        proved = await this.#open(parseHostPort(address), nodeName(nodeIdOfKey(to)), to);
+        proved = await this.#open(
+          this.#o.connect,
+          parseHostPort(address),
+          nodeName(nodeIdOfKey(to)),
+          to,
+        );
         break;
       } catch (error) {
         if (this.#signal.aborted) break;
@@ -138,13 +156,40 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
       return;
     }
     for (const frame of queue) proved.link.send(frame);
+    using _again = this.#lookForTcp(proved);
     await this.#carry(proved);
+  }
+
+  /** A link over QUIC becomes one over TCP as soon as that works. */
+  #lookForTcp({ link, descriptor: { key, addresses } }: ProvedLink): Disposable | null {
+    if (link.transport !== "quic") return null;
+    const { clock, connectTcp } = this.#o;
+    let timer: Disposable;
+    const look = async () => {
+      for (const address of addresses) {
+        try {
+          const to = parseHostPort(address);
+          const better = await this.#open(connectTcp, to, nodeName(nodeIdOfKey(key)), key);
+          this.#run(this.#carry(better));
+          return link[Symbol.dispose]();
+        } catch (error) {
+          if (this.#signal.aborted || !link.isOpen) return;
+          this.#tell(address, error);
+        }
+      }
+      later();
+    };
+    const later = () => {
+      timer = clock.after(TCP_AGAIN, () => this.#run(look()));
+    };
+    later();
+    return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
   }
 
   async #dialAddress(address: string): Promise<void> {
     let proved: ProvedLink | null = null;
     try {
-      proved = await this.#open(parseHostPort(address), ANY_NODE_NAME, null);
+      proved = await this.#open(this.#o.connect, parseHostPort(address), ANY_NODE_NAME, null);
     } catch (error) {
       if (!this.#signal.aborted) this.#tell(address, error);
     }
@@ -154,8 +199,13 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
   }
 
   /** The listener speaks first, then each end proves its key for both nonces. */
-  async #open(to: HostPort, name: string, expected: NodeKey | null): Promise<ProvedLink> {
-    const { connect, clock, rng } = this.#o;
+  async #open(
+    connect: Connect,
+    to: HostPort,
+    name: string,
+    expected: NodeKey | null,
+  ): Promise<ProvedLink> {
+    const { clock, rng } = this.#o;
     const late = new AbortController();
     using _timer = clock.after(DIAL, () => late.abort(tooLate()));
     const signal = AbortSignal.any([this.#signal, late.signal]);

@@ -30,6 +30,7 @@ function channelPair(bindings: readonly [Uint8Array, Uint8Array]): [PeerChannel,
     };
     return {
       peer: "192.0.2.9:20204",
+      transport: "tcp",
       binding,
       async read() {
         const { parts } = ways[reads]!;
@@ -128,6 +129,7 @@ class TestNode {
       now,
       isRevoked: (id) => o.revoked?.has(id.join()) ?? false,
       connect: ({ host }) => Promise.resolve().then(() => world.connect(host)),
+      connectTcp: ({ host }) => Promise.resolve().then(() => world.connect(host)),
       clock: world.clock,
       rng: seededRng(number),
       log,

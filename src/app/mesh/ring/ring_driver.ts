@@ -139,6 +139,8 @@ export class RingDriver implements RingLinkEvents {
 
   frame(from: NodeKey, frame: Frame): void {
     if (this.#isClosed) return;
+    // Nodes without the core take parcels of the core's node.
+    if (frame.type === "core") return void this.#answerCore(from, frame.request, frame.body);
     const isAnswer = frame.type === "answer" || frame.type === "error";
     if (isAnswer && frame.request >= FIRST_CORE) return this.#takeCore(from, frame);
     this.#do(this.node.feed(from, frame, this.#o.now()));
@@ -289,7 +291,9 @@ export class RingDriver implements RingLinkEvents {
     } catch (error) {
       if (this.#isClosed) return;
       const why = error instanceof Error ? error.message : String(error);
-      log.warn("Cannot answer for the core", { node: shown(from), why });
+      const line = { node: shown(from), why };
+      if (error instanceof MeshError) log.debug("No answer for the core", line);
+      else log.warn("Cannot answer for the core", line);
       this.#send(from, { type: "error", request, code: "unavailable", words: "It failed" });
     }
   }
