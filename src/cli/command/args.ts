@@ -67,8 +67,10 @@ export function readArgs(
       const [key, option] = findPositional(table) ?? [];
       if (option?.kind !== "list") refusePositional(table, args, at + 1);
       else {
-        const rest = args.slice(at + 1).map((arg) => readValue(option, nameOf(option), arg));
-        given[key!] = [...asList(given[key!]), ...rest];
+        const values = option.takesRest === true ? args.slice(at + 1, at + 2) : args.slice(at + 1);
+        const read = values.map((arg) => readValue(option, nameOf(option), arg));
+        const rest = args.slice(at + 1 + values.length);
+        given[key!] = [...asList(given[key!]), ...read, ...rest];
       }
       break;
     }

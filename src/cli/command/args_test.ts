@@ -247,5 +247,7 @@ Deno.test("what stands behind a word that takes the rest is its own, options too
     ...[true, "home", "--once", "-x", "--", "-h"],
   ]);
   assert.deepEqual(read("home"), [false, "home"]);
+  assert.deepEqual(read("--", "home", "-x"), [false, "home", "-x"]);
+  assert.deepEqual(read("--"), [false]);
   assert.deepEqual(read(), [false]);
 });

@@ -210,6 +210,7 @@ export const TOX_SSH_OPTIONS = {
     group: "basic",
     kind: "list",
     metavar: "[USER@]NAME [SSH_ARGS]",
+    parse: parseDestination,
     positional: true,
     takesRest: true,
     required: true,
@@ -277,6 +278,12 @@ export const TOX_ID_OPTIONS = {
 export type ToxIdFlags = Values<typeof TOX_ID_OPTIONS>;
 
 export type ToxFlags = Values<typeof TOX_OPTIONS>;
+
+/** What begins with a dash would be an option of ssh. */
+function parseDestination(text: string): string {
+  if (!text.startsWith("-")) return text;
+  throw new TtunError("usage", `Cannot use ${JSON.stringify(text)}: write NAME or USER@NAME`);
+}
 
 function parseListUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { TtunError } from "../../base/errors.ts";
 import { parseArgs } from "../command/args.ts";
 import { NODES } from "./nodes.ts";
-import { TOX_OPTIONS } from "./options.ts";
+import { TOX_OPTIONS, TOX_SSH_OPTIONS } from "./options.ts";
 
 const ID = "56A1ADE4B65B86BCD51CC73E2CD4E542179F47959FE3E0E21B4B0ACDADE51855D34D34D37CB5";
 
@@ -60,4 +60,12 @@ Deno.test("each node of the list has a whole key", () => {
     assert.ok(port > 0);
   }
   assert.equal(new Set(NODES.map(({ publicKey }) => publicKey.join())).size, NODES.length);
+});
+
+Deno.test("what begins with a dash is no destination of ssh", () => {
+  const parsed = parseArgs(TOX_SSH_OPTIONS, ["-v", "root@home", "-oUser=x", "--", "ls"]);
+  assert.ok(!parsed.help);
+  assert.deepEqual(parsed.values.destination, ["root@home", "-oUser=x", "--", "ls"]);
+  const wrong = ["--", "-oProxyCommand=x@home"];
+  assert.throws(() => parseArgs(TOX_SSH_OPTIONS, wrong), /write NAME or USER@NAME/);
 });
