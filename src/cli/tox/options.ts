@@ -279,7 +279,7 @@ export type ToxIdFlags = Values<typeof TOX_ID_OPTIONS>;
 
 export type ToxFlags = Values<typeof TOX_OPTIONS>;
 
-/** What begins with a dash would be an option of ssh. */
+/** Refuses what ssh would take for an option. */
 function parseDestination(text: string): string {
   if (!text.startsWith("-")) return text;
   throw new TtunError("usage", `Cannot use ${JSON.stringify(text)}: write NAME or USER@NAME`);
