@@ -13,7 +13,8 @@ import {
 import type { WireSecrets } from "../../link/config.ts";
 import type { SessionMemory } from "../../mux/session_memory.ts";
 import { PairedChannel } from "./paired_channel.ts";
-import { type MeshChannel, StreamChannel } from "./stream_channel.ts";
+import type { PeerChannel } from "../links/peer_channel.ts";
+import { StreamChannel } from "./stream_channel.ts";
 import { V2Carrier } from "./v2_carrier.ts";
 
 export interface ChannelDialerOptions {
@@ -46,14 +47,14 @@ export class ChannelDialer {
   }
 
   /** Connects with a node that has this name. @throws {TtunError}; the signal's reason */
-  connect = async (to: HostPort, name: string, signal: AbortSignal): Promise<MeshChannel> => {
+  connect = async (to: HostPort, name: string, signal: AbortSignal): Promise<PeerChannel> => {
     const { dialQuic, mode } = this.#o;
     if (mode === "quic" && dialQuic === null) throw noQuic();
     return await new Attempts(this.#o, to, name, signal).run();
   };
 
   /** Connects by TCP alone, where a link goes by QUIC. @throws as `connect` */
-  connectTcp = (to: HostPort, name: string, signal: AbortSignal): Promise<MeshChannel> =>
+  connectTcp = (to: HostPort, name: string, signal: AbortSignal): Promise<PeerChannel> =>
     new Attempts({ ...this.#o, mode: "tcp" }, to, name, signal).run();
 }
 
@@ -64,9 +65,9 @@ class Attempts {
   readonly #name: string;
   readonly #signal: AbortSignal;
   readonly #choice: TransportChoice;
-  readonly #result = Promise.withResolvers<MeshChannel>();
+  readonly #result = Promise.withResolvers<PeerChannel>();
   readonly #cancels = new Map<MeshTransport, AbortController>();
-  readonly #made = new Map<MeshTransport, MeshChannel>();
+  readonly #made = new Map<MeshTransport, PeerChannel>();
   /** Of TCP, where there is one: it tells more. */
   #error: TtunError | null = null;
   #timer: Disposable | null = null;
@@ -79,7 +80,7 @@ class Attempts {
     this.#choice = new TransportChoice(o.dialQuic === null ? "tcp" : o.mode);
   }
 
-  async run(): Promise<MeshChannel> {
+  async run(): Promise<PeerChannel> {
     this.#signal.throwIfAborted();
     using _end = onAbort(this.#signal, (reason) => {
       this.#take(this.#choice.end());
@@ -138,7 +139,7 @@ class Attempts {
     }
   }
 
-  async #byTcp(cancel: AbortSignal): Promise<MeshChannel> {
+  async #byTcp(cancel: AbortSignal): Promise<PeerChannel> {
     const { clock, dialTcp, memory, secrets, signal } = this.#o;
     const stream = await dialTcp(this.#to, { cancel, life: signal });
     using _cancelled = onAbort(cancel, () => stream.reset());
@@ -158,7 +159,7 @@ class Attempts {
     }
   }
 
-  async #byQuic(cancel: AbortSignal): Promise<MeshChannel> {
+  async #byQuic(cancel: AbortSignal): Promise<PeerChannel> {
     const { dialQuic, signal } = this.#o;
     const stream = await dialQuic!(this.#to, this.#name, { cancel, life: signal });
     if (cancel.aborted) {

@@ -14,7 +14,7 @@ import { dial } from "../../net/dial_events.ts";
 import { clientMemory } from "../../mux/session_memory.ts";
 import { ChannelDialer, type DialSignals } from "./channel_dialer.ts";
 import { listenForChannels } from "./channel_listener.ts";
-import type { MeshChannel } from "./stream_channel.ts";
+import type { PeerChannel } from "../links/peer_channel.ts";
 
 const AT: HostPort = { host: "192.0.2.1", port: 20204 };
 
@@ -31,7 +31,7 @@ function frame(text: string, length = text.length): Uint8Array {
 class Pair {
   readonly world = new StreamWorld({});
   readonly clock: FakeClock = this.world.clock;
-  readonly taken: MeshChannel[] = [];
+  readonly taken: PeerChannel[] = [];
   readonly dialled: string[] = [];
   readonly cancelled: string[] = [];
   readonly stop = new AbortController();
@@ -93,7 +93,7 @@ class Pair {
     return await promise;
   }
 
-  connect(mode: TransportMode, hasQuic = true): Promise<MeshChannel> {
+  connect(mode: TransportMode, hasQuic = true): Promise<PeerChannel> {
     const { signal } = this.stop;
     return this.settle(this.dialer(mode, hasQuic).connect(AT, "a.node.invalid", signal));
   }

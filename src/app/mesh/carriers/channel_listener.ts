@@ -6,7 +6,8 @@ import type { WireSecrets } from "../../link/config.ts";
 import type { SessionMemory } from "../../mux/session_memory.ts";
 import { acceptLoop } from "../../net/accept_loop.ts";
 import { PairedChannel } from "./paired_channel.ts";
-import { type MeshChannel, StreamChannel } from "./stream_channel.ts";
+import type { PeerChannel } from "../links/peer_channel.ts";
+import { StreamChannel } from "./stream_channel.ts";
 import type { V2Carrier } from "./v2_carrier.ts";
 import { V2Acceptor } from "./v2_acceptor.ts";
 
@@ -21,7 +22,7 @@ export interface ChannelListenerOptions {
   readonly secrets: () => WireSecrets;
   readonly signal: AbortSignal;
   /** Takes a channel, whose other end is still to prove that it is a node. */
-  readonly take: (channel: MeshChannel) => void;
+  readonly take: (channel: PeerChannel) => void;
 }
 
 /** Takes channels that other nodes make. Runs until the signal aborts. @throws its reason */

@@ -28,7 +28,7 @@ import { clientMemory } from "../../mux/session_memory.ts";
 import { dial } from "../../net/dial_events.ts";
 import { ChannelDialer } from "./channel_dialer.ts";
 import { listenForChannels } from "./channel_listener.ts";
-import type { MeshChannel } from "./stream_channel.ts";
+import type { PeerChannel } from "../links/peer_channel.ts";
 
 const ALPN = "ttun-mesh/1";
 const AUTHORITY = ed25519Signer(new Uint8Array(32).fill(1));
@@ -44,7 +44,7 @@ class Nodes implements AsyncDisposable {
   readonly #reactor: Reactor;
   readonly #host: QuicHost;
   readonly #net: PosixNet;
-  readonly taken: MeshChannel[] = [];
+  readonly taken: PeerChannel[] = [];
   readonly at: HostPort;
 
   constructor(ways: { readonly tcp: boolean }) {
@@ -91,7 +91,7 @@ class Nodes implements AsyncDisposable {
   connect(
     mode: TransportMode,
     { name = NAME, authority = AUTHORITY } = {},
-  ): Promise<MeshChannel> {
+  ): Promise<PeerChannel> {
     const { signal } = this.#stop;
     const dialer = new ChannelDialer({
       ...{ mode, clock: this.#reactor, memory: clientMemory(), signal },
@@ -106,7 +106,7 @@ class Nodes implements AsyncDisposable {
     return dialer.connect(this.at, name, signal);
   }
 
-  async takenOne(): Promise<MeshChannel> {
+  async takenOne(): Promise<PeerChannel> {
     while (this.taken.length === 0) {
       await new Promise<void>((resolve) => void this.#reactor.after(5, resolve));
     }
@@ -127,7 +127,7 @@ function frameOf(size: number): Uint8Array {
 }
 
 /** Long frames may come behind later short ones. */
-async function exchange(here: MeshChannel, there: MeshChannel): Promise<void> {
+async function exchange(here: PeerChannel, there: PeerChannel): Promise<void> {
   const writing = (async () => {
     for (const size of SIZES) await here.write(frameOf(size));
   })();

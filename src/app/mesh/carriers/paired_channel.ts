@@ -3,20 +3,21 @@ import type { Stream } from "../../../contract/stream.ts";
 import type { MeshTransport } from "../../../core/mesh/transport_choice.ts";
 import { MAX_BULK_FRAME, MAX_FRAME } from "../../../core/mesh/wire/frame_reader.ts";
 import { contentOf, FrameSplitter } from "../../../core/mesh/wire/frame_splitter.ts";
-import { type MeshChannel, StreamChannel, type StreamChannelOptions } from "./stream_channel.ts";
+import type { PeerChannel } from "../links/peer_channel.ts";
+import { StreamChannel, type StreamChannelOptions } from "./stream_channel.ts";
 
 /** Bytes that may wait for the stream for bulk; more keep the writer waiting. */
 const MOST_WAITING = 4 * 1024 * 1024;
 
-/** Frames that may wait for the reader. */
-const MOST_FRAMES = 64;
+/** Bytes that have come and wait for the reader, beyond which no more is read. */
+const MOST_UNREAD = 2 * 1024 * 1024;
 
 /**
  * A channel with two streams of one connection: frames that are too long for the first one go on
  * another, which is opened for the first of them, and hold no others up. Each write is one frame, and
  * each read gives whole frames.
  */
-export class PairedChannel implements MeshChannel {
+export class PairedChannel implements PeerChannel {
   readonly peer: string;
   readonly transport: MeshTransport;
   readonly binding: Uint8Array;
@@ -30,6 +31,7 @@ export class PairedChannel implements MeshChannel {
   /** The writes of bulk, one behind the other. */
   #writing: Promise<void> = Promise.resolve();
   readonly #frames: Uint8Array[] = [];
+  #unread = 0;
   #result: { readonly error: unknown } | "ended" | null = null;
   #onFrame: (() => void) | null = null;
   #onRoom: (() => void)[] = [];
@@ -54,6 +56,7 @@ export class PairedChannel implements MeshChannel {
     for (;;) {
       const frame = this.#frames.shift();
       if (frame !== undefined) {
+        this.#unread -= frame.length;
         for (const run of this.#onRoom.splice(0)) run();
         return frame;
       }
@@ -99,9 +102,12 @@ export class PairedChannel implements MeshChannel {
     const splitter = new FrameSplitter(most);
     try {
       for (let bytes; (bytes = await channel.read()) !== null;) {
-        this.#frames.push(...splitter.feed(bytes));
+        for (const frame of splitter.feed(bytes)) {
+          this.#frames.push(frame);
+          this.#unread += frame.length;
+        }
         this.#wake();
-        while (this.#frames.length >= MOST_FRAMES && this.#result === null) await this.#room();
+        while (this.#unread >= MOST_UNREAD && this.#result === null) await this.#room();
       }
       if (channel === this.#control) this.#finish("ended");
     } catch (error) {

@@ -7,11 +7,6 @@ import type { PeerChannel } from "../links/peer_channel.ts";
 /** Bytes of one read; memory for them is taken when there are some. */
 const CHUNK = 16 * 1024;
 
-/** A channel that tells how it goes. */
-export interface MeshChannel extends PeerChannel {
-  readonly transport: MeshTransport;
-}
-
 const NO_BINDING = new Uint8Array();
 
 export interface StreamChannelOptions {
@@ -24,7 +19,7 @@ export interface StreamChannelOptions {
 }
 
 /** A stream of any transport as a channel. Owns it. */
-export class StreamChannel implements MeshChannel {
+export class StreamChannel implements PeerChannel {
   readonly peer: string;
   readonly transport: MeshTransport;
   readonly binding: Uint8Array;

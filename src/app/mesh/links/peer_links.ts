@@ -6,6 +6,7 @@ import type { Clock, Rng } from "../../../contract/host.ts";
 import { ANY_NODE_NAME, nodeName } from "../../../core/mesh/admission/node_certificate.ts";
 import type { MeshTransport } from "../../../core/mesh/transport_choice.ts";
 import type { Frame } from "../../../core/mesh/frame.ts";
+import { OpenRequests } from "../../../core/mesh/open_requests.ts";
 import { nodeIdOfKey, type NodeKey } from "../../../core/mesh/node_id.ts";
 import type { RingLinkEvents, RingLinks } from "../ring/ring_links.ts";
 import { checkHello, checkProof, type HelloTools, type LinkNonces, makeHello } from "./hello.ts";
@@ -46,7 +47,10 @@ interface Dialling {
 export class PeerLinks implements RingLinks, AsyncDisposable {
   readonly #o: PeerLinksOptions;
   readonly #said: RateLimitedLog;
-  readonly #links = new Map<NodeKey, PeerLink>();
+  /** The links with each node, of which the last one is sent on; two nodes may dial each other. */
+  readonly #links = new Map<NodeKey, PeerLink[]>();
+  /** Requests of other nodes that are not answered yet. */
+  readonly #requests = new Map<NodeKey, OpenRequests>();
   readonly #dialling = new Map<NodeKey | string, Dialling>();
   readonly #pausedUntil = new Map<NodeKey | string, number>();
   readonly #running = new Set<Promise<void>>();
@@ -72,13 +76,16 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
 
   /** Returns how the link with a node goes; null = there is none. */
   transportOf(node: NodeKey): MeshTransport | null {
-    return this.#links.get(node)?.transport ?? null;
+    return this.#linkWith(node)?.transport ?? null;
   }
 
   send(to: NodeKey, frame: Frame, addresses: readonly string[]): void {
     if (this.#signal.aborted) return;
-    const link = this.#links.get(to);
-    if (link?.isOpen) return void link.send(frame);
+    if (frame.type === "answer" || frame.type === "error") {
+      this.#requests.get(to)?.answered(frame.request);
+    }
+    const link = this.#linkWith(to);
+    if (link !== undefined) return void link.send(frame);
     const dialling = this.#dialling.get(to);
     if (dialling !== undefined) {
       if (dialling.queue.length < MOST_QUEUED) dialling.queue.push(frame);
@@ -97,7 +104,7 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
   }
 
   close(node: NodeKey): void {
-    this.#links.get(node)?.[Symbol.dispose]();
+    for (const link of [...this.#links.get(node) ?? []]) link[Symbol.dispose]();
   }
 
   /** Serves a connection that somebody else has made. Never rejects. */
@@ -110,7 +117,7 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    for (const link of this.#links.values()) link[Symbol.dispose]();
+    for (const links of this.#links.values()) for (const link of links) link[Symbol.dispose]();
     await Promise.all(this.#running);
   }
 
@@ -267,19 +274,41 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
     const { key } = descriptor;
     using _end = link.endWith(this.#signal);
     using _idle = link.endWhenIdle();
-    this.#links.set(key, link);
+    const links = this.#links.get(key) ?? [];
+    this.#links.set(key, links);
+    links.push(link);
     this.#o.log.debug("Linked with a node", { node: key.slice(0, 12), at: link.peer });
     this.#events?.met(descriptor);
     try {
       for (let frame = await link.next(); frame !== null; frame = await link.next()) {
         if (frame.type === "bye") break;
-        if (frame.type !== "hello") this.#events?.frame(key, frame);
+        if (frame.type !== "hello") this.#take(key, link, frame);
       }
     } catch (error) {
       if (!this.#signal.aborted && link.isOpen) this.#tell(link.peer, error);
     }
     link[Symbol.dispose]();
-    if (this.#links.get(key) === link) this.#links.delete(key);
+    links.splice(links.indexOf(link), 1);
+    if (links.length > 0) return;
+    this.#links.delete(key);
+    this.#requests.delete(key);
+  }
+
+  #linkWith(node: NodeKey): PeerLink | undefined {
+    return this.#links.get(node)?.findLast(({ isOpen }) => isOpen);
+  }
+
+  /** Refuses a request where too many are open. */
+  #take(from: NodeKey, link: PeerLink, frame: Frame): void {
+    const { request, type } = frame;
+    if (request !== 0 && type !== "answer" && type !== "error") {
+      const open = this.#requests.get(from) ?? new OpenRequests();
+      this.#requests.set(from, open);
+      if (!open.take(request, this.#o.clock.now())) {
+        return void link.send({ type: "error", request, code: "busy", words: "" });
+      }
+    }
+    this.#events?.frame(from, frame);
   }
 
   #tell(peer: string, error: unknown): void {

@@ -236,6 +236,51 @@ Deno.test("a node that was revoked loses its link, and gets no other one", async
   assert(a.said.some((line) => /was revoked/.test(line)));
 });
 
+Deno.test("two nodes that dial each other go on by what is left, and revocation ends all of it", async () => {
+  await using world = new World();
+  const [a, b] = [world.add(1), world.add(2)];
+  a.links.dial("192.0.2.2:20204");
+  b.links.dial("192.0.2.1:20204");
+  await world.clock.settle();
+  assert.equal(a.met.length, 2);
+  assert.deepEqual([a.links.count, b.links.count], [1, 1]);
+  // One of the two is not used any more.
+  for (let i = 0; i < 9; i++) {
+    a.links.send(b.self.key, { ...PING, request: i + 1 }, []);
+    b.links.send(a.self.key, { type: "left", request: 0, incarnation: i }, []);
+    await world.clock.advance(10_000);
+  }
+  assert.equal(b.frames.length, 9);
+  assert.equal(a.frames.length, 9);
+  b.links.dial("192.0.2.1:20204");
+  await world.clock.settle();
+  assert.equal(a.met.length, 3);
+  a.links.close(b.self.key);
+  await world.clock.settle();
+  assert.deepEqual([a.links.count, b.links.count], [0, 0]);
+  b.links.send(a.self.key, PING, []);
+  await world.clock.settle();
+  assert.equal(a.frames.length, 9);
+});
+
+Deno.test("beyond 256 open requests a node is told that this one is busy", async () => {
+  await using world = new World();
+  const [a, b] = [world.add(1), world.add(2)];
+  a.links.dial("192.0.2.2:20204");
+  await world.clock.settle();
+  for (let request = 1; request <= 258; request++) {
+    a.links.send(b.self.key, { ...PING, request }, []);
+  }
+  await world.clock.settle();
+  assert.equal(b.frames.length, 256);
+  const busy = [257, 258].map((request) => ({ type: "error", request, code: "busy", words: "" }));
+  assert.deepEqual(a.frames.map(([, frame]) => frame), busy);
+  b.links.send(a.self.key, { type: "error", request: 9, code: "left", words: "" }, []);
+  a.links.send(b.self.key, { ...PING, request: 259 }, []);
+  await world.clock.settle();
+  assert.equal(b.frames.length, 257);
+});
+
 Deno.test("garbage, silence and a frame before the hello end a connection", async () => {
   await using world = new World();
   const a = world.add(1);
