@@ -49,6 +49,8 @@ export class FriendStream implements Connection {
   readonly number: number;
   /** True while the streams have it in their turns. */
   isScheduled = false;
+  /** True while the streams are to call `received`. */
+  isFresh = false;
   readonly #owner: StreamOwner;
   readonly #in: ByteQueue;
   readonly #out: ByteQueue;
@@ -232,12 +234,16 @@ export class FriendStream implements Connection {
     this.#finish();
   }
 
-  /** Takes data, a view. */
+  /** Takes data, a view; `received` tells its reader. */
   receive(payload: Uint8Array): void {
     if (this.#endCame || payload.length > this.#theirCredit) return this.#breaks();
     this.#theirCredit -= payload.length;
     if (this.#closed !== null) return this.#consumed(payload.length);
     this.#in.push(payload);
+  }
+
+  /** Tells the reader of what `receive` took. */
+  received(): void {
     this.#tellReader();
   }
 

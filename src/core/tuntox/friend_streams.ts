@@ -88,6 +88,8 @@ export class FriendStreams implements StreamOwner {
   /** Takes the answer to `greet`. */
   #greeted: ((hasStreams: boolean) => void) | null = null;
   readonly #resting: number[] = [];
+  /** Streams whose readers are not told yet of what has come. */
+  #fresh: FriendStream[] = [];
 
   constructor(o: FriendStreamsOptions) {
     this.#o = o;
@@ -169,8 +171,12 @@ export class FriendStreams implements StreamOwner {
 
   // Frames that go.
 
-  /** Sends what can be sent now; call it also when the link has room again. */
+  /**
+   * Sends what can be sent now, and tells readers what has come, once for all packets that came
+   * together. Call it also when the link has room again.
+   */
   flush(): void {
+    this.#tellReaders();
     for (let left = BUDGET; left > 0; left--) {
       if (this.#held === 0) this.#held = this.#nextFrame();
       if (this.#held === 0) return;
@@ -181,6 +187,16 @@ export class FriendStreams implements StreamOwner {
       this.#held = 0;
     }
     this.#o.wake();
+  }
+
+  #tellReaders(): void {
+    const fresh = this.#fresh;
+    if (fresh.length === 0) return;
+    this.#fresh = [];
+    for (const stream of fresh) {
+      stream.isFresh = false;
+      stream.received();
+    }
   }
 
   /** Puts the next frame into `#packet`; returns its size. */
@@ -248,9 +264,17 @@ export class FriendStreams implements StreamOwner {
     }
     const stream = this.#streams.get(frame.stream);
     if (stream === undefined) return this.#takeUnknown(frame.stream);
-    if (frame.kind === "data") stream.receive(frame.payload);
+    if (frame.kind === "data") this.#takeData(stream, frame.payload);
     else if (frame.kind === "end") stream.receiveEnd();
     else stream.receiveWindow(frame.bytes);
+  }
+
+  #takeData(stream: FriendStream, payload: Uint8Array): void {
+    stream.receive(payload);
+    if (stream.isFresh) return;
+    stream.isFresh = true;
+    this.#fresh.push(stream);
+    this.#o.wake();
   }
 
   /** Whoever sends to a stream that has not been here lately is told that there is none. */
