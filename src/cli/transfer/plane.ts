@@ -30,7 +30,13 @@ import { openSockets } from "../platform/open_sockets.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
 import { bytesText } from "../status/text.ts";
-import { type Endpoint, formatEndpoint, hopOf, mayNeedNames } from "../transport/endpoint.ts";
+import {
+  type Endpoint,
+  formatEndpoint,
+  hopOf,
+  hostOf,
+  mayNeedNames,
+} from "../transport/endpoint.ts";
 import { keyedHop } from "../transport/hop_key.ts";
 import { dialerFor, listenerName, openLinkServer, openListener } from "../transport/open.ts";
 import { offerOf, plural } from "./offer.ts";
@@ -69,7 +75,7 @@ export async function run(config: TransferConfig, host: PlaneHost): Promise<void
   const { end } = config;
   const endpoint = endpointOf(end);
   await runPlane(config, host, {
-    mayMeetNames: (end.role === "client" || endpoint.scheme === "peer") && mayNeedNames(endpoint),
+    mayMeetNames: (end.role === "client" || hostOf(endpoint) === null) && mayNeedNames(endpoint),
     endpoints: [endpoint],
     openPlatform: () => openSockets(config.io),
     open: (tools: Tools) => open(config, tools),

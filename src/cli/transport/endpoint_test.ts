@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { TtunError } from "../../base/errors.ts";
-import { beginningsOf, formatEndpoint, formsOf, parseListen, parseServer } from "./endpoint.ts";
+import {
+  addressOf,
+  beginningsOf,
+  formatEndpoint,
+  formsOf,
+  hostOf,
+  mayNeedNames,
+  parseListen,
+  parseServer,
+} from "./endpoint.ts";
+import { neededByTransports } from "./needed_later.ts";
 import { entryOf, type Scheme, TRANSPORTS } from "./table.ts";
 
 const BOTH = [parseServer, parseListen];
@@ -67,6 +77,20 @@ Deno.test("standard input and output are a server's, and have no name", () => {
   assert.match(refusal(parseServer, "stdio:"), /-s takes no stdio: URL/);
 });
 
+Deno.test("a friend over Tox is named by its ID alone, whatever is packed with it", () => {
+  const id = "56A1ADE4B65B86BCD51CC73E2CD4E542179F47959FE3E0E21B4B0ACDADE51855D34D34D37CB5";
+  const server = parseServer(`tox:${id}?nodes=/etc/nodes`);
+  assert.deepEqual(server, { scheme: "tox", at: `${id}?nodes=/etc/nodes` });
+  assert.deepEqual(parseListen("tox:"), { scheme: "tox", at: "" });
+  const packed = { scheme: "tox", at: '{"name":"tox:ID","node":{"savedata":"secret"}}' } as const;
+  assert.equal(formatEndpoint(packed), "tox:ID");
+  // Nodes of the network have names, at a listener too.
+  for (const end of [server, parseListen("tox:"), packed]) assert(mayNeedNames(end));
+  assert.deepEqual([hostOf(server), addressOf(server)], [null, null]);
+  assert.deepEqual(neededByTransports([parseServer("192.0.2.7"), server]), ["ffi"]);
+  assert.deepEqual(neededByTransports([parseServer("192.0.2.7")]), []);
+});
+
 Deno.test("a link in the place of its file's name is refused, and not repeated", () => {
   assert.equal(
     refusal(parseServer, "link:ttun://sEcReT@h:1"),
@@ -109,6 +133,8 @@ Deno.test("whatever is written is refused with words or read, and what was read 
     "stdio:",
     "hop://",
     "tls://",
+    "tox:",
+    "tox:home?",
     "tls://h?ca=",
     "tls://h?alpn=",
     "tls://:7?key=k&cert=",

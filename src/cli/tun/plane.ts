@@ -19,7 +19,7 @@ import type { Platform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
 import { openWindows } from "../platform/windows.ts";
 import { runClient } from "./client_plane.ts";
-import { hopOf, mayNeedNames } from "../transport/endpoint.ts";
+import { hopOf, hostOf, mayNeedNames } from "../transport/endpoint.ts";
 import { keyedHop } from "../transport/hop_key.ts";
 import { dialerFor, listenerName, openLinkServer, openListener } from "../transport/open.ts";
 import type { TunConfig, TunFacts, TunStart } from "./plane_config.ts";
@@ -256,7 +256,9 @@ interface Modules {
 
 /** A client's server or a target is given by a name; a server's clients may forward to names. */
 function meetsNames({ end, wire }: TunConfig): boolean {
-  if (end.role === "server") return wire !== "v1";
+  if (end.role === "server") {
+    return wire !== "v1" || end.listen.some((one) => hostOf(one) === null && mayNeedNames(one));
+  }
   if (end.forwards !== undefined) return true; // a target of -R may come later
   return mayNeedNames(end.server);
 }
