@@ -381,3 +381,35 @@ Deno.test("mesh: limits of buckets are told", () => {
   const long = write(world, world.nodes[0]!, "kv/l/long", "x".repeat(65_537));
   equal(long.is === "failed" && long.outcome, "none");
 });
+
+Deno.test("mesh: a link that is broken one way only, for a third of the nodes, heals", () => {
+  const world = fleet(9);
+  settle(world);
+  fill(world, 30);
+  const some = [0, 1, 2];
+  const others = world.nodes.map(({ index }) => index).filter((index) => !some.includes(index));
+  const mend = world.network.part(some, others, false);
+  world.pass(30_000);
+  mend();
+  settle(world);
+  mustHave(world, 30);
+});
+
+Deno.test("mesh: a node that comes and goes all the time keeps nobody from writing", () => {
+  const world = fleet(8);
+  settle(world);
+  const flapping = world.nodes[5]!;
+  const others = world.nodes.filter((node) => node !== flapping);
+  let failed = 0;
+  for (let i = 0; i < 20; i++) {
+    flapping.frozenUntil = world.now + 2500;
+    for (let k = 0; k < 10; k++) {
+      if (write(world, others[k % 7]!, keyOf(i), `value ${i}`).is !== "written") failed++;
+      world.pass(100);
+    }
+    world.pass(3000);
+  }
+  equal(failed, 0);
+  settle(world);
+  mustHave(world, 20);
+});

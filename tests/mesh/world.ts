@@ -73,6 +73,8 @@ export class World {
   steps = 0;
   /** Called for each frame that is sent, for those who look for a mistake. */
   tap: ((from: SimulatedNode, to: SimulatedNode, frame: Frame) => void) | null = null;
+  /** Changes frames on their way, or keeps them back. */
+  bend: ((from: SimulatedNode, to: SimulatedNode, frame: Frame) => Frame | null) | null = null;
 
   constructor(o: WorldOptions) {
     this.#o = o;
@@ -242,7 +244,7 @@ export class World {
   #step(node: SimulatedNode, step: Step): void {
     switch (step.type) {
       case "send":
-        return this.#send(node, this.#byKey.get(step.to)!, step.frame);
+        return this.#send(node, this.#byKey.get(step.to), step.frame);
       case "dial":
         return this.#dial(node, this.nodes[Number(step.address)]!);
       case "store":
@@ -278,7 +280,10 @@ export class World {
     });
   }
 
-  #send(from: SimulatedNode, to: SimulatedNode, frame: Frame): void {
+  #send(from: SimulatedNode, to: SimulatedNode | undefined, sent: Frame): void {
+    // A node that was made up has no address.
+    const frame = to === undefined || this.bend === null ? sent : this.bend(from, to, sent);
+    if (frame === null || to === undefined) return;
     this.tap?.(from, to, frame);
     from.sent++;
     from.sentBytes += this.#o.sizeOf?.(frame) ?? 0;

@@ -42,8 +42,6 @@ export class Comparison {
   #open = 0;
   #isDifferent = false;
   #hasFailed = false;
-  /** Records that one side lacked or had older, for the metrics. */
-  differences = 0;
 
   constructor(
     o: { ring: RingContext; records: Records; pusher: Pusher },
@@ -101,7 +99,7 @@ export class Comparison {
       this.#work.push(() =>
         askNames(this.#ring, this.#peer, chunk, false, {
           onAnswer: ({ wants, pushes }) => {
-            this.differences += wants.length + pushes;
+            this.#ring.counts.differences += wants.length + pushes;
             const wanted = wants.flatMap((index) => chunk.records[index] ?? []);
             this.#push(wanted);
           },

@@ -152,6 +152,10 @@ export class Lookup {
     this.#isOver = true;
     this.#ring.timers.cancel(this.#deadline);
     this.#ring.timers.cancel(this.#again);
+    if (found !== null && !this.#isProbe) {
+      this.#ring.counts.lookups++;
+      this.#ring.counts.hops += found.hops;
+    }
     this.#onEnd(found);
   }
 }

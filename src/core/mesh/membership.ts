@@ -101,14 +101,15 @@ export class Membership {
   }
 
   /** A node tells that it stands before this one (M4). Returns the answer. */
-  onStab(frame: StabRequest): StabAnswer {
+  onStab(frame: StabRequest, from: Peer | undefined): StabAnswer {
     const { ring } = this;
     const candidate = ring.learn(frame.descriptor);
     ring.learnAll(frame.gossip);
     if (candidate !== null) this.#heardGossip(candidate, frame.gossip);
     let wantsPreds = false;
     if (candidate !== null && candidate !== ring.self) {
-      ring.hear(candidate);
+      // A frame that was relayed, or a lie, is no sign of life.
+      if (candidate === from || from === undefined) ring.hear(candidate);
       if (frame.preds !== null) {
         candidate.preds = ring.learnAll(frame.preds);
         candidate.predsHash = frame.predsHash;

@@ -10,6 +10,9 @@ export const MAX_BUCKET_BYTES = 1024 * 1024;
 export const MIN_SOFT_TTL_MS = 5000;
 export const MAX_SOFT_TTL_MS = 3600_000;
 
+/** How much longer than a soft record the trace of its deletion lives: longer than every copy. */
+export const SOFT_TOMBSTONE_MS = 120_000;
+
 /** Soft records are refreshed by their writers and never on disk; durable ones are on disks. */
 export type RecordClass = "soft" | "durable";
 

@@ -1,13 +1,15 @@
 import { DiskQueue, type OnStored } from "./disk_queue.ts";
 import type { FailureCode } from "./frame.ts";
 import type { RingHashes } from "./hashes.ts";
-import { hlcOfMs, HybridClock, msOfHlc } from "./hybrid_clock.ts";
+import { hlcOfMs, HybridClock, MAX_AHEAD_MS, msOfHlc } from "./hybrid_clock.ts";
 import {
   MAX_BUCKET_BYTES,
   MAX_BUCKET_RECORDS,
+  MAX_SOFT_TTL_MS,
   MAX_VALUE,
   type MeshRecord,
   sizeOf,
+  SOFT_TOMBSTONE_MS,
 } from "./record.ts";
 import { RecordStore } from "./record_store.ts";
 import type { RingContext } from "./ring_context.ts";
@@ -117,6 +119,9 @@ export class Records {
   #refusal(record: MeshRecord): FailureCode | null {
     const { wall: now } = this.#ring;
     if (record.value.length > MAX_VALUE) return "limit";
+    const longest = MAX_SOFT_TTL_MS + SOFT_TOMBSTONE_MS + MAX_AHEAD_MS;
+    const isEndless = record.expiry === 0 || record.expiry > now + longest;
+    if (record.class === "soft" && isEndless) return "denied";
     if (!this.clock.observe(record.version.hlc, now)) {
       const node = record.version.writer.toString(16);
       this.#ring.tell({ name: "skew", node, aheadMs: msOfHlc(record.version.hlc - hlcOfMs(now)) });

@@ -14,6 +14,9 @@ import type { Subscriptions } from "./subscriptions.ts";
 const GET_BYTES = 128 * 1024;
 const MAX_GET_RECORDS = 1000;
 
+/** Most requests that are relayed for others at a time. */
+const MAX_RELAYS = 256;
+
 /** Where the answer to a request goes. */
 export interface Replier {
   answer(body: AnswerBody): void;
@@ -33,6 +36,7 @@ const WORDS: Record<FailureCode, string> = {
 /** Answers the requests of other nodes, and the own ones where the node is a replica itself. */
 export class RequestServer {
   readonly #ring: RingContext;
+  #relays = 0;
   readonly #membership: Membership;
   readonly #records: Records;
   readonly #repair: Repair;
@@ -62,15 +66,23 @@ export class RequestServer {
       case "ping":
         return request.target === ring.self.key ? answer({ to: "ping" }) : refuse("left");
       case "stab":
-        return answer(this.#membership.onStab(request));
+        return answer(this.#membership.onStab(request, from));
       case "next":
         return answer(nextAnswer(routeTo(ring, request.position, request.isProbe)));
       case "relay": {
         const to = ring.peers.get(request.to);
-        if (to === undefined || to === ring.self) return refuse("busy");
+        const isBusy = this.#relays >= MAX_RELAYS;
+        if (to === undefined || to === ring.self || isBusy) return refuse("busy");
+        this.#relays++;
         return ring.calls.call(to, request.frame as never, {
-          onAnswer: (_, frame) => answer({ to: "relay", frame }),
-          onFail: () => refuse("busy"),
+          onAnswer: (_, frame) => {
+            this.#relays--;
+            answer({ to: "relay", frame });
+          },
+          onFail: () => {
+            this.#relays--;
+            refuse("busy");
+          },
         }, true);
       }
       case "put": {

@@ -10,6 +10,9 @@ import { Timers } from "./timers.ts";
 /** Returns a number from 0 up to, and without, 1. */
 export type Random = () => number;
 
+/** Stamps of peers that are older than this tell nothing of the clock. */
+const STAMP_MS = 60_000;
+
 /** Longest list of successors, and of predecessors. */
 export const LIST_LENGTH = 16;
 
@@ -45,6 +48,9 @@ export class RingContext {
       context: this,
     });
   }
+
+  /** Incidents since the start, for the metrics. */
+  readonly counts = { relayed: 0, lookups: 0, hops: 0, differences: 0 };
 
   /** Called when a peer was called dead. */
   onDead: (peer: Peer) => void = () => {};
@@ -118,8 +124,20 @@ export class RingContext {
     return Math.max(list.length + 1, Math.round(list.length / share));
   }
 
+  /** Returns the median of the peers' clocks less the own one, in milliseconds. */
+  clockOffset(): number {
+    const offsets: number[] = [];
+    for (const peer of this.peers.all()) {
+      if (peer.offsetAt > this.now - STAMP_MS) offsets.push(peer.offset);
+    }
+    offsets.sort((a, b) => a - b);
+    return offsets[offsets.length >> 1] ?? 0;
+  }
+
   #relayFor(peer: Peer): Peer | null {
     const near = this.list.filter((next) => next !== peer && !next.isDead(this.now)).slice(0, 3);
-    return near[Math.floor(this.random() * near.length)] ?? null;
+    const relay = near[Math.floor(this.random() * near.length)] ?? null;
+    if (relay !== null) this.counts.relayed++;
+    return relay;
   }
 }

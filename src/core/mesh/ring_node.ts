@@ -1,32 +1,28 @@
 import { Attic, LONG_AWAY_MS } from "./attic.ts";
-import type { CallEvents } from "./calls.ts";
-import type { Unnumbered } from "./calls.ts";
 import type { Descriptor, Verify } from "./descriptor.ts";
 import type { AnswerBody, FailureCode, Frame, Notice, Request } from "./frame.ts";
 import type { RingHashes } from "./hashes.ts";
-import { Lookup } from "./lookup.ts";
+import {
+  type DeleteOptions,
+  type GetOptions,
+  type ListOptions,
+  LocalRequests,
+  type PutOptions,
+} from "./local_requests.ts";
 import { Membership } from "./membership.ts";
-import { type NodeKey, PLACES, writerOf } from "./node_id.ts";
+import { type NodeKey, PLACES } from "./node_id.ts";
 import type { Peer } from "./peer.ts";
 import { choosePlace } from "./place_choice.ts";
 import { Pusher } from "./pusher.ts";
-import { Read } from "./reads.ts";
-import {
-  MAX_SOFT_TTL_MS,
-  MAX_VALUE,
-  type MeshRecord,
-  MIN_SOFT_TTL_MS,
-  type RecordClass,
-  splitKey,
-} from "./record.ts";
-import { Records, TOMBSTONE_MS } from "./records.ts";
+import type { MeshRecord } from "./record.ts";
+import { Records } from "./records.ts";
 import { Repair } from "./repair.ts";
 import { RequestServer } from "./request_server.ts";
 import { type Random, RingContext } from "./ring_context.ts";
 import type { RingImage } from "./ring_disk.ts";
-import type { Result, RingFailure, Step } from "./steps.ts";
+import { type RingStatus, statusOf } from "./ring_status.ts";
+import type { Result, Step } from "./steps.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import { Write } from "./writes.ts";
 
 /** Most bytes of records that a node takes from writers. */
 export const MAX_NODE_BYTES = 256 * 1024 * 1024;
@@ -34,19 +30,16 @@ export const MAX_NODE_BYTES = 256 * 1024 * 1024;
 /** Addresses of seeds are dialled again this often while the node knows nobody. */
 const SEED_MS = 1000;
 const REMEMBER_MS = 60_000;
-/** A node that is so far off the median clock of its peers originates no durable write. */
-const MAX_OFF_MS = 10_000;
-/** Stamps of peers that are older than this tell nothing of the clock. */
-const STAMP_MS = 60_000;
 /** A node that leaves waits no longer than this for others to take its records. */
 const LEAVE_MS = 30_000;
 const LEAVE_AGAIN_MS = 500;
-/** How much longer than a soft record the trace of its deletion lives: longer than every copy. */
-const SOFT_TOMBSTONE_MS = 120_000;
 /** A new node that finds no place within this time takes its first. */
 const CHOICE_MS = 5000;
 /** How long replicas are looked for that were there while the node was away. */
 const ATTIC_MS = 60_000;
+
+export type { DeleteOptions, GetOptions, ListOptions, PutOptions } from "./local_requests.ts";
+export type { RingStatus } from "./ring_status.ts";
 
 export interface RingNodeOptions {
   readonly self: Descriptor;
@@ -67,41 +60,6 @@ export interface RingNodeOptions {
   readonly maxBytes?: number;
 }
 
-/** A write of the own process. */
-export interface PutOptions {
-  readonly key: string;
-  readonly value: Uint8Array;
-  readonly class: RecordClass;
-  /** Needed for soft records: from 5 s to an hour. */
-  readonly ttlMs?: number;
-  /** The session of an agent; 0 where absent. */
-  readonly epoch?: bigint;
-}
-
-/** A deletion; `ttlMs`: the longest that a soft record may have been written for, else an hour. */
-export type DeleteOptions = Omit<PutOptions, "value">;
-
-export interface RingStatus {
-  readonly state: string;
-  readonly list: readonly NodeKey[];
-  readonly pred: NodeKey | null;
-  readonly preds: readonly NodeKey[];
-  readonly peers: readonly {
-    readonly key: NodeKey;
-    readonly descriptor: Descriptor;
-    readonly status: "alive" | "suspect" | "dead" | "left";
-    readonly rttMs: number;
-    readonly heardAtMs: number;
-  }[];
-  readonly nodesEstimate: number;
-  readonly records: number;
-  readonly bytes: number;
-  readonly openCalls: number;
-  readonly pushedBytes: number;
-  readonly clockOffsetMs: number;
-  readonly isDiskFull: boolean;
-}
-
 /**
  * One node of the ring, without clock, sockets and disk: frames and times come in, steps go out. Times
  * are Unix milliseconds of the node's own clock.
@@ -115,13 +73,12 @@ export class RingNode {
   readonly #repair: Repair;
   readonly #subscriptions: Subscriptions;
   readonly #server: RequestServer;
-  readonly #writer: bigint;
+  readonly #requests: LocalRequests;
   #hasBegun = false;
   #isChoosing = false;
 
   constructor(o: RingNodeOptions) {
     this.#o = o;
-    this.#writer = writerOf(o.self.key);
     const ring = this.#ring = new RingContext(o);
     ring.now = o.nowMs;
     this.#records = new Records(ring, {
@@ -144,6 +101,7 @@ export class RingNode {
       repair: this.#repair,
       subscriptions: this.#subscriptions,
     });
+    this.#requests = new LocalRequests(ring, this.#records, this.#server);
     for (const { descriptor, heardAtMs } of o.image.peers) {
       const peer = ring.learn(descriptor);
       if (peer !== null) peer.heardAt = heardAtMs;
@@ -183,9 +141,8 @@ export class RingNode {
       const peer = this.#ring.learn(descriptor);
       if (peer === null || peer === this.#ring.self) return;
       this.#ring.hear(peer);
-      if (!this.#hasBegun) {
-        if (isSeed) this.#choosePlace(peer);
-      } else if (isSeed || this.#ring.list.length === 0) this.#membership.probe(peer);
+      if (!this.#hasBegun) this.#choosePlace(peer);
+      else if (isSeed || this.#ring.list.length === 0) this.#membership.probe(peer);
     });
   }
 
@@ -218,77 +175,28 @@ export class RingNode {
 
   /** Writes a record; a `reply` with the number follows, as after all requests below. */
   put(id: number, o: PutOptions, nowMs: number): Step[] {
-    return this.#do(nowMs, () => {
-      const isSoft = o.class === "soft";
-      const ttl = o.ttlMs ?? 0;
-      const isTtlGood = isSoft ? ttl >= MIN_SOFT_TTL_MS && ttl <= MAX_SOFT_TTL_MS : ttl >= 0;
-      if (!isTtlGood) return this.#refuse(id, "limit", "A soft record lives from 5 s to an hour");
-      if (o.value.length > MAX_VALUE) {
-        return this.#refuse(id, "limit", "A value has 64 KiB at most");
-      }
-      const expiry = ttl === 0 ? 0 : Math.floor(this.#ring.wall + ttl);
-      this.#write(id, o, { value: o.value, expiry, isTombstone: false });
-    });
+    return this.#do(nowMs, () => this.#requests.put(o, (result) => this.#reply(id, result)));
   }
 
   /** Deletes a record: a trace of the deletion takes its place. */
   delete(id: number, o: DeleteOptions, nowMs: number): Step[] {
-    return this.#do(nowMs, () => {
-      const lasts = o.class === "soft"
-        ? (o.ttlMs ?? MAX_SOFT_TTL_MS) + SOFT_TOMBSTONE_MS
-        : TOMBSTONE_MS;
-      const expiry = Math.floor(this.#ring.wall + lasts);
-      this.#write(id, o, { value: new Uint8Array(), expiry, isTombstone: true });
-    });
+    return this.#do(nowMs, () => this.#requests.delete(o, (result) => this.#reply(id, result)));
   }
 
   /** Reads a record. `isSoft`: the first that is found will do. */
-  get(id: number, o: { key: string; isSoft: boolean }, nowMs: number): Step[] {
-    return this.#do(nowMs, () => {
-      const name = splitKey(o.key);
-      if (name === null) return this.#refuse(id, "denied", "That is no key");
-      const request = { ...name, prefix: "", after: null, limit: 1, isSoft: o.isSoft };
-      this.#read(id, request);
-    });
+  get(id: number, o: GetOptions, nowMs: number): Step[] {
+    return this.#do(nowMs, () => this.#requests.get(o, (result) => this.#reply(id, result)));
   }
 
   /** Lists records of a bucket by their children. */
-  list(
-    id: number,
-    o: { bucket: string; prefix: string; after: string | null; limit: number; isSoft: boolean },
-    nowMs: number,
-  ): Step[] {
-    return this.#do(nowMs, () => this.#read(id, { ...o, child: null }));
+  list(id: number, o: ListOptions, nowMs: number): Step[] {
+    return this.#do(nowMs, () => this.#requests.list(o, (result) => this.#reply(id, result)));
   }
 
   /** Finds the owner of a position and its successors. */
   lookup(id: number, position: bigint, nowMs: number): Step[] {
     return this.#do(nowMs, () => {
-      new Lookup(this.#ring, position, {}, (found) => {
-        if (found === null) return this.#refuse(id, "unavailable", "No owner was found");
-        this.#reply(id, {
-          is: "owner",
-          nodes: found.nodes.map(({ key }) => key),
-          hops: found.hops,
-        });
-      });
-    });
-  }
-
-  /** Asks the core at another node. */
-  askCore(id: number, to: NodeKey, body: Uint8Array, nowMs: number): Step[] {
-    return this.#do(nowMs, () => {
-      const peer = this.#ring.peers.get(to);
-      if (peer === undefined) {
-        return this.#refuse(id, "unavailable", "The core's node is not known");
-      }
-      this.#ring.calls.call<"core">(peer, { type: "core", body }, {
-        onAnswer: (answer) => this.#reply(id, { is: "core", body: answer.body }),
-        onFail: () => {
-          const words = "The core's node does not answer";
-          this.#reply(id, { is: "failed", reason: "unavailable", outcome: "unknown", words });
-        },
-      });
+      this.#requests.lookup(position, (result) => this.#reply(id, result));
     });
   }
 
@@ -363,31 +271,7 @@ export class RingNode {
   }
 
   status(): RingStatus {
-    const ring = this.#ring;
-    return {
-      state: ring.state,
-      ...this.neighbours(),
-      peers: ring.peers.all().map((peer) => ({
-        key: peer.key,
-        descriptor: peer.descriptor,
-        status: peer.hasLeft
-          ? "left"
-          : peer.isDead(ring.now)
-          ? "dead"
-          : peer.isSuspect
-          ? "suspect"
-          : "alive",
-        rttMs: peer.srtt,
-        heardAtMs: Math.max(0, peer.heardAt + ring.clockSet),
-      })),
-      nodesEstimate: ring.estimateNodes(),
-      records: this.#records.store.count,
-      bytes: this.#records.store.bytes,
-      openCalls: ring.calls.size,
-      pushedBytes: this.#pusher.bytes,
-      clockOffsetMs: this.#clockOffset(),
-      isDiskFull: this.#records.disk.isFull,
-    };
+    return statusOf(this.#ring, this.#records, this.#pusher);
   }
 
   get state(): string {
@@ -490,62 +374,6 @@ export class RingNode {
     });
   }
 
-  #write(
-    id: number,
-    o: DeleteOptions,
-    rest: Pick<MeshRecord, "value" | "expiry" | "isTombstone">,
-  ): void {
-    const name = splitKey(o.key);
-    if (name === null) return this.#refuse(id, "denied", "That is no key");
-    const ring = this.#ring;
-    if (ring.state === "leaving") return this.#refuse(id, "closed", "The node leaves the ring");
-    const offset = this.#clockOffset();
-    if (o.class === "durable" && Math.abs(offset) > MAX_OFF_MS) {
-      const seconds = Math.round(Math.abs(offset) / 1000);
-      const way = offset > 0 ? "behind" : "ahead of";
-      return this.#refuse(id, "skew", `This node's clock is ${seconds} s ${way} the others'`);
-    }
-    this.#records.stamp((hlc) => {
-      if (hlc === null) return this.#refuse(id, "limit", "The node's disk is full");
-      const version = { epoch: o.epoch ?? 0n, hlc, writer: this.#writer };
-      const record: MeshRecord = { ...name, ...rest, version, class: o.class };
-      const position = this.#records.store.positionOf(record.bucket);
-      const ask = this.#asker<"put">();
-      new Write(ring, record, position, ask, (result) => {
-        this.#reply(id, "copies" in result ? { is: "written", version, ...result } : result);
-      });
-    });
-  }
-
-  #read(id: number, request: ConstructorParameters<typeof Read>[1]): void {
-    const position = this.#records.store.positionOf(request.bucket);
-    const ask = { get: this.#asker<"get">(), put: this.#asker<"put">() };
-    new Read(this.#ring, request, position, ask, (result) => this.#reply(id, result));
-  }
-
-  /** Returns a function that asks other nodes by frames, and this one straight. */
-  #asker<T extends "put" | "get">() {
-    return (
-      peer: Peer,
-      body: Unnumbered<Extract<Request, { type: T }>>,
-      events: CallEvents<Extract<AnswerBody, { to: T }>>,
-    ): void => {
-      const ring = this.#ring;
-      if (peer !== ring.self) return ring.calls.call<T>(peer, body, events);
-      this.#server.serve(peer, { ...body, request: 0 } as unknown as Request, {
-        answer: (answer) =>
-          events.onAnswer(answer as Extract<AnswerBody, { to: T }>, {
-            type: "answer",
-            request: 0,
-            state: ring.state,
-            stamp: Math.floor(ring.wall),
-            body: answer,
-          }),
-        fail: (code) => events.onFail(code),
-      });
-    };
-  }
-
   #serve(from: NodeKey, request: Request): void {
     const ring = this.#ring;
     const number = request.request;
@@ -587,22 +415,7 @@ export class RingNode {
     });
   }
 
-  /** Returns the median of the peers' clocks less the own one, in milliseconds. */
-  #clockOffset(): number {
-    const { now, peers } = this.#ring;
-    const offsets: number[] = [];
-    for (const peer of peers.all()) {
-      if (peer.offsetAt > now - STAMP_MS) offsets.push(peer.offset);
-    }
-    offsets.sort((a, b) => a - b);
-    return offsets[offsets.length >> 1] ?? 0;
-  }
-
   #reply(id: number, result: Result): void {
     this.#ring.steps.push({ type: "reply", id, result });
-  }
-
-  #refuse(id: number, reason: RingFailure["reason"], words: string): void {
-    this.#reply(id, { is: "failed", reason, outcome: "none", words });
   }
 }

@@ -45,7 +45,6 @@ export type Result =
     readonly last: string | null;
   }
   | { readonly is: "owner"; readonly nodes: readonly NodeKey[]; readonly hops: number }
-  | { readonly is: "core"; readonly body: Uint8Array }
   | RingFailure;
 
 /** `outcome` tells whether a failed write may be found later. */
