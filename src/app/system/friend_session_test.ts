@@ -6,7 +6,7 @@ import { echoAll, readAll, slowEcho } from "../../../tests/fake/read_all.ts";
 import { StreamWorld } from "../../../tests/fake/stream_programs.ts";
 import { pattern } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
-import { TtunError } from "../../base/errors.ts";
+import { FinalError, TtunError } from "../../base/errors.ts";
 import { write } from "../loop/stream_io.ts";
 import { FriendDialer } from "../tuntox/friend_dialer.ts";
 import { FriendListener } from "../tuntox/friend_listener.ts";
@@ -16,24 +16,29 @@ import { StreamLink } from "../tuntox/stream_link.ts";
 /** A link of packets between two friends, in the place of a network. */
 class Friends implements Disposable {
   near!: FakePacketLink;
+  last!: { readonly listener: FriendListener; readonly dialer: FriendDialer };
   readonly #links: StreamLink[] = [];
+  #listener!: FriendListener;
 
   listen(clock: FakeClock, signal: AbortSignal): FriendListener {
     const [near, far] = FakePacketLink.pair(clock);
     this.near = near;
     const listener = new FriendListener(clock, signal);
     this.#links.push(listener.serve(new SplitLink(far).streams));
+    this.#listener = listener;
     return listener;
   }
 
   dialer(clock: FakeClock): FriendDialer {
     const link = new StreamLink(new SplitLink(this.near).streams, { clock });
     this.#links.push(link);
-    return new FriendDialer(link, {
+    const dialer = new FriendDialer(link, {
       clock,
       deadlineMs: 120_000,
       notReached: () => new TtunError("timeout", "Cannot reach it"),
     });
+    this.last = { listener: this.#listener, dialer };
+    return dialer;
   }
 
   [Symbol.dispose](): void {
@@ -121,4 +126,17 @@ Deno.test("a friend that is gone for longer than a session is kept ends its conn
   await clock.advance(60_000);
   await using other = await world.connect(8080);
   assert.deepEqual(await clock.until(exchange(other, utf8("again"))), utf8("again"));
+});
+
+Deno.test("both ends end with the reason when their node of the network has failed for good", async () => {
+  using friends = new Friends();
+  await using world = new StreamWorld({ local: ["8080:target:80"], transport: friends });
+  friends.near.setUp(true);
+  await world.clock.settle();
+  const error = new FinalError("system", "Cannot go on over Tox: broken");
+  friends.last.dialer.fail(error);
+  friends.near.setUp(false);
+  assert.equal(await world.clock.until(world.client.ended), error);
+  friends.last.listener.fail(error);
+  assert.equal(await world.clock.until(world.server.ended), error);
 });

@@ -46,7 +46,7 @@ export class FriendDialer implements Dialer<void> {
     opening.own(clock.after(deadlineMs, () => opening.isWaiting && opening.fail(notReached())));
   }
 
-  /** The link never comes up again: all that waits fails, and all that is asked for later. */
+  /** The link never comes up again: all that waits fails, and each later dial. */
   fail(error: unknown): void {
     this.#failure = error;
     for (const opening of [...this.#waiting]) opening.fail(error);

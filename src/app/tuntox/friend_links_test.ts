@@ -179,3 +179,14 @@ Deno.test("streams and tunnels of one friend go side by side, and neither starve
   const [first, second] = done.map((one) => Number(one.slice(2)) - began);
   assert(second! < first! * 1.5, `one had to wait for the other: ${done.join()}`);
 });
+
+Deno.test("a listener whose way to the network has failed tells whoever accepts", async () => {
+  using world = new World();
+  world.near.setUp(true);
+  const { signal } = world.stop;
+  const accepting = Promise.resolve(accept(world.listener, { signal }));
+  world.listener.fail(new TtunError("system", "broken"));
+  await assert.rejects(world.clock.until(accepting), /broken/);
+  assert.throws(() => world.listener.acceptNow({ signal }), /broken/);
+  await assert.rejects(world.clock.until(world.dial()), { kind: "unreachable" });
+});

@@ -59,6 +59,11 @@ export class FriendListener implements Listener {
     if (waiter !== null) this.#clock.onTurn(waiter);
   }
 
+  /** Friends never come again: whoever accepts gets the error. */
+  fail(error: unknown): void {
+    this.#close(error);
+  }
+
   #close(reason: unknown): void {
     if (this.#closed !== null) return;
     this.#closed = { reason };

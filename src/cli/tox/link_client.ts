@@ -9,7 +9,7 @@ import type { WayTools } from "../peer/way_tools.ts";
 import type { ToxServerPlace } from "./link_places.ts";
 import { openTox } from "./open_node.ts";
 import { findNetwork } from "./find_network.ts";
-import { notReached, STATES } from "./reached.ts";
+import { nodeFailed, notReached, STATES } from "./reached.ts";
 import { wayOf } from "./words.ts";
 
 /** Milliseconds for the server to be reached, each time: most take ten seconds, some forty. */
@@ -29,7 +29,7 @@ export function openToxServer(at: string, tools: WayTools): DirectServer {
         state = now;
         log.info(STATES[now], { way: wayOf(connection) });
       },
-      onFailed: (error) => dialer.fail(error),
+      onFailed: (error) => dialer.fail(nodeFailed(error)),
     }),
   );
   const link = opened.use(new StreamLink(new SplitLink(client.link).streams, { clock }));
@@ -43,7 +43,7 @@ export function openToxServer(at: string, tools: WayTools): DirectServer {
   findNetwork(tox, node, {
     ...tools,
     isOnline: () => state !== "offline",
-    onFailed: (error) => dialer.fail(error),
+    onFailed: (error) => dialer.fail(nodeFailed(error)),
   });
   return { name, dialer };
 }

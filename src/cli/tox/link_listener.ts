@@ -14,6 +14,7 @@ import type { WayTools } from "../peer/way_tools.ts";
 import { rng } from "../platform/rng.ts";
 import { findNetwork } from "./find_network.ts";
 import type { ToxListenPlace } from "./link_places.ts";
+import { nodeFailed } from "./reached.ts";
 import { openTox } from "./open_node.ts";
 import { wayOf } from "./words.ts";
 
@@ -30,9 +31,7 @@ export function openToxListener(at: string, tools: WayTools): Listener {
   const said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
   const listener = new FriendListener(clock, signal);
   let connection: ToxConnection = "none";
-  const failed = (error: unknown) => {
-    if (!signal.aborted) log.error("the Tox network is lost", { why: String(error) });
-  };
+  const failed = (error: unknown) => listener.fail(nodeFailed(error));
   const server = opened.use(
     new ToxServer({
       tox,

@@ -1,5 +1,11 @@
-import { TtunError } from "../../base/errors.ts";
+import { FinalError, toTtunError, TtunError } from "../../base/errors.ts";
 import type { ToxClientState } from "../../io/tox/tox_client.ts";
+
+/** Returns the error of an end whose node has failed: no later attempt can succeed. */
+export function nodeFailed(thrown: unknown): FinalError {
+  const { kind, message } = toTtunError(thrown);
+  return new FinalError(kind, `Cannot go on over Tox: ${message}`, { cause: thrown });
+}
 
 /** How far a client is, for the log. */
 export const STATES: Readonly<Record<ToxClientState, string>> = {
