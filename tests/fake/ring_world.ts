@@ -5,6 +5,7 @@ import {
   descriptorVerifier,
   signDescriptor,
 } from "../../src/core/mesh/descriptor.ts";
+import type { Frame } from "../../src/core/mesh/frame.ts";
 import { ringHashes } from "../../src/core/mesh/hashes.ts";
 import type { NodeKey } from "../../src/core/mesh/node_id.ts";
 import { EMPTY_IMAGE } from "../../src/core/mesh/ring_disk.ts";
@@ -19,6 +20,8 @@ const PLACEMENT = new Uint8Array(32).fill(9);
 export class RingWorld {
   readonly clock = new FakeClock();
   readonly drivers: RingDriver[] = [];
+  /** All frames that nodes have sent. */
+  readonly sent: { readonly from: NodeKey; readonly frame: Frame }[] = [];
   /** Milliseconds since 1970. */
   readonly now = () => START + this.clock.now();
   readonly #byAddress = new Map<string, RingDriver>();
@@ -68,6 +71,7 @@ export class RingWorld {
       links: {
         send: (to, frame) => {
           if (this.#down.has(self.key)) return;
+          this.sent.push({ from: self.key, frame });
           if (this.#down.has(to)) return this.#soon(() => driver.refused(to));
           this.#soon(() => this.#byKey.get(to)?.frame(self.key, frame));
         },

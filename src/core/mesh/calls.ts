@@ -20,6 +20,9 @@ const REPEAT_AT = 0.4;
 /** Timers that fire later than this tell of an own delay, not of a peer's. */
 const LATE_MS = 200;
 
+/** Highest number of a request, of four bytes on the wire. */
+const MAX_NUMBER = 0x3fff_ffff;
+
 /** Most that a late process stretches its verdicts by. */
 const MAX_LOAD = 4;
 
@@ -72,10 +75,15 @@ export class Calls {
   load = 1;
   readonly #host: CallHost;
   readonly #open = new Map<number, Call>();
-  #number = 0;
+  #number: number;
 
-  constructor(host: CallHost) {
+  /**
+   * `startedAt`: Unix milliseconds. Numbers begin there, so that answers to requests of a process that
+   * was this node before belong to none of this one's.
+   */
+  constructor(host: CallHost, startedAt: number) {
     this.#host = host;
+    this.#number = Math.floor(startedAt) % MAX_NUMBER;
   }
 
   get size(): number {
@@ -89,7 +97,7 @@ export class Calls {
     events: CallEvents<BodyOf<T>>,
     isRelay = false,
   ): void {
-    const number = this.#number = this.#number % 0x3fff_ffff + 1;
+    const number = this.#number = this.#number % MAX_NUMBER + 1;
     const frame = { ...body, request: number } as unknown as Request;
     const { now } = this.#host.context;
     const call: Call = {

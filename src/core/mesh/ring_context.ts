@@ -36,7 +36,7 @@ export class RingContext {
   /** Nodes that were looked up because nobody was known there. */
   readonly fingers = new Map<number, Peer>();
 
-  constructor(o: { self: Descriptor; verify: Verify; random: Random }) {
+  constructor(o: { self: Descriptor; verify: Verify; random: Random; nowMs: number }) {
     this.peers = new Peers(o.self, o.verify);
     this.random = o.random;
     this.calls = new Calls({
@@ -46,7 +46,7 @@ export class RingContext {
       onLeft: (peer) => this.leave(peer, peer.descriptor.incarnation),
       send: (to, frame) => this.send(to, frame),
       context: this,
-    });
+    }, o.nowMs);
   }
 
   /** Incidents since the start, for the metrics. */

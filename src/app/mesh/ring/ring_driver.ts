@@ -56,12 +56,14 @@ export class RingDriver implements RingLinkEvents {
   };
   readonly #off = Promise.withResolvers<void>();
   #lastId = 0;
-  #lastCore = FIRST_CORE;
+  #lastCore: number;
   #timer: { readonly at: number; readonly registration: Disposable } | null = null;
   #isClosed = false;
 
   constructor(o: RingDriverOptions) {
     this.#o = o;
+    // An answer to the process that was this node before belongs to no request of this one.
+    this.#lastCore = FIRST_CORE + Math.floor(o.now());
   }
 
   get node(): RingNode {

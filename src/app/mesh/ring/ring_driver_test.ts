@@ -84,6 +84,24 @@ Deno.test("the core of another node is asked, and one that is none refuses", asy
   await assert.rejects(waiting, /enough/);
 });
 
+Deno.test("a process's requests have other numbers than those of the process before it", async () => {
+  using world = three();
+  await world.clock.advance(20_000);
+  const core = world.keyOf(world.drivers[0]!);
+  const add = async () => {
+    const driver = world.add({ seeds: ["192.0.2.1:20204"] });
+    await world.clock.advance(10_000);
+    await world.settle(driver.askCore(core, Uint8Array.of(7), signal));
+    const sent = world.sent.filter(({ from }) => from === world.keyOf(driver));
+    return sent.map(({ frame }) => frame)
+      .filter(({ type, request }) => request !== 0 && type !== "answer" && type !== "error")
+      .map(({ request }) => request);
+  };
+  const [before, after] = [new Set(await add()), new Set(await add())];
+  assert(before.size > 1);
+  assert.deepEqual(before.intersection(after), new Set());
+});
+
 Deno.test("a node that leaves gives its records away first", async () => {
   using world = three();
   await world.clock.advance(20_000);
