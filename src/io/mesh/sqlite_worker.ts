@@ -1,11 +1,17 @@
-/// <reference lib="deno.worker" />
 import type { SqliteAnswer, SqliteRequest, SqlValue } from "./sqlite_messages.ts";
 import { SqliteFailure, SqliteTables } from "./sqlite_tables.ts";
+
+/** Functions of a Worker: the types that the code is checked with are those of a window. */
+const worker = globalThis as unknown as {
+  onmessage: (event: MessageEvent<SqliteRequest>) => void;
+  postMessage(answer: SqliteAnswer): void;
+  close(): void;
+};
 
 /** Entry of the Worker that has a SQLite file open: its calls wait for the disk. */
 let tables: SqliteTables | null = null;
 
-self.onmessage = ({ data }: MessageEvent<SqliteRequest>) => {
+worker.onmessage = ({ data }) => {
   let answer: SqliteAnswer;
   try {
     answer = { id: data.id, rows: serve(data) };
@@ -13,8 +19,8 @@ self.onmessage = ({ data }: MessageEvent<SqliteRequest>) => {
     const fault = error instanceof SqliteFailure ? error.fault : "failed";
     answer = { id: data.id, fault, message: error instanceof Error ? error.message : `${error}` };
   }
-  self.postMessage(answer);
-  if (data.op === "close") self.close();
+  worker.postMessage(answer);
+  if (data.op === "close") worker.close();
 };
 
 function serve(request: SqliteRequest): SqlValue[][] {
