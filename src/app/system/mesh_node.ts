@@ -26,7 +26,7 @@ import { keepTrust, publishGeneration } from "../mesh/admission/trust_notice.ts"
 import { followRevocations } from "../mesh/admission/follow_revocations.ts";
 import { answer, jsonAnswer, words } from "../mesh/http/answers.ts";
 import { MeshApi } from "../mesh/http/api.ts";
-import { nodeMetrics } from "../mesh/http/node_metrics.ts";
+import { type Measure, nodeMetrics } from "../mesh/http/node_metrics.ts";
 import { readStore } from "../mesh/store/store_copy.ts";
 
 export interface MeshNodeOptions {
@@ -56,6 +56,11 @@ export interface MeshNodeOptions {
   /** Where this node takes those that join. */
   readonly seeds: () => readonly HostPort[];
   readonly tokens: () => readonly ApiToken[];
+  /** Returns facts of the ring, and its measures. */
+  readonly ring: () => object;
+  readonly measures: () => readonly Measure[];
+  /** Gives the node's records to others, and ends the process. */
+  readonly leave: () => Promise<void>;
   /** Closes the links of a node that was revoked. */
   readonly onRevoked: (nodeId: Uint8Array) => void;
 }
@@ -116,6 +121,7 @@ export class MeshNode {
     const { nodeId, roles, host, zone, notAfter } = this.#o.facts();
     const { cluster, generation } = this.#o.cluster();
     return {
+      ...this.#o.ring(),
       node: toHex(nodeId),
       cluster: toHex(cluster),
       host,
@@ -130,12 +136,25 @@ export class MeshNode {
     };
   }
 
-  #measures() {
-    return {
-      uptimeSeconds: (this.#o.clock.now() - this.#startedAt) / 1000,
-      certificateSeconds: (this.#o.facts().notAfter - this.#o.now()) / 1000,
-      revokedNodes: this.revocations.count,
+  #measures(): Measure[] {
+    const { clock, facts, now, measures } = this.#o;
+    const gauge = (name: string, help: string, value: number): Measure => {
+      return { name, help, type: "gauge", value };
     };
+    return [
+      gauge(
+        "uptime_seconds",
+        "Time since the node started",
+        (clock.now() - this.#startedAt) / 1000,
+      ),
+      gauge(
+        "certificate_seconds",
+        "Time until the node's certificate ends",
+        (facts().notAfter - now()) / 1000,
+      ),
+      gauge("revoked_nodes", "Nodes whose certificates count no more", this.revocations.count),
+      ...measures(),
+    ];
   }
 
   #administer(route: Route, request: Request): Promise<Response> | null {
@@ -150,11 +169,21 @@ export class MeshNode {
         return this.#revoke(request, route.nodeId, signal);
       case "core":
         return route.action === "export" ? this.#exportCore(request, signal) : null;
+      case "leave":
+        return this.#leave(request);
       case "rotation":
         return key === null ? null : this.#rotation(request, route.step, signal);
       default:
         return null;
     }
+  }
+
+  async #leave(request: Request): Promise<Response> {
+    if (request.method !== "POST") {
+      return words(405, "Only POST is answered here", { allow: "POST" });
+    }
+    await this.#o.leave();
+    return jsonAnswer(200, {});
   }
 
   /** GET tells how far it is; POST makes a step, once all nodes have the one before. */

@@ -39,6 +39,7 @@ import {
   MESH_INVITE_OPTIONS,
   MESH_JOIN_OPTIONS,
   MESH_KV_OPTIONS,
+  MESH_LEAVE_OPTIONS,
   MESH_NODE_OPTIONS,
   MESH_REVOKE_OPTIONS,
   MESH_ROTATE_OPTIONS,
@@ -243,6 +244,14 @@ export const COMMANDS = {
         notInFiles: true,
         run: async (options, context) =>
           await (await load(() => import("../mesh/join.ts"))).runMeshJoin(options, context),
+      }),
+      leave: defineCommand({
+        summary: "give the running node's records to others, and end it",
+        example: "ttun mesh leave",
+        options: MESH_LEAVE_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) =>
+          await (await load(() => import("../mesh/leave.ts"))).runMeshLeave(options, context),
       }),
       status: defineCommand({
         summary: "tell about a running node and its cluster",

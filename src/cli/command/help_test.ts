@@ -110,19 +110,8 @@ Deno.test("all commands are told by all their words, in order", () => {
     "tox nodes",
     "tox ssh",
   ];
-  const mesh = [
-    "init",
-    "node",
-    "invite",
-    "join",
-    "status",
-    "kv",
-    "token",
-    "revoke",
-    "rotate",
-    "core",
-  ]
-    .map((word) => `mesh ${word}`);
+  const mesh = ["init", "node", "invite", "join", "leave", "status", "kv", "token"]
+    .concat("revoke", "rotate", "core").map((word) => `mesh ${word}`);
   const tools = ["send", "receive", "ping", "speedtest", "status", "doctor"];
   const forward = ["add", "list", "remove"].map((word) => `forward ${word}`);
   const key = ["add", "revoke", "list"].map((word) => `key ${word}`);

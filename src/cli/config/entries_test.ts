@@ -76,6 +76,7 @@ Deno.test("every option of every command that can stand in a file has its place 
       "mesh init",
       "mesh invite",
       "mesh join",
+      "mesh leave",
       "mesh status",
       "mesh kv",
       "mesh token",

@@ -1,6 +1,7 @@
 import type { Admission } from "../../app/mesh/admission/admission.ts";
 import type { PeerChannel } from "../../app/mesh/links/peer_channel.ts";
 import type { RingDriver } from "../../app/mesh/ring/ring_driver.ts";
+import { ringMeasures } from "../../app/mesh/ring/ring_measures.ts";
 import { nodeStore } from "../../app/mesh/store/node_store.ts";
 import { MeshNode } from "../../app/system/mesh_node.ts";
 import { formatAddr, type HostPort, parseHostPort } from "../../base/addr.ts";
@@ -30,6 +31,9 @@ import type { MeshConfig, MeshFacts } from "./plane_config.ts";
 import { Renewed } from "./renewed.ts";
 import { TokenFile } from "./token_file.ts";
 
+/** Milliseconds in which a node that has left tells so. */
+const ANSWER_MS = 300;
+
 /** Opens a node: its store, API and, where it has the authority's key, the port of those that join. */
 export async function openMeshNode(
   config: MeshConfig,
@@ -38,6 +42,8 @@ export async function openMeshNode(
   const { folder, api } = config;
   const { opened, log, signal, platform: { clock } } = tools;
   let changed = () => {};
+  const left = Promise.withResolvers<void>();
+  const end = new AbortController();
   const held = new HeldNode(folder, config.state, () => changed());
   const self = toHex(held.facts.nodeId);
   const ways = openLinks(config, held, tools);
@@ -78,7 +84,7 @@ export async function openMeshNode(
     rng,
     now: Date.now,
     log,
-    signal,
+    signal: AbortSignal.any([signal, end.signal]),
     verify: verifyEd25519,
     signerOf: ed25519Signer,
     facts: () => held.facts,
@@ -98,6 +104,15 @@ export async function openMeshNode(
     address: held.state.facts.address,
     seeds: () => [parseHostPort(held.state.facts.core)],
     tokens: () => tokens.read(),
+    ring: () => ring.describe(),
+    measures: () => ringMeasures(driver, ring.links.counts),
+    leave: async () => {
+      await driver.leave();
+      clock.after(ANSWER_MS, () => {
+        end.abort(new MeshError("closed", "The node has left"));
+        left.resolve();
+      });
+    },
     onRevoked: (nodeId) => ring.links.close(toHex(nodeId)),
   });
   const { admission } = node;
@@ -126,7 +141,7 @@ export async function openMeshNode(
     const take = (channel: PeerChannel) => {
       void ring.links.accept(channel); // it never rejects
     };
-    await Promise.race([node.run(), ways.listen(take)]);
+    await Promise.race([node.run(), ways.listen(take), left.promise]);
   };
   return { facts: told, run };
 }

@@ -1,4 +1,5 @@
 import { PeerLinks, type PeerLinksOptions } from "../../app/mesh/links/peer_links.ts";
+import { describeRing } from "../../app/mesh/ring/describe_ring.ts";
 import { RingDriver } from "../../app/mesh/ring/ring_driver.ts";
 import { readU32 } from "../../base/bytes.ts";
 import {
@@ -9,6 +10,7 @@ import {
 } from "../../core/mesh/descriptor.ts";
 import { ringHashes } from "../../core/mesh/hashes.ts";
 import type { NodeKey } from "../../core/mesh/node_id.ts";
+import type { RingReport } from "../../core/mesh/ring_report.ts";
 import { RingNode } from "../../core/mesh/ring_node.ts";
 import { imageOf } from "../../core/mesh/ring_rows.ts";
 import { VERSIONS } from "../../app/mesh/links/hello.ts";
@@ -34,6 +36,8 @@ export interface RingParts {
 export interface OpenedRing {
   readonly driver: RingDriver;
   readonly links: PeerLinks;
+  /** Returns the ring as this node sees it. */
+  describe(): RingReport;
   /** Begins to be a member of the ring. */
   start(): void;
 }
@@ -96,6 +100,7 @@ export async function openRing(
   return {
     driver,
     links,
+    describe: () => describeRing(driver, self, (key) => links.transportOf(key)),
     start() {
       driver.start();
       renewLater();

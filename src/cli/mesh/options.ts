@@ -235,9 +235,21 @@ export const MESH_NODE_OPTIONS = {
 } as const satisfies OptionTable;
 
 export const MESH_STATUS_OPTIONS = {
-  ...ASK_OPTIONS,
   json: JSON_OPTION,
+  dot: {
+    names: ["dot"],
+    group: "basic",
+    kind: "boolean",
+    default: false,
+    conflicts: ["json"],
+    help: "print the ring for Graphviz: ttun mesh status --dot | dot -Tsvg",
+  },
+  ...ASK_OPTIONS,
 } as const satisfies OptionTable;
+
+export const MESH_LEAVE_OPTIONS = ASK_OPTIONS;
+
+export type MeshLeaveFlags = Values<typeof MESH_LEAVE_OPTIONS>;
 
 export const MESH_KV_OPTIONS = {
   words: {

@@ -1,16 +1,17 @@
+import { drawRing, ringDot, type RingReport } from "../../core/mesh/ring_report.ts";
 import type { RunContext } from "../command/context.ts";
 import { print } from "../output/stdout.ts";
-import { apiClient } from "./api_client.ts";
+import { type ApiClient, apiClient } from "./api_client.ts";
 import type { MeshStatusFlags } from "./options.ts";
 
-interface RingFacts {
+interface NodeReport extends RingReport {
   readonly node: string;
   readonly cluster: string;
   readonly host: string;
   readonly zone: string;
   readonly roles: readonly string[];
   readonly certificateEnds: string;
-  readonly seconds: number;
+  readonly revoked: number;
 }
 
 interface HealthFacts {
@@ -33,27 +34,52 @@ export async function runMeshStatus(
   context: RunContext,
 ): Promise<number> {
   const client = await apiClient(options, context);
-  const [ring, health, { members }] = await Promise.all([
-    client.json<RingFacts>("GET", "/v1/ring"),
+  const [ring, health, members] = await Promise.all([
+    client.json<NodeReport>("GET", "/v1/ring"),
     client.json<HealthFacts>("GET", "/v1/health"),
-    client.json<{ members: MemberFacts[] }>("GET", "/v1/members"),
+    membersOf(client),
   ]);
-  if (options.json) {
-    await print(`${JSON.stringify({ ...ring, health, members }, null, 2)}\n`, context.signal);
-    return 0;
-  }
-  const lines = [
-    `node         ${ring.node.slice(0, 12)} on ${ring.host}${ring.zone && ` in ${ring.zone}`}, ` +
-    ring.roles.join(", "),
-    `cluster      ${ring.cluster.slice(0, 12)}`,
-    `ring         ${health.ring}, ${health.copies} ${health.copies === 1 ? "copy" : "copies"}`,
-    `core         ${health.core}`,
-    `certificate  until ${ring.certificateEnds.slice(0, 16).replace("T", " ")} UTC`,
-    ...members.map((m, i) =>
-      `${i === 0 ? "members" : "       "}      ${m.node.slice(0, 12)} on ${m.host}` +
-      `${m.zone && ` in ${m.zone}`}, ${m.roles.join(", ")}${m.address && `, ${m.address}`}`
-    ),
-  ];
-  await print(lines.map((line) => `${line}\n`).join(""), context.signal);
+  const text = options.json
+    ? `${JSON.stringify({ ...ring, health, members }, null, 2)}\n`
+    : options.dot
+    ? ringDot(ring)
+    : describe(ring, health, members).map((line) => `${line}\n`).join("");
+  await print(text, context.signal);
   return 0;
+}
+
+/** Null while the core is not reached, which knows them. */
+async function membersOf(client: ApiClient): Promise<readonly MemberFacts[] | null> {
+  const { status, body } = await client.call("GET", "/v1/members");
+  if (status !== 200) return null;
+  const { members } = JSON.parse(new TextDecoder().decode(body)) as { members: MemberFacts[] };
+  return members;
+}
+
+function describe(
+  ring: NodeReport,
+  health: HealthFacts,
+  members: readonly MemberFacts[] | null,
+): string[] {
+  const zone = ring.zone === "" ? "" : ` in ${ring.zone}`;
+  const copies = `${health.copies} ${health.copies === 1 ? "copy" : "copies"} of each record`;
+  const offset = Math.abs(ring.clockOffsetMs) < 1000
+    ? ""
+    : `; this clock is ${Math.round(Math.abs(ring.clockOffsetMs) / 1000)} s ` +
+      `${ring.clockOffsetMs > 0 ? "behind" : "ahead of"} the others`;
+  const known = new Set(ring.nodes.map(({ id }) => id));
+  const absent = members?.filter(({ node }) => !known.has(node)) ?? [];
+  return [
+    `node         ${ring.node.slice(0, 12)} on ${ring.host}${zone}, ${ring.roles.join(", ")}`,
+    `cluster      ${ring.cluster.slice(0, 12)}` +
+    (members === null ? ", whose members only the core knows" : `, ${members.length} members`) +
+    (ring.revoked === 0 ? "" : `, ${ring.revoked} revoked`),
+    `ring         ${health.ring}, ${copies}${offset}`,
+    `core         ${health.core}`,
+    `records      ${ring.records} here, ${ring.bytes} bytes`,
+    `certificate  until ${ring.certificateEnds.slice(0, 16).replace("T", " ")} UTC`,
+    ...absent.map((m) => `not seen     ${m.node.slice(0, 12)} on ${m.host}, ${m.address}`),
+    "",
+    ...drawRing(ring),
+  ];
 }

@@ -1,19 +1,21 @@
-export interface NodeMeasures {
-  readonly uptimeSeconds: number;
-  /** Until the node's certificate ends. */
-  readonly certificateSeconds: number;
-  readonly revokedNodes: number;
+/** One number of a node's, or several that differ by a label. */
+export interface Measure {
+  readonly name: string;
+  readonly help: string;
+  readonly type: "gauge" | "counter";
+  /** A number, or numbers by the value of the label. */
+  readonly value: number | {
+    readonly label: string;
+    readonly values: Readonly<Record<string, number>>;
+  };
 }
 
-const METRICS: { readonly [K in keyof NodeMeasures]: readonly [name: string, help: string] } = {
-  uptimeSeconds: ["ttun_mesh_uptime_seconds", "Time since the node started"],
-  certificateSeconds: ["ttun_mesh_certificate_seconds", "Time until the node's certificate ends"],
-  revokedNodes: ["ttun_mesh_revoked_nodes", "Nodes whose certificates count no more"],
-};
-
 /** Writes a node's measures in Prometheus's text format. */
-export function nodeMetrics(measures: NodeMeasures): string {
-  return Object.entries(METRICS).map(([key, [name, help]]) =>
-    `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${name} ${measures[key as keyof NodeMeasures]}\n`
-  ).join("");
+export function nodeMetrics(measures: readonly Measure[]): string {
+  return measures.map(({ name, help, type, value }) => {
+    const whole = `ttun_mesh_${name}`;
+    const lines = typeof value === "number" ? [`${whole} ${value}`] : Object.entries(value.values)
+      .map(([one, number]) => `${whole}{${value.label}="${one}"} ${number}`);
+    return `# HELP ${whole} ${help}\n# TYPE ${whole} ${type}\n${lines.join("\n")}\n`;
+  }).join("");
 }

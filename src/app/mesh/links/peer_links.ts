@@ -74,6 +74,13 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
     return this.#links.size;
   }
 
+  /** Counts the links by their transports. */
+  get counts(): Record<MeshTransport, number> {
+    const counts = { tcp: 0, quic: 0 };
+    for (const { transport } of [...this.#links.values()].flat()) counts[transport] += 1;
+    return counts;
+  }
+
   /** Returns how the link with a node goes; null = there is none. */
   transportOf(node: NodeKey): MeshTransport | null {
     return this.#linkWith(node)?.transport ?? null;

@@ -40,6 +40,15 @@ export interface RingDriverOptions {
 /** Counts of incidents since the start, by their names. */
 export type RingCounts = Readonly<Record<RingEvent["name"], number>>;
 
+/** Counts of requests of this process, and their time. */
+export interface RequestTimes {
+  count: number;
+  failed: number;
+  seconds: number;
+}
+
+const KINDS = { written: "write", record: "get", list: "list" } as const;
+
 interface Pending<T> {
   resolve(result: T): void;
   reject(error: unknown): void;
@@ -53,6 +62,11 @@ export class RingDriver implements RingLinkEvents {
   readonly #followers = new Map<string, Set<(record: MeshRecord) => void>>();
   readonly #counts: Record<RingEvent["name"], number> = {
     ...{ dead: 0, alive: 0, left: 0, merge: 0, state: 0, skew: 0, disk: 0 },
+  };
+  readonly #times = {
+    write: { count: 0, failed: 0, seconds: 0 },
+    get: { count: 0, failed: 0, seconds: 0 },
+    list: { count: 0, failed: 0, seconds: 0 },
   };
   readonly #off = Promise.withResolvers<void>();
   #lastId = 0;
@@ -72,6 +86,10 @@ export class RingDriver implements RingLinkEvents {
 
   get counts(): RingCounts {
     return this.#counts;
+  }
+
+  get times(): Readonly<Record<string, RequestTimes>> {
+    return this.#times;
   }
 
   /** Begins to be a member of the ring. */
@@ -182,8 +200,8 @@ export class RingDriver implements RingLinkEvents {
     this.#off.resolve();
   }
 
-  async #ask<K extends Done["is"]>(
-    _kind: K,
+  async #ask<K extends keyof typeof KINDS>(
+    kind: K,
     begin: (id: number, now: number) => Step[],
     signal: AbortSignal,
   ): Promise<Extract<Done, { is: K }>> {
@@ -193,10 +211,17 @@ export class RingDriver implements RingLinkEvents {
     const { promise, resolve, reject } = Promise.withResolvers<Done>();
     using _end = onAbort(signal, reject);
     this.#requests.set(id, { resolve, reject });
+    const times: RequestTimes = this.#times[KINDS[kind]];
+    const began = this.#o.clock.now();
+    times.count += 1;
     try {
       this.#do(begin(id, this.#o.now()));
       return await promise as Extract<Done, { is: K }>;
+    } catch (error) {
+      times.failed += 1;
+      throw error;
     } finally {
+      times.seconds += (this.#o.clock.now() - began) / 1000;
       this.#requests.delete(id);
     }
   }

@@ -7,7 +7,7 @@ export type Route =
   | { readonly kind: "watch"; readonly prefix: string }
   | { readonly kind: "lease"; readonly name: string }
   | { readonly kind: "health" | "ring" | "metrics" | "members" }
-  | { readonly kind: "invites" }
+  | { readonly kind: "invites" | "leave" }
   | { readonly kind: "revoke"; readonly nodeId: string }
   | { readonly kind: "rotation"; readonly step: string }
   | { readonly kind: "core"; readonly action: string };
@@ -35,6 +35,7 @@ export function routeOf(path: string): Route | null {
     case "ring":
     case "members":
     case "invites":
+    case "leave":
       return rest === "" ? { kind } : null;
     case "revoke":
       return /^[0-9a-f]{12,64}$/.test(name) ? { kind: "revoke", nodeId: name } : null;

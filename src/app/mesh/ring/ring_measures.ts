@@ -1,0 +1,46 @@
+import type { Measure } from "../http/node_metrics.ts";
+import type { RingDriver } from "./ring_driver.ts";
+
+/** Returns the measures of a node of the ring. `links`: nodes that are linked, by transport. */
+export function ringMeasures(
+  { node, counts, times }: RingDriver,
+  links: Readonly<Record<string, number>>,
+): Measure[] {
+  const { peers, records, bytes, pushedBytes, openCalls, clockOffsetMs, ...status } = node.status();
+  const states = { alive: 0, suspect: 0, dead: 0, left: 0 };
+  for (const peer of peers) states[peer.status] += 1;
+  const gauge = (name: string, help: string, value: Measure["value"]): Measure => {
+    return { name, help, type: "gauge", value };
+  };
+  const counter = (name: string, help: string, value: Measure["value"]): Measure => {
+    return { name, help, type: "counter", value };
+  };
+  const byKind = (values: (one: { count: number; seconds: number; failed: number }) => number) => ({
+    label: "kind",
+    values: Object.fromEntries(Object.entries(times).map(([kind, one]) => [kind, values(one)])),
+  });
+  return [
+    gauge("nodes", "Other nodes that this one knows", { label: "status", values: states }),
+    gauge("nodes_estimate", "Nodes that the ring may have", status.nodesEstimate),
+    gauge("ready", "The node has all records of its range", status.state === "ready" ? 1 : 0),
+    gauge("records", "Records that the node holds", records),
+    gauge("record_bytes", "Bytes of these records", bytes),
+    gauge("disk_full", "The node's disk takes no records", status.isDiskFull ? 1 : 0),
+    gauge("open_requests", "Requests to other nodes that wait", openCalls),
+    gauge(
+      "clock_offset_seconds",
+      "The median of other nodes' clocks less the own",
+      clockOffsetMs / 1000,
+    ),
+    gauge("links", "Links with other nodes", { label: "transport", values: links }),
+    counter("suspicions_total", "Times that a node was called dead", counts.dead),
+    counter("recoveries_total", "Times that a dead node was heard again", counts.alive),
+    counter("left_total", "Nodes that have left", counts.left),
+    counter("merges_total", "Times that another ring was found", counts.merge),
+    counter("skewed_total", "Records refused as their clock was ahead", counts.skew),
+    counter("moved_bytes_total", "Bytes of records sent in repair", pushedBytes),
+    counter("requests_total", "Requests of this machine's programs", byKind((one) => one.count)),
+    counter("failures_total", "Those of them that failed", byKind((one) => one.failed)),
+    counter("request_seconds_total", "Time that they took", byKind((one) => one.seconds)),
+  ];
+}
