@@ -8,7 +8,8 @@ import { PeerClosed } from "../../core/link/v2/handshake.ts";
 import { Backoff } from "../../core/net/backoff.ts";
 import { cipherFields } from "../link/config.ts";
 import { DamagedConnections } from "../net/damaged_connections.ts";
-import type { Reach } from "../net/reach.ts";
+import { isRelayed } from "../net/is_relayed.ts";
+import type { Differently, Reach } from "../net/reach.ts";
 import type { Carrier } from "./carrier.ts";
 import { resetIfBound } from "./reset_if_bound.ts";
 import type { ClientSession } from "./client_session.ts";
@@ -81,9 +82,9 @@ export class MuxClient {
       log,
       rng,
       backoff: this.#backoff,
-      join: async (tasks, signal, isLeaving) => {
+      join: async (tasks, signal, how) => {
         const session = this.#current.session!;
-        this.#spawn(tasks, session, await this.#join(signal, isLeaving));
+        this.#spawn(tasks, session, await this.#join(signal, how));
       },
     });
   }
@@ -174,7 +175,7 @@ export class MuxClient {
     let error = new TtunError("lost", "Lost the connection with the server");
     try {
       await scope(signal, async (tasks) => {
-        const joined = await this.#join(tasks.signal, false);
+        const joined = await this.#join(tasks.signal, { isLeaving: false });
         upSince = clock.now();
         first = joined.carrier;
         const session = this.#current.use();
@@ -195,11 +196,11 @@ export class MuxClient {
   }
 
   /** Dials, and runs the handshake: for the session that there is, else for a new one. */
-  #join(signal: AbortSignal, isLeaving: boolean): Promise<Joined> {
+  #join(signal: AbortSignal, how: Differently): Promise<Joined> {
     const session = this.#current.toJoin();
     return this.#o.reach({
       signal,
-      isLeaving,
+      ...how,
       meet: (stream, proved) => this.#meet(session, stream, proved),
       discard: ({ stream, carrier }) => {
         startClose(carrier);
@@ -263,6 +264,7 @@ export class MuxClient {
           isSuspect: () => carrier.isSuspect,
         };
         running.spawn((s) => this.#next.watch(tasks, watched, s));
+        if (isRelayed(stream)) running.spawn((s) => this.#next.seekDirect(tasks, watched, s));
         await streams.carry(carrier.ofSession, () => carrier.run(running.signal));
         running.cancel();
       });

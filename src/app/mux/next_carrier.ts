@@ -4,6 +4,7 @@ import type { Scope } from "../../base/scope.ts";
 import type { Clock, Rng } from "../../contract/host.ts";
 import type { Backoff } from "../../core/net/backoff.ts";
 import { sleep } from "../loop/sleep.ts";
+import type { Differently } from "../net/reach.ts";
 import { endsSession } from "./current_session.ts";
 
 /** Milliseconds between two carriers beside the one that there is. */
@@ -18,14 +19,18 @@ const MOVE_REST_MS = 5000;
 /** Milliseconds between two looks at whether the server still answers. */
 const LOOK_MS = 1000;
 
+/** Milliseconds from a relayed carrier, or a try of a direct one, to the next try: twice as many each time. */
+const FIRST_DIRECT_MS = 30_000;
+const LAST_DIRECT_MS = 900_000;
+
 export interface NextCarrierOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly rng: Rng;
   /** Its owner's, who makes the first carriers. */
   readonly backoff: Backoff;
-  /** Makes one that runs as a task of `tasks`; on another port if `isLeaving`. */
-  readonly join: (tasks: Scope, signal: AbortSignal, isLeaving: boolean) => Promise<void>;
+  /** Makes one that runs as a task of `tasks`. */
+  readonly join: (tasks: Scope, signal: AbortSignal, how: Differently) => Promise<void>;
 }
 
 /** A carrier whose server may not answer any more. */
@@ -63,6 +68,43 @@ export class NextCarrier {
   }
 
   /**
+   * While a carrier that goes through a relay is the newest: tries now and then to have one that goes
+   * directly, since what was in its way may have gone.
+   */
+  async seekDirect(
+    tasks: Scope,
+    { isNewest }: Pick<WatchedCarrier, "isNewest">,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, rng } = this.#o;
+    for (let ms = FIRST_DIRECT_MS;; ms = Math.min(2 * ms, LAST_DIRECT_MS)) {
+      await sleep(clock, ms * (1 - rng(1)[0]! / 1024), signal);
+      if (!isNewest()) return;
+      if (this.#isMoving) continue;
+      this.#isMoving = true;
+      // A task of the session: the carrier that it makes lives longer than this one.
+      const { promise: over, resolve } = Promise.withResolvers<void>();
+      tasks.spawn((signal) => this.#tryDirect(tasks, signal).finally(resolve));
+      await over;
+    }
+  }
+
+  async #tryDirect(tasks: Scope, signal: AbortSignal): Promise<void> {
+    const { join, log } = this.#o;
+    try {
+      await join(tasks, signal, { isLeaving: false, isDirect: true });
+      log.info("a direct connection takes the relay's place");
+    } catch (thrown) {
+      signal.throwIfAborted();
+      const error = toTtunError(thrown);
+      if (endsSession(error)) throw error;
+      log.debug("still no direct connection", { why: error.message });
+    } finally {
+      this.#isMoving = false;
+    }
+  }
+
+  /**
    * Makes another carrier within so many milliseconds, at a random moment; on another port if
    * `isLeaving`.
    */
@@ -91,7 +133,7 @@ export class NextCarrier {
     this.#movedAt = clock.now();
     for (;;) {
       try {
-        await join(tasks, signal, isLeaving);
+        await join(tasks, signal, { isLeaving });
         return backoff.restart();
       } catch (thrown) {
         signal.throwIfAborted();

@@ -10,6 +10,8 @@ export interface Meeting<T> {
   readonly host?: string;
   /** The port of the connection that there is closes: this one is to have another. */
   readonly isLeaving: boolean;
+  /** The connection that there is goes through a relay: this one is not to. */
+  readonly isDirect?: boolean;
   /**
    * Runs the handshake on a connection, which is its to close. It calls `proved` when the server
    * has proved the key, and gives up if that returns false: another connection was quicker.
@@ -18,6 +20,9 @@ export interface Meeting<T> {
   /** Takes what `meet` gave after the end of the attempt. */
   readonly discard: (met: T) => void;
 }
+
+/** How a connection is to differ from the one that there is. */
+export type Differently = Pick<Meeting<unknown>, "isLeaving" | "isDirect">;
 
 /** Connects to the server: over one connection, or over the first of several that is answered. */
 export type Reach = <T>(meeting: Meeting<T>) => Promise<T>;

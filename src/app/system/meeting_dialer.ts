@@ -88,12 +88,18 @@ function late(): TtunError {
   return new TtunError("lost", "Another connection was quicker");
 }
 
+function noDirectWay(): UnreachableError {
+  return new UnreachableError("host", "Cannot connect to the other end directly");
+}
+
 class MeetingDial<T> {
   readonly #o: MeetingDialOptions;
   readonly #end: Uint8Array;
   readonly #race: ProvedRace<T>;
   /** The connection lives under it. */
   readonly #life: AbortSignal;
+  /** No relay is asked for. */
+  readonly #isDirect: boolean;
   /** The server has told the other end's addresses. */
   #isSignalled = false;
   /** Time of the last direct connection. */
@@ -104,6 +110,7 @@ class MeetingDial<T> {
     this.#end = end;
     this.#race = new ProvedRace(meeting);
     this.#life = meeting.signal;
+    this.#isDirect = meeting.isDirect === true;
   }
 
   async run(): Promise<T> {
@@ -192,6 +199,12 @@ class MeetingDial<T> {
           punching = this.#punch(news, AbortSignal.any([stop.signal, signal]));
           await this.#untilRelay(news, own, signal);
           if (this.#race.hasWinner) return; // its handshake ends the attempt
+          if (this.#isDirect) {
+            await punching;
+            if (this.#race.isRunning) await this.#race.idle;
+            if (this.#race.hasWinner) return;
+            return tasks.fail(this.#race.failure ?? noDirectWay());
+          }
           await meeting.askRelay();
           break;
         case "late":

@@ -59,6 +59,22 @@ Deno.test("without a direct way bytes go through the server where it permits tha
   assert(await world.exchange(outbound, 4 << 20) >= 6000, "the relay keeps to its rate");
 });
 
+Deno.test("a relayed session goes on directly once there is a way, and nothing is lost meanwhile", async () => {
+  let isOpen = false;
+  await using world = new MeetingWorld({ passes: () => isOpen, relayBytes: 64 << 10 });
+  void world.listen({ id: ID });
+  const { outbound } = world.connect(world.dialer(ID));
+  await world.exchange(outbound);
+  await world.clock.advance(100_000);
+  assert.equal(world.relayed(), 1, "its tries are in vain, and take nothing away");
+  isOpen = true;
+  await world.exchange(outbound, 10 << 20);
+  assert.match(world.lines().join("\n"), /info a direct connection takes the relay's place/);
+  await world.clock.advance(20_000);
+  assert.equal(world.relayed(), 0);
+  assert(await world.exchange(outbound, 4 << 20) < 1000, "no relay limits it any more");
+});
+
 Deno.test("without a relay the failure says so, and what would help", async () => {
   await using world = new MeetingWorld({ passes: () => false });
   void world.listen({ id: ID });

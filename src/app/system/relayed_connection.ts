@@ -4,6 +4,7 @@ import type { Connection } from "../../contract/connection.ts";
 import type { ConnectionStats } from "../../contract/stats.ts";
 import type { MaybePromise, Stream } from "../../contract/stream.ts";
 import { ForwardedStream } from "../net/forwarded_stream.ts";
+import { RELAY_PROTOCOL } from "../net/is_relayed.ts";
 
 const NO_ADDRESS: Addr = { path: "" };
 
@@ -32,7 +33,7 @@ export class RelayedConnection extends ForwardedStream implements Connection {
   }
 
   stats(): ConnectionStats {
-    return { ...this.inner.stats?.(), protocol: "relay" };
+    return { ...this.inner.stats?.(), protocol: RELAY_PROTOCOL };
   }
 
   setOptions(): string[] {

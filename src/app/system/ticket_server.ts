@@ -32,6 +32,7 @@ export function endsWithTicket(
   /** Beginning of the attempts since it was reached last; null = it was, in the last one. */
   let goneSince: number | null = null;
   const reach: Reach = async (meeting) => {
+    if (meeting.isDirect === true) return await server.reach(meeting); // beside a connection
     goneSince ??= clock.now();
     try {
       const met = await server.reach(meeting);

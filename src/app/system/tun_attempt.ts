@@ -9,6 +9,7 @@ import { cipherFields, type PeerLink } from "../link/config.ts";
 import { sleep } from "../loop/sleep.ts";
 import { endsSession } from "../mux/current_session.ts";
 import { NextCarrier } from "../mux/next_carrier.ts";
+import { isRelayed } from "../net/is_relayed.ts";
 import { congestionField } from "../net/socket_options.ts";
 import type { PortOptions } from "../tun/tun_router.ts";
 import { SmallerSegments } from "./segment_limits.ts";
@@ -44,8 +45,7 @@ export class TunAttempt {
       log,
       rng,
       backoff: new Backoff(),
-      join: async (tasks, signal, isLeaving) =>
-        this.#spawn(tasks, await joinServer(o, signal, isLeaving)),
+      join: async (tasks, signal, how) => this.#spawn(tasks, await joinServer(o, signal, how)),
     });
   }
 
@@ -73,7 +73,7 @@ export class TunAttempt {
     try {
       // A scope for each session: all that hangs on its signal goes with it.
       await scope(this.#o.signal, async (tasks) => {
-        const first = await joinServer(this.#o, tasks.signal, false);
+        const first = await joinServer(this.#o, tasks.signal, { isLeaving: false });
         this.#meter = new SessionMeter(clock, router.counters);
         this.#spawn(tasks, first);
       });
@@ -206,7 +206,7 @@ export class TunAttempt {
 
   /** Has the session go on from link to link. */
   #watchNext(tasks: Scope, link: TunLink, running: Scope): void {
-    const { peer } = link;
+    const { peer, stream } = link;
     const streams = this.#o.streams!;
     streams.onMove = (seconds) => this.#next.leave(tasks, seconds);
     const watched = {
@@ -215,6 +215,7 @@ export class TunAttempt {
     };
     // Another command or a socket's other end may be another server, which knows no session.
     if (!("dialer" in this.#o.server)) running.spawn((s) => this.#next.watch(tasks, watched, s));
+    if (isRelayed(stream)) running.spawn((s) => this.#next.seekDirect(tasks, watched, s));
     running.spawn((s) => this.#replaceOlder(link, s));
   }
 

@@ -7,7 +7,7 @@ import { connectLink } from "../link/connect.ts";
 import type { AttemptWatch, ServerPaths } from "../link/server_paths.ts";
 import type { DamagedConnections } from "../net/damaged_connections.ts";
 import { provenFirst, type Try } from "../net/proven_first.ts";
-import type { Reach } from "../net/reach.ts";
+import type { Differently, Reach } from "../net/reach.ts";
 import type { Tuner } from "../net/socket_options.ts";
 import type { SegmentLimits } from "./segment_limits.ts";
 import type { TunClientOptions } from "./tun_client_options.ts";
@@ -36,20 +36,19 @@ export interface TunLink {
 }
 
 /**
- * Connects to the server, on another port if `isLeaving`, and runs the handshake. The link is the
- * caller's, and so is the connection.
+ * Connects to the server, and runs the handshake. The link is the caller's, and so is the connection.
  * @throws {TtunError} the failure; {PathChanged}; {SmallerSegments}; the signal's reason
  */
 export async function joinServer(
   o: AttemptOptions,
   signal: AbortSignal,
-  isLeaving: boolean,
+  how: Differently,
 ): Promise<TunLink> {
   let link = null as TunLink | null;
   try {
     await scope(signal, async (dialing) => {
       using watch = o.serverPaths.watch(dialing);
-      link = await meetServer(o, watch, { signal: dialing.signal, isLeaving });
+      link = await meetServer(o, watch, { signal: dialing.signal, how });
     });
   } catch (error) {
     if (link !== null) discard(o, link);
@@ -62,7 +61,7 @@ export async function joinServer(
 async function meetServer(
   o: AttemptOptions,
   watch: AttemptWatch,
-  { signal, isLeaving }: { signal: AbortSignal; isLeaving: boolean },
+  { signal, how }: { signal: AbortSignal; how: Differently },
 ): Promise<TunLink> {
   const { clock, server, serverPaths: { proven } } = o;
   const meetAt = (one: Attempted) => {
@@ -70,7 +69,7 @@ async function meetServer(
     return o.reach({
       signal,
       life: o.signal, // a damaged connection outlives its session
-      isLeaving,
+      ...how,
       ...(host !== undefined && { host }),
       meet: (stream, first) => {
         connected(stream);
