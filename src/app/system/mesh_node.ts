@@ -61,6 +61,9 @@ export interface MeshNodeOptions {
   readonly measures: () => readonly Measure[];
   /** Gives the node's records to others, and ends the process. */
   readonly leave: () => Promise<void>;
+  /** Ids in hex of nodes that were revoked when this one ran last. */
+  readonly revoked: readonly string[];
+  readonly keepRevoked: (ids: readonly string[]) => void;
   /** Closes the links of a node that was revoked. */
   readonly onRevoked: (nodeId: Uint8Array) => void;
 }
@@ -80,10 +83,14 @@ export class MeshNode {
     this.admission = o.authority() === null
       ? null
       : new Admission({ ...o, authority: () => requireAuthority(o.authority()) });
-    this.revocations = new Revocations((nodeId) => {
-      o.log.warn("A node was revoked", { node: shortId(nodeId) });
-      o.onRevoked(nodeId);
-    });
+    this.revocations = new Revocations(
+      (nodeId) => {
+        o.log.warn("A node was revoked", { node: shortId(nodeId) });
+        o.onRevoked(nodeId);
+      },
+      o.revoked,
+      o.keepRevoked,
+    );
     this.api = new MeshApi({
       ...o,
       ring: () => this.#describe(),

@@ -15,6 +15,7 @@ import {
   rotationPhase,
   type RotationStep,
 } from "../../core/mesh/admission/rotation.ts";
+import { parseCertificate } from "../../core/x509/certificate.ts";
 import { nodeIdOf } from "../../core/mesh/node_id.ts";
 import { ed25519Signer, verifyEd25519 } from "../../io/crypto/ed25519.ts";
 import { rng } from "../platform/rng.ts";
@@ -43,6 +44,13 @@ export class HeldNode {
     if (this.#authority !== null && !this.#isGood()) {
       const facts = { ...state.facts, publicKey: this.signer.publicKey };
       this.#keep({ ...state, certificate: this.#issue(facts, this.#authority) });
+    }
+    if (Date.now() >= parseCertificate(this.#state.certificate).notAfter) {
+      throw new TtunError(
+        "auth",
+        "Cannot run this node: its certificate has expired while it was off; have ttun mesh invite " +
+          "print an invite on another node, and run ttun mesh join here",
+      );
     }
     this.#facts = this.#verified();
   }

@@ -6,12 +6,13 @@ import { trustAnchor } from "../../core/mesh/admission/authority.ts";
 import type { Invite } from "../../core/mesh/admission/invite.ts";
 import type { Membership } from "../../core/mesh/admission/join_answer.ts";
 import { verifyNodeCertificate } from "../../core/mesh/admission/node_certificate.ts";
+import { parseCertificate } from "../../core/x509/certificate.ts";
 import { ed25519Signer, verifyEd25519 } from "../../io/crypto/ed25519.ts";
 import type { RunContext } from "../command/context.ts";
 import { print } from "../output/stdout.ts";
 import { rng } from "../platform/rng.ts";
 import { askCluster } from "./ask_cluster.ts";
-import { isNode, keepNode, keepSeed, nodeFolder, readSeed } from "./node_folder.ts";
+import { isNode, keepNode, keepSeed, nodeFolder, readNode, readSeed } from "./node_folder.ts";
 import type { MeshJoinFlags } from "./options.ts";
 import { ownPlace } from "./own_place.ts";
 import { takeInvite } from "./take_invite.ts";
@@ -20,7 +21,7 @@ import { takeInvite } from "./take_invite.ts";
 export async function runMeshJoin(options: MeshJoinFlags, context: RunContext): Promise<number> {
   const folder = nodeFolder(options.data);
   const invite = await takeInvite(options, context);
-  if (isNode(folder)) {
+  if (isNode(folder) && !mayJoinAnew(folder)) {
     throw new TtunError(
       "usage",
       `Cannot join: ${folder} has a node already; ttun mesh node runs it`,
@@ -74,6 +75,12 @@ export async function runMeshJoin(options: MeshJoinFlags, context: RunContext): 
     context.signal,
   );
   return 0;
+}
+
+/** One that was off for too long joins anew, with its key and its records. */
+function mayJoinAnew(folder: string): boolean {
+  const { certificate, authoritySeed } = readNode(folder);
+  return authoritySeed === null && Date.now() >= parseCertificate(certificate).notAfter;
 }
 
 /** Asks one seed after the other; a refusal counts for all of them. @throws {TtunError} */

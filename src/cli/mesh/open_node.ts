@@ -22,6 +22,7 @@ import type { OpenedPlane } from "../plane/run_plane.ts";
 import { rng } from "../platform/rng.ts";
 import { apiSocket } from "./api_socket.ts";
 import { HeldNode } from "./held_node.ts";
+import { keepRevoked, readRevoked } from "./kept_revocations.ts";
 import { clusterId } from "./node_folder.ts";
 import type { MeshTools } from "./mesh_tools.ts";
 import { openCore } from "./open_core.ts";
@@ -112,6 +113,11 @@ export async function openMeshNode(
         end.abort(new MeshError("closed", "The node has left"));
         left.resolve();
       });
+    },
+    revoked: readRevoked(folder),
+    keepRevoked: (ids) => {
+      const why = keepRevoked(folder, ids);
+      if (why !== null) log.warn("Cannot keep which nodes were revoked", { why });
     },
     onRevoked: (nodeId) => ring.links.close(toHex(nodeId)),
   });

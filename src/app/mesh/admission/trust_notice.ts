@@ -1,7 +1,7 @@
 import { utf8 } from "../../../base/bytes.ts";
 import type { Logger } from "../../../base/log.ts";
 import type { Clock } from "../../../contract/host.ts";
-import type { MeshStore } from "../../../contract/mesh_store.ts";
+import { MeshError, type MeshStore } from "../../../contract/mesh_store.ts";
 import { numberField, readFields } from "../../../core/mesh/admission/json.ts";
 import { sleep } from "../../loop/sleep.ts";
 
@@ -45,7 +45,9 @@ export async function keepTrust(o: TrustOptions): Promise<void> {
     } catch (error) {
       if (o.signal.aborted) return;
       const why = error instanceof Error ? error.message : String(error);
-      o.log.warn("Cannot renew the certificate now", { why });
+      // The core's node may be down for long, which is no reason to repeat that.
+      const isLoud = !(error instanceof MeshError);
+      o.log[isLoud ? "warn" : "debug"]("Cannot renew the certificate now", { why });
       await sleep(o.clock, RETRY, o.signal).catch(() => {}); // the loop ends by the signal
     }
   }

@@ -184,3 +184,17 @@ Deno.test("revocations close links once, and a list replaces what was missed", (
 Deno.test("garbage behind a certificate is a protocol error", () => {
   assert.throws(() => verifyNodeCertificate(new Uint8Array(9000), TRUST, NOW), ProtocolError);
 });
+
+Deno.test("revocations of the last start count before the store is reached", () => {
+  const id = nodeIdOf(NODE.publicKey);
+  const kept: (readonly string[])[] = [];
+  const closed: Uint8Array[] = [];
+  const keep = (ids: readonly string[]) => kept.push(ids);
+  const revocations = new Revocations((nodeId) => closed.push(nodeId), [toHex(id)], keep);
+  assert(revocations.isRevoked(id));
+  revocations.add(revocationKey(id));
+  assert.deepEqual([kept, closed], [[], []]);
+  revocations.replace([]);
+  assert(!revocations.isRevoked(id));
+  assert.deepEqual(kept, [[]]);
+});

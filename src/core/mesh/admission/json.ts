@@ -42,9 +42,10 @@ export function listField<T>(
   name: string,
   what: string,
   read: (item: unknown) => T | null,
+  most = 256,
 ): T[] {
   const value = fields[name];
-  if (!Array.isArray(value) || value.length > 256) throw missing(name, what);
+  if (!Array.isArray(value) || value.length > most) throw missing(name, what);
   return value.map((item) => {
     const one = read(item);
     if (one === null) throw missing(name, what);

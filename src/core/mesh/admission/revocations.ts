@@ -13,10 +13,20 @@ export function revocationKey(nodeId: Uint8Array): string {
 export class Revocations {
   readonly #revoked = new Set<string>();
   readonly #onRevoked: (nodeId: Uint8Array) => void;
+  readonly #keep: (ids: readonly string[]) => void;
 
-  /** `onRevoked`: closes the links of that node. */
-  constructor(onRevoked: (nodeId: Uint8Array) => void) {
+  /**
+   * `onRevoked`: closes the links of that node. `kept`: ids that were kept at the last start, in hex;
+   * `keep`: keeps them for the next one, at which the store may not be reached.
+   */
+  constructor(
+    onRevoked: (nodeId: Uint8Array) => void,
+    kept: readonly string[] = [],
+    keep: (ids: readonly string[]) => void = () => {},
+  ) {
     this.#onRevoked = onRevoked;
+    this.#keep = keep;
+    for (const id of kept) this.#revoked.add(id);
   }
 
   get count(): number {
@@ -32,19 +42,20 @@ export class Revocations {
     const id = idOf(key);
     if (id === null || this.#revoked.has(id)) return;
     this.#revoked.add(id);
+    this.#keep([...this.#revoked]);
     this.#onRevoked(fromHex(id));
   }
 
   /** The node may come again, with a certificate that still holds. */
   remove(key: string): void {
     const id = idOf(key);
-    if (id !== null) this.#revoked.delete(id);
+    if (id !== null && this.#revoked.delete(id)) this.#keep([...this.#revoked]);
   }
 
   /** Takes a list of all keys, after changes were missed. */
   replace(keys: readonly string[]): void {
     const listed = new Set(keys.map(idOf));
-    for (const id of [...this.#revoked]) if (!listed.has(id)) this.#revoked.delete(id);
+    for (const id of [...this.#revoked]) if (!listed.has(id)) this.remove(PREFIX + id);
     for (const key of keys) this.add(key);
   }
 }
