@@ -156,6 +156,22 @@ test("one file: from another folder, and where nothing can be written, not even 
   assert.doesNotMatch(client.output, OF_DENO);
 });
 
+test("one file: a tunnel over QUIC, which Deno has with a flag alone", async () => {
+  await using hosts = await twoHosts();
+  await using server = await start(hosts.server, ["server", "-l", "quic://"]);
+  await server.waitFor(/listening/);
+  const [, rest] = /url="?quic:\/\/HOST:20203(\?cert=[\w-]+)/.exec(server.output)!;
+  await using client = await start(hosts.client, ["client", "-v", "-s", `quic://${SERVER}${rest}`]);
+  await client.waitFor(/authenticated.*protocol=quic/);
+  await expectPings(hosts);
+  for (const [host, end] of [[hosts.client, client], [hosts.server, server]] as const) {
+    end.signal("SIGINT");
+    assert.equal((await end.status).code, 0, end.output);
+    assert.deepEqual(await devices(host), ["lo", "veth0"]);
+    assert.doesNotMatch(end.output, OF_DENO);
+  }
+});
+
 test("one file: as the systemd units run it, a user with no right but that to make devices", async () => {
   await using hosts = await twoHosts();
   const folder = await Deno.makeTempDir();

@@ -37,7 +37,9 @@ export function readQuicListen(rest: string): QuicAddress {
         "the server makes a certificate of its own",
     );
   }
-  return { ...readAddress(authority, { host: "", port: QUIC_PORT }), quic: { cert, key } };
+  const everywhere = { host: "", port: QUIC_PORT };
+  const at = authority === "" ? everywhere : readAddress(authority, everywhere);
+  return { ...at, quic: { cert, key } };
 }
 
 /** Leaves a client's certificate out, which is long, and of no use in a log. */

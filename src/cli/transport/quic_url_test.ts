@@ -26,6 +26,13 @@ Deno.test("a listener by QUIC makes a certificate, or has one in two files", () 
   const own = parseListen("quic://:7");
   assert.deepEqual(own.at, { host: "", port: 7, quic: { cert: null, key: null } });
   assert.equal(formatEndpoint(own), "quic://:7");
+  for (const text of ["quic://", "quic://:20203"]) {
+    assert.deepEqual(parseListen(text).at, {
+      host: "",
+      port: 20203,
+      quic: { cert: null, key: null },
+    });
+  }
   const given = parseListen("quic://192.0.2.1?cert=a&key=b");
   assert.deepEqual(given.at, { host: "192.0.2.1", port: 20203, quic: { cert: "a", key: "b" } });
   assert.deepEqual(parseListen(formatEndpoint(given)), given);

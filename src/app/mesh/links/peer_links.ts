@@ -17,6 +17,9 @@ import { PeerLink, type ProvedLink } from "./peer_link.ts";
 const DIAL = 5_000;
 const HELLO = 10_000;
 
+/** Connections at a time whose other end has not proved yet that it is a node. */
+const MOST_UNPROVED = 256;
+
 /** Frames that wait while a link is made; more are dropped. */
 const MOST_QUEUED = 256;
 
@@ -53,6 +56,7 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
   readonly #requests = new Map<NodeKey, OpenRequests>();
   readonly #dialling = new Map<NodeKey | string, Dialling>();
   readonly #pausedUntil = new Map<NodeKey | string, number>();
+  #unproved = 0;
   readonly #running = new Set<Promise<void>>();
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
@@ -116,6 +120,7 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
 
   /** Serves a connection that somebody else has made. Never rejects. */
   async accept(channel: PeerChannel): Promise<void> {
+    if (this.#unproved >= MOST_UNPROVED) return channel[Symbol.dispose]();
     const link = new PeerLink(channel, this.#o.clock);
     const accepting = this.#accept(link);
     this.#run(accepting);
@@ -252,6 +257,7 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
   async #accept(link: PeerLink): Promise<void> {
     const { clock, rng, self } = this.#o;
     let proved: ProvedLink;
+    this.#unproved++;
     try {
       using _late = clock.after(HELLO, () => link[Symbol.dispose]());
       using _end = link.endWith(this.#signal);
@@ -272,6 +278,8 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
       link[Symbol.dispose]();
       if (!this.#signal.aborted) this.#tell(link.peer, error);
       return;
+    } finally {
+      this.#unproved--;
     }
     await this.#carry(proved);
   }

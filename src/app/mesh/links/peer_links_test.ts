@@ -281,6 +281,23 @@ Deno.test("beyond 256 open requests a node is told that this one is busy", async
   assert.equal(b.frames.length, 257);
 });
 
+Deno.test("so many connections may be unproved at a time; nodes get in when they are over", async () => {
+  await using world = new World();
+  const [a, b] = [world.add(1), world.add(2)];
+  const serving = Array.from({ length: 256 }, () => {
+    return a.links.accept(channelPair([CLUSTER, CLUSTER])[1]);
+  });
+  await world.clock.settle();
+  b.links.dial("192.0.2.1:20204");
+  await world.clock.settle();
+  assert.deepEqual(a.met, []);
+  await world.clock.advance(11_000);
+  await Promise.all(serving);
+  b.links.dial("192.0.2.1:20204");
+  await world.clock.settle();
+  assert.deepEqual(a.met, [b.self.key]);
+});
+
 Deno.test("garbage, silence and a frame before the hello end a connection", async () => {
   await using world = new World();
   const a = world.add(1);
