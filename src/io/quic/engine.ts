@@ -178,6 +178,7 @@ export class QuicEngine {
       if (waits) {
         this.#send({ kind: "bound", id, port: endpoint.addr.port });
         await Promise.race([new Promise<void>((resolve) => state.go = resolve), late.promise]);
+        if (state.isGivenUp) return; // it may have no mark
       }
       const connecting = Deno.connectQuic<false>({
         hostname: to.host,
