@@ -13,7 +13,10 @@ export function fleet(
 ): World {
   const world = new World(isChecked ? { seed, check: checkNeighbours, checkRemoval } : { seed });
   const seeds = [0, 1, 2].slice(0, nodes);
-  for (let i = 0; i < nodes; i++) world.add({ host: `h${Math.floor(i / perHost)}`, seeds });
+  for (let i = 0; i < nodes; i++) {
+    const others = seeds.filter((seed) => seed !== i);
+    world.add({ host: `h${Math.floor(i / perHost)}`, seeds: others });
+  }
   for (const node of world.nodes) world.start(node);
   return world;
 }

@@ -52,8 +52,9 @@ export async function openRing(
   if (loaded.wasDamaged) log.warn("The ring's file was damaged: other nodes refill it");
   const nowMs = Date.now();
   const image = imageOf(loaded, nowMs);
-  const place = image.place ?? rng(1)[0]! % 16;
-  const describe = () => descriptorOf(held, place, nowMs);
+  let place = image.place ?? 0;
+  let incarnation = nowMs;
+  const describe = () => descriptorOf(held, place, incarnation);
   let self = describe();
   const links = opened.use(
     new PeerLinks({
@@ -77,6 +78,11 @@ export async function openRing(
     image,
     seeds: held.state.facts.peers,
     nowMs,
+    descriptorAt(other) {
+      [place, incarnation] = [other, incarnation + 1];
+      self = describe();
+      return self;
+    },
   });
   const driver = new RingDriver({
     node,

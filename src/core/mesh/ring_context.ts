@@ -33,10 +33,21 @@ export class RingContext {
   pred: Peer | null = null;
   /** Predecessors, nearest first; the first is `pred` where there is one. */
   preds: readonly Peer[] = [];
+  /** True if the node has been told of others to begin with, so that it is not the first one. */
+  readonly hasSeeds: boolean;
   /** Nodes that were looked up because nobody was known there. */
   readonly fingers = new Map<number, Peer>();
 
-  constructor(o: { self: Descriptor; verify: Verify; random: Random; nowMs: number }) {
+  constructor(
+    o: {
+      self: Descriptor;
+      verify: Verify;
+      random: Random;
+      nowMs: number;
+      seeds: readonly string[];
+    },
+  ) {
+    this.hasSeeds = o.seeds.length > 0;
     this.peers = new Peers(o.self, o.verify);
     this.random = o.random;
     this.calls = new Calls({

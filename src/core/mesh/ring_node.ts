@@ -298,6 +298,8 @@ export class RingNode {
     this.#repair.start();
     if (this.#o.seeds.length === 0 && ring.peers.size === 0) this.#repair.readyAlone();
     this.#membership.start();
+    const { place } = ring.self.descriptor;
+    if (this.#o.image.place !== place) this.#records.disk.write({ place });
     ring.timers.at(ring.now + REMEMBER_MS, () => this.#rememberOften());
   }
 

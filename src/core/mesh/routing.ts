@@ -20,7 +20,8 @@ export function routeTo(ring: RingContext, position: bigint, isProbe: boolean): 
   const [head] = list;
   if (head === undefined) {
     // A node that has found nobody yet would take every record for its own.
-    const isAlone = isProbe || ring.state !== "warming" || ring.peers.size === 0;
+    const isFirst = ring.peers.size === 0 && !ring.hasSeeds;
+    const isAlone = isProbe || ring.state !== "warming" || isFirst;
     if (isAlone && pred === null) return { isDone: true, after: null, nodes: own };
     return { isDone: false, after: null, nodes: ring.peers.before(position, 2, now) };
   }

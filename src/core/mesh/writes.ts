@@ -32,9 +32,9 @@ export function copiesWanted(
 ): number {
   const hosts = countHosts(nodes);
   if (record.class === "soft") return Math.min(2, hosts);
-  const knowsOthers = ring.peers.all().some((peer) =>
-    peer.host !== ring.self.host && !peer.hasLeft
-  );
+  const others = ring.peers.all();
+  const isOther = (peer: Peer) => peer.host !== ring.self.host && !peer.hasLeft;
+  const knowsOthers = others.length === 0 ? ring.hasSeeds : others.some(isOther);
   return Math.max(Math.min(COPIES, hosts), knowsOthers ? 2 : 1);
 }
 
