@@ -76,6 +76,8 @@ export class Lookup {
 
   #add(peer: Peer, hop: number): void {
     if (peer === this.#ring.self || this.#asked.has(peer)) return;
+    // Neighbours are of the own ring: they tell of no other.
+    if (this.#isProbe && hop > 1 && this.#ring.isPinned(peer)) return;
     if (this.#candidates.some((other) => other.peer === peer)) return;
     const far = distance(peer.position, this.#position);
     const { now } = this.#ring;

@@ -23,7 +23,7 @@ const FINGER_OLD_MS = 600_000;
 const LAST_HEARD = 32;
 const GOSSIP = 3;
 /** A neighbour is told of everybody again after this. */
-const GOSSIP_AGAIN_MS = 600_000;
+const GOSSIP_AGAIN_MS = 3600_000;
 const GOSSIP_TRIES = 24;
 /** A prime, so that the nodes told of lie all around the ring. */
 const GOSSIP_STRIDE = 389;
