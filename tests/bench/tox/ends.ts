@@ -3,8 +3,8 @@ import type { Host, Process } from "../../netns.ts";
 import { ENV, ttunArgs } from "../ttun.ts";
 
 /** Milliseconds for two nodes to find each other: ten seconds as a rule, forty seen. */
-const LINK_MS = 120_000;
-const READY_MS = 30_000;
+export const LINK_MS = 120_000;
+export const READY_MS = 30_000;
 
 /** Where the forward listens, and its target. */
 export const FORWARD = { port: 8000, targetPort: 7000 } as const;
@@ -32,7 +32,7 @@ export interface ToxContender {
 }
 
 /** Starts the network that the ends find each other by; returns the file with its list. */
-async function startNetwork(host: Host, folder: string): Promise<string> {
+export async function startNetwork(host: Host, folder: string): Promise<string> {
   const file = `${folder}/nodes`;
   const args = ["run", "-A", script("node.ts"), `${NODE_PORT}`, file];
   await host.spawn(Deno.execPath(), args).waitFor(/ready/, READY_MS);
