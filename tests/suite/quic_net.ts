@@ -41,7 +41,7 @@ export function quicNet(
       caCerts: [cert],
       alpn: ALPN,
       sourceOf: (to) => names.sourceOf(to),
-      timeoutMs: 2000,
+      timeoutMs: 25_000,
     }),
     listen: (at, { signal }) => {
       const end = { at: requireHostPort(at), cert, key, alpn: ALPN };

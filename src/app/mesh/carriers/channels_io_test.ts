@@ -143,9 +143,9 @@ async function exchange(here: PeerChannel, there: PeerChannel): Promise<void> {
   await writing;
 }
 
-test("mesh channels: TCP with link version 2 first, and both ends have the same binding", async () => {
+test("mesh channels: TCP with link version 2, and both ends have the same binding", async () => {
   await using nodes = new Nodes({ tcp: true });
-  using here = await nodes.connect("auto");
+  using here = await nodes.connect("tcp");
   using there = await nodes.takenOne();
   assert.deepEqual([here.transport, there.transport], ["tcp", "tcp"]);
   assert.deepEqual(here.binding, there.binding);
