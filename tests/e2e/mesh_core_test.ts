@@ -3,7 +3,9 @@ import { test } from "../check.ts";
 import { hasEtcd, startEtcd } from "../etcd.ts";
 import type { Process } from "../process.ts";
 import { spawnHere } from "./proxy_pair.ts";
-import { sealBackup, sealingKeyOf } from "../../src/core/mesh/core/sealed_backup.ts";
+import { sealBackup } from "../../src/core/mesh/core/sealed_backup.ts";
+import { ed25519Signer } from "../../src/io/crypto/ed25519.ts";
+import { nodeKeyExchange } from "../../src/io/crypto/x25519.ts";
 import { ttunCommand } from "./forward_pair.ts";
 import { makeFolder } from "./proxy_files.ts";
 
@@ -93,7 +95,8 @@ test("a sealed backup opens with the authority's key alone", async () => {
   const pem = await Deno.readTextFile(`${one}/ca.key`);
   const der = Uint8Array.from(atob(pem.replaceAll(/-----.*|\s/g, "")), (c) => c.charCodeAt(0));
   const rng = (length: number) => crypto.getRandomValues(new Uint8Array(length));
-  const sealed = sealBackup(text, sealingKeyOf(der.slice(-32)), rng);
+  const { publicKey } = ed25519Signer(der.slice(-32));
+  const sealed = sealBackup(text, publicKey, { exchange: nodeKeyExchange, rng });
   await Deno.writeFile(backup!, sealed);
   await Deno.remove(`${one}/core.db`);
   await Deno.rename(`${one}/ca.key`, `${folder.path}/ca.key`);

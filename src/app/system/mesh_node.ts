@@ -3,7 +3,7 @@ import { toHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Clock, Rng } from "../../contract/host.ts";
-import type { MeshStore } from "../../contract/mesh_store.ts";
+import { MeshError, type MeshStore } from "../../contract/mesh_store.ts";
 import type { Signer, VerifySignature } from "../../contract/signature.ts";
 import { type NodeFacts, shortId } from "../../core/mesh/admission/node_certificate.ts";
 import {
@@ -15,6 +15,7 @@ import { Revocations } from "../../core/mesh/admission/revocations.ts";
 import { exportCore } from "../../core/mesh/core/core_export.ts";
 import type { ApiToken } from "../../core/mesh/http/api_token.ts";
 import type { Route } from "../../core/mesh/http/route.ts";
+import { sleep } from "../loop/sleep.ts";
 import { Admission, type ClusterSecrets } from "../mesh/admission/admission.ts";
 import {
   countGeneration,
@@ -28,6 +29,9 @@ import { answer, jsonAnswer, words } from "../mesh/http/answers.ts";
 import { MeshApi } from "../mesh/http/api.ts";
 import { type Measure, nodeMetrics } from "../mesh/http/node_metrics.ts";
 import { readStore } from "../mesh/store/store_copy.ts";
+
+/** Milliseconds until the core is asked again after a failure. */
+const RETRY_MS = 1_000;
 
 export interface MeshNodeOptions {
   readonly store: MeshStore;
@@ -64,6 +68,8 @@ export interface MeshNodeOptions {
   /** Ids in hex of nodes that were revoked when this one ran last. */
   readonly revoked: readonly string[];
   readonly keepRevoked: (ids: readonly string[]) => void;
+  /** Hands the core to the node whose id begins so. @throws {TtunError} */
+  readonly moveCore: (start: string) => Promise<{ node: string; epoch: number }>;
   /** Closes the links of a node that was revoked. */
   readonly onRevoked: (nodeId: Uint8Array) => void;
 }
@@ -102,8 +108,8 @@ export class MeshNode {
   /** Follows the cluster's changes until the signal aborts. */
   async run(): Promise<void> {
     const o = this.#o;
-    await this.#tellOthers();
     await Promise.all([
+      this.#tellAtLast(),
       followRevocations(o, this.revocations),
       keepTrust({
         ...o,
@@ -114,6 +120,21 @@ export class MeshNode {
         },
       }),
     ]);
+  }
+
+  /** The core may be at another node, which is not reached at once. */
+  async #tellAtLast(): Promise<void> {
+    const { clock, log, signal } = this.#o;
+    for (;;) {
+      try {
+        return await this.#tellOthers();
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!(error instanceof MeshError) || error.reason !== "unavailable") throw error;
+        log.debug("Cannot tell the cluster of this node now", { why: error.message });
+      }
+      await sleep(clock, RETRY_MS, signal);
+    }
   }
 
   /** Where this node has the authority's key: tells what it has itself, and what others are to have. */
@@ -175,7 +196,7 @@ export class MeshNode {
       case "revoke":
         return this.#revoke(request, route.nodeId, signal);
       case "core":
-        return route.action === "export" ? this.#exportCore(request, signal) : null;
+        return this.#core(route.action, request, signal);
       case "leave":
         return this.#leave(request);
       case "rotation":
@@ -216,6 +237,26 @@ export class MeshNode {
     const wish = new Uint8Array(await request.arrayBuffer());
     const tools = { ...this.#o, authority: () => authority };
     return jsonAnswer(201, { invite: await makeInvite(wish, tools, signal) });
+  }
+
+  #core(action: string, request: Request, signal: AbortSignal): Promise<Response> | null {
+    switch (action) {
+      case "export":
+        return this.#exportCore(request, signal);
+      case "move":
+        return this.#moveCore(request);
+      default:
+        return null;
+    }
+  }
+
+  async #moveCore(request: Request): Promise<Response> {
+    if (request.method !== "POST") {
+      return words(405, "Only POST is answered here", { allow: "POST" });
+    }
+    const start = new URL(request.url).searchParams.get("to") ?? "";
+    if (!/^[0-9a-f]{4,64}$/.test(start)) return words(400, "Cannot read to: it is a node's id");
+    return jsonAnswer(200, await this.#o.moveCore(start));
   }
 
   /** All keys of the core, by way of the store: also where another node has it. */

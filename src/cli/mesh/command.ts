@@ -28,6 +28,7 @@ export async function runMeshNode(options: MeshNodeFlags, context: RunContext): 
     listen: options.listen,
     joinListen: options.joinListen,
     transport: options.transport,
+    backupEveryMs: options.backupEvery * 60_000,
     api: options.api ?? null,
   };
   await using plane = new PlaneHandle<MeshFacts, null>(config, { libc: null, context });

@@ -4,9 +4,10 @@ import { TtunError } from "../../base/errors.ts";
 import type { CoreState } from "../../contract/mesh_disk.ts";
 import { exportCore, parseCoreExport } from "../../core/mesh/core/core_export.ts";
 import { restoredCore } from "../../core/mesh/core/core_state.ts";
-import { isSealedBackup, openBackup, sealingKeyOf } from "../../core/mesh/core/sealed_backup.ts";
+import { isSealedBackup, openBackup } from "../../core/mesh/core/sealed_backup.ts";
 import { nodeIdOf } from "../../core/mesh/node_id.ts";
 import { ed25519Signer } from "../../io/crypto/ed25519.ts";
+import { sharedSecret } from "../../io/crypto/x25519.ts";
 import { writeNew } from "../../io/files/new_file.ts";
 import { isThere } from "../../io/files/present.ts";
 import { openCoreFile } from "../../io/mesh/core_file.ts";
@@ -18,6 +19,7 @@ import { fileFailure } from "../platform/file_failure.ts";
 import { readKept } from "../tox/kept_file.ts";
 import { type ApiClient, apiClient } from "./api_client.ts";
 import { coreFile } from "./core_path.ts";
+import { keepPlace, readPlace } from "./kept_place.ts";
 import { nodeFolder, type NodeState, readNode } from "./node_folder.ts";
 import { etcdAccess, openEtcd } from "./open_etcd.ts";
 import type { MeshCoreFlags } from "./options.ts";
@@ -31,11 +33,13 @@ export async function runMeshCore(options: MeshCoreFlags, context: RunContext): 
   if (rest.length === 0) {
     if (verb === "export") return await exportTo(path, options, context);
     if (verb === "import" && path !== undefined) return await importFrom(path, options, context);
+    if (verb === "move" && path !== undefined) return await move(path, options, context);
     if (verb === "restore" && path !== undefined) return await restore(path, options, context);
   }
   throw new TtunError(
     "usage",
-    "Cannot do this: write export [FILE], import FILE or restore FILE behind ttun mesh core",
+    "Cannot do this: write export [FILE], import FILE, restore FILE or move NODE behind " +
+      "ttun mesh core",
   );
 }
 
@@ -113,8 +117,21 @@ async function restore(
       `Cannot open the backup: put the copy of the authority's key into ${folder}/ca.key first`,
     );
   }
-  const opened = openBackup(bytes, sealingKeyOf(authoritySeed));
+  const { publicKey } = ed25519Signer(authoritySeed);
+  const opened = openBackup(bytes, { seed: authoritySeed, publicKey }, sharedSecret);
   return await keepCore(parseCoreExport(opened), options, context);
+}
+
+async function move(
+  start: string,
+  options: MeshCoreFlags,
+  context: RunContext,
+): Promise<number> {
+  const client = await apiClient(options, context);
+  const path = `/v1/core/move?to=${encodeURIComponent(start)}`;
+  const { node, epoch } = await client.json<{ node: string; epoch: number }>("POST", path);
+  await print(`The core is at the node ${node.slice(0, 12)} (epoch ${epoch}).\n`, context.signal);
+  return 0;
 }
 
 /** Makes the core of this node, which does not run, of another core's state. */
@@ -128,9 +145,14 @@ async function keepCore(
   requireCoreRole(node);
   const file = coreFile(folder);
   await requireEmpty(file);
-  const restored = restoredCore(state, toHex(nodeIdOf(ed25519Signer(node.seed).publicKey)));
+  const self = toHex(nodeIdOf(ed25519Signer(node.seed).publicKey));
+  // The backup may be older than the newest epoch that this node has heard of.
+  const epoch = Math.max(state.epoch, readPlace(folder)?.epoch ?? 0);
+  const restored = restoredCore({ ...state, epoch }, self);
   await putPendingCore(file, restored);
   await activateCore(file, restored.epoch);
+  const why = keepPlace(folder, { node: self, epoch: restored.epoch });
+  if (why !== null) throw new TtunError("system", `Cannot keep where the core is: ${why}`);
   await print(
     `The core is at this node now, with ${state.rows.length} keys (epoch ${restored.epoch}). ` +
       "Run it: ttun mesh node\n",

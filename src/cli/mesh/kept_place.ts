@@ -18,7 +18,7 @@ export function readPlace(folder: string): Place | null {
 export function keepPlace(folder: string, place: Place): string | null {
   try {
     const path = `${folder}/${FILE}`;
-    const bytes = utf8(`${JSON.stringify(place)}\n`);
+    const bytes = utf8(`${JSON.stringify({ node: place.node, epoch: place.epoch })}\n`);
     replaceAtomically(path, `${path}.${toHex(rng(8))}`, bytes, { mode: 0o600, durable: true });
     return null;
   } catch (error) {

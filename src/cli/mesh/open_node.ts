@@ -6,6 +6,7 @@ import { nodeStore } from "../../app/mesh/store/node_store.ts";
 import { MeshNode } from "../../app/system/mesh_node.ts";
 import { formatAddr, type HostPort, parseHostPort } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
 import { MeshError } from "../../contract/mesh_store.ts";
 import type { NodeKey } from "../../core/mesh/node_id.ts";
 import { encodeNonce } from "../../core/mesh/admission/join_answer.ts";
@@ -21,11 +22,11 @@ import { JoinListener } from "../../io/mesh/join_listener.ts";
 import type { OpenedPlane } from "../plane/run_plane.ts";
 import { rng } from "../platform/rng.ts";
 import { apiSocket } from "./api_socket.ts";
+import { HeldCore } from "./held_core.ts";
 import { HeldNode } from "./held_node.ts";
 import { keepRevoked, readRevoked } from "./kept_revocations.ts";
 import { clusterId } from "./node_folder.ts";
 import type { MeshTools } from "./mesh_tools.ts";
-import { openCore } from "./open_core.ts";
 import { openLinks } from "./open_links.ts";
 import { openRing } from "./open_ring.ts";
 import type { MeshConfig, MeshFacts } from "./plane_config.ts";
@@ -53,27 +54,22 @@ export async function openMeshNode(
     held,
     dialer: ways.dialer,
     isRevoked: (nodeId) => node.revocations.isRevoked(nodeId),
-    answer: (from, body) => answer(from, body),
+    answer: (from, body) => core.answer(from, body),
   }, tools);
   const { driver } = ring;
-  const core = await openCore({ folder, self }, {
-    candidates: () => nodesWithCore(driver),
-    ask: (to, body, signal) => driver.askCore(to, body, signal),
-  }, tools);
-  const answer = async (from: NodeKey, body: Uint8Array) => {
-    if (core.local === null) throw new MeshError("unavailable", "This node has not the core");
-    try {
-      return await core.local.server.answer(from, body, signal);
-    } catch (error) {
-      if (!signal.aborted) throw error;
-      throw new MeshError("closed", "The node stops");
-    }
-  };
+  const core = opened.use(
+    await HeldCore.open({ folder, self, mayHaveIt: held.facts.roles.includes("core") }, {
+      candidates: () => nodesWithCore(driver),
+      mayHaveCore: (node) => ring.links.hasRole(node, "core"),
+      keepers: () => backupKeepers(driver, held.facts.host),
+      ask: (to, body, signal) => driver.askCore(to, body, signal),
+    }, tools),
+  );
   const store = opened.use(nodeStore({
     ring: driver,
     host: held.facts.host,
-    core: core.client,
-    isCoreWell: core.isWell,
+    core,
+    isCoreWell: () => core.isWell,
     clock,
     now: Date.now,
     rng,
@@ -120,6 +116,10 @@ export async function openMeshNode(
       if (why !== null) log.warn("Cannot keep which nodes were revoked", { why });
     },
     onRevoked: (nodeId) => ring.links.close(toHex(nodeId)),
+    moveCore: async (start) => {
+      const node = oneNode(nodesWithCore(driver), start);
+      return { node, epoch: await core.move(node, signal) };
+    },
   });
   const { admission } = node;
   const joins = admission === null ? null : opened.use(
@@ -147,7 +147,8 @@ export async function openMeshNode(
     const take = (channel: PeerChannel) => {
       void ring.links.accept(channel); // it never rejects
     };
-    await Promise.race([node.run(), ways.listen(take), left.promise]);
+    const backups = core.backUp(config.backupEveryMs, () => held.state.authorities[0]!, signal);
+    await Promise.race([node.run(), backups, ways.listen(take), left.promise]);
   };
   return { facts: told, run };
 }
@@ -155,6 +156,31 @@ export async function openMeshNode(
 function nodesWithCore({ node }: RingDriver): NodeKey[] {
   return node.status().peers.filter(({ descriptor }) => descriptor.roles.includes("core"))
     .map(({ key }) => key);
+}
+
+/** Nodes on other hosts than this one and each other, those nearest on the ring first. */
+function backupKeepers({ node }: RingDriver, host: string): NodeKey[] {
+  const { peers, list } = node.status();
+  const alive = peers.filter(({ status }) => status === "alive");
+  const rank = (key: NodeKey) => (list.indexOf(key) + 1) || list.length + 1;
+  const hosts = new Set([host]);
+  return alive.sort((a, b) => rank(a.key) - rank(b.key)).filter(({ descriptor }) => {
+    if (hosts.has(descriptor.host)) return false;
+    hosts.add(descriptor.host);
+    return true;
+  }).map(({ key }) => key);
+}
+
+/** @throws {TtunError} usage, unless one node's id alone begins so */
+function oneNode(nodes: readonly NodeKey[], start: string): NodeKey {
+  const [found, other] = nodes.filter((key) => key.startsWith(start));
+  if (found !== undefined && other === undefined) return found;
+  throw new TtunError(
+    "usage",
+    found === undefined
+      ? `Cannot move the core to ${start}: there is no such node that may have it and is reached`
+      : `Cannot move the core to ${start}: more than one node's id begins so`,
+  );
 }
 
 function listenForJoins(

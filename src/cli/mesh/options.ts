@@ -231,6 +231,18 @@ export const MESH_NODE_OPTIONS = {
     help: "serve the HTTP API there too, for programs with a token (ttun mesh token); an address " +
       "of this machine alone",
   },
+  backupEvery: {
+    names: ["backup-every"],
+    group: "basic",
+    kind: "integer",
+    metavar: "MINUTES",
+    min: 1,
+    max: 10_080,
+    default: 60,
+    help:
+      "where this node has the core: keep a sealed copy of it at two other nodes so often, and " +
+      "after each change of names",
+  },
   ...LOG_OPTIONS,
 } as const satisfies OptionTable;
 
@@ -395,14 +407,15 @@ export const MESH_CORE_OPTIONS = {
     names: ["do"],
     group: "basic",
     kind: "list",
-    metavar: "export|import|restore [FILE]",
+    metavar: "export|import|restore|move [FILE|NODE]",
     positional: true,
     required: true,
     variable: null,
-    beginnings: ["export", "import", "restore"],
+    beginnings: ["export", "import", "restore", "move"],
     help:
       "export prints the core, or writes it to FILE; import FILE makes the core of this node, or " +
       "fills an empty etcd (--store), from an export; restore FILE does so from a sealed backup; " +
+      "move NODE hands the core of the running node to another one, while both run; " +
       "--do may be left out right behind the command",
   },
   ...STORE_OPTIONS,

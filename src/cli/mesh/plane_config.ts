@@ -10,6 +10,8 @@ export interface MeshConfig extends CommonConfig {
   readonly listen: HostPort;
   readonly joinListen: HostPort;
   readonly transport: "auto" | "tcp" | "quic";
+  /** Milliseconds between backups of this node's core at others. */
+  readonly backupEveryMs: number;
   /** Null = only the socket in the node's folder. */
   readonly api: HostPort | null;
 }

@@ -35,6 +35,21 @@ const TABLES: readonly TableSpec[] = [
   },
 ];
 
+/** The core of this file is another node's now. */
+export class MovedCore extends TtunError {
+  readonly node: string;
+  readonly epoch: number;
+
+  constructor(node: string, epoch: number) {
+    super(
+      "usage",
+      `The core has moved to the node ${node} (epoch ${epoch}): it does not start here again`,
+    );
+    this.node = node;
+    this.epoch = epoch;
+  }
+}
+
 export interface OpenedCore {
   readonly disk: CoreDisk;
   readonly state: CoreState;
@@ -108,11 +123,8 @@ async function load(file: SqliteFile): Promise<CoreState> {
   );
   const moved = named.get("moved");
   if (moved !== undefined) {
-    const [node, epoch] = moved.split(" ");
-    throw new TtunError(
-      "usage",
-      `The core has moved to the node ${node} (epoch ${epoch}): it does not start here again`,
-    );
+    const [node = "", epoch] = moved.split(" ");
+    throw new MovedCore(node, Number(epoch));
   }
   const rows = (await file.readAll(KV, 1)).map((row) => {
     const [key, value, rev, created, session, ttlMs] = row as [

@@ -4,6 +4,7 @@ import type { Logger } from "../../../base/log.ts";
 import { RateLimitedLog } from "../../../base/rate_limited_log.ts";
 import type { Clock, Rng } from "../../../contract/host.ts";
 import { ANY_NODE_NAME, nodeName } from "../../../core/mesh/admission/node_certificate.ts";
+import type { NodeRole } from "../../../core/mesh/descriptor.ts";
 import type { MeshTransport } from "../../../core/mesh/transport_choice.ts";
 import type { Frame } from "../../../core/mesh/frame.ts";
 import { OpenRequests } from "../../../core/mesh/open_requests.ts";
@@ -52,6 +53,8 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
   readonly #said: RateLimitedLog;
   /** The links with each node, of which the last one is sent on; two nodes may dial each other. */
   readonly #links = new Map<NodeKey, PeerLink[]>();
+  /** Roles that linked nodes have proved by their certificates. */
+  readonly #roles = new Map<NodeKey, readonly NodeRole[]>();
   /** Requests of other nodes that are not answered yet. */
   readonly #requests = new Map<NodeKey, OpenRequests>();
   readonly #dialling = new Map<NodeKey | string, Dialling>();
@@ -83,6 +86,11 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
     const counts = { tcp: 0, quic: 0 };
     for (const { transport } of [...this.#links.values()].flat()) counts[transport] += 1;
     return counts;
+  }
+
+  /** True if a linked node's certificate has the role: descriptors that others tell are its words alone. */
+  hasRole(node: NodeKey, role: NodeRole): boolean {
+    return this.#roles.get(node)?.includes(role) ?? false;
   }
 
   /** Returns how the link with a node goes; null = there is none. */
@@ -292,6 +300,7 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
     const links = this.#links.get(key) ?? [];
     this.#links.set(key, links);
     links.push(link);
+    this.#roles.set(key, descriptor.roles);
     this.#o.log.debug("Linked with a node", { node: key.slice(0, 12), at: link.peer });
     this.#events?.met(descriptor);
     try {
@@ -307,6 +316,7 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
     if (links.length > 0) return;
     this.#links.delete(key);
     this.#requests.delete(key);
+    this.#roles.delete(key);
   }
 
   #linkWith(node: NodeKey): PeerLink | undefined {

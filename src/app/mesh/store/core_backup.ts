@@ -1,4 +1,4 @@
-import { toTtunError } from "../../../base/errors.ts";
+import { toTtunError, TtunError } from "../../../base/errors.ts";
 import { scope } from "../../../base/scope.ts";
 import type { Clock } from "../../../contract/host.ts";
 import { BackupPlan } from "../../../core/mesh/core/backup_plan.ts";
@@ -32,7 +32,9 @@ export async function backUpCore(o: BackupOptions, signal: AbortSignal): Promise
     s.spawn(async (signal) => {
       for (let from = o.core.revision;;) {
         const answer = await o.core.call({ type: "changes", prefix: "", from }, { signal });
-        if (answer.type !== "changes" && answer.type !== "reset") return;
+        if (answer.type !== "changes" && answer.type !== "reset") {
+          throw new TtunError("internal", `The core has answered another question: ${answer.type}`);
+        }
         if (answer.type === "reset") plan.changed("name/", o.clock.now());
         else for (const { key } of answer.changes) plan.changed(key, o.clock.now());
         from = answer.cursor;

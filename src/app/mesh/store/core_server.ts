@@ -20,6 +20,10 @@ export class CoreServer {
     this.#options = options;
   }
 
+  get epoch(): number {
+    return this.#options.epoch;
+  }
+
   /**
    * Answers the body of a request of `node`. A request that knows of a newer epoch ends this core:
    * it has moved or been restored elsewhere.

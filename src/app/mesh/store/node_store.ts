@@ -11,8 +11,8 @@ export interface NodeStoreOptions {
   readonly ring: RingCalls & { readonly node: { status(): RingStatus } };
   /** The host that this node is on. */
   readonly host: string;
-  /** The core in this process, or the way to the one elsewhere. */
-  readonly core: CoreClient;
+  /** The core in this process or the way to the one elsewhere, or a store that has all of it. */
+  readonly core: CoreClient | { readonly store: MeshStore };
   readonly isCoreWell: () => boolean;
   readonly clock: Clock;
   /** Milliseconds since 1970. */
@@ -26,11 +26,10 @@ export interface NodeStoreOptions {
 export function nodeStore(o: NodeStoreOptions): MeshStore {
   const health = () => ringHealth(o.ring.node.status(), o);
   const { clock, rng, owned } = o;
-  return new PrefixStore({
-    ring: new RingStore(o.ring, o),
-    core: new CoreStore(o.core, { clock, rng, health, ...owned === undefined ? {} : { owned } }),
-    health,
-  });
+  const core = "store" in o.core
+    ? o.core.store
+    : new CoreStore(o.core, { clock, rng, health, ...owned === undefined ? {} : { owned } });
+  return new PrefixStore({ ring: new RingStore(o.ring, o), core, health });
 }
 
 /** `stable`: the node has all its records, and its neighbours answer. */

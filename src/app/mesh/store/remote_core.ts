@@ -68,7 +68,10 @@ export class RemoteCore implements CoreClient {
         throw new MeshError("unavailable", "The node that answered is not the core any more");
       }
       this.#way.heard(answer.epoch);
-      return answer.content;
+      const { content: said } = answer;
+      // A core that is moving refuses writes for a moment.
+      if (said.type !== "error" || said.reason !== "unavailable") return said;
+      throw new MeshError(said.reason, said.message, { outcome: said.outcome });
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       throw new MeshError("unavailable", error.message, { outcome: "unknown", cause: error });

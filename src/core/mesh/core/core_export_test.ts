@@ -6,7 +6,6 @@ import type { CoreState } from "../../../contract/mesh_disk.ts";
 import { BackupPlan } from "./backup_plan.ts";
 import { exportCore, parseCoreExport } from "./core_export.ts";
 import { CORE_PLACE, movedCore, readCorePlace, restoredCore } from "./core_state.ts";
-import { openBackup, sealBackup } from "./sealed_backup.ts";
 
 const number = fc.nat({ max: 2 ** 50 });
 const some: fc.Arbitrary<CoreState> = fc.record({
@@ -52,15 +51,6 @@ Deno.test("core export: one that is cut, changed or something else is refused", 
   for (const text of ["", "\n", "{}\n{}\n", "null\nnull\n", "hello"]) {
     throws(() => parseCoreExport(utf8(text)), TtunError);
   }
-});
-
-Deno.test("core backup: opens under its key alone, and only whole", () => {
-  const key = new Uint8Array(32).fill(1);
-  const sealed = sealBackup(utf8("secret"), key, (length) => new Uint8Array(length).fill(5));
-  deepEqual(openBackup(sealed, key), utf8("secret"));
-  throws(() => openBackup(sealed, new Uint8Array(32)), /another cluster/);
-  throws(() => openBackup(sealed.subarray(0, -1), key), /damaged/);
-  throws(() => openBackup(utf8("hello"), key), /no backup/);
 });
 
 Deno.test("core: after a move or a restore it has a new epoch, and says where it is", () => {

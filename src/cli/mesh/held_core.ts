@@ -1,0 +1,308 @@
+import { backUpCore } from "../../app/mesh/store/core_backup.ts";
+import type { CoreClient } from "../../app/mesh/store/core_client.ts";
+import { CoreDriver } from "../../app/mesh/store/core_driver.ts";
+import { moveCore, receivedCore } from "../../app/mesh/store/core_move.ts";
+import { CorePlace, type Place } from "../../app/mesh/store/core_place.ts";
+import { CoreServer } from "../../app/mesh/store/core_server.ts";
+import { ParcelReceiver } from "../../app/mesh/store/parcel_receiver.ts";
+import { ParcelSender } from "../../app/mesh/store/parcel_sender.ts";
+import { RemoteCore } from "../../app/mesh/store/remote_core.ts";
+import { TtunError } from "../../base/errors.ts";
+import { abortable } from "../../base/scope.ts";
+import type { CoreDisk } from "../../contract/mesh_disk.ts";
+import { MeshError } from "../../contract/mesh_store.ts";
+import { PARCEL, type ParcelKind } from "../../core/mesh/core/parcel.ts";
+import type { CoreAnswer, CoreRequest } from "../../core/mesh/core/request.ts";
+import { sealBackup } from "../../core/mesh/core/sealed_backup.ts";
+import { isReserved } from "../../core/mesh/http/route.ts";
+import type { NodeKey } from "../../core/mesh/node_id.ts";
+import { nodeKeyExchange } from "../../io/crypto/x25519.ts";
+import { isThere } from "../../io/files/present.ts";
+import { MovedCore, openCoreFile } from "../../io/mesh/core_file.ts";
+import { activateCore, putPendingCore } from "../../io/mesh/pending_core.ts";
+import { rng } from "../platform/rng.ts";
+import { keepBackup } from "./backup_file.ts";
+import { coreFile } from "./core_path.ts";
+import { keepPlace, readPlace } from "./kept_place.ts";
+import type { MeshTools } from "./mesh_tools.ts";
+
+/** Never called: it makes the Worker's file a dependency for `deno cache` and `deno install`. */
+export const workerModule: () => Promise<unknown> = () => import("../../io/mesh/sqlite_worker.ts");
+
+/** Tries of a request while the core is on its way between nodes, and milliseconds between them. */
+const TRIES = 10;
+const RETRY_MS = 200;
+
+/** Other nodes, as far as the core needs them. */
+export interface CoreNodes {
+  /** Nodes that say that they may have the core. */
+  candidates(): readonly NodeKey[];
+  /** True for a linked node whose certificate lets it have the core. */
+  mayHaveCore(node: NodeKey): boolean;
+  /** Nodes that may keep a backup, best first. */
+  keepers(): readonly NodeKey[];
+  /** @throws {MeshError} unavailable; the signal's reason */
+  ask(node: NodeKey, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array>;
+}
+
+interface LocalCore {
+  readonly driver: CoreDriver;
+  readonly disk: CoreDisk;
+  readonly server: CoreServer;
+}
+
+/** The core in a node's folder, or the way to another node's; it may move while the node runs. */
+export class HeldCore implements CoreClient, AsyncDisposable {
+  readonly #folder: string;
+  readonly #self: NodeKey;
+  readonly #mayHaveIt: boolean;
+  readonly #nodes: CoreNodes;
+  readonly #tools: MeshTools;
+  readonly #parcels: ParcelReceiver;
+  #local: LocalCore | null = null;
+  #remote: RemoteCore | null = null;
+  #isRemoteWell = false;
+  /** Called when this node has got the core. */
+  onCore: () => void = () => {};
+
+  /** @throws {TtunError} if its file is damaged or out of date */
+  static async open(
+    o: { folder: string; self: NodeKey; mayHaveIt: boolean },
+    nodes: CoreNodes,
+    tools: MeshTools,
+  ): Promise<HeldCore> {
+    const held = new HeldCore(o, nodes, tools);
+    const place = readPlace(o.folder);
+    const isHere = place === null ? isThere(coreFile(o.folder)) : place.node === o.self;
+    try {
+      if (isHere) await held.#openLocal(place?.epoch ?? 0);
+      else held.#seek(place);
+    } catch (error) {
+      if (!(error instanceof MovedCore)) throw error;
+      // The node was stopped between the mark and this note.
+      held.#keepPlace(error);
+      held.#seek(error);
+    }
+    return held;
+  }
+
+  private constructor(
+    { folder, self, mayHaveIt }: { folder: string; self: NodeKey; mayHaveIt: boolean },
+    nodes: CoreNodes,
+    tools: MeshTools,
+  ) {
+    this.#folder = folder;
+    this.#self = self;
+    this.#mayHaveIt = mayHaveIt;
+    this.#nodes = nodes;
+    this.#tools = tools;
+    this.#parcels = new ParcelReceiver({
+      refusal: (node) =>
+        nodes.mayHaveCore(node) ? null : "Only a node that may have the core sends parcels",
+      take: (kind, bytes) => this.#takeParcel(kind, bytes),
+      activate: (epoch) => this.#activate(epoch),
+    });
+  }
+
+  get isHere(): boolean {
+    return this.#local !== null;
+  }
+
+  get isWell(): boolean {
+    const { driver } = this.#local ?? {};
+    return driver === undefined ? this.#isRemoteWell : driver.failure === undefined;
+  }
+
+  async call(request: CoreRequest, o: { signal: AbortSignal }): Promise<CoreAnswer> {
+    for (let tries = 1;; tries++) {
+      const local = this.#local;
+      if (local === null) return await this.#remote!.call(request, o);
+      try {
+        const answer = await local.driver.call(request, o);
+        const isMoving = answer.type === "error" && answer.reason === "unavailable";
+        if (!isMoving || tries === TRIES) return answer;
+      } catch (error) {
+        const hasEnded = error instanceof MeshError && error.reason === "unavailable";
+        if (!hasEnded || tries === TRIES) throw error;
+      }
+      await this.#pause(o.signal);
+    }
+  }
+
+  /** Answers a request to the core, or a parcel, of another node. */
+  async answer(from: NodeKey, body: Uint8Array): Promise<Uint8Array> {
+    if (body[0] === PARCEL) return await this.#parcels.answer(from, body);
+    if (this.#local === null) throw new MeshError("unavailable", "This node has not the core");
+    const { signal } = this.#tools;
+    try {
+      return await this.#local.server.answer(from, body, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      throw new MeshError("closed", "The node stops");
+    }
+  }
+
+  /** Hands the core to another node. Returns the new epoch. @throws {TtunError} */
+  async move(node: NodeKey, signal: AbortSignal): Promise<number> {
+    const local = this.#local;
+    if (local === null) return await this.#finishMove(node, signal);
+    const sender = this.#sender();
+    try {
+      return await moveCore({ core: local.driver, disk: local.disk, sender, node }, signal);
+    } finally {
+      if (local.driver.failure !== undefined) await this.#leave(node, local);
+    }
+  }
+
+  /** Keeps backups at other nodes while this one has the core. `authority`: its public key. */
+  async backUp(everyMs: number, authority: () => Uint8Array, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const local = this.#local;
+      if (local !== null && local.driver.failure === undefined) {
+        await this.#backUpLocal(local, everyMs, authority, signal);
+      }
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.onCore = resolve;
+      await abortable(promise, signal);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#local?.driver[Symbol.asyncDispose]();
+  }
+
+  async #backUpLocal(
+    { driver }: LocalCore,
+    everyMs: number,
+    authority: () => Uint8Array,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { platform: { clock }, log } = this.#tools;
+    const sender = this.#sender();
+    let known = "";
+    try {
+      await backUpCore({
+        core: driver,
+        clock,
+        everyMs,
+        nodes: () => this.#nodes.keepers(),
+        seal: (bytes) => sealBackup(bytes, authority(), { exchange: nodeKeyExchange, rng }),
+        send: (node, sealed, signal) => sender.send(node, "backup", sealed, signal),
+        done: ({ revision, kept, failures }) => {
+          const nodes = kept.map((node) => node.slice(0, 12)).join(" ");
+          const why = failures.join("; ");
+          if (`${nodes} ${why}` === known) return; // the hourly one tells nothing new
+          known = `${nodes} ${why}`;
+          if (kept.length > 0) log.info("The core is backed up", { at: nodes, revision });
+          else if (this.#nodes.keepers().length > 0) {
+            log.warn("The core is backed up at no other node", { why });
+          }
+        },
+      }, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (driver.failure === undefined) throw error; // else it has moved, or its disk has failed
+    }
+  }
+
+  #sender(): ParcelSender {
+    return new ParcelSender((node, body, signal) => this.#nodes.ask(node, body, signal), rng);
+  }
+
+  async #openLocal(leastEpoch: number): Promise<void> {
+    const { platform: { clock } } = this.#tools;
+    const { disk, state } = await openCoreFile(coreFile(this.#folder), {
+      create: false,
+      leastEpoch,
+    });
+    const driver = new CoreDriver(state, { disk, clock });
+    const server = new CoreServer(driver, {
+      epoch: state.epoch,
+      refusal: (node, request) => refusalOf(request, this.#nodes.mayHaveCore(node)),
+    });
+    this.#local = { driver, disk, server };
+    this.#remote = null;
+  }
+
+  #seek(place: Place | null): void {
+    const { platform: { clock } } = this.#tools;
+    const way = new CorePlace({
+      place,
+      save: (found) => this.#keepPlace(found),
+      candidates: () => this.#nodes.candidates(),
+      ask: async (node, body, signal) => {
+        try {
+          const answer = await this.#nodes.ask(node, body, signal);
+          if (!this.#nodes.mayHaveCore(node)) {
+            throw new MeshError(
+              "unavailable",
+              "A node answered whose certificate is not for a core",
+            );
+          }
+          this.#isRemoteWell = true;
+          return answer;
+        } catch (error) {
+          if (!signal.aborted) this.#isRemoteWell = false;
+          throw error;
+        }
+      },
+      clock,
+    });
+    this.#remote = new RemoteCore(way, { clock, rng });
+  }
+
+  #keepPlace(place: Place): void {
+    const why = keepPlace(this.#folder, place);
+    if (why !== null) this.#tools.log.warn("Cannot keep where the core is", { why });
+  }
+
+  /** The file here is marked: from now on the other node is asked. */
+  async #leave(node: NodeKey, local: LocalCore): Promise<void> {
+    const place = { node, epoch: local.server.epoch + 1 };
+    this.#local = null;
+    this.#keepPlace(place);
+    this.#seek(place);
+    this.#tools.log.info("The core has moved", { to: node.slice(0, 12), epoch: place.epoch });
+    await local.driver[Symbol.asyncDispose]();
+  }
+
+  /** Has the node start a core that was handed to it, whose last message was lost. */
+  async #finishMove(node: NodeKey, signal: AbortSignal): Promise<number> {
+    const place = readPlace(this.#folder);
+    if (place?.node !== node) throw new TtunError("usage", "This node has not the core");
+    await this.#sender().activate(node, place.epoch, signal);
+    return place.epoch;
+  }
+
+  async #takeParcel(kind: ParcelKind, bytes: Uint8Array): Promise<void> {
+    if (kind === "backup") return keepBackup(this.#folder, bytes);
+    if (!this.#mayHaveIt) throw new TtunError("usage", "This node's certificate is not for a core");
+    if (this.#local !== null) throw new TtunError("usage", "This node has a core already");
+    await putPendingCore(coreFile(this.#folder), receivedCore(bytes, this.#self));
+  }
+
+  async #activate(epoch: number): Promise<void> {
+    if (this.#local !== null) {
+      if (this.#local.server.epoch === epoch) return; // the answer to the first such message was lost
+      throw new TtunError("usage", "This node has a core already");
+    }
+    await activateCore(coreFile(this.#folder), epoch);
+    await this.#openLocal(epoch);
+    this.#keepPlace({ node: this.#self, epoch });
+    this.#tools.log.info("The core is at this node now", { epoch });
+    this.onCore();
+  }
+
+  async #pause(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    using _timer = this.#tools.platform.clock.after(RETRY_MS, resolve);
+    await abortable(promise, signal);
+  }
+}
+
+/** A node that was stolen must not change who belongs to the cluster, unless it may have the core. */
+function refusalOf(request: CoreRequest, isTrusted: boolean): string | null {
+  const isWrite = request.type === "put" || request.type === "delete";
+  if (!isWrite || request.key.startsWith("lease/") || !isReserved(request.key)) return null;
+  return isTrusted ? null : "Only a node that may have the core writes this";
+}
