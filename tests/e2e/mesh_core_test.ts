@@ -127,10 +127,18 @@ test({
     await done(`core export ${file} --data ${one}`);
     const keys = /^(\d+) keys are in etcd now/.exec(await done(`core import ${file} ${store}`));
     await refused(`core import ${file} ${store}`, /not empty.*Nothing was changed/);
+    {
+      await using node = await startNode(`--data ${one} ${store}`);
+      assert.equal(await done(`kv get name/a --data ${one}`), "1");
+      await done(`kv put name/b 2 --data ${one} --if-version absent`);
+      await refused(`core move 0000 --data ${one}`, /The core is in etcd, and stays there/);
+      assert.match(await done(`status --data ${one}`), /^core +ok$/m);
+      await end(node);
+    }
     await done(`core export ${file}.etcd ${store}`);
     await Deno.remove(`${one}/core.db`);
     const restored = await done(`core import ${file}.etcd --data ${one}`);
-    assert.match(restored, new RegExp(`with ${keys![1]} keys`));
+    assert.match(restored, new RegExp(`with ${Number(keys![1]) + 1} keys`));
     await refused(`core export --store etcd://127.0.0.1:1`, /no member answers/);
     await refused(`core export --store nonsense`, /names no etcd/);
   },

@@ -7,6 +7,7 @@ import { type FileLock, lockFile } from "../platform/file_lock.ts";
 import { requirePermissions, socketNeeds } from "../platform/permissions.ts";
 import { apiSocket } from "./api_socket.ts";
 import { nodeFolder, readNode } from "./node_folder.ts";
+import { etcdAccess } from "./open_etcd.ts";
 import type { MeshNodeFlags } from "./options.ts";
 import type { MeshConfig, MeshFacts } from "./plane_config.ts";
 
@@ -28,6 +29,7 @@ export async function runMeshNode(options: MeshNodeFlags, context: RunContext): 
     listen: options.listen,
     joinListen: options.joinListen,
     transport: options.transport,
+    etcd: await etcdAccess(options, context),
     backupEveryMs: options.backupEvery * 60_000,
     api: options.api ?? null,
   };

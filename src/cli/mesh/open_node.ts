@@ -27,6 +27,7 @@ import { HeldNode } from "./held_node.ts";
 import { keepRevoked, readRevoked } from "./kept_revocations.ts";
 import { clusterId } from "./node_folder.ts";
 import type { MeshTools } from "./mesh_tools.ts";
+import { openEtcd } from "./open_etcd.ts";
 import { openLinks } from "./open_links.ts";
 import { openRing } from "./open_ring.ts";
 import type { MeshConfig, MeshFacts } from "./plane_config.ts";
@@ -54,10 +55,15 @@ export async function openMeshNode(
     held,
     dialer: ways.dialer,
     isRevoked: (nodeId) => node.revocations.isRevoked(nodeId),
-    answer: (from, body) => core.answer(from, body),
+    answer: async (from, body) => {
+      if (core !== null) return await core.answer(from, body);
+      throw new MeshError("unavailable", "The core is in etcd");
+    },
   }, tools);
   const { driver } = ring;
-  const core = opened.use(
+  // With etcd no node has the core, whatever is in its folder.
+  const etcd = config.etcd === null ? null : openEtcd(config.etcd, clock);
+  const core = etcd !== null ? null : opened.use(
     await HeldCore.open({ folder, self, mayHaveIt: held.facts.roles.includes("core") }, {
       candidates: () => nodesWithCore(driver),
       mayHaveCore: (node) => ring.links.hasRole(node, "core"),
@@ -68,8 +74,8 @@ export async function openMeshNode(
   const store = opened.use(nodeStore({
     ring: driver,
     host: held.facts.host,
-    core,
-    isCoreWell: () => core.isWell,
+    core: core ?? { store: etcd! },
+    isCoreWell: () => core?.isWell ?? false,
     clock,
     now: Date.now,
     rng,
@@ -117,6 +123,7 @@ export async function openMeshNode(
     },
     onRevoked: (nodeId) => ring.links.close(toHex(nodeId)),
     moveCore: async (start) => {
+      if (core === null) throw new TtunError("usage", "The core is in etcd, and stays there");
       const node = oneNode(nodesWithCore(driver), start);
       return { node, epoch: await core.move(node, signal) };
     },
@@ -147,8 +154,12 @@ export async function openMeshNode(
     const take = (channel: PeerChannel) => {
       void ring.links.accept(channel); // it never rejects
     };
-    const backups = core.backUp(config.backupEveryMs, () => held.state.authorities[0]!, signal);
-    await Promise.race([node.run(), backups, ways.listen(take), left.promise]);
+    const work = [node.run(), ways.listen(take), left.promise];
+    const { backupEveryMs } = config;
+    if (core !== null) {
+      work.push(core.backUp(backupEveryMs, () => held.state.authorities[0]!, signal));
+    }
+    await Promise.race(work);
   };
   return { facts: told, run };
 }

@@ -187,6 +187,42 @@ export const MESH_INVITE_OPTIONS = {
   },
 } as const satisfies OptionTable;
 
+/** An etcd cluster that has the core. */
+const STORE_OPTIONS = {
+  store: {
+    names: ["store"],
+    group: "network",
+    kind: "string",
+    metavar: "URL",
+    variable: "TTUN_MESH_STORE",
+    help:
+      "the core is in an etcd cluster: etcd://HOST:PORT, or with TLS etcds://HOST:PORT; several " +
+      "members with commas between; /PREFIX behind them begins all keys there",
+  },
+  storeUser: {
+    names: ["store-user"],
+    group: "security",
+    kind: "string",
+    metavar: "NAME",
+    help: "log in at etcd with this name",
+  },
+  storePasswordFile: {
+    names: ["store-password-file"],
+    group: "security",
+    kind: "string",
+    metavar: "FILE",
+    help: "read the password for --store-user from FILE, which only its owner may read",
+  },
+  storeCa: {
+    names: ["store-ca"],
+    group: "security",
+    kind: "string",
+    metavar: "FILE",
+    defaultText: "the system's authorities",
+    help: "trust these authorities for etcds:// (PEM)",
+  },
+} as const satisfies OptionTable;
+
 export const MESH_NODE_OPTIONS = {
   data: DATA,
   listen: {
@@ -243,6 +279,7 @@ export const MESH_NODE_OPTIONS = {
       "where this node has the core: keep a sealed copy of it at two other nodes so often, and " +
       "after each change of names",
   },
+  ...STORE_OPTIONS,
   ...LOG_OPTIONS,
 } as const satisfies OptionTable;
 
@@ -364,42 +401,6 @@ export const MESH_ROTATE_OPTIONS = {
       "ones used, remove ends the old ones; status tells how many nodes have the last step",
   },
   ...ASK_OPTIONS,
-} as const satisfies OptionTable;
-
-/** An etcd cluster that has the core. */
-const STORE_OPTIONS = {
-  store: {
-    names: ["store"],
-    group: "network",
-    kind: "string",
-    metavar: "URL",
-    variable: "TTUN_MESH_STORE",
-    help:
-      "the core is in an etcd cluster: etcd://HOST:PORT, or with TLS etcds://HOST:PORT; several " +
-      "members with commas between; /PREFIX behind them begins all keys there",
-  },
-  storeUser: {
-    names: ["store-user"],
-    group: "security",
-    kind: "string",
-    metavar: "NAME",
-    help: "log in at etcd with this name",
-  },
-  storePasswordFile: {
-    names: ["store-password-file"],
-    group: "security",
-    kind: "string",
-    metavar: "FILE",
-    help: "read the password for --store-user from FILE, which only its owner may read",
-  },
-  storeCa: {
-    names: ["store-ca"],
-    group: "security",
-    kind: "string",
-    metavar: "FILE",
-    defaultText: "the system's authorities",
-    help: "trust these authorities for etcds:// (PEM)",
-  },
 } as const satisfies OptionTable;
 
 export const MESH_CORE_OPTIONS = {

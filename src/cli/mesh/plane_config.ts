@@ -1,6 +1,7 @@
 import type { HostPort } from "../../base/addr.ts";
 import type { CommonConfig } from "../plane/common_config.ts";
 import type { NodeState } from "./node_folder.ts";
+import type { EtcdAccess } from "./open_etcd.ts";
 
 /** A node of a cluster; it crosses to the data plane's Worker. */
 export interface MeshConfig extends CommonConfig {
@@ -10,6 +11,8 @@ export interface MeshConfig extends CommonConfig {
   readonly listen: HostPort;
   readonly joinListen: HostPort;
   readonly transport: "auto" | "tcp" | "quic";
+  /** An etcd cluster that has the core; null = a node has it. */
+  readonly etcd: EtcdAccess | null;
   /** Milliseconds between backups of this node's core at others. */
   readonly backupEveryMs: number;
   /** Null = only the socket in the node's folder. */

@@ -24,12 +24,20 @@ export interface NodeStoreOptions {
 
 /** The store that a node of a cluster serves. */
 export function nodeStore(o: NodeStoreOptions): MeshStore {
+  const ring = new RingStore(o.ring, o);
   const health = () => ringHealth(o.ring.node.status(), o);
   const { clock, rng, owned } = o;
-  const core = "store" in o.core
-    ? o.core.store
-    : new CoreStore(o.core, { clock, rng, health, ...owned === undefined ? {} : { owned } });
-  return new PrefixStore({ ring: new RingStore(o.ring, o), core, health });
+  if ("store" in o.core) {
+    const { store } = o.core;
+    const both = async () => ({ ...health(), core: (await store.health()).core });
+    return new PrefixStore({ ring, core: store, health: both });
+  }
+  const own = owned === undefined ? {} : { owned };
+  return new PrefixStore({
+    ring,
+    core: new CoreStore(o.core, { clock, rng, health, ...own }),
+    health,
+  });
 }
 
 /** `stable`: the node has all its records, and its neighbours answer. */
