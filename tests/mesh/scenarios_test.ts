@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, notEqual } from "node:assert/strict";
 import type { Frame } from "../../src/core/mesh/frame.ts";
 import { fleet, list, read, remove, settle, write } from "./fleet.ts";
 import { pick, seededRandom } from "./random.ts";
@@ -292,6 +292,43 @@ Deno.test("mesh: a clock an hour off writes nothing durable, and drags nobody al
     settle(world);
   }
   equal(write(world, wrong, "kv/clock/x", "right again").is, "written");
+});
+
+Deno.test("mesh: of three nodes, one with a clock an hour off keeps the others from nothing", () => {
+  const world = fleet(3);
+  settle(world);
+  const wrong = world.nodes[2]!;
+  for (const offset of [3600_000, -3600_000]) {
+    wrong.offset = offset;
+    world.pass(30_000);
+    const result = write(world, wrong, "kv/clock/x", "wrong");
+    equal(result.is === "failed" && result.reason, "skew");
+    const right = write(world, world.nodes[1]!, "kv/clock/x", `right ${offset}`);
+    // One that is ahead refuses nothing; one that is behind takes no records from its future.
+    const reason = right.is === "failed" ? right.words : right.is;
+    equal(reason, offset > 0 ? "written" : "2 of 3 hosts have the record");
+    wrong.offset = 0;
+    world.pass(10_000);
+    settle(world);
+  }
+});
+
+Deno.test("mesh: slow replicas make a read slow or fail, but nobody says that there is no record", () => {
+  const world = fleet(12, { perHost: 2 });
+  settle(world);
+  fill(world, 20);
+  settle(world);
+  for (let i = 0; i < 20; i++) {
+    const replicas = replicasOf(inOrder(world), `kv/b${i}`);
+    for (const node of replicas) node.delay = 130;
+    const reader = world.live.find((node) => !replicas.includes(node))!;
+    for (let again = 0; again < 5; again++) {
+      notEqual(read(world, reader, keyOf(i)), null, keyOf(i));
+      world.pass(300);
+    }
+    for (const node of replicas) node.delay = 0;
+    world.pass(5000);
+  }
 });
 
 Deno.test("mesh: soft records live as long as they are refreshed; a withdrawn one does not return", () => {

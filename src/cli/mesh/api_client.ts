@@ -45,10 +45,10 @@ export class ApiClient {
     const response = await this.#send(method, path, o);
     const parts: Uint8Array[] = [];
     let size = 0;
-    for await (const part of response) {
+    for await (const part of this.#parts(response)) {
       size += part.length;
       if (size > MOST) throw new TtunError("protocol", "The node's answer is too long");
-      parts.push(new Uint8Array(part));
+      parts.push(part);
     }
     return { status: response.statusCode ?? 0, headers: response.headers, body: concat(...parts) };
   }
@@ -65,11 +65,23 @@ export class ApiClient {
     const response = await this.#send("GET", path, {});
     if (response.statusCode !== 200) {
       const parts: Uint8Array[] = [];
-      for await (const part of response) parts.push(new Uint8Array(part));
+      for await (const part of this.#parts(response)) parts.push(part);
       const status = response.statusCode ?? 0;
       throw refusalOf({ status, headers: response.headers, body: concat(...parts) });
     }
-    for await (const part of response) yield new Uint8Array(part);
+    yield* this.#parts(response);
+  }
+
+  /** @throws the signal's reason; {TtunError} unreachable, if the node ends in the middle */
+  async *#parts(response: IncomingMessage): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const part of response) yield new Uint8Array(part);
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      throw new TtunError("unreachable", "The node has ended in the middle of its answer", {
+        cause: error,
+      });
+    }
   }
 
   async #send(method: string, path: string, o: ApiCall): Promise<IncomingMessage> {

@@ -92,9 +92,10 @@ export class Membership {
   /** A peer was called dead, or has left. */
   drop(peer: Peer): void {
     const { ring } = this;
-    if (ring.preds.includes(peer)) ring.preds = ring.preds.filter((other) => other !== peer);
-    if (ring.pred === peer) {
-      ring.pred = null;
+    const wasBefore = ring.pred === peer || ring.preds.includes(peer);
+    if (wasBefore) {
+      ring.preds = ring.preds.filter((other) => other !== peer);
+      if (ring.pred === peer) ring.pred = null;
       this.#onChange();
     }
     if (ring.list.includes(peer)) this.#setList(ring.list.filter((other) => other !== peer));

@@ -12,6 +12,8 @@ import type { AskPut } from "./writes.ts";
 
 const READ_MS = 5000;
 const AGAIN_MS = 300;
+/** After so long the ring knows of those that died, and a few replies tell that there is no record. */
+const MISS_MS = 2500;
 
 /** Replies of replicas with all their records that a reader waits for. */
 const REPLIES = 2;
@@ -54,13 +56,17 @@ export class Read {
   #asked = new Set<Peer>();
   #nodes: readonly Peer[] = [];
   #open = 0;
-  /** Replies of nodes that have all records of their range. */
-  #ready = 0;
   #wanted = REPLIES;
   readonly #newest = new Map<string, MeshRecord>();
-  readonly #replies: { peer: Peer; answer: GetAnswer }[] = [];
+  readonly #replies: {
+    readonly peer: Peer;
+    readonly answer: GetAnswer;
+    /** True if the node has all records of its range. */
+    readonly isReady: boolean;
+  }[] = [];
   #isOver = false;
   #isWaiting = false;
+  readonly #missAt: number;
   readonly #deadline: Timer;
 
   constructor(
@@ -75,6 +81,7 @@ export class Read {
     this.#position = position;
     this.#ask = ask;
     this.#onEnd = onEnd;
+    this.#missAt = ring.now + MISS_MS;
     this.#deadline = ring.timers.at(ring.now + READ_MS, () => this.#fail());
     this.#begin();
   }
@@ -84,13 +91,32 @@ export class Read {
       if (this.#isOver) return;
       if (found === null) return this.#again();
       this.#asked = new Set();
-      this.#ready = 0;
+      this.#replies.length = 0;
       this.#nodes = found.nodes;
       const first = onDistinctHosts(this.#usable(), COPIES);
       this.#wanted = Math.min(REPLIES, first.length);
       for (const peer of first) this.#send(peer);
       if (first.length === 0) this.#again();
     });
+  }
+
+  /** Counts replies of nodes that are among these, and have all records of their range. */
+  #countReady(replicas: readonly Peer[]): number {
+    const ready = this.#replies.filter(({ peer, isReady }) => isReady && replicas.includes(peer));
+    return new Set(ready.map(({ peer }) => peer)).size;
+  }
+
+  /**
+   * True if the replies are an answer. A node that is asked because a replica is slow, or was called
+   * dead a moment ago, may have a record; that it has none means nothing.
+   */
+  #isEnough(): boolean {
+    const isFound = this.#newest.size > 0;
+    if (isFound && this.#o.isSoft) return true;
+    const replicas = onDistinctHosts(this.#nodes, COPIES);
+    if (this.#countReady(replicas) >= Math.min(REPLIES, replicas.length)) return true;
+    if (!isFound || this.#o.child === null) return false;
+    return this.#countReady(onDistinctHosts(this.#usable(), COPIES)) >= this.#wanted;
   }
 
   #usable(): Peer[] {
@@ -104,12 +130,11 @@ export class Read {
     this.#ask.get(peer, { type: "get", bucket, child, prefix, after, limit }, {
       onAnswer: (answer, { state }) => {
         this.#open--;
-        this.#replies.push({ peer, answer });
+        this.#replies.push({ peer, answer, isReady: state !== "warming" });
         for (const record of answer.records) {
           const held = this.#newest.get(record.child);
           if (replaces(record, held)) this.#newest.set(record.child, record);
         }
-        if (state !== "warming") this.#ready++;
         this.#look();
       },
       onFail: () => {
@@ -128,13 +153,12 @@ export class Read {
   }
 
   #look(): void {
-    const isHit = this.#o.isSoft && this.#newest.size > 0;
-    const isEnough = isHit || this.#ready >= this.#wanted;
-    if (!this.#isOver && isEnough) this.#succeed();
+    if (!this.#isOver && this.#isEnough()) this.#succeed();
     if (this.#open > 0) return;
     if (this.#isOver) return this.#repair();
     // Fewer replicas than usual are left, or none has all its records yet.
-    if (this.#ready > 0 || this.#newest.size > 0) {
+    const isLate = this.#ring.now >= this.#missAt;
+    if (this.#newest.size > 0 || (isLate && this.#replies.some(({ isReady }) => isReady))) {
       this.#succeed();
       this.#repair();
     } else this.#again();

@@ -1,6 +1,7 @@
 import { isWithin } from "./circle.ts";
 import { recordsOf } from "./comparison.ts";
 import type { AnswerBody, FailureCode, GetAnswer, GetRequest, Request } from "./frame.ts";
+import type { KeptRange } from "./kept_range.ts";
 import type { Membership } from "./membership.ts";
 import type { Peer } from "./peer.ts";
 import { type MeshRecord, sizeOf } from "./record.ts";
@@ -41,6 +42,7 @@ export class RequestServer {
   readonly #records: Records;
   readonly #repair: Repair;
   readonly #subscriptions: Subscriptions;
+  readonly #kept: KeptRange;
 
   constructor(
     ring: RingContext,
@@ -49,6 +51,7 @@ export class RequestServer {
       records: Records;
       repair: Repair;
       subscriptions: Subscriptions;
+      kept: KeptRange;
     },
   ) {
     this.#ring = ring;
@@ -56,6 +59,7 @@ export class RequestServer {
     this.#records = o.records;
     this.#repair = o.repair;
     this.#subscriptions = o.subscriptions;
+    this.#kept = o.kept;
   }
 
   /** `from`: undefined where nothing is known of the node but its key. */
@@ -92,8 +96,13 @@ export class RequestServer {
           else answer({ to: "put", better: better?.descriptor ?? null });
         });
       }
-      case "get":
-        return answer(this.#get(request));
+      case "get": {
+        const found = this.#get(request);
+        const isMiss = found.records.length === 0;
+        const position = this.#records.store.positionOf(request.bucket);
+        if (isMiss && !this.#kept.hasAll(position)) return refuse("unavailable");
+        return answer(found);
+      }
       case "digest":
         return answer(this.#repair.onDigest(from, request));
       case "names":

@@ -135,14 +135,19 @@ export class RingContext {
     return Math.max(list.length + 1, Math.round(list.length / share));
   }
 
-  /** Returns the median of the peers' clocks less the own one, in milliseconds. */
+  /**
+   * Returns the median of all clocks, the own one among them, less the own one, in milliseconds. With
+   * an even number it is the one of the two in the middle that is further off: of two nodes that
+   * disagree nobody knows which is right.
+   */
   clockOffset(): number {
-    const offsets: number[] = [];
+    const offsets = [0];
     for (const peer of this.peers.all()) {
       if (peer.offsetAt > this.now - STAMP_MS) offsets.push(peer.offset);
     }
     offsets.sort((a, b) => a - b);
-    return offsets[offsets.length >> 1] ?? 0;
+    const [low, high] = [offsets[(offsets.length - 1) >> 1]!, offsets[offsets.length >> 1]!];
+    return Math.abs(low) > Math.abs(high) ? low : high;
   }
 
   #relayFor(peer: Peer): Peer | null {

@@ -9,6 +9,7 @@ import {
   LocalRequests,
   type PutOptions,
 } from "./local_requests.ts";
+import { KeptRange } from "./kept_range.ts";
 import { Membership } from "./membership.ts";
 import { type NodeKey, PLACES } from "./node_id.ts";
 import type { Peer } from "./peer.ts";
@@ -89,7 +90,11 @@ export class RingNode {
     });
     this.#pusher = new Pusher(ring);
     this.#repair = new Repair(ring, this.#records, this.#pusher, () => this.#remember());
-    this.#membership = new Membership(ring, () => this.#repair.changed());
+    const kept = new KeptRange(ring);
+    this.#membership = new Membership(ring, () => {
+      kept.changed();
+      this.#repair.changed();
+    });
     this.#subscriptions = new Subscriptions(ring, this.#records, o.hashes);
     this.#records.onChange = (record) => this.#subscriptions.changed(record);
     ring.onDead = (peer) => this.#membership.drop(peer);
@@ -100,6 +105,7 @@ export class RingNode {
       records: this.#records,
       repair: this.#repair,
       subscriptions: this.#subscriptions,
+      kept,
     });
     this.#requests = new LocalRequests(ring, this.#records, this.#server);
     for (const { descriptor, heardAtMs } of o.image.peers) {
