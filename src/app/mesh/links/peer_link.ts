@@ -133,4 +133,6 @@ export class PeerLink implements Disposable {
 export interface ProvedLink {
   readonly link: PeerLink;
   readonly descriptor: Descriptor;
+  /** Milliseconds since 1970 when its certificate ends, and the link with it. */
+  readonly notAfter: number;
 }

@@ -240,7 +240,7 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
     try {
       using _end = link.endWith(signal);
       const first = await link.nextHello();
-      checkHello(first, this.#o);
+      const { notAfter } = checkHello(first, this.#o);
       const { descriptor } = first;
       if (expected !== null && descriptor.key !== expected) {
         throw new TtunError("auth", "Cannot link with the node: another one is there");
@@ -255,7 +255,7 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
       link.send(makeHello(this.#o, "dialer", nonce, nonces));
       const second = await link.nextHello();
       checkProof({ ...first, proof: second.proof }, "listener", nonces, this.#o);
-      return { link, descriptor };
+      return { link, descriptor, notAfter };
     } catch (error) {
       link[Symbol.dispose]();
       throw late.signal.aborted ? late.signal.reason : error;
@@ -272,7 +272,7 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
       const nonce = rng(32);
       link.send(makeHello(this.#o, "listener", nonce, null));
       const hello = await link.nextHello();
-      checkHello(hello, this.#o);
+      const { notAfter } = checkHello(hello, this.#o);
       const nonces: LinkNonces = {
         binding: link.binding,
         dialerNonce: hello.nonce,
@@ -281,7 +281,7 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
       };
       checkProof(hello, "dialer", nonces, this.#o);
       link.send(makeHello(this.#o, "listener", nonce, nonces));
-      proved = { link, descriptor: hello.descriptor };
+      proved = { link, descriptor: hello.descriptor, notAfter };
     } catch (error) {
       link[Symbol.dispose]();
       if (!this.#signal.aborted) this.#tell(link.peer, error);
@@ -293,7 +293,9 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
   }
 
   /** Takes frames until the link ends. Never rejects. */
-  async #carry({ link, descriptor }: ProvedLink): Promise<void> {
+  async #carry({ link, descriptor, notAfter }: ProvedLink): Promise<void> {
+    const { clock, now } = this.#o;
+    using _expiry = clock.after(notAfter - now(), () => link[Symbol.dispose]());
     const { key } = descriptor;
     using _end = link.endWith(this.#signal);
     using _idle = link.endWhenIdle();

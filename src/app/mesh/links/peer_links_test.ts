@@ -55,6 +55,8 @@ interface NodeOptions {
   readonly cluster?: Uint8Array;
   readonly certificateOf?: number;
   readonly host?: string;
+  /** Of its certificate. */
+  readonly lifetimeMs?: number;
   /** Keys of nodes that are revoked in this one's eyes. */
   readonly revoked?: Set<string>;
 }
@@ -116,7 +118,12 @@ class TestNode {
       roles: ["node"],
       host: `host-${number}`,
       zone: "",
-    }, { authority: o.authority ?? AUTHORITY, serial: new Uint8Array(16).fill(1), nowMs: START });
+    }, {
+      authority: o.authority ?? AUTHORITY,
+      serial: new Uint8Array(16).fill(1),
+      nowMs: START,
+      ...(o.lifetimeMs !== undefined && { lifetimeMs: o.lifetimeMs }),
+    });
     const log = makeLogger(({ message, fields }: LogRecord) => {
       this.said.push(`${message} ${fields["why"] ?? ""}`);
     }, () => 0);
@@ -296,6 +303,17 @@ Deno.test("so many connections may be unproved at a time; nodes get in when they
   b.links.dial("192.0.2.1:20204");
   await world.clock.settle();
   assert.deepEqual(a.met, [b.self.key]);
+});
+
+Deno.test("a link ends with the certificate of either end", async () => {
+  await using world = new World();
+  const [a, b] = [world.add(1), world.add(2, { lifetimeMs: 40_000 })];
+  a.links.dial("192.0.2.2:20204");
+  await world.clock.settle();
+  await world.clock.advance(39_000);
+  assert.deepEqual([a.links.count, b.links.count], [1, 1]);
+  await world.clock.advance(2000);
+  assert.deepEqual([a.links.count, b.links.count], [0, 0]);
 });
 
 Deno.test("garbage, silence and a frame before the hello end a connection", async () => {
