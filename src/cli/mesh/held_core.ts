@@ -1,6 +1,6 @@
 import { backUpCore } from "../../app/mesh/store/core_backup.ts";
 import type { CoreClient } from "../../app/mesh/store/core_client.ts";
-import { CoreDriver } from "../../app/mesh/store/core_driver.ts";
+import { CoreDriver, type CoreFigures } from "../../app/mesh/store/core_driver.ts";
 import { moveCore, receivedCore } from "../../app/mesh/store/core_move.ts";
 import { CorePlace, type Place } from "../../app/mesh/store/core_place.ts";
 import { CoreServer } from "../../app/mesh/store/core_server.ts";
@@ -104,8 +104,9 @@ export class HeldCore implements CoreClient, AsyncDisposable {
     });
   }
 
-  get isHere(): boolean {
-    return this.#local !== null;
+  /** Figures of the core, where this node has it. */
+  get figures(): CoreFigures | null {
+    return this.#local?.driver.figures() ?? null;
   }
 
   get isWell(): boolean {

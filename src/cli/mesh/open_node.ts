@@ -2,6 +2,7 @@ import type { Admission } from "../../app/mesh/admission/admission.ts";
 import type { PeerChannel } from "../../app/mesh/links/peer_channel.ts";
 import type { RingDriver } from "../../app/mesh/ring/ring_driver.ts";
 import { ringMeasures } from "../../app/mesh/ring/ring_measures.ts";
+import { coreMeasures } from "../../app/mesh/store/core_measures.ts";
 import { nodeStore } from "../../app/mesh/store/node_store.ts";
 import { MeshNode } from "../../app/system/mesh_node.ts";
 import { formatAddr, type HostPort, parseHostPort } from "../../base/addr.ts";
@@ -108,7 +109,11 @@ export async function openMeshNode(
     seeds: () => [parseHostPort(held.state.facts.core)],
     tokens: () => tokens.read(),
     ring: () => ring.describe(),
-    measures: () => ringMeasures(driver, ring.links.counts),
+    measures: () => {
+      const figures = core?.figures ?? null;
+      const ofCore = figures === null ? [] : coreMeasures(figures);
+      return [...ringMeasures(driver, ring.links.counts), ...ofCore];
+    },
     leave: async () => {
       await driver.leave();
       clock.after(ANSWER_MS, () => {

@@ -9,6 +9,19 @@ import type { CoreClient } from "./core_client.ts";
 /** Milliseconds that a request for changes waits for one. */
 const CHANGES_MS = 20_000;
 
+/** Figures of a core since its start; counts of what it has now. */
+export interface CoreFigures {
+  readonly epoch: number;
+  readonly revision: number;
+  readonly keys: number;
+  readonly bytes: number;
+  readonly sessions: number;
+  readonly commits: number;
+  readonly commitSeconds: number;
+  /** Commits for which there was no room. */
+  readonly refused: number;
+}
+
 interface Pending {
   resolve(answer: CoreAnswer): void;
   reject(error: unknown): void;
@@ -22,6 +35,7 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
   readonly #pending = new Map<number, Pending>();
   readonly #watchers = new Set<() => void>();
   readonly #quiet = new Set<() => void>();
+  readonly #commits = { commits: 0, commitSeconds: 0, refused: 0 };
   #lastId = 0;
   #timer: { at: number; registration: Disposable } | null = null;
   #ended: MeshError | null = null;
@@ -40,6 +54,10 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
 
   get revision(): number {
     return this.#machine.revision;
+  }
+
+  figures(): CoreFigures {
+    return { ...this.#machine.figures(), ...this.#commits };
   }
 
   async call(request: CoreRequest, o: { signal: AbortSignal }): Promise<CoreAnswer> {
@@ -140,8 +158,11 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
 
   async #store(disk: CoreDisk, batch: CoreBatch, token: number): Promise<void> {
     let failure: "limit" | undefined;
+    const began = this.#clock.now();
     try {
       await disk.commit(batch);
+      this.#commits.commits++;
+      this.#commits.commitSeconds += (this.#clock.now() - began) / 1000;
     } catch (error) {
       if (!(error instanceof MeshError) || error.reason !== "limit") {
         const message = error instanceof Error ? error.message : String(error);
@@ -153,6 +174,7 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
         );
       }
       failure = "limit";
+      this.#commits.refused++;
     }
     if (this.#ended !== null) return;
     this.#do(this.#machine.stored(token, this.#clock.now(), failure));

@@ -1,8 +1,13 @@
+import assert from "node:assert/strict";
 import { test } from "../../../../tests/check.ts";
 import { FakeClock } from "../../../../tests/fake/clock.ts";
 import { seededRng } from "../../../../tests/fake/rng.ts";
 import { storeSuite } from "../../../../tests/suite/mesh_store.ts";
 import { openCoreFile } from "../../../io/mesh/core_file.ts";
+import { DenoClock } from "../../../io/reactor/deno_clock.ts";
+import { nodeMetrics } from "../http/node_metrics.ts";
+import { CoreDriver } from "./core_driver.ts";
+import { coreMeasures } from "./core_measures.ts";
 import { fileStore } from "./file_store.ts";
 
 storeSuite("file", async () => {
@@ -24,3 +29,32 @@ storeSuite("file", async () => {
     },
   };
 }, test);
+
+test("file store: a core tells what it has, and what its commits took", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "ttun-store-" });
+  try {
+    const opened = await openCoreFile(`${folder}/core.db`, { create: true });
+    await using core = new CoreDriver(opened.state, { ...opened, clock: new DenoClock() });
+    const { signal } = new AbortController();
+    const value = new Uint8Array(10);
+    for (const key of ["name/a", "name/b"]) {
+      await core.call({ type: "put", key, value }, { signal });
+    }
+    await core.call({ type: "grant", session: "s", ttlMs: 5_000 }, { signal });
+    const { commitSeconds, ...figures } = core.figures();
+    assert(commitSeconds > 0);
+    assert.deepEqual(figures, {
+      epoch: 1,
+      revision: 2,
+      keys: 2,
+      bytes: 2 * (6 + 10 + 64),
+      sessions: 1,
+      commits: 3,
+      refused: 0,
+    });
+    const text = nodeMetrics(coreMeasures(core.figures()));
+    assert.match(text, /^ttun_mesh_core_revision 2$/m);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -69,6 +69,12 @@ export class CoreMachine {
     return this.#table.revision;
   }
 
+  /** Counts of what it has. */
+  figures() {
+    const { revision, size: keys, bytes, sessions } = this.#table;
+    return { epoch: this.#epoch, revision, keys, bytes, sessions: sessions.size };
+  }
+
   /** True while no write is on its way. */
   get isQuiet(): boolean {
     return this.#storing === null && this.#waiting.length === 0;
@@ -254,10 +260,8 @@ export class CoreMachine {
         return this.#changes(request, nowMs);
       case "renew":
         return this.#renew(request.session, nowMs);
-      case "info": {
-        const { revision, size: keys, bytes, sessions } = this.#table;
-        return { type: "info", epoch: this.#epoch, revision, keys, bytes, sessions: sessions.size };
-      }
+      case "info":
+        return { type: "info", ...this.figures() };
       default:
         return request satisfies never;
     }
