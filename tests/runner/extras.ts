@@ -32,6 +32,8 @@ export const EXTRAS = {
   },
   fish: { isThere: "command -v fish" },
   "groff-base": { isThere: "command -v groff" },
+  libjemalloc2: { isThere: `test -d ${UNPACKED}/libjemalloc2/usr/lib`, isUnpacked: true },
+  liblzf1: { isThere: `test -d ${UNPACKED}/liblzf1/usr/lib`, isUnpacked: true },
   libtoxcore2: { isThere: "ldconfig -p | grep -q libtoxcore.so.2" },
   "openssh-server": {
     isThere: "test -x /usr/sbin/sshd",
@@ -43,6 +45,10 @@ export const EXTRAS = {
   },
   postgresql: { isThere: "ls /usr/lib/postgresql/*/bin/postgres" },
   "python3-socks": { isThere: "/usr/bin/python3 -c 'import socks'" },
+  "redis-tools": {
+    isThere: `test -x ${UNPACKED}/redis-tools/usr/bin/redis-check-rdb`,
+    isUnpacked: true,
+  },
   rsync: { isThere: "command -v rsync" },
   shellcheck: { isThere: "command -v shellcheck" },
   "toxcore-utils": {

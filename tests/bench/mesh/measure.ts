@@ -1,0 +1,96 @@
+/** All figures of one store in one round, by processes of their own in a namespace of their own. */
+import { Host } from "../../netns.ts";
+import { rssMb } from "../../proc.ts";
+import type { TemporaryFiles } from "../../temporary_files.ts";
+import { runSeconds } from "../usage.ts";
+import { type Operation, OPERATIONS, type RunningStore, type StoreContender } from "./contender.ts";
+import { KEYS_OF_CLIENT, type Load, type LoadFigures } from "./load.ts";
+import { KEYS } from "./requests.ts";
+
+export const CLIENTS = [1, 32] as const;
+
+const LOAD = new URL("load.ts", import.meta.url).pathname;
+
+export interface OperationFigures extends LoadFigures {
+  readonly operation: Load["operation"];
+  readonly clients: number;
+  /** Milliseconds of all of the store's processes for a request. */
+  readonly cpuMs: number;
+}
+
+export interface StoreFigures {
+  readonly operations: readonly OperationFigures[];
+  /** Of the process that takes most: percent of a processor, and MB (RSS), before any load. */
+  readonly idleCpu: number;
+  readonly idleMb: number;
+  /** The same after the load. */
+  readonly loadedMb: number;
+}
+
+export interface Lengths {
+  readonly seconds: number;
+  readonly idleSeconds: number;
+}
+
+export async function measureStore(
+  contender: StoreContender,
+  { seconds, idleSeconds }: Lengths,
+  files: TemporaryFiles,
+): Promise<StoreFigures> {
+  await using host = await Host.create();
+  const folder = files.makeFolder("store");
+  const store = await contender.start(host, folder);
+  const names = OPERATIONS.filter((name) => name in contender.promises);
+  await fill(host, store, names);
+  const idle = await measureIdle(store, idleSeconds);
+  const operations: OperationFigures[] = [];
+  for (const clients of CLIENTS) {
+    for (const operation of names) {
+      const before = runSeconds(store.ends);
+      const figures = await run(host, {
+        ...store.at,
+        operation,
+        clients,
+        warmSeconds: seconds / 3,
+        seconds,
+        least: 0,
+      });
+      const used = runSeconds(store.ends) - before;
+      const requests = figures.perSecond * seconds * 4 / 3;
+      operations.push({ operation, clients, ...figures, cpuMs: used * 1000 / requests });
+    }
+  }
+  return { operations, ...idle, loadedMb: mostMb(store) };
+}
+
+/** Writes each key once, so that gets find something. */
+async function fill(host: Host, { at }: RunningStore, names: readonly Operation[]): Promise<void> {
+  const once = {
+    clients: KEYS / KEYS_OF_CLIENT,
+    warmSeconds: 0,
+    seconds: 0,
+    least: KEYS_OF_CLIENT,
+  };
+  for (const operation of names.filter((name) => name.endsWith("put"))) {
+    await run(host, { ...at, operation, ...once });
+  }
+}
+
+async function measureIdle(store: RunningStore, seconds: number) {
+  await new Promise((wake) => setTimeout(wake, 5000)); // what a start leaves behind
+  const before = store.ends.map((end) => runSeconds([end]));
+  await new Promise((wake) => setTimeout(wake, 1000 * seconds));
+  const used = store.ends.map((end, i) => runSeconds([end]) - before[i]!);
+  return { idleCpu: 100 * Math.max(...used) / seconds, idleMb: mostMb(store) };
+}
+
+function mostMb({ ends }: RunningStore): number {
+  return Math.max(...ends.map(({ process }) => rssMb(process.pid)));
+}
+
+async function run(host: Host, load: Load): Promise<LoadFigures> {
+  const args = ["run", "-A", LOAD, JSON.stringify(load)];
+  const { code, stdout, stderr } = await host.run(Deno.execPath(), args, { timeoutMs: 120_000 });
+  if (code !== 0) throw new Error(`${load.protocol}, ${load.operation}: ${stderr}`);
+  return JSON.parse(stdout);
+}
