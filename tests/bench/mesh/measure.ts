@@ -23,7 +23,7 @@ export interface StoreFigures {
   /** Of the process that takes most: percent of a processor, and MB (RSS), before any load. */
   readonly idleCpu: number;
   readonly idleMb: number;
-  /** The same after the load. */
+  /** MB of the process that takes most, after the load. */
   readonly loadedMb: number;
 }
 
