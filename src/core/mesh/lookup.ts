@@ -10,6 +10,9 @@ const MAX_OPEN = 3;
 
 export const LOOKUP_MS = 3000;
 
+/** A probe that was led back to where it began so often has found the own ring. */
+const MOST_HOME = 3;
+
 /** A lookup that knows nobody to ask waits this long for the ring to change. */
 const AGAIN_MS = 250;
 
@@ -43,6 +46,8 @@ export class Lookup {
   #open = 0;
   #again: Timer | null = null;
   #isOver = false;
+  /** How many answers to a probe had none nearer than the own neighbours. */
+  #home = 0;
   /** A node that knows nobody else and answers for itself: it may be as new as this one. */
   #alone: Found | null = null;
 
@@ -141,12 +146,26 @@ export class Lookup {
         return this.#end({ nodes, after: answer.after, hops: hop });
       }
     }
+    if (this.#isProbe && this.#leadsHome(nodes) && ++this.#home === MOST_HOME) {
+      return this.#end(this.#alone);
+    }
     const far = distance(peer.position, this.#position);
     for (const next of nodes) {
       // An answer that leads away is a mistake or a lie.
       if (distance(next.position, this.#position) < far) this.#add(next, hop + 1);
     }
     this.#ask();
+  }
+
+  /** True if the nearest of some nodes is this one or a neighbour: those who know it are many. */
+  #leadsHome(nodes: readonly Peer[]): boolean {
+    let nearest: { peer: Peer; far: bigint } | null = null;
+    for (const peer of nodes) {
+      const far = distance(peer.position, this.#position);
+      if (nearest === null || far < nearest.far) nearest = { peer, far };
+    }
+    if (nearest === null) return false;
+    return nearest.peer === this.#ring.self || this.#ring.isPinned(nearest.peer);
   }
 
   #end(found: Found | null): void {

@@ -168,10 +168,7 @@ export class RingNode {
   }
 
   tick(nowMs: number): Step[] {
-    const due = this.due();
-    return this.#do(nowMs, () => {
-      if (due !== Infinity) this.#ring.calls.observeLateness(nowMs - due);
-    });
+    return this.#do(nowMs, () => {});
   }
 
   /** A batch is on the disk, or the disk could not take it. */
@@ -286,6 +283,8 @@ export class RingNode {
 
   #do(nowMs: number, run: () => void): Step[] {
     const ring = this.#ring;
+    const due = this.due();
+    if (due <= nowMs) ring.calls.observeLateness(nowMs - due);
     ring.setTime(nowMs);
     run();
     ring.timers.run(ring.now);
