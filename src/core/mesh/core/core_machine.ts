@@ -7,6 +7,7 @@ import {
   MAX_COMMIT,
   MAX_DONE,
   MAX_PAGE,
+  MAX_SESSION_KEYS,
   MAX_SESSIONS,
   MAX_WAITING,
   PAGE_BYTES,
@@ -231,6 +232,10 @@ export class CoreMachine {
     const { key, value, session = "", ttlMs = 0 } = request;
     if (session !== "" && !this.#lives(session, staged, nowMs)) {
       return failed("closed", "The session has ended");
+    }
+    const isNewThere = session !== "" && old?.session !== session;
+    if (isNewThere && staged.keyCount(session) >= MAX_SESSION_KEYS) {
+      return failed("limit", `A session has at most ${MAX_SESSION_KEYS} keys`);
     }
     if (staged.bytes + value.length > MAX_BYTES) {
       return failed("limit", `The core holds ${MAX_BYTES >> 20} MiB, and is full`);

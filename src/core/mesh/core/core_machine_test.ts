@@ -4,6 +4,7 @@ import type { CoreBatch, CoreState } from "../../../contract/mesh_disk.ts";
 import { CoreMachine, type CoreStep } from "./core_machine.ts";
 import { CoreTable } from "./core_table.ts";
 import { emptyCore } from "./core_state.ts";
+import { encodeCoreAnswer } from "./message.ts";
 import type { CoreAnswer, CoreRequest } from "./request.ts";
 
 const V = new Uint8Array([1]);
@@ -168,6 +169,22 @@ Deno.test("core: a session whose time is over takes no keys, also before it is g
   world.now = 5_000;
   equal(world.done({ type: "renew", session: "s" }).type, "error");
   equal(world.done(put("lease/a", { session: "s" })).type, "error");
+});
+
+Deno.test("core: a session has 256 keys at most, and its end fits in one message", () => {
+  const world = new World();
+  world.done({ type: "grant", session: "s", ttlMs: 5_000 });
+  const long = "x".repeat(240);
+  const key = (i: number) => `name/${long}/${long}${i}`;
+  for (let i = 0; i < 256; i++) world.ask(put(key(i), { session: "s" }));
+  world.write();
+  equal(world.done(put(key(256), { session: "s" })).type, "error");
+  equal(world.done(put(key(0), { session: "s" })).type, "written");
+  const from = world.machine.revision;
+  world.done({ type: "end", session: "s" });
+  const changes = world.done({ type: "changes", prefix: "", from });
+  ok(changes.type === "changes" && changes.changes.length === 256);
+  ok(encodeCoreAnswer({ epoch: 1, content: changes }).length < 500 * 1024);
 });
 
 Deno.test("core: a session that is granted again is the same one", () => {

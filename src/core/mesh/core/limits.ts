@@ -8,6 +8,8 @@ export const ROW_BYTES = 64;
 /** Milliseconds that a session may live without being renewed. */
 export const SESSION_MS = { min: 5_000, max: 120_000 } as const;
 export const MAX_SESSIONS = 10_000;
+/** Keys of a session: they vanish by one command, whose changes fit in one message. */
+export const MAX_SESSION_KEYS = 256;
 /** Milliseconds that a key may live. */
 export const TTL_MS = { min: 1_000, max: 30 * 24 * 3_600_000 } as const;
 /** Entries of one page, and the bytes at which it ends early. */

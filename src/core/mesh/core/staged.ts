@@ -45,6 +45,11 @@ export class Staged {
     return this.#table.sessions.size + this.#sessions.size;
   }
 
+  /** How many keys a session has. */
+  keyCount(session: string): number {
+    return this.#keysOf(session).length;
+  }
+
   doneAt(id: string): number | undefined {
     return this.#done.get(id) ?? this.#table.done.get(id);
   }
