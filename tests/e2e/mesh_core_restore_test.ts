@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
+import { openBackup } from "../../src/core/mesh/core/sealed_backup.ts";
+import { ed25519Signer } from "../../src/io/crypto/ed25519.ts";
+import { sharedSecret } from "../../src/io/crypto/x25519.ts";
 import { get, put, startCluster, until } from "./mesh_cluster.ts";
 
 test("a core that is lost with its disk is restored from a sealed backup at another node", async () => {
@@ -7,10 +10,13 @@ test("a core that is lost with its disk is restored from a sealed backup at anot
   const [first, second, third] = cluster.nodes;
   assert(first && second && third);
   assert.equal(await put(second.machine, "name/web", "1", "-H", "If-None-Match: *"), 204);
-  const written = Date.now();
   const file = `${third.machine.data}/core.backup`;
+  const key = await Deno.readTextFile(`${first.machine.data}/ca.key`);
   for (const { machine } of [second, third]) {
-    await until("a backup that has the name", async () => await backupTime(machine.data) > written);
+    await until(
+      "a backup that has the name",
+      async () => (await backup(machine.data, key)).includes('"name/web"'),
+    );
   }
   assert(!(await Deno.readTextFile(file)).includes("name/web"), "it is sealed");
   assert.equal(Deno.statSync(file).mode! & 0o777, 0o600);
@@ -27,12 +33,16 @@ test("a core that is lost with its disk is restored from a sealed backup at anot
   assert.equal(await put(second.machine, "name/new", "1", "-H", "If-None-Match: *"), 204);
 });
 
-/** Returns when the backup at a node was made, 0 if there is none. */
-async function backupTime(folder: string): Promise<number> {
+/** Returns the backup at a node, opened by the authority's key; "" if there is none. */
+async function backup(folder: string, pem: string): Promise<string> {
+  const der = Uint8Array.from(atob(pem.replaceAll(/-----.*|\s/g, "")), (c) => c.charCodeAt(0));
+  const seed = der.slice(-32);
+  const { publicKey } = ed25519Signer(seed);
   try {
-    return (await Deno.stat(`${folder}/core.backup`)).mtime!.getTime();
+    const sealed = await Deno.readFile(`${folder}/core.backup`);
+    return new TextDecoder().decode(openBackup(sealed, { seed, publicKey }, sharedSecret));
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return 0;
+    if (error instanceof Deno.errors.NotFound) return "";
     throw error;
   }
 }
