@@ -89,7 +89,7 @@ test("another key: the program is refused, and the log says what may be wrong", 
   const { socks5, status, words } = await refusals(pair.proxy, `http://${LOOPBACK}:1/`);
   assert.deepEqual([socks5, status], [1, 503]);
   assert.match(words, /no connection to the proxy.s server/);
-  assert.match(pair.client.output, /warn {2}no way to the server .*why=.*refused.*another key/);
+  await pair.client.waitFor(/warn {2}no way to the server .*why=.*refused.*another key/);
   assert(!pair.client.output.includes("different"));
 });
 
