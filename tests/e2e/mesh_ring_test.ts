@@ -24,7 +24,7 @@ async function settled(node: Machine, copies: number): Promise<void> {
   });
 }
 
-test("three nodes keep what one of them wrote when another is killed, and it comes back", async () => {
+test("three nodes keep what one of them wrote when another is killed and comes back, and when one loses its disk", async () => {
   await using stack = new AsyncDisposableStack();
   const { server, clients } = stack.use(await bridgedHosts(2));
   const hosts = [server, ...clients];
@@ -42,7 +42,7 @@ test("three nodes keep what one of them wrote when another is killed, and it com
     assert.equal(joined.code, 0, joined.stderr);
   }
   const victim = await second.node();
-  stack.use(await third.node());
+  const wiped = await third.node();
   for (const node of machines) await settled(node, 3);
 
   const put = (node: Machine, key: string, value: string, ...o: string[]) =>
@@ -64,6 +64,17 @@ test("three nodes keep what one of them wrote when another is killed, and it com
   stack.use(await second.node());
   for (const node of machines) await settled(node, 3);
   assert.deepEqual(await second.ask("/v1/kv/kv/app/y"), { status: 200, body: "red" });
+
+  wiped.signal("SIGKILL");
+  await wiped.status;
+  for (const { name } of Deno.readDirSync(third.data)) {
+    if (name.startsWith("ring.db")) Deno.removeSync(`${third.data}/${name}`);
+  }
+  stack.use(await third.node());
+  await settled(third, 3);
+  for (const [key, body] of [["x", "blue"], ["y", "red"]]) {
+    assert.deepEqual(await third.ask(`/v1/kv/kv/app/${key}`), { status: 200, body });
+  }
   const { node: id } = JSON.parse((await second.ask("/v1/ring")).body);
   assert.equal((await first.ask(`/v1/revoke/${id}`, "-X", "POST")).status, 200);
   await settled(third, 2);
