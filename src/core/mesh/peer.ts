@@ -60,7 +60,11 @@ export class Peer {
   }
 
   update(descriptor: Descriptor): void {
-    if (descriptor.incarnation !== this.descriptor.incarnation) this.told.clear();
+    if (descriptor.incarnation !== this.descriptor.incarnation) {
+      // A process that was started again knows nothing of the last one's, and leaves no longer.
+      this.told.clear();
+      this.state = "ready";
+    }
     this.descriptor = descriptor;
     this.position = descriptor.position;
     this.mark = Number(descriptor.position & 0xffff_ffffn) ^
