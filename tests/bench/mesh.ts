@@ -4,7 +4,8 @@
  * own that has nothing but `lo`: milliseconds of gets and puts of 300 bytes from 1 and 32 clients,
  * what they cost in CPU, and what an idle process takes. The mesh and etcd are asked by HTTP, Redis
  * by its own protocol. Prints medians, what each store promises, and what they say about the targets;
- * progress goes to standard error. By default 3 rounds of 4 seconds: some 20 minutes.
+ * progress goes to standard error. By default 3 rounds of 4 seconds: some 20
+ * minutes.
  *
  * Needs root and: apt-get install util-linux curl. Files are in the folder of temporary ones, which
  * is to be on a disk. Debian's etcd-server and redis-tools are unpacked, not installed.
@@ -20,7 +21,7 @@ import { lookAtOthers } from "./proxy/others.ts";
 import { format } from "./results.ts";
 import { median } from "./statistics.ts";
 
-const IDLE_SECONDS = 20;
+const IDLE_SECONDS = 15;
 const CONTENDERS = { mesh, etcd1: etcd(1), etcd3: etcd(3), redis };
 
 const [rounds = 3, seconds = 4] = Deno.args.slice(0, 2).map(Number);
@@ -52,12 +53,12 @@ console.log(
 );
 
 function tell(round: number, name: string, figures: StoreFigures): void {
-  const { operations, idleCpu, idleMb, loadedMb } = figures;
+  const { operations, idleCpu, freshMb, loadedMb } = figures;
   const shares = operations.map(({ operation, clients, p50, p99, perSecond, cpuMs }) =>
     `  ${operation} x ${clients}: p50 ${format(p50, 2)}, p99 ${format(p99, 2)} ms, ` +
     `${format(perSecond, 0)}/s, CPU ${format(cpuMs, 2)} ms`
   );
-  const idle = `idle ${format(idleCpu, 2)} %, ${format(idleMb, 0)} MB, later ${
+  const idle = `idle ${format(idleCpu, 2)} %, ${format(freshMb, 0)} MB, later ${
     format(loadedMb, 0)
   }`;
   console.error([`round ${round}: ${name}: ${idle}`, ...shares].join("\n"));

@@ -95,7 +95,11 @@ export class Read {
       this.#nodes = found.nodes;
       const first = onDistinctHosts(this.#usable(), COPIES);
       this.#wanted = Math.min(REPLIES, first.length);
-      for (const peer of first) this.#send(peer);
+      // Any copy will do for a soft read: where this node has one, nobody else is asked.
+      const own = this.#o.isSoft ? first.find((peer) => peer === this.#ring.self) : undefined;
+      if (own !== undefined) this.#send(own);
+      if (this.#isOver) return;
+      for (const peer of first) if (peer !== own) this.#send(peer);
       if (first.length === 0) this.#again();
     });
   }

@@ -11,6 +11,12 @@ export const CLIENTS = [1, 32] as const;
 
 const LOAD = new URL("load.ts", import.meta.url).pathname;
 
+/** Of each operation, before any is measured. */
+const WARM_REQUESTS = 1024;
+
+/** From the last request until a store is at rest. */
+const SETTLE_MS = 5000;
+
 export interface OperationFigures extends LoadFigures {
   readonly operation: Load["operation"];
   readonly clients: number;
@@ -20,9 +26,10 @@ export interface OperationFigures extends LoadFigures {
 
 export interface StoreFigures {
   readonly operations: readonly OperationFigures[];
-  /** Of the process that takes most: percent of a processor, and MB (RSS), before any load. */
+  /** Percent of a processor that the process takes at rest that takes most. */
   readonly idleCpu: number;
-  readonly idleMb: number;
+  /** MB (RSS) of the process that takes most, before its first request. */
+  readonly freshMb: number;
   /** MB of the process that takes most, after the load. */
   readonly loadedMb: number;
 }
@@ -41,8 +48,9 @@ export async function measureStore(
   const folder = files.makeFolder("store");
   const store = await contender.start(host, folder);
   const names = OPERATIONS.filter((name) => name in contender.promises);
-  await fill(host, store, names);
-  const idle = await measureIdle(store, idleSeconds);
+  const freshMb = mostMb(store);
+  await warmUp(host, store, names);
+  const idleCpu = await measureIdle(store, idleSeconds);
   const operations: OperationFigures[] = [];
   for (const clients of CLIENTS) {
     for (const operation of names) {
@@ -60,28 +68,28 @@ export async function measureStore(
       operations.push({ operation, clients, ...figures, cpuMs: used * 1000 / requests });
     }
   }
-  return { operations, ...idle, loadedMb: mostMb(store) };
+  return { operations, idleCpu, freshMb, loadedMb: mostMb(store) };
 }
 
-/** Writes each key once, so that gets find something. */
-async function fill(host: Host, { at }: RunningStore, names: readonly Operation[]): Promise<void> {
-  const once = {
-    clients: KEYS / KEYS_OF_CLIENT,
-    warmSeconds: 0,
-    seconds: 0,
-    least: KEYS_OF_CLIENT,
-  };
-  for (const operation of names.filter((name) => name.endsWith("put"))) {
-    await run(host, { ...at, operation, ...once });
+/**
+ * Writes each key, so that gets find something, and asks all that is measured: code that is compiled as
+ * it runs has been then, as it is in a store's life.
+ */
+async function warmUp(host: Host, { at }: RunningStore, names: readonly Operation[]) {
+  const clients = KEYS / KEYS_OF_CLIENT;
+  const puts = names.filter((name) => name.endsWith("put"));
+  for (const operation of [...puts, ...names]) {
+    const least = WARM_REQUESTS / clients;
+    await run(host, { ...at, operation, clients, warmSeconds: 0, seconds: 0, least });
   }
 }
 
 async function measureIdle(store: RunningStore, seconds: number) {
-  await new Promise((wake) => setTimeout(wake, 5000)); // what a start leaves behind
+  await new Promise((wake) => setTimeout(wake, SETTLE_MS));
   const before = store.ends.map((end) => runSeconds([end]));
   await new Promise((wake) => setTimeout(wake, 1000 * seconds));
   const used = store.ends.map((end, i) => runSeconds([end]) - before[i]!);
-  return { idleCpu: 100 * Math.max(...used) / seconds, idleMb: mostMb(store) };
+  return 100 * Math.max(...used) / seconds;
 }
 
 function mostMb({ ends }: RunningStore): number {
