@@ -1,5 +1,7 @@
 import { deepEqual, equal, notEqual } from "node:assert/strict";
+import { utf8 } from "../../src/base/bytes.ts";
 import type { Frame } from "../../src/core/mesh/frame.ts";
+import { joinKey } from "../../src/core/mesh/record.ts";
 import { fleet, list, read, remove, settle, write } from "./fleet.ts";
 import { pick, seededRandom } from "./random.ts";
 import { faultOfCopies, replicasOf } from "./record_checks.ts";
@@ -30,6 +32,42 @@ Deno.test("mesh: a value that any node writes is read at every node", () => {
     }
   }
   deepEqual(list(world, world.live[3]!, "kv/by", 2), world.live.map(({ index }) => `n${index}`));
+});
+
+Deno.test("mesh: a durable write is acknowledged once three hosts have it on disk, a soft one once two know it", () => {
+  const world = fleet(7);
+  settle(world);
+  for (const node of world.nodes) node.disk.latency = 2 + 40 * node.index;
+  for (let i = 0; i < 60; i++) {
+    const key = `kv/w${i}/x`;
+    const value = utf8("value");
+    const writer = world.live[i % 7]!;
+    let copies = -1;
+    const onDisk = () => world.nodes.filter(({ disk }) => disk.get(key) !== undefined).length;
+    world.ask(
+      writer,
+      (ring, id, now) => ring.put(id, { key, value, class: "durable" }, now),
+      () => {
+        copies = onDisk();
+      },
+    );
+    equal(onDisk(), 0);
+    world.passUntil(() => copies >= 0, 10_000, 10);
+    equal(copies >= 3, true, `${copies} copies of ${key} when it was acknowledged`);
+
+    const route = `route/w${i}/x`;
+    const soft = { key: route, value, class: "soft", ttlMs: 90_000 } as const;
+    let holders = -1;
+    world.ask(writer, (ring, id, now) => ring.put(id, soft, now), () => {
+      holders = world.live.filter(({ ring }) =>
+        ring!.heldRecords().some((record) =>
+          joinKey(record) === route
+        )
+      ).length;
+    });
+    world.passUntil(() => holders >= 0, 10_000, 10);
+    equal(holders >= 2, true, `${holders} copies of ${route} when it was acknowledged`);
+  }
 });
 
 Deno.test("mesh: one node alone serves, and a deletion is one", () => {
