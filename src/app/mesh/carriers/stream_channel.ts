@@ -4,7 +4,7 @@ import type { MeshTransport } from "../../../core/mesh/transport_choice.ts";
 import { read, write } from "../../loop/stream_io.ts";
 import type { PeerChannel } from "../links/peer_channel.ts";
 
-/** Bytes of one read; memory for them is taken when there are some. */
+/** Bytes of one read. */
 const CHUNK = 16 * 1024;
 
 const NO_BINDING = new Uint8Array();
@@ -25,6 +25,7 @@ export class StreamChannel implements PeerChannel {
   readonly binding: Uint8Array;
   readonly #stream: Stream;
   readonly #over: () => void;
+  readonly #into = new Uint8Array(CHUNK);
   #isOver = false;
 
   constructor(stream: Stream, o: StreamChannelOptions) {
@@ -36,9 +37,8 @@ export class StreamChannel implements PeerChannel {
   }
 
   async read(): Promise<Uint8Array | null> {
-    const into = new Uint8Array(CHUNK);
-    const got = await read(this.#stream, into);
-    return got === null ? null : into.subarray(0, got);
+    const got = await read(this.#stream, this.#into);
+    return got === null ? null : this.#into.slice(0, got);
   }
 
   async write(bytes: Uint8Array): Promise<void> {

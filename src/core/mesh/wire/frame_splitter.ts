@@ -27,6 +27,12 @@ export class FrameSplitter {
   feed(bytes: Uint8Array): Uint8Array[] {
     const found: Uint8Array[] = [];
     for (let rest = bytes; rest.length > 0;) {
+      const whole = this.#size === 0 ? this.#wholeIn(rest) : 0;
+      if (whole > 0) {
+        found.push(rest.slice(0, whole));
+        rest = rest.subarray(whole);
+        continue;
+      }
       const part = rest.subarray(0, this.#needed() - this.#size);
       this.#keep(part);
       rest = rest.subarray(part.length);
@@ -39,12 +45,23 @@ export class FrameSplitter {
     return found;
   }
 
+  /** Returns the bytes of the frame at the front, which most often came in one piece; 0 = it did not. */
+  #wholeIn(bytes: Uint8Array): number {
+    const prefix = prefixOf(bytes);
+    const size = bytes.length < prefix ? Infinity : this.#sizeOf(bytes, prefix);
+    return size <= bytes.length ? size : 0;
+  }
+
   /** Returns how many bytes are known to belong to the frame, its length among them. */
   #needed(): number {
     if (this.#size === 0) return 1;
     const prefix = this.#prefix();
-    if (this.#size < prefix) return prefix;
-    const length = new Reader(this.#kept, 0, prefix).varint();
+    return this.#size < prefix ? prefix : this.#sizeOf(this.#kept, prefix);
+  }
+
+  /** @throws {ProtocolError} */
+  #sizeOf(frame: Uint8Array, prefix: number): number {
+    const length = new Reader(frame, 0, prefix).varint();
     if (length === 0) throw damaged("it is empty");
     if (length > this.#most) throw damaged(`it has more than ${this.#most} bytes`);
     return prefix + length;
