@@ -29,6 +29,7 @@ export interface ApiOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  /** Another list once a token is added or revoked. */
   readonly tokens: () => readonly ApiToken[];
   /** Facts of the node and its ring, for status. */
   readonly ring: () => object;
@@ -41,6 +42,9 @@ export interface ApiOptions {
 export class MeshApi {
   readonly #o: ApiOptions;
   readonly #leases: Leases;
+  /** Tokens by what programs have shown for them, which is not hashed for each request. */
+  readonly #shown = new Map<string, ApiToken>();
+  #tokens: readonly ApiToken[] = [];
   #requests = 0;
   #watches = 0;
 
@@ -111,7 +115,7 @@ export class MeshApi {
   #refuse(request: Request, route: Route, isOwner: boolean): Response | null {
     if (isOwner) return null;
     const [scheme = "", text = ""] = request.headers.get("authorization")?.split(" ") ?? [];
-    const token = scheme.toLowerCase() === "bearer" ? findToken(this.#o.tokens(), text) : null;
+    const token = scheme.toLowerCase() === "bearer" ? this.#findToken(text) : null;
     if (token === null) {
       return words(401, "There is no such token; ttun mesh token add makes one", {
         "www-authenticate": "Bearer",
@@ -122,6 +126,15 @@ export class MeshApi {
     const may = mayUse(token, verb, key) &&
       !(isWrite && isReserved(key ?? "") && !mayUse(token, "admin"));
     return may ? null : words(403, `The token ${token.id} may not ${verb} this`);
+  }
+
+  #findToken(text: string): ApiToken | null {
+    const tokens = this.#o.tokens();
+    if (tokens !== this.#tokens) this.#shown.clear(); // one may have been revoked
+    this.#tokens = tokens;
+    const token = this.#shown.get(text) ?? findToken(tokens, text);
+    if (token !== null) this.#shown.set(text, token);
+    return token;
   }
 
   async #key(request: Request, key: string, query: URLSearchParams): Promise<Response> {

@@ -12,6 +12,7 @@ interface Lab extends AsyncDisposable {
   ask(method: string, path: string, o?: Asked): Promise<Response>;
   /** Returns the text of a token for these. */
   token(verbs: readonly Verb[], prefix: string): string;
+  revokeAll(): void;
 }
 
 interface Asked {
@@ -25,7 +26,7 @@ function lab(): Lab {
   const clock = new FakeClock();
   const store = memoryStore({ clock, rng: seededRng(1) });
   const stop = new AbortController();
-  const tokens: ReturnType<typeof makeToken>["token"][] = [];
+  let tokens: readonly ReturnType<typeof makeToken>["token"][] = [];
   const api = new MeshApi({
     store,
     clock,
@@ -50,8 +51,11 @@ function lab(): Lab {
     token(verbs, prefix) {
       const random = new Uint8Array(36).fill(tokens.length + 1);
       const made = makeToken(random, { verbs, prefix, created: 0 });
-      tokens.push(made.token);
+      tokens = [...tokens, made.token];
       return made.text;
+    },
+    revokeAll() {
+      tokens = [];
     },
     async [Symbol.asyncDispose]() {
       stop.abort();
@@ -179,6 +183,17 @@ Deno.test("a token is for its verbs and keys alone; without one there is nothing
     assert.equal((await at.ask("GET", "/v1/kv/kv/app/x", { token: wrong })).status, 401);
   }
   assert.equal((await at.ask("GET", "/metrics", { isOwner: false })).status, 401);
+});
+
+Deno.test("a token that was used and is revoked counts no more", async () => {
+  await using at = lab();
+  const token = at.token(["put"], "kv/");
+  const put = async () => (await at.ask("PUT", "/v1/kv/kv/app/x", { body: "1", token })).status;
+  assert.deepEqual([await put(), await put()], [204, 204]);
+  at.token(["get"], "kv/"); // another one changes nothing
+  assert.equal(await put(), 204);
+  at.revokeAll();
+  assert.equal(await put(), 401);
 });
 
 Deno.test("a token for all keys writes none of the cluster's own", async () => {
