@@ -259,7 +259,13 @@ function entryHeaders({ version, expiresInMs }: Entry): Record<string, string> {
 
 /** Returns null above the limit. Takes no more memory than that. */
 async function readBody(request: Request, most: number): Promise<Uint8Array | null> {
-  if (Number(request.headers.get("content-length") ?? 0) > most) return null;
+  const { headers } = request;
+  const length = headers.get("content-length");
+  if (Number(length ?? 0) > most) return null;
+  // A body whose length is told ends there: nothing has to watch over its parts.
+  if (length !== null && !headers.has("transfer-encoding")) {
+    return new Uint8Array(await request.arrayBuffer());
+  }
   if (request.body === null) return new Uint8Array();
   const parts: Uint8Array[] = [];
   let size = 0;

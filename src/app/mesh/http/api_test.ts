@@ -98,9 +98,19 @@ Deno.test("conditions: one of two writers wins, and the other one hears the vers
 Deno.test("a value that is too long is refused, whether its length is told or not", async () => {
   await using at = lab();
   const most = 64 * 1024;
-  const put = (length: number) => at.ask("PUT", "/v1/kv/kv/long", { body: new Uint8Array(length) });
-  assert.equal((await put(most)).status, 204);
-  assert.equal((await put(most + 1)).status, 413);
+  for (const isTold of [false, true]) {
+    const put = async (length: number) => {
+      const headers: Record<string, string> = isTold ? { "content-length": `${length}` } : {};
+      const body = new Uint8Array(length).fill(length);
+      return (await at.ask("PUT", "/v1/kv/kv/long", { body, headers })).status;
+    };
+    assert.equal(await put(most + 1), 413);
+    assert.equal(await put(most), 204);
+    assert.equal(await put(3), 204);
+    const got = await at.ask("GET", "/v1/kv/kv/long");
+    assert.deepEqual(new Uint8Array(await got.arrayBuffer()), new Uint8Array(3).fill(3));
+    assert.equal(await put(0), 204);
+  }
 });
 
 Deno.test("a key with a time to live vanishes after it", async () => {
