@@ -33,6 +33,7 @@ storeSuite(
       [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
     };
   },
+  // The one etcd outlives each test, so that nothing of it can be counted.
   (name, fn) =>
     Deno.test({ name, ignore: !hasEtcd, fn, sanitizeOps: false, sanitizeResources: false }),
 );

@@ -24,8 +24,6 @@ export interface RecordsOptions {
   readonly reservedHlc: bigint;
   /** Most bytes that the node takes from writers. */
   readonly maxBytes: number;
-  /** Refuses records whose writers may not write them, such as routes without a signature. */
-  readonly accepts: (record: MeshRecord) => boolean;
 }
 
 /** The records of a node: taken up, merged, stored, expired. */
@@ -127,7 +125,7 @@ export class Records {
       this.#ring.tell({ name: "skew", node, aheadMs: msOfHlc(record.version.hlc - hlcOfMs(now)) });
       return "skew";
     }
-    return this.#o.accepts(record) ? null : "denied";
+    return null;
   }
 
   #limit(record: MeshRecord): FailureCode | null {

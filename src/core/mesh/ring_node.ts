@@ -56,8 +56,6 @@ export interface RingNodeOptions {
    * the node stays where `self` says.
    */
   readonly descriptorAt?: (place: number) => Descriptor;
-  /** Refuses records whose writers may not write them; takes all by default. */
-  readonly accepts?: (record: MeshRecord) => boolean;
   readonly maxBytes?: number;
 }
 
@@ -86,7 +84,6 @@ export class RingNode {
       hashes: o.hashes,
       reservedHlc: o.image.reservedHlc,
       maxBytes: o.maxBytes ?? MAX_NODE_BYTES,
-      accepts: o.accepts ?? (() => true),
     });
     this.#pusher = new Pusher(ring);
     this.#repair = new Repair(ring, this.#records, this.#pusher, () => this.#remember());
