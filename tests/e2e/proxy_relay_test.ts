@@ -92,13 +92,19 @@ async function expectFlat(
   { rounds, peakMb: most }: Flat,
   work: () => Promise<void>,
 ): Promise<void> {
+  const memory = () => [server, client].map(({ pid }) => rssMb(pid));
   for (let i = 0; i < rounds; i++) await work(); // the heap and the windows find their size
-  const before = [server, client].map(({ pid }) => rssMb(pid));
-  for (let i = 0; i < 3; i++) await work();
-  for (const [i, { pid }] of [server, client].entries()) {
-    assert(rssMb(pid) < before[i]! + GROWTH_MB, `${before[i]} -> ${rssMb(pid)} MB`);
-    assert(peakMb(pid) < most, `${peakMb(pid)} MB`);
+  // On a busy machine windows still grow here: a size counts once three rounds leave it as it is.
+  const sizes = [memory()];
+  for (let same = 0; same < 3; same++) {
+    await work();
+    const now = memory();
+    if (now.every((size, i) => size < sizes.at(-1)![i]! + GROWTH_MB)) continue;
+    sizes.push(now);
+    assert(sizes.length <= 4, `${sizes.join(" -> ")} MB`);
+    same = -1;
   }
+  for (const { pid } of [server, client]) assert(peakMb(pid) < most, `${peakMb(pid)} MB`);
 }
 
 /** Waits until a count no longer changes, as long as that takes; returns it. */
