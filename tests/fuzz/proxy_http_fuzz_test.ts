@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { TtunError } from "../../src/base/errors.ts";
 import { fromLatin1, toLatin1 } from "../../src/base/latin1.ts";
-import { BodyReader, requestFraming } from "../../src/core/proxy/http/body.ts";
-import { headText } from "../../src/core/proxy/http/http_fixture.ts";
-import { parseRequestHead, RESPONSE_LIMITS } from "../../src/core/proxy/http/head.ts";
+import { BodyReader, requestFraming } from "../../src/core/http/http1/body.ts";
+import { headText } from "../../src/core/http/http1/http1_fixture.ts";
+import { parseRequestHead, RESPONSE_LIMITS } from "../../src/core/http/http1/head.ts";
 import { readRequest } from "../../src/core/proxy/http/request.ts";
-import { responseFraming } from "../../src/core/proxy/http/response_framing.ts";
-import { parseResponseHead } from "../../src/core/proxy/http/response_head.ts";
+import { responseFraming } from "../../src/core/http/http1/response_framing.ts";
+import { parseResponseHead } from "../../src/core/http/http1/response_head.ts";
 import { responseForClient } from "../../src/core/proxy/http/rewrite.ts";
 
 function isRefusal(error: unknown): true {

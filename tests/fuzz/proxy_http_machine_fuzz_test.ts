@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { fromLatin1, toLatin1 } from "../../src/base/latin1.ts";
 import type { HttpAction } from "../../src/core/proxy/http/action.ts";
-import { REQUEST_LIMITS } from "../../src/core/proxy/http/head.ts";
+import { REQUEST_LIMITS } from "../../src/core/http/http1/head.ts";
 import { HttpProxy } from "../../src/core/proxy/http/proxy.ts";
 import { formatTarget } from "../../src/base/target.ts";
 

@@ -1,5 +1,5 @@
 import type { CheckPassword } from "../../core/proxy/socks/socks5_server.ts";
-import type { RequestHead } from "../../core/proxy/http/head.ts";
+import type { RequestHead } from "../../core/http/http1/head.ts";
 import type { Reply } from "../../core/proxy/http/reply.ts";
 import type { Target } from "../../base/target.ts";
 import type { Outbound } from "../../contract/outbound.ts";

@@ -1,4 +1,4 @@
-import { isTokenByte } from "./http/token.ts";
+import { isTokenByte } from "../http/token.ts";
 
 const LF = 0x0a;
 const CR = 0x0d;

@@ -5,7 +5,7 @@ import {
   UnreachableError,
   type UnreachableReason,
 } from "../../base/errors.ts";
-import type { Field } from "./http/fields.ts";
+import type { Field } from "../http/fields.ts";
 import { formatTarget, type Target } from "../../base/target.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { type Cidr, parseIp } from "../../base/addr.ts";
-import { valuesOf } from "./http/fields.ts";
-import type { RequestHead } from "./http/head.ts";
+import { valuesOf } from "../http/fields.ts";
+import type { RequestHead } from "../http/http1/head.ts";
 import type { Reply } from "./http/reply.ts";
 
 const PAC_TYPE = "application/x-ns-proxy-autoconfig";

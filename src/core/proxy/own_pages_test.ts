@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { BypassRules } from "./bypass_rules.ts";
-import type { RequestHead } from "./http/head.ts";
+import type { RequestHead } from "../http/http1/head.ts";
 import { ownPage } from "./own_pages.ts";
 
 const DIRECT = new BypassRules([

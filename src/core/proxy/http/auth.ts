@@ -1,5 +1,5 @@
 import { toLatin1 } from "../../../base/latin1.ts";
-import { type Field, valuesOf } from "./fields.ts";
+import { type Field, valuesOf } from "../../http/fields.ts";
 import type { CheckPassword } from "../socks/socks5_server.ts";
 
 export const BASIC_CHALLENGE: Field = {

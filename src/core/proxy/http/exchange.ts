@@ -1,11 +1,12 @@
-import { BodyReader } from "./body.ts";
-import { HttpError } from "./error.ts";
-import { type Field, listOf } from "./fields.ts";
-import { HeadCollector, REQUEST_LIMITS, RESPONSE_LIMITS } from "./head.ts";
+import { BodyReader } from "../../http/http1/body.ts";
+import { HttpError } from "../../http/error.ts";
+import { type Field, listOf } from "../../http/fields.ts";
+import { HeadCollector, REQUEST_LIMITS, RESPONSE_LIMITS } from "../../http/http1/head.ts";
 import type { ProxyRequest } from "./request.ts";
-import { responseFraming } from "./response_framing.ts";
-import { parseResponseHead, type ResponseHead } from "./response_head.ts";
-import { isPersistent, nextHopOf, responseForClient, upgradeOf } from "./rewrite.ts";
+import { responseFraming } from "../../http/http1/response_framing.ts";
+import { parseResponseHead, type ResponseHead } from "../../http/http1/response_head.ts";
+import { isPersistent, nextHopOf, upgradeOf } from "../../http/http1/connection_fields.ts";
+import { responseForClient } from "./rewrite.ts";
 
 /** A head of the target: one before the response, a change of protocol, or the response's. */
 export interface HeadForClient {

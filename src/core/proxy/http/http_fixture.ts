@@ -1,23 +1,10 @@
-import { concat } from "../../../base/bytes.ts";
 import { fromLatin1, toLatin1 } from "../../../base/latin1.ts";
 import type { Failure } from "../failure.ts";
 import type { HttpAction, TargetEnd } from "./action.ts";
-import { HeadCollector, type HeadLimits, REQUEST_LIMITS } from "./head.ts";
+import { crlf, lend } from "../../http/http1/http1_fixture.ts";
 import { HttpProxy } from "./proxy.ts";
 import type { CheckPassword } from "../socks/socks5_server.ts";
 import { formatTarget } from "../../../base/target.ts";
-
-/** Text as tests like to write it: every line end is made CRLF. */
-export function crlf(text: string): string {
-  return text.replaceAll("\n", "\r\n");
-}
-
-/** The head that is all of `text`, as the collector has it. */
-export function headText(text: string, limits: HeadLimits = REQUEST_LIMITS): string {
-  const collector = new HeadCollector(limits);
-  collector.take(toLatin1(text));
-  return collector.text();
-}
 
 /** Actions as lines to compare; bytes that go the same way one after the other are one line. */
 export function told(actions: readonly HttpAction[]): string[] {
@@ -58,14 +45,6 @@ export function told(actions: readonly HttpAction[]): string[] {
     }
   }
   return lines;
-}
-
-/** An array that is overwritten as soon as it is given back, as a driver's buffer is. */
-export function lend<T>(bytes: Uint8Array, use: (lent: Uint8Array) => T): T {
-  const lent = concat(bytes);
-  const result = use(lent);
-  lent.fill(0xee);
-  return result;
 }
 
 /** A proxy whose conversation is written down as text, line ends as `\n`. */

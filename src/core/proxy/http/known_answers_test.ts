@@ -4,7 +4,7 @@ import { fromHex, utf8 } from "../../../base/bytes.ts";
 import { fromLatin1 } from "../../../base/latin1.ts";
 import { formatTarget } from "../../../base/target.ts";
 import type { HttpAction } from "./action.ts";
-import { lend } from "./http_fixture.ts";
+import { lend } from "../../http/http1/http1_fixture.ts";
 import { HttpProxy } from "./proxy.ts";
 
 /** A conversation seen from outside, as text of one byte a character. */

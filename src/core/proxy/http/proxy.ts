@@ -3,12 +3,17 @@ import { ProtocolError, TtunError } from "../../../base/errors.ts";
 import { type Failure, httpFailure, proxyStatus } from "../failure.ts";
 import type { HttpAction, TargetEnd } from "./action.ts";
 import { BASIC_CHALLENGE, isAuthorized } from "./auth.ts";
-import { HttpError } from "./error.ts";
+import { HttpError } from "../../http/error.ts";
 import { Exchange } from "./exchange.ts";
-import { HeadCollector, parseRequestHead, REQUEST_LIMITS, type RequestHead } from "./head.ts";
+import {
+  HeadCollector,
+  parseRequestHead,
+  REQUEST_LIMITS,
+  type RequestHead,
+} from "../../http/http1/head.ts";
 import { connectionEstablished, packReply, REASONS, type Reply } from "./reply.ts";
 import { isForProxy, readRequest } from "./request.ts";
-import { isPersistent } from "./rewrite.ts";
+import { isPersistent } from "../../http/http1/connection_fields.ts";
 import type { CheckPassword } from "../socks/socks5_server.ts";
 import { formatTarget, sameTarget, type Target } from "../../../base/target.ts";
 

@@ -4,7 +4,7 @@ import { fromLatin1, toLatin1 } from "../../../base/latin1.ts";
 import { FAILURES, httpFailure, proxyStatus } from "../failure.ts";
 import { BASIC_CHALLENGE } from "./auth.ts";
 import { Talk } from "./http_fixture.ts";
-import { REQUEST_LIMITS, RESPONSE_LIMITS } from "./head.ts";
+import { REQUEST_LIMITS, RESPONSE_LIMITS } from "../../http/http1/head.ts";
 import { HttpProxy } from "./proxy.ts";
 import type { CheckPassword } from "../socks/socks5_server.ts";
 

@@ -1,6 +1,6 @@
 import { concat, utf8 } from "../../../base/bytes.ts";
-import type { Field } from "./fields.ts";
-import { packHead } from "./rewrite.ts";
+import type { Field } from "../../http/fields.ts";
+import { packHead } from "../../http/http1/pack_head.ts";
 
 export const REASONS: Readonly<Record<number, string>> = {
   200: "OK",

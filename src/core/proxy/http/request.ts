@@ -1,10 +1,11 @@
 import { ProtocolError } from "../../../base/errors.ts";
-import { type Framing, requestFraming } from "./body.ts";
-import { HttpError } from "./error.ts";
-import { valuesOf } from "./fields.ts";
-import type { RequestHead } from "./head.ts";
+import { type Framing, requestFraming } from "../../http/http1/body.ts";
+import { HttpError } from "../../http/error.ts";
+import { valuesOf } from "../../http/fields.ts";
+import type { RequestHead } from "../../http/http1/head.ts";
 import { REASONS } from "./reply.ts";
-import { isPersistent, nextHopOf, requestForTarget, upgradeOf } from "./rewrite.ts";
+import { isPersistent, nextHopOf, upgradeOf } from "../../http/http1/connection_fields.ts";
+import { requestForTarget } from "./rewrite.ts";
 import { splitUserinfo } from "./userinfo.ts";
 import { parseAuthority, parseConnectTarget, type Target } from "../../../base/target.ts";
 

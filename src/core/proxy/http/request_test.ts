@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fromLatin1 } from "../../../base/latin1.ts";
-import { crlf, headText } from "./http_fixture.ts";
-import { parseRequestHead } from "./head.ts";
+import { crlf, headText } from "../../http/http1/http1_fixture.ts";
+import { parseRequestHead } from "../../http/http1/head.ts";
 import { readRequest } from "./request.ts";
 import { formatTarget } from "../../../base/target.ts";
 

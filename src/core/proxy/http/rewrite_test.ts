@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { fromLatin1 } from "../../../base/latin1.ts";
-import { crlf, headText } from "./http_fixture.ts";
-import { parseResponseHead } from "./response_head.ts";
-import { isPersistent, responseForClient, upgradeOf } from "./rewrite.ts";
+import { crlf, headText } from "../../http/http1/http1_fixture.ts";
+import { parseResponseHead } from "../../http/http1/response_head.ts";
+import { isPersistent, upgradeOf } from "../../http/http1/connection_fields.ts";
+import { responseForClient } from "./rewrite.ts";
 
 const head = (text: string) => parseResponseHead(headText(crlf(text)));
 

@@ -1,4 +1,4 @@
-import { HttpError } from "./error.ts";
+import { HttpError } from "../../http/error.ts";
 
 /** An authority (RFC 3986 section 3.2) in its two parts. */
 export interface Authority {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Framing } from "./body.ts";
-import { headText } from "./http_fixture.ts";
-import { crlf } from "./http_fixture.ts";
+import { headText } from "./http1_fixture.ts";
+import { crlf } from "./http1_fixture.ts";
 import { parseResponseHead } from "./response_head.ts";
 import { responseFraming } from "./response_framing.ts";
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { concat } from "../../../base/bytes.ts";
 import { fromLatin1, toLatin1 } from "../../../base/latin1.ts";
 import { type BodyOptions, ChunkedReader } from "./chunked.ts";
-import { HttpError } from "./error.ts";
+import { HttpError } from "../error.ts";
 import { REQUEST_LIMITS, RESPONSE_LIMITS } from "./head.ts";
 
 fc.configureGlobal({ seed: 18 });

@@ -1,8 +1,8 @@
 import { type BodyOptions, ChunkedReader } from "./chunked.ts";
-import { HttpError } from "./error.ts";
-import { listOf, valuesOf } from "./fields.ts";
+import { HttpError } from "../error.ts";
+import { listOf, valuesOf } from "../fields.ts";
 import { REQUEST_LIMITS, type RequestHead } from "./head.ts";
-import { isToken } from "./token.ts";
+import { isToken } from "../token.ts";
 
 /** How a body ends (RFC 9112 section 6.3). */
 export type Framing =

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { headText } from "./http_fixture.ts";
+import { headText } from "./http1_fixture.ts";
 import { RESPONSE_LIMITS } from "./head.ts";
 import { parseResponseHead } from "./response_head.ts";
 

@@ -1,4 +1,4 @@
-import { ProtocolError } from "../../../base/errors.ts";
+import { ProtocolError } from "../../base/errors.ts";
 
 export class HttpError extends ProtocolError {
   readonly status: number;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { toLatin1 } from "../../../base/latin1.ts";
-import { crlf, headText } from "./http_fixture.ts";
+import { crlf, headText } from "./http1_fixture.ts";
 import { HeadCollector, parseRequestHead, REQUEST_LIMITS, RESPONSE_LIMITS } from "./head.ts";
 
 const status = (code: number) => ({ name: "TtunError", kind: "protocol", status: code });

@@ -1,11 +1,11 @@
 import { ProtocolError } from "../../../base/errors.ts";
 import { toLatin1 } from "../../../base/latin1.ts";
-import { HttpError } from "./error.ts";
+import { HttpError } from "../error.ts";
 import { HeadCollector, type HeadLimits, linesOf } from "./head.ts";
 import { readFields } from "./response_head.ts";
-import type { Field } from "./fields.ts";
-import { isTokenByte, isValueByte } from "./token.ts";
-import { mayBeTrailer } from "./trailer.ts";
+import type { Field } from "../fields.ts";
+import { isTokenByte, isValueByte } from "../token.ts";
+import { mayBeTrailer } from "../trailer.ts";
 
 export interface BodyOptions {
   readonly limits: HeadLimits;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { toLatin1 } from "../../../base/latin1.ts";
 import { BodyReader, type Framing, requestFraming } from "./body.ts";
-import { crlf } from "./http_fixture.ts";
+import { crlf } from "./http1_fixture.ts";
 import { parseRequestHead } from "./head.ts";
 
 const refused = { name: "TtunError", kind: "protocol", status: 400 };

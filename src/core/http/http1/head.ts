@@ -1,7 +1,7 @@
 import { fromLatin1 } from "../../../base/latin1.ts";
-import { HttpError } from "./error.ts";
-import { type Field, trimSpace } from "./fields.ts";
-import { isToken, isValueByte } from "./token.ts";
+import { HttpError } from "../error.ts";
+import { type Field, trimSpace } from "../fields.ts";
+import { isToken, isValueByte } from "../token.ts";
 
 export interface HeadLimits {
   readonly bytes: number;

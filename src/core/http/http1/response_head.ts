@@ -1,7 +1,7 @@
-import { HttpError } from "./error.ts";
-import { type Field, trimSpace } from "./fields.ts";
+import { HttpError } from "../error.ts";
+import { type Field, trimSpace } from "../fields.ts";
 import { linesOf } from "./head.ts";
-import { isToken, isValueByte } from "./token.ts";
+import { isToken, isValueByte } from "../token.ts";
 
 export interface ResponseHead {
   readonly status: number;

@@ -1,8 +1,8 @@
 import { type Framing, lengthOf } from "./body.ts";
-import { HttpError } from "./error.ts";
-import { type Field, listOf, valuesOf } from "./fields.ts";
+import { HttpError } from "../error.ts";
+import { type Field, listOf, valuesOf } from "../fields.ts";
 import type { ResponseHead } from "./response_head.ts";
-import { isToken } from "./token.ts";
+import { isToken } from "../token.ts";
 
 export interface ResponseFraming {
   readonly framing: Framing;
