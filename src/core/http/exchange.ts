@@ -60,7 +60,7 @@ export type ResetCode =
   | "overload"
   | "internal";
 
-/** What comes of a message behind its head. `reset` ends the exchange both ways. */
+/** Parts of a message behind its head. `reset` ends the exchange both ways. */
 export type MessageStep =
   | { readonly kind: "data"; readonly bytes: Uint8Array }
   | { readonly kind: "end"; readonly trailers: readonly Field[] }
@@ -68,7 +68,7 @@ export type MessageStep =
   /** There is room for data again, after there was none. */
   | { readonly kind: "room" };
 
-/** What a connection must do. */
+/** Orders for the connection. */
 export type ConnectionStep =
   /** Bytes to write, in this order. */
   | { readonly kind: "write"; readonly bytes: Uint8Array }
@@ -89,7 +89,7 @@ export type ClientStep =
   | { readonly kind: "response"; readonly head: HttpResponse }
   | MessageStep;
 
-/** What a machine waits for, which says how long that may take. */
+/** Reasons to wait, each of which may take another time. */
 export type WaitsFor =
   /** The next request, of which nothing has come. */
   | "request"
