@@ -51,6 +51,8 @@ export class LocalRequests {
   readonly #records: Records;
   readonly #server: RequestServer;
   readonly #writer: bigint;
+  /** Keys that were read softly a moment ago, and whose other replicas are asked soon. */
+  readonly #mending = new Set<string>();
 
   constructor(ring: RingContext, records: Records, server: RequestServer) {
     this.#ring = ring;
@@ -123,7 +125,7 @@ export class LocalRequests {
 
   #read(request: ReadRequest, onResult: OnResult): void {
     const position = this.#records.store.positionOf(request.bucket);
-    const ask = { get: this.#asker<"get">(), put: this.#asker<"put">() };
+    const ask = { get: this.#asker<"get">(), put: this.#asker<"put">(), mending: this.#mending };
     new Read(this.#ring, request, position, ask, onResult);
   }
 

@@ -2,9 +2,9 @@ import type { Answer, FailureCode, GetAnswer } from "./frame.ts";
 import { Lookup } from "./lookup.ts";
 import type { Peer } from "./peer.ts";
 import type { MeshRecord } from "./record.ts";
-import { replaces } from "./record.ts";
+import { joinKey, replaces } from "./record.ts";
 import { Records } from "./records.ts";
-import { COPIES, onDistinctHosts } from "./replicas.ts";
+import { COPIES, keeps, onDistinctHosts } from "./replicas.ts";
 import type { RingContext } from "./ring_context.ts";
 import type { Timer } from "./timers.ts";
 import type { Result } from "./steps.ts";
@@ -14,6 +14,12 @@ const READ_MS = 5000;
 const AGAIN_MS = 300;
 /** After so long the ring knows of those that died, and a few replies tell that there is no record. */
 const MISS_MS = 2500;
+
+/**
+ * A soft read that the own copy answers asks the other replicas so much later, once for all such reads
+ * of the record meanwhile: its reader waits for none of that.
+ */
+const MEND_MS = 100;
 
 /** Replies of replicas with all their records that a reader waits for. */
 const REPLIES = 2;
@@ -52,6 +58,7 @@ export class Read {
   readonly #o: ReadRequest;
   readonly #position: bigint;
   readonly #ask: { get: AskGet; put: AskPut };
+  readonly #mending: Set<string>;
   readonly #onEnd: (result: Result) => void;
   #asked = new Set<Peer>();
   #nodes: readonly Peer[] = [];
@@ -69,21 +76,37 @@ export class Read {
   readonly #missAt: number;
   readonly #deadline: Timer;
 
+  /** `mending`: keys whose replicas are asked soon, which reads of one node share. */
   constructor(
     ring: RingContext,
     o: ReadRequest,
     position: bigint,
-    ask: { get: AskGet; put: AskPut },
+    { mending, ...ask }: { get: AskGet; put: AskPut; mending: Set<string> },
     onEnd: (result: Result) => void,
   ) {
     this.#ring = ring;
     this.#o = o;
     this.#position = position;
     this.#ask = ask;
+    this.#mending = mending;
     this.#onEnd = onEnd;
     this.#missAt = ring.now + MISS_MS;
     this.#deadline = ring.timers.at(ring.now + READ_MS, () => this.#fail());
-    this.#begin();
+    if (o.isSoft && keeps(ring, position)) this.#readOwn();
+    if (this.#isOver) this.#mendSoon();
+    else this.#begin();
+  }
+
+  /** Any copy will do for a soft read: where this node has one, its reader waits for nobody. */
+  #readOwn(): void {
+    this.#ask.get(this.#ring.self, this.#body(), {
+      onAnswer: (answer, whole) => {
+        if (answer.records.length === 0) return;
+        this.#take(this.#ring.self, answer, whole);
+        this.#succeed();
+      },
+      onFail() {},
+    });
   }
 
   #begin(): void {
@@ -95,12 +118,26 @@ export class Read {
       this.#nodes = found.nodes;
       const first = onDistinctHosts(this.#usable(), COPIES);
       this.#wanted = Math.min(REPLIES, first.length);
-      // Any copy will do for a soft read: where this node has one, nobody else is asked.
-      const own = this.#o.isSoft ? first.find((peer) => peer === this.#ring.self) : undefined;
-      if (own !== undefined) this.#send(own);
-      if (this.#isOver) return;
-      for (const peer of first) if (peer !== own) this.#send(peer);
+      for (const peer of first) this.#send(peer);
       if (first.length === 0) this.#again();
+    });
+  }
+
+  /** After an answer from the own copy: asks the others, and gives the newest to those that lack it. */
+  #mendSoon(): void {
+    const { bucket, child } = this.#o;
+    if (child === null) return;
+    const key = joinKey({ bucket, child });
+    if (this.#mending.has(key)) return;
+    this.#mending.add(key);
+    this.#ring.timers.at(this.#ring.now + MEND_MS, () => {
+      this.#mending.delete(key);
+      new Lookup(this.#ring, this.#position, {}, (found) => {
+        if (found === null) return;
+        this.#nodes = found.nodes;
+        const first = onDistinctHosts(this.#usable(), COPIES);
+        for (const peer of first) if (peer !== this.#ring.self) this.#send(peer);
+      });
     });
   }
 
@@ -130,15 +167,10 @@ export class Read {
   #send(peer: Peer): void {
     this.#asked.add(peer);
     this.#open++;
-    const { bucket, child, prefix, after, limit } = this.#o;
-    this.#ask.get(peer, { type: "get", bucket, child, prefix, after, limit }, {
-      onAnswer: (answer, { state }) => {
+    this.#ask.get(peer, this.#body(), {
+      onAnswer: (answer, whole) => {
         this.#open--;
-        this.#replies.push({ peer, answer, isReady: state !== "warming" });
-        for (const record of answer.records) {
-          const held = this.#newest.get(record.child);
-          if (replaces(record, held)) this.#newest.set(record.child, record);
-        }
+        this.#take(peer, answer, whole);
         this.#look();
       },
       onFail: () => {
@@ -147,6 +179,19 @@ export class Read {
       },
       onSlow: () => this.#sendNext(),
     });
+  }
+
+  #body(): Parameters<AskGet>[1] {
+    const { bucket, child, prefix, after, limit } = this.#o;
+    return { type: "get", bucket, child, prefix, after, limit };
+  }
+
+  #take(peer: Peer, answer: GetAnswer, { state }: Answer): void {
+    this.#replies.push({ peer, answer, isReady: state !== "warming" });
+    for (const record of answer.records) {
+      const held = this.#newest.get(record.child);
+      if (replaces(record, held)) this.#newest.set(record.child, record);
+    }
   }
 
   #sendNext(): void {
