@@ -118,3 +118,30 @@ test({
     assert.doesNotMatch(await machine.sh("ttun service logs office"), /EPERM|Cannot take/);
   },
 });
+
+test({
+  name: "systemd: a node of a cluster keeps root's folder, without a right of root's",
+  ignore,
+  fn: async () => {
+    await using machine = await bootSystemd();
+    if (machine === null) return;
+    await machine.sh(`
+      umask 077
+      chmod 700 /etc/ttun
+      printf '[[mesh.node]]\\n' >/etc/ttun/office.toml
+      ttun mesh init --host one --advertise 127.0.0.1
+      ttun service install office
+      ttun service start office`);
+    const status = await machine.sh(
+      'cat "/proc/$(systemctl show -p MainPID --value ttun-office)/status"',
+    );
+    assert.match(status, /^CapBnd:\s+0000000000000000$/m);
+    assert.match(await machine.sh("ttun status office"), /^ {2}core +here$/m);
+    await machine.sh("ttun mesh kv put name/a 1");
+    const token = (await machine.sh("ttun mesh token add --verbs get --prefix name/")).trim();
+    assert.match(token, /^\S+$/);
+    await machine.sh("systemctl restart ttun-office");
+    assert.equal(await machine.sh("ttun mesh kv get name/a"), "1");
+    await machine.sh("ttun service uninstall office");
+  },
+});

@@ -1,19 +1,33 @@
 import { TtunError } from "../../base/errors.ts";
 import { writeNew } from "../../io/files/new_file.ts";
 import { isThere } from "../../io/files/present.ts";
+import { runEnd } from "../background/in_background.ts";
 import type { RunContext } from "../command/context.ts";
+import { followConfig } from "../plane/follow_config.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import { type FileLock, lockFile } from "../platform/file_lock.ts";
 import { requirePermissions, socketNeeds } from "../platform/permissions.ts";
+import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
+import { statusPlace } from "../status/place.ts";
 import { apiSocket } from "./api_socket.ts";
 import { nodeFolder, readNode } from "./node_folder.ts";
-import { etcdAccess } from "./open_etcd.ts";
+import { etcdAccess, storeSecrets } from "./open_etcd.ts";
 import type { MeshNodeFlags } from "./options.ts";
 import type { MeshConfig, MeshFacts } from "./plane_config.ts";
 
 /** Runs the node of a folder until it is stopped. @throws {TtunError} */
 export async function runMeshNode(options: MeshNodeFlags, context: RunContext): Promise<number> {
+  return await runEnd(options, context, {
+    preset: "server",
+    secrets: () => storeSecrets(options, context),
+    run: (context) => runHere(options, context),
+  });
+}
+
+async function runHere(options: MeshNodeFlags, context: RunContext): Promise<number> {
   const folder = nodeFolder(options.data);
+  const { pid } = options;
+  if (pid !== undefined) mayWritePidFile(pid);
   requirePermissions([
     ...socketNeeds("deno", "listen and connect"),
     { permission: { name: "write", path: folder }, purpose: `keep records in ${folder}` },
@@ -23,7 +37,8 @@ export async function runMeshNode(options: MeshNodeFlags, context: RunContext): 
   using _lock = lockFolder(folder);
   const config: MeshConfig = {
     kind: "mesh",
-    ...{ user: undefined, aead: "auto", status: null, metrics: null, io: "deno" },
+    ...{ user: undefined, aead: "auto", metrics: null, io: "deno" },
+    status: statusPlace("mesh node", options),
     folder,
     state,
     listen: options.listen,
@@ -33,9 +48,12 @@ export async function runMeshNode(options: MeshNodeFlags, context: RunContext): 
     backupEveryMs: options.backupEvery * 60_000,
     api: options.api ?? null,
   };
+  using atEnd = new DisposableStack();
+  using _follows = followConfig(context, null);
   await using plane = new PlaneHandle<MeshFacts, null>(config, { libc: null, context });
   await plane.run({
     prepare: ({ node, api, join, links }) => {
+      if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
       context.log.info("Mesh node", {
         node: node.slice(0, 12),
         host: state.facts.host,
@@ -45,6 +63,7 @@ export async function runMeshNode(options: MeshNodeFlags, context: RunContext): 
       });
       return Promise.resolve(null);
     },
+    up: async () => await context.background?.ready(),
   });
   context.signal.throwIfAborted();
   return 0;

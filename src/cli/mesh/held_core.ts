@@ -109,6 +109,11 @@ export class HeldCore implements CoreClient, AsyncDisposable {
     return this.#local?.driver.figures() ?? null;
   }
 
+  /** This node has it. */
+  get isHere(): boolean {
+    return this.#local !== null;
+  }
+
   get isWell(): boolean {
     const { driver } = this.#local ?? {};
     return driver === undefined ? this.#isRemoteWell : driver.failure === undefined;

@@ -2,6 +2,7 @@ import { EtcdStore } from "../../app/mesh/store/etcd_store.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
 import { EtcdGateway, parseEtcdUrl } from "../../io/mesh/etcd_gateway.ts";
+import type { Secrets } from "../background/handover.ts";
 import type { RunContext } from "../command/context.ts";
 import { rng } from "../platform/rng.ts";
 import { denoKeyEnvironment } from "../secrets/key_environment.ts";
@@ -9,6 +10,9 @@ import { readSecretFile, type SecretKind } from "../secrets/secret_file.ts";
 import { readKept } from "../tox/kept_file.ts";
 
 const PASSWORD: SecretKind = { file: "password file", question: "Password of etcd: " };
+
+/** Its name among the secrets of a process in the background. */
+const HANDED = "store-password";
 
 /** Bytes of a file with certificates. */
 const MOST = 1024 * 1024;
@@ -44,10 +48,23 @@ export async function etcdAccess(
   const login = name === undefined || storePasswordFile === undefined ? null : {
     name,
     password: new TextDecoder().decode(
-      await readSecretFile(storePasswordFile, PASSWORD, context, denoKeyEnvironment),
+      context.background?.secrets[HANDED] ?? await readPassword(storePasswordFile, context),
     ),
   };
   return { endpoints, prefix, login, ca: storeCa === undefined ? null : readPem(storeCa) };
+}
+
+/** Returns what a process in the background is handed, as it has no standard input. @throws {TtunError} */
+export async function storeSecrets(
+  { storePasswordFile }: Pick<EtcdFlags, "storePasswordFile">,
+  context: RunContext,
+): Promise<Secrets> {
+  if (storePasswordFile === undefined) return {};
+  return { [HANDED]: await readPassword(storePasswordFile, context) };
+}
+
+async function readPassword(path: string, context: RunContext): Promise<Uint8Array> {
+  return await readSecretFile(path, PASSWORD, context, denoKeyEnvironment);
 }
 
 export function openEtcd({ endpoints, prefix, login, ca }: EtcdAccess, clock: Clock): EtcdStore {

@@ -3,7 +3,7 @@ import type { PeerChannel } from "../../app/mesh/links/peer_channel.ts";
 import type { RingDriver } from "../../app/mesh/ring/ring_driver.ts";
 import { ringMeasures } from "../../app/mesh/ring/ring_measures.ts";
 import { coreMeasures } from "../../app/mesh/store/core_measures.ts";
-import { nodeStore } from "../../app/mesh/store/node_store.ts";
+import { nodeStore, ringHealth } from "../../app/mesh/store/node_store.ts";
 import { MeshNode } from "../../app/system/mesh_node.ts";
 import { formatAddr, type HostPort, parseHostPort } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
@@ -23,6 +23,7 @@ import { JoinListener } from "../../io/mesh/join_listener.ts";
 import type { OpenedPlane } from "../plane/run_plane.ts";
 import { rng } from "../platform/rng.ts";
 import { apiSocket } from "./api_socket.ts";
+import { describeNode } from "./describe.ts";
 import { HeldCore } from "./held_core.ts";
 import { HeldNode } from "./held_node.ts";
 import { keepRevoked, readRevoked } from "./kept_revocations.ts";
@@ -44,7 +45,7 @@ export async function openMeshNode(
   tools: MeshTools,
 ): Promise<OpenedPlane<null>> {
   const { folder, api } = config;
-  const { opened, log, signal, platform: { clock } } = tools;
+  const { opened, log, signal, port, platform: { clock } } = tools;
   let changed = () => {};
   const left = Promise.withResolvers<void>();
   const end = new AbortController();
@@ -72,11 +73,13 @@ export async function openMeshNode(
       ask: (to, body, signal) => driver.askCore(to, body, signal),
     }, tools),
   );
+  const { host, roles } = held.facts;
+  const isCoreWell = () => core?.isWell ?? false;
   const store = opened.use(nodeStore({
     ring: driver,
-    host: held.facts.host,
+    host,
     core: core ?? { store: etcd! },
-    isCoreWell: () => core?.isWell ?? false,
+    isCoreWell,
     clock,
     now: Date.now,
     rng,
@@ -155,7 +158,18 @@ export async function openMeshNode(
     links: ways.at,
     join: joins === null ? null : formatAddr(joins.current.address),
   };
+  tools.onReport(() => {
+    const status = driver.node.status();
+    const hasCore = core === null ? null : core.isHere;
+    const links = ring.links.counts;
+    const mesh = { node: self, host, roles, links, hasCore };
+    return {
+      listen: [ways.at],
+      mesh: describeNode(status, ringHealth(status, { host, isCoreWell }), mesh),
+    };
+  });
   const run = async () => {
+    port.report({ kind: "up" });
     const take = (channel: PeerChannel) => {
       void ring.links.accept(channel); // it never rejects
     };

@@ -1,8 +1,10 @@
 import { type HostPort, parseHostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { readAddress } from "../command/address_args.ts";
+import { DAEMON_OPTIONS } from "../background/options.ts";
 import { LOG_OPTIONS } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
+import { STATUS_OPTIONS } from "../status/options.ts";
 
 /** TCP and UDP port of links between nodes. */
 export const MESH_PORT = 20204;
@@ -280,6 +282,16 @@ export const MESH_NODE_OPTIONS = {
       "after each change of names",
   },
   ...STORE_OPTIONS,
+  daemon: {
+    ...DAEMON_OPTIONS.daemon,
+    conflicts: [],
+    help: "go to the background when the node serves; until then ttun waits, and ends with the " +
+      "exit code of a failure (Linux)",
+  },
+  pid: DAEMON_OPTIONS.pid,
+  logFile: DAEMON_OPTIONS.logFile,
+  statusName: STATUS_OPTIONS.statusName,
+  noStatus: STATUS_OPTIONS.noStatus,
   ...LOG_OPTIONS,
 } as const satisfies OptionTable;
 

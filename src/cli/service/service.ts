@@ -11,6 +11,9 @@ import { labelOf } from "../up/plan.ts";
 /** The key that counts where a configuration names none. */
 const DEFAULT_KEY = "/etc/ttun/key";
 
+/** The folder of root's node, where none is named. */
+const NODE_FOLDER = "/var/lib/ttun/mesh";
+
 /** Ports below take a right of their own (ip_unprivileged_port_start). */
 const FIRST_FREE_PORT = 1024;
 
@@ -45,6 +48,8 @@ export interface Service {
   /** Writes settings of the kernel below /proc/sys/net. */
   readonly writesSettings: boolean;
   readonly setsNameServers: boolean;
+  /** The folder of a node of `ttun mesh`, which commands of root write to as well; null = it is none. */
+  readonly nodeFolder: string | null;
   readonly hasKillSwitch: boolean;
   /** The name for ttun status; null = the configuration has one, or wants none. */
   readonly statusName: string | null;
@@ -76,6 +81,7 @@ const NOT_AS_OWN_USER: Readonly<Record<string, string>> = {
 const FILE_OPTIONS: readonly string[] = [
   ...["keyFile", "authFile", "directFile"],
   ...["secretFile", "rules", "nodes"],
+  ...["storePasswordFile", "storeCa"],
 ];
 
 /**
@@ -114,10 +120,13 @@ export function servicesOf(
       number: entry.number,
       files: filesOf(config, entry, values, options),
       hasDevice: isTunnel && !forwardsAlone(values as unknown as TunFlags),
-      hasLowPorts: ["listen", "local", "dynamic", "metrics", "udpPorts"]
+      hasLowPorts: ["listen", "joinListen", "api", "local", "dynamic", "metrics", "udpPorts"]
         .some((key) => isLow(values[key])) || isLow({ port: values["relayPort"] }),
       writesSettings: ["nat", "defaultRoute", "killSwitch"].some(isGiven),
       setsNameServers: ["dns", "acceptDns"].some(isGiven),
+      nodeFolder: entry.command === "mesh node"
+        ? absolute(`${values["data"] ?? NODE_FOLDER}`, "data")
+        : null,
       hasKillSwitch: isGiven("killSwitch"),
       refused: [...named(NOT_AS_OWN_USER), ...toxNames(values["id"], table)],
     };

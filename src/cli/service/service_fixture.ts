@@ -24,4 +24,5 @@ export const SAMPLES = {
     'direct-file = "/etc/ttun/direct"\nkey-file = "/etc/ttun/proxy.key"\n',
   tox: '[[tox]]\nsecret-file = "/etc/ttun/secret"\nrules = "/etc/ttun/rules"\n' +
     'nodes = "/etc/ttun/nodes.json"\npermit-open = "127.0.0.1:22"\n',
+  node: '[[mesh.node]]\nstore = "etcds://etcd.example.net"\nstore-ca = "/etc/ttun/etcd.pem"\n',
 } as const;

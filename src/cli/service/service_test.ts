@@ -67,6 +67,21 @@ Deno.test("a service of systemd has a user of its own, but for one that sets nam
   );
 });
 
+Deno.test("a node of a cluster is root without any of root's rights, as its folder is root's", () => {
+  const unit = unitOf(SAMPLES.node);
+  assert.match(unit, /^User=root\nCapabilityBoundingSet=$/m);
+  assert.match(unit, /^ReadOnlyPaths=\/run\n#.*\nReadWritePaths=-\/var\/lib\/ttun\/mesh$/m);
+  assert.match(
+    unit,
+    /^ExecStart=.* mesh node .*--store-ca \$\S+ .*--data \/var\/lib\/ttun\/mesh$/m,
+  );
+  assert.deepEqual(lines(unit, "LoadCredential").slice(1), ["store-ca:/etc/ttun/etcd.pem"]);
+  const elsewhere = unitOf('[[mesh.node]]\ndata = "/srv/mesh"\nlisten = ":204"\n');
+  assert.match(elsewhere, /^ReadWritePaths=-\/srv\/mesh$/m);
+  assert.deepEqual(lines(elsewhere, "CapabilityBoundingSet"), ["CAP_NET_BIND_SERVICE"]);
+  refuses('[[mesh.node]]\ndata = "mesh"\n', /data "mesh": give the path from \//);
+});
+
 Deno.test("a kill switch is there before the network, all else comes after it", () => {
   assert.match(unitOf(SAMPLES.fullTunnel), /^Before=network-pre\.target$/m);
   assert.match(unitOf(SAMPLES.client), /^After=network-online\.target$/m);

@@ -40,11 +40,13 @@ export interface UnitPlace {
 /**
  * A unit for a service, which runs as a user of its own without a name and gets its files by
  * LoadCredential. One that sets name servers is root without any right of root's but CAP_NET_ADMIN:
- * systemd-resolved listens to no other user, and /etc is root's.
+ * systemd-resolved listens to no other user, and /etc is root's. A node of a cluster is root without
+ * any right of root's: its folder is root's, whose commands write there while it runs.
  */
 export function systemdUnit(service: Service, place: UnitPlace): string {
   const { id, name, config, command, files } = service;
-  const isRoot = service.setsNameServers;
+  const { nodeFolder } = service;
+  const isRoot = service.setsNameServers || nodeFolder !== null;
   const fresh = `${FRESH}/${id}`;
   // Root's ttun has its journal and its socket there.
   const runtime = isRoot ? "ttun" : id;
@@ -53,6 +55,8 @@ export function systemdUnit(service: Service, place: UnitPlace): string {
     (file) => `\${CREDENTIALS_DIRECTORY}/${file.name}`,
     isRoot ? service.statusName : null, // by its folder in /run otherwise
   );
+  // Its state would be in the unit's own folder.
+  if (nodeFolder !== null) args.push("--data", nodeFolder);
   const lines = [
     `# ${serviceMark(service)}; ttun service uninstall ${name} removes it.`,
     "[Unit]",
@@ -97,7 +101,13 @@ export function systemdUnit(service: Service, place: UnitPlace): string {
     ...capabilities(service),
     ...(service.hasDevice ? ["DeviceAllow=/dev/net/tun rw"] : ["PrivateDevices=yes"]),
     `ProtectKernelTunables=${service.writesSettings ? "no" : "yes"}`,
-    ...(isRoot ? rootsPaths(place) : []),
+    // ProtectSystem= leaves /run to root, where other programs' units and rules may be.
+    ...(isRoot ? ["ReadOnlyPaths=/run"] : []),
+    ...(service.setsNameServers ? resolverPaths(place) : []),
+    ...(nodeFolder === null ? [] : [
+      "# Without a node there, ttun says so.",
+      `ReadWritePaths=-${nodeFolder}`,
+    ]),
     LIMITS,
     "",
     "[Install]",
@@ -106,12 +116,8 @@ export function systemdUnit(service: Service, place: UnitPlace): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** ProtectSystem= leaves /run to root, where other programs' units and rules may be. */
-function rootsPaths({ replacesResolvConf }: UnitPlace): string[] {
-  return [
-    "ReadOnlyPaths=/run",
-    ...(replacesResolvConf ? ["ReadWritePaths=/etc -/run/resolvconf"] : []),
-  ];
+function resolverPaths({ replacesResolvConf }: UnitPlace): string[] {
+  return replacesResolvConf ? ["ReadWritePaths=/etc -/run/resolvconf"] : [];
 }
 
 function capabilities({ hasDevice, hasLowPorts }: Service): string[] {

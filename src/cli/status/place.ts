@@ -15,7 +15,7 @@ export interface StatusPlace {
 /** Returns null if there is to be no socket. */
 export function statusPlace(
   command: string,
-  { statusName, noStatus }: StatusFlags,
+  { statusName, noStatus }: Pick<StatusFlags, "statusName" | "noStatus">,
 ): StatusPlace | null {
   const folder = noStatus || Deno.build.os !== "linux" ? null : ownFolder();
   if (folder === null) return null;

@@ -5,6 +5,7 @@ import type {
   DefaultRouteStatus,
   ForwardStatus,
   HopPortStatus,
+  MeshStatus,
   StreamStatus,
   ToxStatus,
   TrafficStatus,
@@ -31,6 +32,7 @@ export function statusText(report: RatedReport): string {
   }
   for (const [label, text] of networkFacts(report)) fact(label, text);
   for (const [label, text] of toxFacts(report.tox)) fact(label, text);
+  for (const [label, text] of meshFacts(report.mesh)) fact(label, text);
   for (const forward of forwards) fact("forward", forwardText(forward));
   if (connections !== undefined) {
     const { open, served, pending, relayed } = connections;
@@ -81,6 +83,21 @@ function toxFacts(tox: ToxStatus | undefined): [label: string, text: string][] {
     ["Tox ID", id],
     ["Tox network", ways[network]],
     ["online", `${udp} by UDP, ${relay} over a relay${asked}`],
+  ];
+}
+
+function meshFacts(mesh: MeshStatus | undefined): [label: string, text: string][] {
+  if (mesh === undefined) return [];
+  const { node, host, roles, ring, core, nodes, links, records, bytes } = mesh;
+  const cores = { here: "here", ok: "at another node", degraded: "not reached", etcd: "in etcd" };
+  const gone = Object.entries(nodes).filter(([status, count]) => status !== "alive" && count > 0)
+    .map(([status, count]) => `, ${count} ${status}`).join("");
+  return [
+    ["node", `${node.slice(0, 12)} on ${host}, ${roles.join(", ")}`],
+    ["ring", `${ring}, other nodes: ${nodes.alive} alive${gone}`],
+    ["core", cores[core]],
+    ["links", `${links.tcp} by TCP, ${links.quic} by QUIC`],
+    ["records", `${records}, ${bytesText(bytes)}`],
   ];
 }
 

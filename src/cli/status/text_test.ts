@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { RatedReport } from "../../core/status/rates.ts";
-import type { ToxStatus } from "../../core/status/report.ts";
+import type { MeshStatus, ToxStatus } from "../../core/status/report.ts";
 import { bytesText, durationText, statusLine, statusText } from "./text.ts";
 
 const CLIENT: RatedReport = {
@@ -214,4 +214,21 @@ Deno.test("a server of Tox tells its network, its friends and their requests", (
   assert.match(text, /^ {2}Tox ID {7}AB12$/m);
   assert.match(text, /^ {2}Tox network {2}found, over relays$/m);
   assert.match(text, /^ {2}online {7}2 by UDP, 1 over a relay; requests: 3 let in, 70 refused$/m);
+});
+
+Deno.test("a node of a cluster tells its ring, its core and its links", () => {
+  const { server: _, forwards: _forwards, ...rest } = CLIENT;
+  const mesh: MeshStatus = {
+    node: "ab12cd34ef56".padEnd(64, "0"),
+    ...{ host: "h1", roles: ["node", "core"], ring: "stable", core: "ok" },
+    nodes: { alive: 2, suspect: 0, dead: 1, left: 0 },
+    links: { tcp: 2, quic: 0 },
+    ...{ records: 7, bytes: 1500 },
+  };
+  const text = statusText({ ...rest, command: "mesh node", mesh });
+  assert.match(text, /^ {2}node {9}ab12cd34ef56 on h1, node, core$/m);
+  assert.match(text, /^ {2}ring {9}stable, other nodes: 2 alive, 1 dead$/m);
+  assert.match(text, /^ {2}core {9}at another node$/m);
+  assert.match(text, /^ {2}links {8}2 by TCP, 0 by QUIC$/m);
+  assert.match(text, /^ {2}records {6}7, 1\.5 kB$/m);
 });

@@ -53,6 +53,26 @@ export interface EndStatus {
   readonly sessions?: readonly SessionStatus[];
   /** Of an end of `ttun tox`, whose friends are its sessions. */
   readonly tox?: ToxStatus;
+  /** Of a node of `ttun mesh`. */
+  readonly mesh?: MeshStatus;
+}
+
+export interface MeshStatus {
+  /** The node's id in hex. */
+  readonly node: string;
+  /** The machine, as copies of records are told apart. */
+  readonly host: string;
+  readonly roles: readonly string[];
+  readonly ring: "alone" | "settling" | "stable";
+  /** `here`: this node has it; `etcd`: an etcd cluster does. */
+  readonly core: "here" | "ok" | "degraded" | "etcd";
+  /** Other nodes that it knows, by what it takes them for. */
+  readonly nodes: Readonly<Record<"alive" | "suspect" | "dead" | "left", number>>;
+  /** Nodes that it is linked with, by transport. */
+  readonly links: Readonly<Record<"tcp" | "quic", number>>;
+  /** Records that it holds, and their bytes. */
+  readonly records: number;
+  readonly bytes: number;
 }
 
 /** A way of Tox: directly, or over a TCP relay. */

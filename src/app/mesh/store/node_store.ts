@@ -41,7 +41,10 @@ export function nodeStore(o: NodeStoreOptions): MeshStore {
 }
 
 /** `stable`: the node has all its records, and its neighbours answer. */
-function ringHealth({ state, list, peers }: RingStatus, o: NodeStoreOptions): Health {
+export function ringHealth(
+  { state, list, peers }: RingStatus,
+  o: Pick<NodeStoreOptions, "host" | "isCoreWell">,
+): Health {
   const near = peers.filter(({ key }) => list.includes(key));
   const isQuiet = state === "ready" && near.every(({ status }) => status === "alive");
   const hosts = new Set([o.host, ...near.map(({ descriptor }) => descriptor.host)]);
