@@ -37,6 +37,23 @@ Deno.test("hybrid clock: nothing is given that is not reserved, so that a restar
   }
   equal(clock.next(msOfHlc(reserved)), null);
   const restarted = new HybridClock(reserved);
-  restarted.reserved(restarted.wanted(1000)!);
-  equal(given.every((stamp) => stamp < restarted.next(1000)!), true);
+  restarted.reserved(restarted.wanted(2000)!);
+  equal(given.every((stamp) => stamp < restarted.next(2000)!), true);
+});
+
+Deno.test("hybrid clock: a minute is reserved, and nothing that others would take for a wrong clock", () => {
+  const clock = new HybridClock(0n);
+  equal(clock.wanted(1000), hlcOfMs(61_000));
+  clock.reserved(hlcOfMs(61_000));
+  equal(clock.observe(hlcOfMs(60_500), 1000), true);
+  equal(clock.wanted(1050), null);
+  equal(clock.wanted(1200), hlcOfMs(61_200));
+});
+
+Deno.test("hybrid clock: after a restart a stamp waits until it is a minute ahead for the slowest clock", () => {
+  const clock = new HybridClock(hlcOfMs(61_000));
+  clock.reserved(clock.wanted(2000)!);
+  equal(clock.holdMs(2000, 3000), 2000);
+  equal(clock.next(2000, 3000), null);
+  equal(clock.next(4001, 3000), hlcOfMs(61_000) + 1n);
 });

@@ -1,5 +1,6 @@
 import type { CallEvents, Unnumbered } from "./calls.ts";
 import type { AnswerBody, Request } from "./frame.ts";
+import { MAX_OFF_MS } from "./hybrid_clock.ts";
 import { Lookup } from "./lookup.ts";
 import { writerOf } from "./node_id.ts";
 import type { Peer } from "./peer.ts";
@@ -18,9 +19,6 @@ import type { RequestServer } from "./request_server.ts";
 import type { RingContext } from "./ring_context.ts";
 import type { Result, RingFailure } from "./steps.ts";
 import { Write } from "./writes.ts";
-
-/** A node that is so far off the median clock of its peers originates no durable write. */
-const MAX_OFF_MS = 10_000;
 
 /** A write of the own process. */
 export interface PutOptions {
@@ -67,7 +65,7 @@ export class LocalRequests {
     const isTtlGood = isSoft ? ttl >= MIN_SOFT_TTL_MS && ttl <= MAX_SOFT_TTL_MS : ttl >= 0;
     if (!isTtlGood) return onResult(failed("limit", "A soft record lives from 5 s to an hour"));
     if (o.value.length > MAX_VALUE) return onResult(failed("limit", "A value has 64 KiB at most"));
-    const expiry = ttl === 0 ? 0 : Math.floor(this.#ring.wall + ttl);
+    const expiry = ttl === 0 ? 0 : Math.floor(this.#ring.time + ttl);
     this.#write(o, { value: o.value, expiry, isTombstone: false }, onResult);
   }
 
@@ -75,7 +73,7 @@ export class LocalRequests {
     const lasts = o.class === "soft"
       ? Math.min(o.ttlMs ?? MAX_SOFT_TTL_MS, MAX_SOFT_TTL_MS) + SOFT_TOMBSTONE_MS
       : TOMBSTONE_MS;
-    const expiry = Math.floor(this.#ring.wall + lasts);
+    const expiry = Math.floor(this.#ring.time + lasts);
     this.#write(o, { value: new Uint8Array(), expiry, isTombstone: true }, onResult);
   }
 
@@ -113,7 +111,8 @@ export class LocalRequests {
       return onResult(failed("skew", `This node's clock is ${seconds} s ${way} the others'`));
     }
     this.#records.stamp((hlc) => {
-      if (hlc === null) return onResult(failed("limit", "The node's disk is full"));
+      if (hlc === "limit") return onResult(failed(hlc, "The node's disk is full"));
+      if (hlc === "skew") return onResult(failed(hlc, "This node's clock was ahead a while ago"));
       const version = { epoch: o.epoch ?? 0n, hlc, writer: this.#writer };
       const record: MeshRecord = { ...name, ...rest, version, class: o.class };
       const position = this.#records.store.positionOf(record.bucket);

@@ -224,7 +224,7 @@ export class Read {
 
   #succeed(): void {
     this.#finish();
-    const { wall: now } = this.#ring;
+    const { time: now } = this.#ring;
     if (this.#o.child !== null) {
       const record = Records.visible(this.#newest.get(this.#o.child), now);
       return this.#onEnd({ is: "record", record });

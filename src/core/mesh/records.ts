@@ -1,7 +1,7 @@
 import { DiskQueue, type OnStored } from "./disk_queue.ts";
 import type { FailureCode } from "./frame.ts";
 import type { RingHashes } from "./hashes.ts";
-import { hlcOfMs, HybridClock, MAX_AHEAD_MS, msOfHlc } from "./hybrid_clock.ts";
+import { HybridClock, MAX_AHEAD_MS, MAX_OFF_MS, msOfHlc } from "./hybrid_clock.ts";
 import {
   MAX_BUCKET_BYTES,
   MAX_BUCKET_RECORDS,
@@ -13,11 +13,18 @@ import {
 } from "./record.ts";
 import { RecordStore } from "./record_store.ts";
 import type { RingContext } from "./ring_context.ts";
+import type { Timer } from "./timers.ts";
 
 /** Traces of deletions of durable records are kept this long at least. */
 export const TOMBSTONE_MS = 7 * 24 * 3600_000;
 
 const SWEEP_MS = 1000;
+
+/** Writes that wait for a stamp are looked at again after this. */
+const STAMP_AGAIN_MS = 100;
+
+/** Gets a stamp, or the reason why there is none: the disk is full, or the clock was set back. */
+export type OnStamp = (stamp: bigint | "limit" | "skew") => void;
 
 export interface RecordsOptions {
   readonly hashes: RingHashes;
@@ -35,8 +42,9 @@ export class Records {
   onChange: (record: MeshRecord) => void = () => {};
   readonly #ring: RingContext;
   readonly #o: RecordsOptions;
-  /** Writes that wait for a reservation of stamps. */
-  #waiting: ((stamp: bigint | null) => void)[] = [];
+  /** Writes that wait for a stamp. */
+  readonly #waiting: OnStamp[] = [];
+  #again: Timer | null = null;
 
   constructor(ring: RingContext, o: RecordsOptions) {
     this.#ring = ring;
@@ -50,25 +58,45 @@ export class Records {
     this.#sweep();
   }
 
-  /** Gives a stamp for a new version, once it is reserved; null where the disk refuses. */
-  stamp(run: (stamp: bigint | null) => void): void {
-    const { wall: now } = this.#ring;
-    const wanted = this.clock.wanted(now);
-    if (wanted !== null) {
-      this.disk.write({ reservedHlc: wanted }, (isGood) => {
-        if (isGood) this.clock.reserved(wanted);
-        else this.clock.refused();
-        const waiting = this.#waiting;
-        this.#waiting = [];
-        for (const next of waiting) {
-          if (isGood) this.stamp(next);
-          else next(null);
-        }
-      });
+  /** Gives a stamp for a new version, once it is reserved and others take it. */
+  stamp(run: OnStamp): void {
+    this.#waiting.push(run);
+    this.#giveStamps();
+    this.#reserve();
+  }
+
+  #giveStamps(): void {
+    const { time, lagMs } = this.#ring;
+    if (this.clock.holdMs(time, lagMs) > MAX_OFF_MS) return this.#failStamps("skew");
+    while (this.#waiting.length > 0) {
+      const stamp = this.clock.next(time, lagMs);
+      if (stamp === null) break;
+      this.#waiting.shift()!(stamp);
     }
-    const stamp = this.#waiting.length > 0 ? null : this.clock.next(now);
-    if (stamp === null) this.#waiting.push(run);
-    else run(stamp);
+    if (this.#waiting.length === 0 || this.#again !== null) return;
+    this.#again = this.#ring.timers.at(this.#ring.now + STAMP_AGAIN_MS, () => {
+      this.#again = null;
+      this.#giveStamps();
+      this.#reserve();
+    });
+  }
+
+  #reserve(): void {
+    const wanted = this.clock.wanted(this.#ring.time);
+    if (wanted === null) return;
+    this.disk.write({ reservedHlc: wanted }, (isGood) => {
+      if (isGood) {
+        this.clock.reserved(wanted);
+        this.#giveStamps();
+      } else {
+        this.clock.refused();
+        this.#failStamps("limit");
+      }
+    });
+  }
+
+  #failStamps(reason: "limit" | "skew"): void {
+    for (const run of this.#waiting.splice(0)) run(reason);
   }
 
   /** Takes a write of a coordinator. Calls back with null once it is stored, else with the reason. */
@@ -99,7 +127,7 @@ export class Records {
 
   /** Drops traces of deletions in (from, to] that expired before, since all replicas have seen them. */
   dropTombstones(from: bigint, to: bigint, before: number): void {
-    const { wall: now } = this.#ring;
+    const { time: now } = this.#ring;
     for (const bucket of this.store.bucketsIn(from, to)) {
       for (const { record } of [...bucket.records.values()]) {
         const isOver = record.isTombstone && record.expiry < Math.min(before, now);
@@ -115,14 +143,18 @@ export class Records {
   }
 
   #refusal(record: MeshRecord): FailureCode | null {
-    const { wall: now } = this.#ring;
+    const { time: now } = this.#ring;
     if (record.value.length > MAX_VALUE) return "limit";
     const longest = MAX_SOFT_TTL_MS + SOFT_TOMBSTONE_MS + MAX_AHEAD_MS;
     const isEndless = record.expiry === 0 || record.expiry > now + longest;
     if (record.class === "soft" && isEndless) return "denied";
     if (!this.clock.observe(record.version.hlc, now)) {
       const node = record.version.writer.toString(16);
-      this.#ring.tell({ name: "skew", node, aheadMs: msOfHlc(record.version.hlc - hlcOfMs(now)) });
+      this.#ring.tell({
+        name: "skew",
+        node,
+        aheadMs: msOfHlc(record.version.hlc) - Math.floor(now),
+      });
       return "skew";
     }
     return null;
@@ -142,7 +174,7 @@ export class Records {
   }
 
   #merge(record: MeshRecord): void {
-    const isGone = record.expiry !== 0 && record.expiry <= this.#ring.wall;
+    const isGone = record.expiry !== 0 && record.expiry <= this.#ring.time;
     if (isGone && record.class === "soft") return;
     if (!this.store.put(record)) return;
     if (record.class === "durable") this.disk.put(record);
@@ -153,7 +185,7 @@ export class Records {
   #sweep(): void {
     const ring = this.#ring;
     ring.timers.at(ring.now + SWEEP_MS, () => this.#sweep());
-    for (const record of this.store.expired(ring.wall)) {
+    for (const record of this.store.expired(ring.time)) {
       if (record.class === "soft") this.store.remove(record);
       else if (!record.isTombstone) {
         // An older version without an end may come back from a node that was away.

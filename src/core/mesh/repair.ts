@@ -131,7 +131,7 @@ export class Repair {
     if (this.#comparisons > 0 || pred === null) return;
     const range = { from: pred.position, to: self.position };
     const replicas = ownReplicas(ring);
-    const startedAt = ring.wall;
+    const startedAt = ring.time;
     const dropBefore = Math.floor(this.#agreedAt);
     if (dropBefore > 0) this.#records.dropTombstones(range.from, range.to, dropBefore);
     let areSame = true;

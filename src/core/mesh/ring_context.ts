@@ -4,6 +4,7 @@ import type { Descriptor, Verify } from "./descriptor.ts";
 import type { Frame, NodeState } from "./frame.ts";
 import type { Peer } from "./peer.ts";
 import { Peers } from "./peers.ts";
+import { type AgreedClock, agreeOnClock } from "./agreed_clock.ts";
 import type { RingEvent, Step } from "./steps.ts";
 import { Timers } from "./timers.ts";
 
@@ -12,6 +13,9 @@ export type Random = () => number;
 
 /** Stamps of peers that are older than this tell nothing of the clock. */
 const STAMP_MS = 60_000;
+
+/** The clocks of the others are looked at so often. */
+const AGREE_MS = 1000;
 
 /** Longest list of successors, and of predecessors. */
 export const LIST_LENGTH = 16;
@@ -37,6 +41,9 @@ export class RingContext {
   readonly hasSeeds: boolean;
   /** Nodes that were looked up because nobody was known there. */
   readonly fingers = new Map<number, Peer>();
+
+  #clock: AgreedClock = { offset: 0, lag: 0 };
+  #agreedAt = -Infinity;
 
   constructor(
     o: {
@@ -69,6 +76,27 @@ export class RingContext {
   /** Unix milliseconds of the node's own clock, for stamps and expiries. */
   get wall(): number {
     return this.now + this.clockSet;
+  }
+
+  /**
+   * Unix milliseconds by which records are judged and expire: the own clock, or where it is off those
+   * of most hosts, theirs.
+   */
+  get time(): number {
+    return this.wall + this.#agreed().offset;
+  }
+
+  /** By how much clocks that are right may be behind `time`. */
+  get lagMs(): number {
+    return this.#agreed().lag;
+  }
+
+  #agreed(): AgreedClock {
+    if (this.now < this.#agreedAt + AGREE_MS) return this.#clock;
+    this.#agreedAt = this.now;
+    const fresh = this.peers.all().filter(({ offsetAt }) => offsetAt > this.now - STAMP_MS);
+    this.#clock = agreeOnClock(this.self.host, fresh);
+    return this.#clock;
   }
 
   setTime(nowMs: number): void {

@@ -2,13 +2,10 @@ import { concat } from "../../base/bytes.ts";
 import { toTtunError } from "../../base/errors.ts";
 import type { LoadedRing, RingRow, RingRows } from "../../contract/mesh_disk.ts";
 import { decodeDescriptor, encodeDescriptor } from "./descriptor.ts";
-import { hlcOfMs } from "./hybrid_clock.ts";
+import { hlcOfMs, RESERVED_MS } from "./hybrid_clock.ts";
 import type { MeshRecord } from "./record.ts";
 import type { RememberedPeer, RingBatch, RingImage } from "./ring_disk.ts";
 import type { RecordVersion } from "./version.ts";
-
-/** Milliseconds of stamps that a node may have reserved on a disk that was lost since. */
-const LOST_RESERVATION_MS = 30_000;
 
 const HLC = "hlc";
 const PLACE = "place";
@@ -44,7 +41,7 @@ export function imageOf(loaded: LoadedRing, nowMs: number): RingImage {
   const place = loaded.values.get(PLACE);
   const hlc = loaded.values.get(HLC);
   const ready = loaded.values.get(READY) ?? new Uint8Array();
-  const lost = loaded.wasDamaged ? hlcOfMs(nowMs + LOST_RESERVATION_MS) : 0n;
+  const lost = loaded.wasDamaged ? hlcOfMs(nowMs + RESERVED_MS) : 0n;
   return {
     records: loaded.rows.map(recordOf),
     reservedHlc: hlc === undefined ? lost : bytesNumber(hlc),

@@ -58,7 +58,7 @@ Deno.test("ring rows: what a batch says is what the node finds again", () => {
 Deno.test("ring rows: an empty disk is an empty image; a lost one reserves what may have been given", () => {
   const none = rowsOf({ put: [], remove: [] });
   deepEqual(imageOf(stored(none), 9), EMPTY_IMAGE);
-  equal(imageOf(stored(none, true), 1000).reservedHlc, hlcOfMs(31_000));
+  equal(imageOf(stored(none, true), 1000).reservedHlc, hlcOfMs(61_000));
 });
 
 Deno.test("ring rows: a peer that cannot be read is left out", () => {

@@ -142,7 +142,7 @@ export class Subscriptions {
   #forgetExpired(followed: Followed): void {
     for (const record of followed.records.values()) {
       const isOver = record.class === "soft" && record.expiry !== 0 &&
-        record.expiry < this.#ring.wall;
+        record.expiry < this.#ring.time;
       if (!isOver) continue;
       followed.records.delete(record.child);
       followed.sum = (followed.sum - this.#hashes.sum(record) + CIRCLE) % CIRCLE;

@@ -1,4 +1,5 @@
 import type { FailureCode, PutAnswer } from "./frame.ts";
+import { msOfHlc } from "./hybrid_clock.ts";
 import { Lookup } from "./lookup.ts";
 import type { Peer } from "./peer.ts";
 import type { MeshRecord } from "./record.ts";
@@ -133,8 +134,10 @@ export class Write {
       return this.#onEnd({ copies: this.#holders.size });
     }
     if (this.#open > 0) return;
+    // A stamp that is ahead, as after a restart, is taken a little later.
+    const isAhead = msOfHlc(this.#record.version.hlc) > this.#ring.time;
     const isFinal = this.#refusal === "limit" || this.#refusal === "denied" ||
-      this.#refusal === "skew";
+      (this.#refusal === "skew" && !isAhead);
     if (isFinal) this.#fail();
     else this.#again();
   }
