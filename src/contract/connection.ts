@@ -1,4 +1,5 @@
 import type { Addr } from "../base/addr.ts";
+import type { PacketWay, StreamsBeside } from "./beside.ts";
 import type { ConnectionStats } from "./stats.ts";
 import type { Stream } from "./stream.ts";
 
@@ -18,6 +19,10 @@ export interface Connection extends Stream {
    * man in the middle has another one (docs/wire/link-v2.md, B). Absent = there is none to bind to.
    */
   readonly binding?: Uint8Array | undefined;
+  /** Absent = the connection is one stream and nothing else. */
+  readonly beside?: StreamsBeside;
+  /** Absent = what is not to wait for lost bytes goes on the stream all the same. */
+  readonly packets?: PacketWay;
   /** Sets what it can; returns the kernel's names of the options that it could not set. */
   setOptions(options: SocketOptions): string[];
 }

@@ -19,7 +19,7 @@ export const QUIC_TRAITS: StreamTraits = {
   ip: false,
 };
 
-const ALPN = "ttun/1";
+const PROTOCOL = { alpn: "ttun/1", beside: 1 };
 
 /** PEM texts of a server's certificate, which is its own authority. */
 export function quicCertificate(): { readonly cert: string; readonly key: string } {
@@ -39,12 +39,12 @@ export function quicNet(
     dialer: new QuicDialer(host, {
       serverName: "server.test",
       caCerts: [cert],
-      alpn: ALPN,
+      protocol: PROTOCOL,
       sourceOf: (to) => names.sourceOf(to),
       timeoutMs: 25_000,
     }),
     listen: (at, { signal }) => {
-      const end = { at: requireHostPort(at), cert, key, alpn: ALPN };
+      const end = { at: requireHostPort(at), cert, key, protocol: PROTOCOL };
       return new QuicListener(host, end, { clock: reactor, log, signal });
     },
     at: { host: "127.0.0.1", port: 0 },

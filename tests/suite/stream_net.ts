@@ -1,7 +1,7 @@
 import type { Addr } from "../../src/base/addr.ts";
 import type { Dialer, Listener } from "../../src/contract/dial.ts";
 import type { Connection } from "../../src/contract/connection.ts";
-import type { MaybePromise } from "../../src/contract/stream.ts";
+import type { MaybePromise, Stream } from "../../src/contract/stream.ts";
 import { accept, read } from "../../src/app/loop/stream_io.ts";
 import { dial } from "../../src/app/net/dial_events.ts";
 
@@ -76,7 +76,7 @@ export async function connect(net: StreamNet, at: Addr = net.at): Promise<Pair> 
 }
 
 /** Everything until the peer's FIN. */
-export async function readAll(from: Connection): Promise<Uint8Array> {
+export async function readAll(from: Stream): Promise<Uint8Array> {
   const into = new Uint8Array(64 * 1024);
   const parts: number[] = [];
   for (;;) {

@@ -25,6 +25,9 @@ import type { MeshTools } from "./mesh_tools.ts";
 import type { MeshConfig } from "./plane_config.ts";
 import { Renewed } from "./renewed.ts";
 
+/** A link by QUIC has one stream for each end's long frames beside the first one. */
+const QUIC_LINK = { alpn: LINK_PROTOCOL, beside: 1 };
+
 export interface OpenedLinks {
   readonly dialer: ChannelDialer;
   /** Where other nodes come, for the log. */
@@ -62,7 +65,7 @@ export function openLinks(
   const tools = { clock, log, memory, signal };
   const byQuic = quic === null ? null : opened.use(
     new Renewed(
-      () => new QuicListener(quic, { at: bound, ...pem(), alpn: LINK_PROTOCOL }, tools),
+      () => new QuicListener(quic, { at: bound, ...pem(), protocol: QUIC_LINK }, tools),
       (error) => log.error("Nodes cannot link by QUIC any more", { why: String(error) }),
     ),
   );
@@ -75,7 +78,7 @@ export function openLinks(
       const caCerts = held.state.authorities.map((key) =>
         encodePem("CERTIFICATE", trustAnchor(key))
       );
-      const way = new QuicDialer(quic, { serverName: name, caCerts, alpn: LINK_PROTOCOL });
+      const way = new QuicDialer(quic, { serverName: name, caCerts, protocol: QUIC_LINK });
       return dial(way, to, { signal: life, cancel });
     },
   });

@@ -32,7 +32,7 @@ export const QUIC_TRANSPORT: Transport = {
       return new QuicDialer(hostFor(tools), {
         serverName: quic.name ?? trust.name ?? plainHost(at.host),
         caCerts: trust.caCerts,
-        alpn: QUIC_PROTOCOL,
+        protocol: QUIC_PROTOCOL,
         ...(datagrams !== null && { sourceOf: (host) => datagrams.sourceOf(host) }),
         ...(reactor !== null && mark !== undefined && {
           mark: (port) => markSocket(reactor.libc, port, mark),
@@ -62,7 +62,7 @@ function listen(
   { cert, key }: { readonly cert: string; readonly key: string },
   tools: WayTools,
 ): QuicListener {
-  return new QuicListener(hostFor(tools), { at, cert, key, alpn: QUIC_PROTOCOL }, tools);
+  return new QuicListener(hostFor(tools), { at, cert, key, protocol: QUIC_PROTOCOL }, tools);
 }
 
 /** The thread of QUIC; it ends with what else is open. */

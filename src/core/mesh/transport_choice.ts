@@ -43,6 +43,11 @@ export class TransportChoice {
     return this.#used;
   }
 
+  /** True while an attempt may still come about, and none has. */
+  get isOpen(): boolean {
+    return !this.#isOver && this.#used === null;
+  }
+
   /** When `tick` is to be called. */
   get due(): number {
     return this.#due;

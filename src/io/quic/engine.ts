@@ -1,12 +1,10 @@
 import { formatAddr, type HostPort } from "../../base/addr.ts";
 import { systemError } from "../deno_errors.ts";
-import { EngineStream } from "./engine_stream.ts";
+import { EngineConnection } from "./engine_connection.ts";
+import type { EngineStream } from "./engine_stream.ts";
+import { KEEP_ALIVE_MS, SILENCE_MS } from "./liveness.ts";
 import type { FailureReason, QuicCommand, QuicEvent, QuicServerEnd } from "./messages.ts";
 
-/** Milliseconds between packets that keep an idle connection, and the mappings of NATs on its way. */
-const KEEP_ALIVE_MS = 10_000;
-/** Milliseconds without a packet after which a connection is lost. */
-const IDLE_MS = 30_000;
 /** Milliseconds of a client for its handshake and its stream. */
 const HANDSHAKE_MS = 10_000;
 /** Handshakes of strangers at one time, and connections that nobody has taken yet. */
@@ -14,12 +12,23 @@ const MOST_HANDSHAKES = 256;
 /** Milliseconds for what is on its way when all ends. */
 const STOP_MS = 400;
 
+/** Sockets that were closed to end a dial, and that the garbage collection has not closed yet. */
+const MOST_CLOSED = 8;
+
 const OPTIONS = {
   keepAliveInterval: KEEP_ALIVE_MS,
-  maxIdleTimeout: IDLE_MS,
-  maxConcurrentBidirectionalStreams: 1,
+  maxIdleTimeout: SILENCE_MS,
   maxConcurrentUnidirectionalStreams: 0,
 } as const;
+
+interface Dialling {
+  isGivenUp: boolean;
+  /** Lets it go on that waits. */
+  go: (() => void) | null;
+  readonly late: PromiseWithResolvers<never>;
+  /** The name under which its socket is kept. */
+  socket: string;
+}
 
 interface Listening {
   readonly listener: Deno.QuicListener;
@@ -39,8 +48,13 @@ export class QuicEngine {
   readonly #sockets = new Map<string, Deno.QuicEndpoint>();
   readonly #listeners = new Map<number, Listening>();
   readonly #streams = new Map<number, EngineStream>();
-  /** Dials that go on when they are told so, or not. */
-  readonly #dials = new Map<number, { isGivenUp: boolean; go: (() => void) | null }>();
+  /** The connections of streams. */
+  readonly #connections = new Map<number, EngineConnection>();
+  readonly #dials = new Map<number, Dialling>();
+  /** Connections of a socket of dials. */
+  readonly #users = new Map<string, number>();
+  #closed = 0;
+  readonly #collected = new FinalizationRegistry(() => this.#closed--);
   #lastId = 1;
   #isStopped = false;
   #onIdle: (() => void) | null = null;
@@ -61,6 +75,12 @@ export class QuicEngine {
         return this.#dials.get(command.id)?.go?.();
       case "take":
         return this.#streams.get(command.id)?.take(command.incoming, command.outgoing);
+      case "open":
+        return this.#open(command.id, command.beside);
+      case "packets":
+        return void this.#connections.get(command.id)?.packets.send(command.packets); // never rejects
+      case "packets_taken":
+        return this.#connections.get(command.id)?.packets.taken();
       case "send":
         return this.#streams.get(command.id)?.send(command.bytes);
       case "end":
@@ -78,10 +98,16 @@ export class QuicEngine {
     }
   }
 
-  #listen(id: number, { at, cert, key, alpn }: QuicServerEnd): void {
+  #listen(id: number, { at, cert, key, protocol }: QuicServerEnd): void {
     try {
       const [socket, address] = this.#bind(at);
-      const listener = socket.listen({ cert, key, alpnProtocols: [alpn], ...OPTIONS });
+      const listener = socket.listen({
+        cert,
+        key,
+        alpnProtocols: [protocol.alpn],
+        ...OPTIONS,
+        maxConcurrentBidirectionalStreams: 1 + protocol.beside,
+      });
       const listening = { listener, address, addr: plain(socket.addr), handshakes: 0 };
       this.#listeners.set(id, listening);
       this.#send({ kind: "listening", id, addr: listening.addr });
@@ -145,11 +171,10 @@ export class QuicEngine {
       if (!isOpen) return giveUp();
       const streams = conn.incomingBidirectionalStreams.getReader();
       const { value: stream } = await streams.read();
-      streams.cancel().catch(() => {}); // no more may come
       if (stream === undefined || !isOpen || !this.#listeners.has(listener)) return giveUp();
-      const id = this.#lastId += 2;
-      this.#begin(id, conn, stream);
-      this.#send({ kind: "accepted", listener, id, local: listening.addr, remote });
+      const id = this.#nextId();
+      const { mostPacket } = this.#begin(id, conn, stream, streams, () => {});
+      this.#send({ kind: "accepted", listener, id, local: listening.addr, remote, mostPacket });
     } catch (error) {
       giveUp();
       this.#send({ kind: "refused", listener, peer, words: wordsOf(error) });
@@ -162,50 +187,69 @@ export class QuicEngine {
   async #dial(
     { id, target, timeoutMs, waits }: Extract<QuicCommand, { readonly kind: "dial" }>,
   ): Promise<void> {
-    const state = { isGivenUp: false, go: null as (() => void) | null };
-    this.#dials.set(id, state);
-    let conn: Deno.QuicConn | null = null;
     const late = Promise.withResolvers<never>();
     late.promise.catch(() => {}); // it is raced against
-    const timer = setTimeout(() => {
-      state.isGivenUp = true;
-      late.reject(new Late());
-      conn?.close({ closeCode: 1, reason: "" });
-    }, timeoutMs);
+    const state: Dialling = { isGivenUp: false, go: null, late, socket: "" };
+    this.#dials.set(id, state);
+    let conn: Deno.QuicConn | null = null;
+    const timer = setTimeout(() => late.reject(new Late()), timeoutMs);
     try {
-      const { to, serverName, caCerts, alpn } = target;
-      const [endpoint] = this.#client(to);
+      const { to, serverName, caCerts, protocol } = target;
+      const [endpoint, socket] = this.#client(to);
+      state.socket = socket;
       if (waits) {
         this.#send({ kind: "bound", id, port: endpoint.addr.port });
         await Promise.race([new Promise<void>((resolve) => state.go = resolve), late.promise]);
-        if (state.isGivenUp) return; // it may have no mark
       }
       const connecting = Deno.connectQuic<false>({
         hostname: to.host,
         port: to.port,
         serverName,
         caCerts: [...caCerts],
-        alpnProtocols: [alpn],
+        alpnProtocols: [protocol.alpn],
         endpoint,
         ...OPTIONS,
-        maxConcurrentBidirectionalStreams: 0,
+        maxConcurrentBidirectionalStreams: protocol.beside,
       });
       connecting.then((made) => {
         if (state.isGivenUp) made.close({ closeCode: 1, reason: "" });
       }, () => {}); // a failure is awaited below
       conn = await Promise.race([connecting, late.promise]);
       const stream = await Promise.race([conn.createBidirectionalStream(), late.promise]);
-      if (state.isGivenUp) return conn.close({ closeCode: 1, reason: "" });
-      this.#begin(id, conn, stream);
-      this.#send({ kind: "connected", id, local: plain(endpoint.addr) });
+      const streams = conn.incomingBidirectionalStreams.getReader();
+      const { mostPacket } = this.#begin(id, conn, stream, streams, this.#use(socket));
+      this.#send({ kind: "connected", id, local: plain(endpoint.addr), mostPacket });
     } catch (error) {
-      state.isGivenUp = true;
+      state.isGivenUp = error instanceof Late;
       conn?.close({ closeCode: 1, reason: "" });
       this.#failed(id, error);
-    } finally {
-      clearTimeout(timer);
-      this.#dials.delete(id);
     }
+    clearTimeout(timer);
+    this.#dials.delete(id);
+    if (state.isGivenUp && conn === null) this.#closeUnused(state.socket);
+  }
+
+  /** Counts a connection of a socket of dials; returns what is to be called at its end. */
+  #use(socket: string): () => void {
+    this.#users.set(socket, (this.#users.get(socket) ?? 0) + 1);
+    return () => this.#users.set(socket, this.#users.get(socket)! - 1);
+  }
+
+  /**
+   * Ends a dial that was given up, and whose packets go on until the silence is long enough: Deno ends
+   * it with its socket alone. That goes where nothing else is on the socket, and the number of those
+   * that are closed, but still have a descriptor, is limited.
+   */
+  #closeUnused(name: string): void {
+    const socket = this.#sockets.get(name);
+    if (socket === undefined || this.#closed >= MOST_CLOSED || (this.#users.get(name) ?? 0) > 0) {
+      return;
+    }
+    if ([...this.#dials.values()].some((dial) => dial.socket === name)) return;
+    this.#sockets.delete(name);
+    this.#closed++;
+    this.#collected.register(socket, null);
+    socket.close({ closeCode: 1, reason: "" });
   }
 
   /** Returns the socket of all dials to addresses of such a family. */
@@ -219,18 +263,43 @@ export class QuicEngine {
     return [socket, name];
   }
 
-  #begin(id: number, conn: Deno.QuicConn, stream: Deno.QuicBidirectionalStream): void {
-    const over = () => {
-      this.#streams.delete(id);
-      if (this.#streams.size === 0) this.#onIdle?.();
-    };
-    this.#streams.set(id, new EngineStream(id, conn, stream, this.#send, over));
+  #begin(
+    id: number,
+    conn: Deno.QuicConn,
+    stream: Deno.QuicBidirectionalStream,
+    streams: ReadableStreamDefaultReader<Deno.QuicBidirectionalStream>,
+    ended: () => void,
+  ): EngineConnection {
+    const connection = new EngineConnection(id, conn, {
+      tell: this.#send,
+      nextId: () => this.#nextId(),
+      began: (id, stream, connection) => {
+        this.#streams.set(id, stream);
+        this.#connections.set(id, connection);
+      },
+      over: (over) => {
+        if (over === id) ended();
+        this.#streams.delete(over);
+        this.#connections.delete(over);
+        if (this.#streams.size === 0) this.#onIdle?.();
+      },
+    });
+    connection.begin(stream, streams);
+    return connection;
+  }
+
+  #nextId(): number {
+    return this.#lastId += 2;
+  }
+
+  #open(id: number, beside: number): void {
+    const connection = this.#connections.get(beside);
+    if (connection !== undefined) return void connection.open(id); // never rejects
+    this.#send({ kind: "failed", id, reason: "other", words: "it has ended", code: null });
   }
 
   #abort(id: number): void {
-    const dial = this.#dials.get(id);
-    if (dial !== undefined) dial.isGivenUp = true;
-    dial?.go?.();
+    this.#dials.get(id)?.late.reject(new Late());
     this.#streams.get(id)?.abort();
   }
 
@@ -243,7 +312,7 @@ export class QuicEngine {
     if (this.#isStopped) return;
     this.#isStopped = true;
     for (const id of [...this.#listeners.keys()]) this.#unlisten(id);
-    for (const dial of this.#dials.values()) dial.isGivenUp = true;
+    for (const dial of this.#dials.values()) dial.late.reject(new Late());
     for (const stream of this.#streams.values()) stream.close();
     if (this.#streams.size > 0) {
       await new Promise<void>((resolve) => {

@@ -7,14 +7,21 @@ const LINGER_MS = 5000;
 
 const END_WORDS = "the other end closed it";
 
-/** One stream of QUIC on a connection of its own, at the side of the network. */
+/** How a stream ends, which is its connection's end, or not. */
+export interface StreamEnding {
+  /** Called once. `code` 0: all has arrived. */
+  end(code: number): void;
+  /** QUIC's stream has ended. Tells whether the other end did that, and if so as when all has arrived. */
+  asked(): Promise<"settled" | "closed" | "failed">;
+}
+
+/** One stream of QUIC, at the side of the network. */
 export class EngineStream {
   readonly #id: number;
-  readonly #conn: Deno.QuicConn;
+  readonly #ending: StreamEnding;
   readonly #tell: (event: QuicEvent) => void;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
-  readonly #over: () => void;
   #incoming: SharedRing | null = null;
   #outgoing: SharedRing | null = null;
   /** Bytes of the ring that nobody has read yet. */
@@ -33,18 +40,15 @@ export class EngineStream {
   #isOver = false;
   #lingering: ReturnType<typeof setTimeout> | undefined;
 
-  /** Owns the connection. `over` is called once, at its end. */
   constructor(
     id: number,
-    conn: Deno.QuicConn,
     stream: Deno.QuicBidirectionalStream,
     tell: (event: QuicEvent) => void,
-    over: () => void,
+    ending: StreamEnding,
   ) {
     this.#id = id;
-    this.#conn = conn;
     this.#tell = tell;
-    this.#over = over;
+    this.#ending = ending;
     this.#writer = stream.writable.getWriter();
     this.#reader = stream.readable.getReader();
     this.#writer.closed.catch(() => {}); // its failures come with writes
@@ -88,6 +92,17 @@ export class EngineStream {
 
   abort(): void {
     this.#finish(1);
+  }
+
+  /** The connection has ended, or is to end, and this stream with it. */
+  lose(): void {
+    if (!this.#isOver) this.#fail(END_WORDS);
+  }
+
+  /** Ends QUIC's own stream, which is no end that the other one takes for one. */
+  cut(): void {
+    this.#writer.close().catch(() => {}); // the connection may have ended
+    this.#reader.cancel().catch(() => {});
   }
 
   /** Marks go behind all data that there is. */
@@ -141,19 +156,13 @@ export class EngineStream {
       words = error instanceof Error ? error.message : String(error);
     }
     if (this.#isOver) return;
-    const info = await this.#closeInfo();
-    if (this.#hasGotEnd && info?.closeCode === 0) {
+    const how = await this.#ending.asked();
+    if (this.#isOver) return;
+    if (this.#hasGotEnd && how === "settled") {
       if (!this.#isClosed) this.#tell({ kind: "deaf", id: this.#id });
       return this.#finish(0);
     }
-    this.#fail(info === null ? words : END_WORDS);
-  }
-
-  /** Returns how the other end has closed the connection; null = it has not, or it failed. */
-  async #closeInfo(): Promise<Deno.QuicCloseInfo | null> {
-    // A stream that ends before its connection does is no end that was said.
-    this.#conn.close({ closeCode: 1, reason: "" });
-    return await this.#conn.closed.catch(() => null);
+    this.#fail(how === "failed" ? words : END_WORDS);
   }
 
   /** Resolves when there was room for all. @throws {RangeError} for bytes that are no frames */
@@ -213,7 +222,6 @@ export class EngineStream {
     this.#isOver = true;
     clearTimeout(this.#lingering);
     this.#makeRoom();
-    this.#conn.close({ closeCode: code, reason: "" });
-    this.#over();
+    this.#ending.end(code);
   }
 }

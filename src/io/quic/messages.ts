@@ -1,5 +1,12 @@
 import type { HostPort } from "../../base/addr.ts";
 
+/** The way in which both ends use a connection. */
+export interface QuicProtocol {
+  readonly alpn: string;
+  /** Streams that either end may open beside the first one. */
+  readonly beside: number;
+}
+
 /** The least that an engine must know to reach a server by QUIC. */
 export interface QuicTarget {
   readonly to: HostPort;
@@ -7,7 +14,7 @@ export interface QuicTarget {
   readonly serverName: string;
   /** PEM texts of authorities that are trusted beside those that Deno has. */
   readonly caCerts: readonly string[];
-  readonly alpn: string;
+  readonly protocol: QuicProtocol;
 }
 
 export interface QuicServerEnd {
@@ -16,7 +23,7 @@ export interface QuicServerEnd {
   /** PEM texts. */
   readonly cert: string;
   readonly key: string;
-  readonly alpn: string;
+  readonly protocol: QuicProtocol;
 }
 
 /**
@@ -42,6 +49,12 @@ export type QuicCommand =
     readonly incoming: SharedArrayBuffer;
     readonly outgoing: SharedArrayBuffer;
   }
+  /** Opens another stream on the connection of that one. */
+  | { readonly kind: "open"; readonly id: number; readonly beside: number }
+  /** Packets beside the stream, which may get lost. */
+  | { readonly kind: "packets"; readonly id: number; readonly packets: readonly Uint8Array[] }
+  /** Those that have come were taken; more may come. */
+  | { readonly kind: "packets_taken"; readonly id: number }
   /** More bytes are in the ring. */
   | { readonly kind: "send"; readonly id: number; readonly bytes: number }
   /** No more bytes follow. */
@@ -69,13 +82,19 @@ export type QuicEvent =
   }
   /** The port of the UDP socket that a dial uses, before anything is sent. */
   | { readonly kind: "bound"; readonly id: number; readonly port: number }
-  | { readonly kind: "connected"; readonly id: number; readonly local: HostPort }
+  | {
+    readonly kind: "connected";
+    readonly id: number;
+    readonly local: HostPort;
+    readonly mostPacket: number;
+  }
   | {
     readonly kind: "accepted";
     readonly listener: number;
     readonly id: number;
     readonly local: HostPort;
     readonly remote: HostPort;
+    readonly mostPacket: number;
   }
   /** A connection that came to nothing. */
   | {
@@ -84,6 +103,13 @@ export type QuicEvent =
     readonly peer: string;
     readonly words: string;
   }
+  /** The stream that `open` was for is there. */
+  | { readonly kind: "opened"; readonly id: number }
+  /** The other end has opened another stream, `stream`, on the connection of that one. */
+  | { readonly kind: "beside"; readonly id: number; readonly stream: number }
+  | { readonly kind: "packets"; readonly id: number; readonly packets: readonly Uint8Array[] }
+  /** Packets have left; one may have so many bytes now. */
+  | { readonly kind: "packets_sent"; readonly id: number; readonly mostPacket: number }
   /** More of the other end's bytes are in the ring. */
   | { readonly kind: "data"; readonly id: number; readonly bytes: number }
   | { readonly kind: "end"; readonly id: number }

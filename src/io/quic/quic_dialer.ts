@@ -2,10 +2,13 @@ import { type Addr, type HostPort, isIpAddress, requireHostPort } from "../../ba
 import { onAbort } from "../../base/scope.ts";
 import { withoutZone } from "../../base/zone.ts";
 import type { Dialer, DialEvents, DialOptions } from "../../contract/dial.ts";
-import type { QuicEvent } from "./messages.ts";
+import { SILENCE_MS } from "./liveness.ts";
+import type { QuicEvent, QuicProtocol } from "./messages.ts";
 import { quicError } from "./quic_errors.ts";
 import type { QuicHost } from "./quic_host.ts";
-import { QuicStream } from "./quic_stream.ts";
+import { quicConnection } from "./quic_connection.ts";
+
+type Connected = Extract<QuicEvent, { readonly kind: "connected" }>;
 
 /** Milliseconds for a server that nobody has given another time. */
 const HANDSHAKE_MS = 10_000;
@@ -15,7 +18,7 @@ export interface QuicDialerOptions {
   readonly serverName: string;
   /** PEM texts. */
   readonly caCerts: readonly string[];
-  readonly alpn: string;
+  readonly protocol: QuicProtocol;
   /** Returns the address from which this machine reaches a host; null = it is not known. */
   readonly sourceOf?: (host: string) => string | null;
   /** Marks the socket that has this port. @throws {TtunError} */
@@ -36,16 +39,16 @@ export class QuicDialer implements Dialer {
   start(to: Addr, o: DialOptions, events: DialEvents): void {
     const at = requireHostPort(to);
     const { signal, cancel, timeoutMs = this.#o.timeoutMs ?? HANDSHAKE_MS } = o;
-    const { caCerts, alpn, mark, serverName } = this.#o;
+    const { caCerts, protocol, mark, serverName } = this.#o;
     const waiting = new DisposableStack();
     const take = (event: QuicEvent): boolean => {
       switch (event.kind) {
         case "bound":
           return this.#goOn(id, event.port, give);
         case "connected":
-          return this.#connected(id, at, event.local, o, events, waiting);
+          return this.#connected(id, at, event, o, events, waiting);
         case "failed":
-          return give(quicError(event, "connect", at, timeoutMs));
+          return give(quicError(event, "connect", at, Math.min(timeoutMs, SILENCE_MS)));
         default:
           return true;
       }
@@ -66,7 +69,7 @@ export class QuicDialer implements Dialer {
       cancel?.throwIfAborted();
       this.#host.check();
       const host = isIpAddress(at.host) ? withoutZone(at.host) : at.host;
-      const target = { to: { host, port: at.port }, serverName, caCerts, alpn };
+      const target = { to: { host, port: at.port }, serverName, caCerts, protocol };
       this.#host.send({ kind: "dial", id, target, timeoutMs, waits: mark !== undefined });
     } catch (error) {
       return void give(error);
@@ -89,7 +92,7 @@ export class QuicDialer implements Dialer {
   #connected(
     id: number,
     remote: HostPort,
-    bound: HostPort,
+    { local: bound, mostPacket }: Connected,
     { signal }: DialOptions,
     events: DialEvents,
     waiting: DisposableStack,
@@ -97,6 +100,7 @@ export class QuicDialer implements Dialer {
     waiting.dispose();
     const source = this.#o.sourceOf?.(remote.host) ?? bound.host;
     const local = { host: source, port: bound.port };
-    return events.connected(new QuicStream(this.#host, id, { local, remote }, signal)) === true;
+    const ends = { local, remote, mostPacket };
+    return events.connected(quicConnection(this.#host, id, ends, signal)) === true;
   }
 }

@@ -1,4 +1,5 @@
 import type { HostPort } from "../../base/addr.ts";
+import type { QuicProtocol } from "./messages.ts";
 
 /** Conditions of a client for the server's certificate. */
 export interface QuicClientEnd {
@@ -21,5 +22,5 @@ export interface QuicAddress extends HostPort {
   readonly quic: QuicClientEnd | QuicServerFiles;
 }
 
-/** The protocol (ALPN) of ttun's link in a stream of QUIC (docs/wire/quic.md). */
-export const QUIC_PROTOCOL = "ttun/1";
+/** ttun's link in a stream of QUIC (docs/wire/quic.md). */
+export const QUIC_PROTOCOL: QuicProtocol = { alpn: "ttun/1", beside: 0 };

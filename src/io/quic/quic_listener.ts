@@ -11,14 +11,14 @@ import { listenerClosed } from "../net/net_errors.ts";
 import type { QuicEvent, QuicServerEnd } from "./messages.ts";
 import { quicError } from "./quic_errors.ts";
 import type { QuicHost } from "./quic_host.ts";
-import { QuicStream } from "./quic_stream.ts";
+import { quicConnection } from "./quic_connection.ts";
 
 /** Connections that wait for `acceptNow`; further ones are ended. */
 const MOST_WAITING = 256;
 
 interface Accepted {
   readonly told: Extract<QuicEvent, { readonly kind: "accepted" }>;
-  /** Has come before anybody took it: nothing but its end. */
+  /** Has come before anybody took it: its end, and streams beside it. */
   readonly early: QuicEvent[];
 }
 
@@ -69,7 +69,7 @@ export class QuicListener implements Listener {
     const accepted = this.#waiting.shift();
     if (accepted === undefined) return null;
     const { told, early } = accepted;
-    return new QuicStream(this.#host, told.id, told, signal, early);
+    return quicConnection(this.#host, told.id, told, signal, early);
   }
 
   onAcceptable(run: OnReady): void {

@@ -1,6 +1,7 @@
 import type { Addr, HostPort } from "../../base/addr.ts";
 import { formatAddr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
+import type { PacketWay, StreamsBeside } from "../../contract/beside.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { ConnectionStats } from "../../contract/stats.ts";
 import type { OnReady } from "../../contract/stream.ts";
@@ -23,13 +24,34 @@ export interface QuicEnds {
   readonly remote: HostPort;
 }
 
-/** One stream of QUIC on a connection of its own, whose other half is in the Worker's engine. */
+/** A part of a connection beside its first stream. */
+interface ConnectionPart {
+  /** Takes an event that is none of the stream's; returns as `OnReady`. */
+  take(event: QuicEvent): boolean;
+  /** Nothing comes or goes any more. */
+  end(reason: TtunError): void;
+}
+
+export interface QuicStreamOptions {
+  readonly signal: AbortSignal;
+  readonly early?: readonly QuicEvent[];
+  /** Absent = it is not the connection's first stream. */
+  readonly first?: {
+    readonly beside: StreamsBeside & ConnectionPart;
+    readonly packets: PacketWay & ConnectionPart;
+  };
+}
+
+/** One stream of QUIC, whose other half is in the Worker's engine. */
 export class QuicStream implements Connection {
   readonly local: Addr;
   readonly remote: Addr;
   readonly congestion = "";
+  readonly beside?: StreamsBeside;
+  readonly packets?: PacketWay;
   readonly #host: QuicHost;
   readonly #id: number;
+  readonly #parts: readonly ConnectionPart[];
   readonly #life: Lifetime;
   readonly #incoming = new SharedRing(new SharedArrayBuffer(INCOMING));
   /** Bytes in that ring, and bytes that were read and are not told of. */
@@ -53,14 +75,15 @@ export class QuicStream implements Connection {
     host: QuicHost,
     id: number,
     { local, remote }: QuicEnds,
-    signal: AbortSignal,
-    early: readonly QuicEvent[] = [],
+    { signal, early = [], first }: QuicStreamOptions,
   ) {
     this.#host = host;
     this.#id = id;
     this.local = local;
     this.remote = remote;
-    host.adopt(id, this.#take);
+    this.#parts = first === undefined ? [] : [first.beside, first.packets];
+    if (first !== undefined) [this.beside, this.packets] = [first.beside, first.packets];
+    host.adopt(id, (event) => this.#take(event));
     this.#life = new Lifetime(signal, () => {
       if (signal.aborted) this.#ending = "abort";
       this.#release();
@@ -172,7 +195,7 @@ export class QuicStream implements Connection {
     this.#untoldRead = 0;
   }
 
-  readonly #take = (event: QuicEvent): boolean => {
+  #take(event: QuicEvent): boolean {
     switch (event.kind) {
       case "data":
         this.#unread += event.bytes;
@@ -189,11 +212,16 @@ export class QuicStream implements Connection {
         return this.#wakeWriter();
       case "lost":
         this.#failure = this.#lost(event.words);
+        this.#endParts(this.#failure);
         return this.#wakeBoth();
       default:
-        return true;
+        return this.#parts.reduce((isDone, part) => part.take(event) && isDone, true);
     }
-  };
+  }
+
+  #endParts(reason: TtunError): void {
+    for (const part of this.#parts) part.end(reason);
+  }
 
   #lost(words: string): TtunError {
     return new TtunError("lost", `Lost the connection with ${this.peer}: ${words}`);
@@ -218,6 +246,7 @@ export class QuicStream implements Connection {
 
   #release(): void {
     this.#host.forget(this.#id);
+    this.#endParts(closedHere());
     if (this.#failure === null) {
       if (this.#ending === "close" && !this.#hasEnded && !this.#isDeaf) this.#flush();
       this.#host.send({ kind: this.#ending, id: this.#id });

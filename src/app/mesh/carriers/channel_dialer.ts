@@ -14,7 +14,7 @@ import type { WireSecrets } from "../../link/config.ts";
 import type { SessionMemory } from "../../mux/session_memory.ts";
 import { PairedChannel } from "./paired_channel.ts";
 import type { PeerChannel } from "../links/peer_channel.ts";
-import { StreamChannel } from "./stream_channel.ts";
+import { quicChannel } from "./quic_channel.ts";
 import { V2Carrier } from "./v2_carrier.ts";
 
 export interface ChannelDialerOptions {
@@ -46,16 +46,24 @@ export class ChannelDialer {
     this.#o = o;
   }
 
-  /** Connects with a node that has this name. @throws {TtunError}; the signal's reason */
-  connect = async (to: HostPort, name: string, signal: AbortSignal): Promise<PeerChannel> => {
+  /**
+   * Connects with a node that has this name. `refused` is called if TCP is refused while QUIC goes on.
+   * @throws {TtunError}; the signal's reason
+   */
+  connect = async (
+    to: HostPort,
+    name: string,
+    signal: AbortSignal,
+    refused = () => {},
+  ): Promise<PeerChannel> => {
     const { dialQuic, mode } = this.#o;
     if (mode === "quic" && dialQuic === null) throw noQuic();
-    return await new Attempts(this.#o, to, name, signal).run();
+    return await new Attempts(this.#o, to, name, signal, refused).run();
   };
 
   /** Connects by TCP alone, where a link goes by QUIC. @throws as `connect` */
   connectTcp = (to: HostPort, name: string, signal: AbortSignal): Promise<PeerChannel> =>
-    new Attempts({ ...this.#o, mode: "tcp" }, to, name, signal).run();
+    new Attempts({ ...this.#o, mode: "tcp" }, to, name, signal, () => {}).run();
 }
 
 /** The attempts for one channel. */
@@ -64,6 +72,7 @@ class Attempts {
   readonly #to: HostPort;
   readonly #name: string;
   readonly #signal: AbortSignal;
+  readonly #refused: () => void;
   readonly #choice: TransportChoice;
   readonly #result = Promise.withResolvers<PeerChannel>();
   readonly #cancels = new Map<MeshTransport, AbortController>();
@@ -72,8 +81,15 @@ class Attempts {
   #error: TtunError | null = null;
   #timer: Disposable | null = null;
 
-  constructor(o: ChannelDialerOptions, to: HostPort, name: string, signal: AbortSignal) {
+  constructor(
+    o: ChannelDialerOptions,
+    to: HostPort,
+    name: string,
+    signal: AbortSignal,
+    refused: () => void,
+  ) {
     this.#o = o;
+    this.#refused = refused;
     this.#to = to;
     this.#name = name;
     this.#signal = signal;
@@ -136,6 +152,8 @@ class Attempts {
       const error = toTtunError(thrown);
       if (transport === "tcp" || this.#error === null) this.#error = error;
       this.#take(this.#choice.failed(transport));
+      const isRefused = error instanceof UnreachableError && error.reason === "refused";
+      if (transport === "tcp" && isRefused && this.#choice.isOpen) this.#refused();
     }
   }
 
@@ -166,7 +184,7 @@ class Attempts {
       startClose(stream);
       cancel.throwIfAborted();
     }
-    return new StreamChannel(stream, { transport: "quic", peer: stream.peer });
+    return quicChannel(stream);
   }
 }
 

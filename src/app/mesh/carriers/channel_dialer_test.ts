@@ -135,6 +135,24 @@ Deno.test("where TCP is refused QUIC is dialled at once, where it is silent 300 
   }
 });
 
+Deno.test("a refusal of TCP is told at once where QUIC is silent, and not by an attempt that fails", async () => {
+  await using pair = new Pair();
+  pair.ways.tcp = "refused";
+  pair.ways.quic = "silent";
+  let refused = 0;
+  const stop = new AbortController();
+  const count = () => void refused++;
+  const connecting = pair.dialer("auto").connect(AT, "a.node.invalid", stop.signal, count);
+  connecting.catch(() => {}); // awaited below
+  await pair.clock.settle();
+  assert.equal(refused, 1);
+  stop.abort(new Error("enough"));
+  await assert.rejects(connecting, /enough/);
+  const alone = pair.dialer("tcp").connect(AT, "a.node.invalid", pair.stop.signal, count);
+  await assert.rejects(pair.settle(alone), /Refused by tcp/);
+  assert.equal(refused, 1);
+});
+
 Deno.test("one transport is used alone where it is named, or where there is no other", async () => {
   await using pair = new Pair();
   using byQuic = await pair.connect("quic");

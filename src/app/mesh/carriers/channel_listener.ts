@@ -7,7 +7,7 @@ import type { SessionMemory } from "../../mux/session_memory.ts";
 import { acceptLoop } from "../../net/accept_loop.ts";
 import { PairedChannel } from "./paired_channel.ts";
 import type { PeerChannel } from "../links/peer_channel.ts";
-import { StreamChannel } from "./stream_channel.ts";
+import { quicChannel } from "./quic_channel.ts";
 import type { V2Carrier } from "./v2_carrier.ts";
 import { V2Acceptor } from "./v2_acceptor.ts";
 
@@ -49,9 +49,7 @@ export async function listenForChannels(o: ChannelListenerOptions): Promise<neve
       loop(o.tcp, (stream) => void acceptor.accept(stream)), // never rejects
     ]),
     ...(o.quic === null ? [] : [
-      loop(o.quic, (stream) => {
-        take(new StreamChannel(stream, { transport: "quic", peer: stream.peer }));
-      }),
+      loop(o.quic, (stream) => take(quicChannel(stream))),
     ]),
   ]);
 }

@@ -30,7 +30,7 @@ import { ChannelDialer } from "./channel_dialer.ts";
 import { listenForChannels } from "./channel_listener.ts";
 import type { PeerChannel } from "../links/peer_channel.ts";
 
-const ALPN = "ttun-mesh/1";
+const PROTOCOL = { alpn: "ttun-mesh/1", beside: 1 };
 const AUTHORITY = ed25519Signer(new Uint8Array(32).fill(1));
 const OTHER_AUTHORITY = ed25519Signer(new Uint8Array(32).fill(2));
 const SEED = new Uint8Array(32).fill(3);
@@ -65,7 +65,7 @@ class Nodes implements AsyncDisposable {
       at,
       cert: encodePem("CERTIFICATE", certificate),
       key: encodePem("PRIVATE KEY", pkcs8Of(SEED)),
-      alpn: ALPN,
+      protocol: PROTOCOL,
     };
     const quic = new QuicListener(this.#host, end, { clock: reactor, log, signal });
     this.at = requireHostPort(quic.addr);
@@ -99,7 +99,7 @@ class Nodes implements AsyncDisposable {
       dialTcp: (to, { cancel, life }) => dial(this.#net, to, { signal: life, cancel }),
       dialQuic: (to, serverName, { cancel, life }) => {
         const caCerts = [encodePem("CERTIFICATE", trustAnchor(authority.publicKey))];
-        const way = new QuicDialer(this.#host, { serverName, caCerts, alpn: ALPN });
+        const way = new QuicDialer(this.#host, { serverName, caCerts, protocol: PROTOCOL });
         return dial(way, to, { signal: life, cancel });
       },
     });
@@ -160,6 +160,27 @@ test("mesh channels: QUIC where nothing listens by TCP, with the node's own cert
   assert.deepEqual([here.transport, there.transport], ["quic", "quic"]);
   assert.deepEqual(await there.read(), frameOf(1));
   await Promise.all([exchange(here, there), exchange(there, here)]);
+});
+
+test("mesh channels: long frames hold no short ones up, on either transport and either way", async () => {
+  await using nodes = new Nodes({ tcp: true });
+  for (const transport of ["tcp", "quic"] as const) {
+    using here = await nodes.connect(transport);
+    await here.write(frameOf(3));
+    using there = await nodes.takenOne();
+    assert.deepEqual(await there.read(), frameOf(3));
+    for (const [from, to] of [[here, there], [there, here]] as const) {
+      const long = Array.from({ length: 8 }, () => from.write(frameOf(500_000)));
+      const short = from.write(frameOf(7));
+      const sizes: number[] = [];
+      const splitter = new FrameSplitter(MAX_BULK_FRAME);
+      while (sizes.length < 9) {
+        for (const { length } of splitter.feed((await to.read())!)) sizes.push(length);
+      }
+      await Promise.all([...long, short]);
+      assert.ok(sizes.indexOf(frameOf(7).length) < 7, `${transport}: ${sizes}`);
+    }
+  }
 });
 
 test("mesh channels: another node's name, and another cluster's authority, are refused", async () => {

@@ -27,7 +27,13 @@ const MOST_QUEUED = 256;
 /** Milliseconds after a failure in which a node is not dialled again. */
 const PAUSE = 500;
 
-export type Connect = (to: HostPort, name: string, signal: AbortSignal) => Promise<PeerChannel>;
+/** `refused` is called at once if an address refuses while another way to it is still tried. */
+export type Connect = (
+  to: HostPort,
+  name: string,
+  signal: AbortSignal,
+  refused?: () => void,
+) => Promise<PeerChannel>;
 
 /** Milliseconds after which TCP is tried again for a link that came up over QUIC. */
 const TCP_AGAIN = 300_000;
@@ -58,6 +64,8 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
   /** Requests of other nodes that are not answered yet. */
   readonly #requests = new Map<NodeKey, OpenRequests>();
   readonly #dialling = new Map<NodeKey | string, Dialling>();
+  /** Nodes whose last link went by QUIC: an address of theirs that refuses TCP says nothing. */
+  readonly #byQuic = new Set<NodeKey>();
   readonly #pausedUntil = new Map<NodeKey | string, number>();
   #unproved = 0;
   readonly #running = new Set<Promise<void>>();
@@ -161,14 +169,17 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
   async #dialNode(to: NodeKey, addresses: readonly string[], { queue }: Dialling): Promise<void> {
     let proved: ProvedLink | null = null;
     let isRefused = false;
-    for (const address of addresses) {
+    let isTold = false;
+    const tell = () => {
+      if (!isTold && !this.#signal.aborted) this.#events?.refused(to);
+      isTold = true;
+    };
+    const name = nodeName(nodeIdOfKey(to));
+    for (const [i, address] of addresses.entries()) {
+      const isLast = i === addresses.length - 1;
+      const refused = isLast && !this.#byQuic.has(to) ? tell : undefined;
       try {
-        proved = await this.#open(
-          this.#o.connect,
-          parseHostPort(address),
-          nodeName(nodeIdOfKey(to)),
-          to,
-        );
+        proved = await this.#open(this.#o.connect, parseHostPort(address), name, to, refused);
         break;
       } catch (error) {
         if (this.#signal.aborted) break;
@@ -179,7 +190,7 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
     this.#dialling.delete(to);
     if (proved === null) {
       this.#pause(to);
-      if (isRefused && !this.#signal.aborted) this.#events?.refused(to);
+      if (isRefused) tell();
       return;
     }
     for (const frame of queue) proved.link.send(frame);
@@ -222,6 +233,7 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
     }
     this.#dialling.delete(address);
     if (proved === null) return this.#pause(address);
+    using _again = this.#lookForTcp(proved);
     await this.#carry(proved);
   }
 
@@ -231,12 +243,13 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
     to: HostPort,
     name: string,
     expected: NodeKey | null,
+    refused?: () => void,
   ): Promise<ProvedLink> {
     const { clock, rng } = this.#o;
     const late = new AbortController();
     using _timer = clock.after(DIAL, () => late.abort(tooLate()));
     const signal = AbortSignal.any([this.#signal, late.signal]);
-    const link = new PeerLink(await connect(to, name, signal), clock);
+    const link = new PeerLink(await connect(to, name, signal, refused), clock);
     try {
       using _end = link.endWith(signal);
       const first = await link.nextHello();
@@ -297,6 +310,8 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
     const { clock, now } = this.#o;
     using _expiry = clock.after(notAfter - now(), () => link[Symbol.dispose]());
     const { key } = descriptor;
+    if (link.transport === "quic") this.#byQuic.add(key);
+    else this.#byQuic.delete(key);
     using _end = link.endWith(this.#signal);
     using _idle = link.endWhenIdle();
     const links = this.#links.get(key) ?? [];

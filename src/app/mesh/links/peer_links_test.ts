@@ -7,6 +7,7 @@ import { issueNodeCertificate } from "../../../core/mesh/admission/node_certific
 import { type Descriptor, DESCRIPTOR_MS, signDescriptor } from "../../../core/mesh/descriptor.ts";
 import type { Frame } from "../../../core/mesh/frame.ts";
 import { ed25519Signer, verifyEd25519 } from "../../../io/crypto/ed25519.ts";
+import type { MeshTransport } from "../../../core/mesh/transport_choice.ts";
 import type { PeerChannel } from "./peer_channel.ts";
 import { PeerLinks } from "./peer_links.ts";
 
@@ -17,7 +18,10 @@ const CLUSTER = new Uint8Array(16).fill(1);
 const PING = { type: "ping", request: 1, target: "00".repeat(32), load: 100 } as const;
 
 /** Both ends of a stream in memory. */
-function channelPair(bindings: readonly [Uint8Array, Uint8Array]): [PeerChannel, PeerChannel] {
+function channelPair(
+  bindings: readonly [Uint8Array, Uint8Array],
+  transport: MeshTransport = "tcp",
+): [PeerChannel, PeerChannel] {
   const ways = [0, 1].map(() => ({
     parts: [] as (Uint8Array | null)[],
     wake: Promise.withResolvers<void>(),
@@ -30,7 +34,7 @@ function channelPair(bindings: readonly [Uint8Array, Uint8Array]): [PeerChannel,
     };
     return {
       peer: "192.0.2.9:20204",
-      transport: "tcp",
+      transport,
       binding,
       async read() {
         const { parts } = ways[reads]!;
@@ -67,6 +71,10 @@ class World implements AsyncDisposable {
   readonly #at = new Map<string, TestNode>();
   /** Streams of two parties that each have one of their own to either end. */
   hasMiddle = false;
+  /** TCP works, or is refused at once while QUIC works, or is silent. */
+  ways: "tcp" | "quic" | "none" = "tcp";
+  /** Dials by TCP alone. */
+  looks = 0;
 
   add(number: number, o: NodeOptions = {}): TestNode {
     const node = new TestNode(number, o, this);
@@ -75,12 +83,26 @@ class World implements AsyncDisposable {
     return node;
   }
 
-  connect(host: string): PeerChannel {
+  async connectAuto(host: string, signal: AbortSignal, refused?: () => void): Promise<PeerChannel> {
+    if (this.ways === "tcp") return this.connect(host);
+    refused?.();
+    if (this.ways === "quic") return this.connect(host, "quic");
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    throw signal.reason;
+  }
+
+  connectTcp(host: string): PeerChannel {
+    this.looks++;
+    if (this.ways !== "tcp") throw new UnreachableError("refused", "Refused by TCP");
+    return this.connect(host);
+  }
+
+  connect(host: string, transport: MeshTransport = "tcp"): PeerChannel {
     const node = this.#at.get(host);
     if (node === undefined) throw new UnreachableError("refused", "Nobody is there");
     const same = new Uint8Array(32).fill(1);
     const other = this.hasMiddle ? new Uint8Array(32).fill(2) : same;
-    const [here, there] = channelPair([same, other]);
+    const [here, there] = channelPair([same, other], transport);
     void node.links.accept(there);
     return here;
   }
@@ -135,8 +157,9 @@ class TestNode {
       trust: () => ({ authorities: [(o.authority ?? AUTHORITY).publicKey], verify: verifyEd25519 }),
       now,
       isRevoked: (id) => o.revoked?.has(id.join()) ?? false,
-      connect: ({ host }) => Promise.resolve().then(() => world.connect(host)),
-      connectTcp: ({ host }) => Promise.resolve().then(() => world.connect(host)),
+      connect: ({ host }, _, signal, refused) =>
+        Promise.resolve().then(() => world.connectAuto(host, signal, refused)),
+      connectTcp: ({ host }) => Promise.resolve().then(() => world.connectTcp(host)),
       clock: world.clock,
       rng: seededRng(number),
       log,
@@ -186,6 +209,67 @@ Deno.test("a node that is not there is told as refused, and not dialled again at
   await world.clock.settle();
   assert.deepEqual(a.refused, [gone, gone]);
 });
+
+Deno.test("a refusal of TCP is told at once, while QUIC is still tried, and once", async () => {
+  await using world = new World();
+  world.ways = "none";
+  const [a, b] = [world.add(1), world.add(2)];
+  a.links.send(b.self.key, PING, b.self.addresses);
+  await world.clock.settle();
+  assert.deepEqual(a.refused, [b.self.key]);
+  await world.clock.advance(6000);
+  assert.deepEqual(a.refused, [b.self.key]);
+  // Of two addresses the other one may answer.
+  a.links.send(b.self.key, PING, ["192.0.2.7:20204", ...b.self.addresses]);
+  await world.clock.settle();
+  assert.equal(a.refused.length, 1);
+  await world.clock.advance(5000);
+  await world.clock.settle();
+  assert.equal(a.refused.length, 2);
+});
+
+Deno.test("a node that was linked by QUIC is not told as refused for TCP alone", async () => {
+  await using world = new World();
+  world.ways = "quic";
+  const [a, b] = [world.add(1), world.add(2)];
+  a.links.send(b.self.key, PING, b.self.addresses);
+  await world.clock.settle();
+  assert.deepEqual([a.refused, a.links.transportOf(b.self.key)], [[b.self.key], "quic"]);
+  assert.deepEqual(b.links.counts, { tcp: 0, quic: 1 });
+  a.links.close(b.self.key);
+  await world.clock.settle();
+  a.links.send(b.self.key, PING, b.self.addresses);
+  await world.clock.settle();
+  assert.deepEqual([a.refused.length, b.frames.length], [1, 2]);
+});
+
+for (const how of ["a node", "an address"]) {
+  Deno.test(`a link by QUIC with ${how} looks for TCP every five minutes, and goes on by it`, async () => {
+    await using world = new World();
+    world.ways = "quic";
+    const [a, b] = [world.add(1), world.add(2)];
+    const left = (incarnation: number) => ({ type: "left", request: 0, incarnation }) as const;
+    if (how === "a node") a.links.send(b.self.key, left(0), b.self.addresses);
+    else a.links.dial("192.0.2.2:20204");
+    await world.clock.settle();
+    /** Five minutes in which the link is used. */
+    const wait = async () => {
+      for (let i = 0; i < 10; i++) {
+        await world.clock.advance(30_000);
+        b.links.send(a.self.key, left(i), []);
+        await world.clock.settle();
+      }
+    };
+    await wait();
+    assert.deepEqual([world.looks, a.links.counts], [1, { tcp: 0, quic: 1 }]);
+    world.ways = "tcp";
+    await wait();
+    assert.equal(world.looks, 2);
+    assert.deepEqual([a.links.counts, b.links.counts], [{ tcp: 1, quic: 0 }, { tcp: 1, quic: 0 }]);
+    await wait();
+    assert.equal(world.looks, 2);
+  });
+}
 
 const STRANGERS: Record<string, { o: NodeOptions; why: RegExp }> = {
   "another cluster": { o: { cluster: new Uint8Array(16).fill(2) }, why: /of another cluster/ },
