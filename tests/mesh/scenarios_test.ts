@@ -404,22 +404,6 @@ Deno.test("mesh: a bucket of thousands of records is copied and listed whole", (
   deepEqual(list(world, world.nodes[3]!, "kv/big", 400), names);
 });
 
-Deno.test("mesh: limits of buckets are told", () => {
-  const world = fleet(3);
-  settle(world);
-  const value = "x".repeat(60_000);
-  const results = Array.from(
-    { length: 20 },
-    (_, i) => write(world, world.nodes[0]!, `kv/l/r${i}`, value),
-  );
-  const written = results.filter(({ is }) => is === "written").length;
-  equal(written, 17);
-  const last = results.at(-1)!;
-  equal(last.is === "failed" && last.reason, "limit");
-  const long = write(world, world.nodes[0]!, "kv/l/long", "x".repeat(65_537));
-  equal(long.is === "failed" && long.outcome, "none");
-});
-
 Deno.test("mesh: a link that is broken one way only, for a third of the nodes, heals", () => {
   const world = fleet(9);
   settle(world);

@@ -57,6 +57,8 @@ export interface WorldOptions {
   /** True if new nodes choose among their 16 positions. */
   readonly choosesPlaces?: boolean;
   readonly sizeOf?: (frame: Frame) => number;
+  /** Bytes of records from which on a node is full. */
+  readonly maxBytes?: number;
 }
 
 /** A fleet of ring nodes on one virtual clock; the same seed always makes the same run. */
@@ -141,6 +143,7 @@ export class World {
       ...(this.#o.choosesPlaces === true
         ? { descriptorAt: (place: number) => this.#moved(node, place) }
         : {}),
+      ...(this.#o.maxBytes === undefined ? {} : { maxBytes: this.#o.maxBytes }),
       seeds: node.seeds.map(String),
       nowMs,
     });

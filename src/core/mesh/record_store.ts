@@ -1,6 +1,8 @@
 import { CIRCLE, distance, isWithin } from "./circle.ts";
 import type { RingHashes } from "./hashes.ts";
+import { MAX_BUCKET_BYTES, MAX_BUCKET_RECORDS } from "./record.ts";
 import { type MeshRecord, replaces, sizeOf } from "./record.ts";
+import { WriterTallies } from "./writer_tallies.ts";
 
 const SEGMENTS = 256;
 const SEGMENT_BITS = 120n;
@@ -17,6 +19,8 @@ export interface Bucket {
   readonly records: Map<string, Held>;
   bytes: number;
   sum: bigint;
+  /** Parts of writers, from when on one of them may be near its limit. */
+  writers: WriterTallies | null;
 }
 
 interface Segment {
@@ -41,6 +45,8 @@ export class RecordStore {
   /** Seconds in which records expire, with these. */
   readonly #expiries = new Map<number, MeshRecord[]>();
   #lastSecond = 0;
+  /** Parts of writers of all that is held. */
+  readonly writers = new WriterTallies();
   bytes = 0;
   count = 0;
 
@@ -72,19 +78,14 @@ export class RecordStore {
     if (!replaces(record, held?.record)) return false;
     if (bucket === undefined) {
       const position = this.#hashes.position(record.bucket);
-      bucket = { name: record.bucket, position, records: new Map(), bytes: 0, sum: 0n };
+      const name = record.bucket;
+      bucket = { name, position, records: new Map(), bytes: 0, sum: 0n, writers: null };
       this.#buckets.set(bucket.name, bucket);
       this.#segmentOf(position).buckets.add(bucket);
     }
     const sum = this.#hashes.sum(record);
     bucket.records.set(record.child, { record, sum });
-    const before = held === undefined ? 0 : sizeOf(held.record);
-    this.#count(
-      bucket,
-      held === undefined ? 1 : 0,
-      sizeOf(record) - before,
-      sum - (held?.sum ?? 0n),
-    );
+    this.#count(bucket, held?.record, record, sum - (held?.sum ?? 0n));
     this.#expect(record);
     return true;
   }
@@ -93,7 +94,7 @@ export class RecordStore {
   exchange(record: MeshRecord): void {
     const bucket = this.#buckets.get(record.bucket)!;
     const held = bucket.records.get(record.child)!;
-    this.#count(bucket, 0, sizeOf(record) - sizeOf(held.record), 0n);
+    this.#count(bucket, held.record, record, 0n);
     held.record = record;
     this.#expect(record);
   }
@@ -103,7 +104,7 @@ export class RecordStore {
     const held = bucket?.records.get(record.child);
     if (bucket === undefined || held === undefined) return;
     bucket.records.delete(record.child);
-    this.#count(bucket, -1, -sizeOf(held.record), -held.sum);
+    this.#count(bucket, held.record, undefined, -held.sum);
     if (bucket.records.size > 0) return;
     this.#buckets.delete(bucket.name);
     this.#segmentOf(bucket.position).buckets.delete(bucket);
@@ -160,14 +161,29 @@ export class RecordStore {
     else others.push(record);
   }
 
-  #count(bucket: Bucket, count: number, bytes: number, sum: bigint): void {
+  /** Counts a record in the place of another one. */
+  #count(
+    bucket: Bucket,
+    before: MeshRecord | undefined,
+    after: MeshRecord | undefined,
+    sum: bigint,
+  ): void {
     const segment = this.#segmentOf(bucket.position);
+    const count = (after === undefined ? 0 : 1) - (before === undefined ? 0 : 1);
+    const bytes = (after === undefined ? 0 : sizeOf(after)) -
+      (before === undefined ? 0 : sizeOf(before));
     bucket.bytes += bytes;
     bucket.sum = modulo(bucket.sum + sum);
     segment.count += count;
     segment.sum = modulo(segment.sum + sum);
     this.count += count;
     this.bytes += bytes;
+    this.writers.exchange(before, after);
+    if (bucket.writers !== null) return bucket.writers.exchange(before, after);
+    // Below this no writer is near its limit.
+    if (bucket.bytes < MAX_BUCKET_BYTES / 2 && bucket.records.size < MAX_BUCKET_RECORDS / 2) return;
+    bucket.writers = new WriterTallies();
+    for (const { record } of bucket.records.values()) bucket.writers.exchange(undefined, record);
   }
 
   #segmentOf(position: bigint): Segment {

@@ -29,7 +29,7 @@ export type OnStamp = (stamp: bigint | "limit" | "skew") => void;
 export interface RecordsOptions {
   readonly hashes: RingHashes;
   readonly reservedHlc: bigint;
-  /** Most bytes that the node takes from writers. */
+  /** Bytes of records from which on the node takes no more of those who have an even share of it. */
   readonly maxBytes: number;
 }
 
@@ -165,12 +165,25 @@ export class Records {
     if (this.disk.isFull && record.class === "durable") return "limit";
     const bucket = this.store.bucket(record.bucket);
     const held = bucket?.records.get(record.child)?.record;
-    const more = sizeOf(record) - (held === undefined ? 0 : sizeOf(held));
-    if (more <= 0) return null;
-    if (this.store.bytes + more > this.#o.maxBytes) return "limit";
-    if (bucket === undefined) return null;
-    if (bucket.bytes + more > MAX_BUCKET_BYTES) return "limit";
-    return held === undefined && bucket.records.size >= MAX_BUCKET_RECORDS ? "limit" : null;
+    if (sizeOf(record) <= (held === undefined ? 0 : sizeOf(held))) return null;
+    const { writer } = record.version;
+    const isOwn = held?.version.writer === writer;
+    const more = sizeOf(record) - (isOwn ? sizeOf(held) : 0);
+    if (this.#isFullFor(writer, more)) return "limit";
+    if (bucket === undefined || bucket.writers === null) return null;
+    const { bytes, count } = bucket.writers.of(writer);
+    if (bytes + more > MAX_BUCKET_BYTES) return "limit";
+    return !isOwn && count >= MAX_BUCKET_RECORDS ? "limit" : null;
+  }
+
+  /** A full node takes records of those writers that have less of it than others would have. */
+  #isFullFor(writer: bigint, more: number): boolean {
+    const { bytes, writers } = this.store;
+    const { maxBytes } = this.#o;
+    if (bytes + more <= maxBytes) return false;
+    const own = writers.of(writer);
+    const count = writers.size + (own.count === 0 ? 1 : 0);
+    return own.bytes + more > maxBytes / count;
   }
 
   #merge(record: MeshRecord): void {

@@ -86,6 +86,11 @@ export class RingContext {
     return this.wall + this.#agreed().offset;
   }
 
+  /** `time` less the own clock, in milliseconds. */
+  get correctionMs(): number {
+    return this.#agreed().offset;
+  }
+
   /** By how much clocks that are right may be behind `time`. */
   get lagMs(): number {
     return this.#agreed().lag;

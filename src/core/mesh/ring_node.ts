@@ -25,7 +25,7 @@ import { type RingStatus, statusOf } from "./ring_status.ts";
 import type { Result, Step } from "./steps.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
-/** Most bytes of records that a node takes from writers. */
+/** Bytes of records from which on a node takes no more of writers who have an even share of it. */
 export const MAX_NODE_BYTES = 256 * 1024 * 1024;
 
 /** Addresses of seeds are dialled again this often while the node knows nobody. */
@@ -268,6 +268,11 @@ export class RingNode {
     for (const { records } of this.#records.store.buckets()) {
       for (const { record } of records.values()) yield record;
     }
+  }
+
+  /** The clock by which records expire less the own one, in milliseconds. */
+  get correctionMs(): number {
+    return this.#ring.correctionMs;
   }
 
   status(): RingStatus {

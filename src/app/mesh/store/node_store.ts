@@ -1,6 +1,6 @@
 import type { Clock, Rng } from "../../../contract/host.ts";
 import type { Health, MeshStore } from "../../../contract/mesh_store.ts";
-import type { RingStatus } from "../../../core/mesh/ring_node.ts";
+import type { RingNode, RingStatus } from "../../../core/mesh/ring_node.ts";
 import { COPIES } from "../../../core/mesh/replicas.ts";
 import type { CoreClient } from "./core_client.ts";
 import { CoreStore } from "./core_store.ts";
@@ -8,7 +8,7 @@ import { PrefixStore } from "./prefix_store.ts";
 import { type RingCalls, RingStore } from "./ring_store.ts";
 
 export interface NodeStoreOptions {
-  readonly ring: RingCalls & { readonly node: { status(): RingStatus } };
+  readonly ring: RingCalls & { readonly node: Pick<RingNode, "status" | "correctionMs"> };
   /** The host that this node is on. */
   readonly host: string;
   /** The core in this process or the way to the one elsewhere, or a store that has all of it. */
@@ -24,7 +24,9 @@ export interface NodeStoreOptions {
 
 /** The store that a node of a cluster serves. */
 export function nodeStore(o: NodeStoreOptions): MeshStore {
-  const ring = new RingStore(o.ring, o);
+  const { node } = o.ring;
+  const now = () => o.now() + node.correctionMs;
+  const ring = new RingStore(o.ring, { clock: o.clock, now });
   const health = () => ringHealth(o.ring.node.status(), o);
   const { clock, rng, owned } = o;
   if ("store" in o.core) {

@@ -23,23 +23,28 @@ class StoreWorld implements AsyncDisposable {
   readonly ring = new RingWorld();
   readonly core: CoreDriver;
   readonly #running: Promise<void>;
+  readonly #offsets: readonly number[];
   #isOver = false;
 
-  constructor() {
+  /** `offsets`: milliseconds by which the nodes' clocks are ahead. */
+  constructor(offsets: readonly number[] = [0, 0, 0]) {
+    this.#offsets = offsets;
     const { clock } = this.ring;
     this.core = new CoreDriver(emptyCore(), { disk: null, clock });
     const server = new CoreServer(this.core, { epoch: 1, refusal: () => null });
     const seeds = ["192.0.2.1:20204"];
-    this.ring.add({ core: (from, body) => server.answer(from, body, signal) });
-    this.ring.add({ seeds });
-    this.ring.add({ seeds });
+    const [first, ...others] = offsets;
+    const answer = (from: string, body: Uint8Array) => server.answer(from, body, signal);
+    this.ring.add({ core: answer, offsetMs: first! });
+    for (const offsetMs of others) this.ring.add({ seeds, offsetMs });
     this.#running = this.#run();
   }
 
   /** The store of a node, 0 to 2. */
   store(index: number): MeshStore {
     const ring = this.ring.drivers[index]!;
-    const { clock, now } = this.ring;
+    const { clock } = this.ring;
+    const now = () => this.ring.now() + this.#offsets[index]!;
     const rng = seededRng(index + 1);
     const place = new CorePlace({
       place: null,
@@ -205,4 +210,15 @@ Deno.test("mesh store: without the core the ring goes on; health says what there
   ok((await store.put("kv/app/a", bytes("1"), { signal })).ok);
   await world.pass(20_000);
   deepEqual(await store.health(), { ring: "stable", core: "ok", copies: 2 });
+});
+
+Deno.test("mesh store: a node with a wrong clock tells how long an entry lives by the clock of the others", async () => {
+  await using world = new StoreWorld([0, 0, -3600_000]);
+  await world.pass(20_000);
+  await using right = world.store(0);
+  await using wrong = world.store(2);
+  await right.put("route/h/a", bytes("1"), { signal, ttlMs: 30_000 });
+  await world.pass(1000);
+  const { expiresInMs } = (await wrong.get("route/h/a", { signal }))!;
+  ok(expiresInMs! > 25_000 && expiresInMs! <= 30_000, `${expiresInMs} ms`);
 });
