@@ -25,19 +25,24 @@ test("a node of a configuration is brought up, tells its status, reads it again,
   assert.match(early.stderr, /There is no node in /);
   const place = "--host one --advertise 127.0.0.1:20204 --join-at 127.0.0.1:20205";
   assert.equal((await one.mesh(`init ${place}`)).code, 0);
+  await write('roles = "node"\n');
+  const less = await ttun("up", file);
+  assert.equal(less.code, 2);
+  assert.match(less.stderr, /without the role core: this node has the core/);
+  await write('roles = "node,core"\n');
   const up = await ttun("up", file);
   assert.equal(up.code, 0, up.stderr);
   // It serves when the command returns.
   assert.equal((await one.mesh("kv put kv/app/x blue")).code, 0);
   const { stdout, stderr } = await ttun("status", name);
   assert.match(stdout, new RegExp(`^${name}: ttun mesh node, process \\d+`), stderr);
-  assert.match(stdout, /^ {2}node +[0-9a-f]{12} on one, node, core, gateway$/m);
+  assert.match(stdout, /^ {2}node +[0-9a-f]{12} on one, node, core$/m);
   assert.match(stdout, /^ {2}ring +alone, other nodes: 0 alive$/m);
   assert.match(stdout, /^ {2}core +here$/m);
   assert.match(stdout, /^ {2}listens on +\S*:20204$/m);
   const { mesh } = JSON.parse((await ttun("status", name, "--json")).stdout);
   assert.deepEqual([mesh.host, mesh.records, mesh.links], ["one", 1, { tcp: 0, quic: 0 }]);
-  await write("backup-every = 5\n");
+  await write('roles = "node,core"\nbackup-every = 5\n');
   assert.equal((await ttun("reload", name)).code, 0);
   const log = `${folder.path}/${name}.mesh-node.log`;
   for (let i = 0; !/at the next start only/.test(await Deno.readTextFile(log)); i++) {

@@ -44,6 +44,8 @@ export interface MeshNodeOptions {
   readonly verify: VerifySignature;
   readonly signerOf: (seed: Uint8Array) => Signer;
   readonly facts: () => NodeFacts;
+  /** Those that the node takes of its certificate's. */
+  readonly roles: readonly string[];
   readonly cluster: () => ClusterSecrets;
   /** Returns the authority's key; null = another node has it. */
   readonly authority: () => Signer | null;
@@ -146,7 +148,8 @@ export class MeshNode {
   }
 
   #describe(): object {
-    const { nodeId, roles, host, zone, notAfter } = this.#o.facts();
+    const { roles } = this.#o;
+    const { nodeId, host, zone, notAfter } = this.#o.facts();
     const { cluster, generation } = this.#o.cluster();
     return {
       ...this.#o.ring(),

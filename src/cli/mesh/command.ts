@@ -41,6 +41,7 @@ async function runHere(options: MeshNodeFlags, context: RunContext): Promise<num
     status: statusPlace("mesh node", options),
     folder,
     state,
+    roles: options.roles ?? null,
     listen: options.listen,
     joinListen: options.joinListen,
     transport: options.transport,

@@ -74,6 +74,13 @@ export class HeldCore implements CoreClient, AsyncDisposable {
     const held = new HeldCore(o, nodes, tools);
     const place = readPlace(o.folder);
     const isHere = place === null ? isThere(coreFile(o.folder)) : place.node === o.self;
+    if (isHere && !o.mayHaveIt) {
+      throw new TtunError(
+        "usage",
+        "Cannot run without the role core: this node has the core; ttun mesh core move hands it to " +
+          "another one",
+      );
+    }
     try {
       if (isHere) await held.#openLocal(place?.epoch ?? 0);
       else held.#seek(place);

@@ -16,6 +16,7 @@ import {
   type RotationStep,
 } from "../../core/mesh/admission/rotation.ts";
 import { parseCertificate } from "../../core/x509/certificate.ts";
+import type { NodeRole } from "../../core/mesh/descriptor.ts";
 import { nodeIdOf } from "../../core/mesh/node_id.ts";
 import { ed25519Signer, verifyEd25519 } from "../../io/crypto/ed25519.ts";
 import { rng } from "../platform/rng.ts";
@@ -30,13 +31,21 @@ export class HeldNode {
   #state: NodeState;
   #facts: NodeFacts;
   #authority: Signer | null;
+  readonly #wanted: readonly NodeRole[] | null;
 
   /**
-   * `onChange`: there is another certificate.
-   * @throws {TtunError} auth, if the certificate has expired and another node has the authority's key
+   * `roles`: those that the node takes of its certificate's; null = all. `onChange`: there is another
+   * certificate.
+   * @throws {TtunError} auth, if the certificate has expired and another node has the authority's key;
+   * usage, for a role that the certificate does not have
    */
-  constructor(folder: string, state: NodeState, onChange: () => void) {
+  constructor(
+    folder: string,
+    { state, roles }: { readonly state: NodeState; readonly roles: readonly NodeRole[] | null },
+    onChange: () => void,
+  ) {
     this.#folder = folder;
+    this.#wanted = roles;
     this.#onChange = onChange;
     this.signer = ed25519Signer(state.seed);
     this.#state = state;
@@ -53,6 +62,15 @@ export class HeldNode {
       );
     }
     this.#facts = this.#verified();
+    const other = roles?.find((role) => !this.#facts.roles.includes(role));
+    if (other === undefined) return;
+    throw new TtunError(
+      "usage",
+      `Cannot be ${other}: this node's certificate is for ${
+        this.#facts.roles.join(", ")
+      } alone, as ` +
+        "its invite was; one with more roles joins by another invite, with another --data",
+    );
   }
 
   get state(): NodeState {
@@ -61,6 +79,11 @@ export class HeldNode {
 
   get facts(): NodeFacts {
     return this.#facts;
+  }
+
+  /** Those that the node takes of its certificate's. */
+  get roles(): readonly NodeRole[] {
+    return this.#facts.roles.filter((role) => this.#wanted?.includes(role) ?? true);
   }
 
   /** Null = another node has its key. */

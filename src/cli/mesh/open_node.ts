@@ -49,7 +49,7 @@ export async function openMeshNode(
   let changed = () => {};
   const left = Promise.withResolvers<void>();
   const end = new AbortController();
-  const held = new HeldNode(folder, config.state, () => changed());
+  const held = new HeldNode(folder, config, () => changed());
   const self = toHex(held.facts.nodeId);
   const ways = openLinks(config, held, tools);
   const ring = await openRing({
@@ -66,14 +66,14 @@ export async function openMeshNode(
   // With etcd no node has the core, whatever is in its folder.
   const etcd = config.etcd === null ? null : openEtcd(config.etcd, clock);
   const core = etcd !== null ? null : opened.use(
-    await HeldCore.open({ folder, self, mayHaveIt: held.facts.roles.includes("core") }, {
+    await HeldCore.open({ folder, self, mayHaveIt: held.roles.includes("core") }, {
       candidates: () => nodesWithCore(driver),
       mayHaveCore: (node) => ring.links.hasRole(node, "core"),
       keepers: () => backupKeepers(driver, held.facts.host),
       ask: (to, body, signal) => driver.askCore(to, body, signal),
     }, tools),
   );
-  const { host, roles } = held.facts;
+  const { roles, facts: { host } } = held;
   const isCoreWell = () => core?.isWell ?? false;
   const store = opened.use(nodeStore({
     ring: driver,
@@ -95,6 +95,7 @@ export async function openMeshNode(
     verify: verifyEd25519,
     signerOf: ed25519Signer,
     facts: () => held.facts,
+    roles,
     cluster: () => ({
       cluster: clusterId(held.state.facts),
       generation: held.state.facts.generation,

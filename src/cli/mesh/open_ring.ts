@@ -115,7 +115,7 @@ export async function openRing(
 }
 
 function descriptorOf(
-  { signer, facts, state }: HeldNode,
+  { signer, facts, roles, state }: HeldNode,
   place: number,
   incarnation: number,
 ): Descriptor {
@@ -126,7 +126,7 @@ function descriptorOf(
     addresses: address === "" ? [] : [address],
     host: facts.host,
     zone: facts.zone,
-    roles: facts.roles,
+    roles,
     incarnation,
     ...VERSIONS,
     notAfter: Date.now() + DESCRIPTOR_MS,

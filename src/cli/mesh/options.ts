@@ -137,7 +137,7 @@ export const MESH_JOIN_OPTIONS = {
     kind: "string",
     metavar: "ROLE,...",
     variable: "TTUN_MESH_ROLES",
-    parse: readRoles,
+    parse: readMemberRoles,
     default: ["node", "gateway"] as readonly RoleName[],
     defaultText: "node,gateway",
     help:
@@ -153,7 +153,7 @@ export const MESH_INVITE_OPTIONS = {
     kind: "string",
     metavar: "ROLE,...",
     variable: null,
-    parse: readRoles,
+    parse: readMemberRoles,
     default: ["node", "gateway"] as readonly RoleName[],
     defaultText: "node,gateway",
     help: "roles that the new node may have",
@@ -227,6 +227,18 @@ const STORE_OPTIONS = {
 
 export const MESH_NODE_OPTIONS = {
   data: DATA,
+  roles: {
+    names: ["roles"],
+    group: "basic",
+    kind: "string",
+    metavar: "ROLE,...",
+    variable: "TTUN_MESH_ROLES",
+    parse: readMemberRoles,
+    defaultText: "all that its certificate has",
+    help:
+      "the node's work, of what its certificate lets it do: node keeps records, as every node " +
+      "does, gateway takes visitors, core may have names and leases",
+  },
   listen: {
     names: ["listen", "l"],
     group: "network",
@@ -453,6 +465,12 @@ function readRoles(text: string): readonly RoleName[] {
     return ROLES.filter((role) => words.includes(role));
   }
   throw new TtunError("usage", `Cannot use this: write ${ROLES.join(", ")}, with commas between`);
+}
+
+function readMemberRoles(text: string): readonly RoleName[] {
+  const roles = readRoles(text);
+  if (roles.includes("node")) return roles;
+  throw new TtunError("usage", "Cannot leave out node: every node keeps records");
 }
 
 function readLoopback(text: string): HostPort {

@@ -1,5 +1,6 @@
 import type { HostPort } from "../../base/addr.ts";
 import type { CommonConfig } from "../plane/common_config.ts";
+import type { NodeRole } from "../../core/mesh/descriptor.ts";
 import type { NodeState } from "./node_folder.ts";
 import type { EtcdAccess } from "./open_etcd.ts";
 
@@ -8,6 +9,8 @@ export interface MeshConfig extends CommonConfig {
   readonly kind: "mesh";
   readonly folder: string;
   readonly state: NodeState;
+  /** The roles that it takes of those in its certificate; null = all. */
+  readonly roles: readonly NodeRole[] | null;
   readonly listen: HostPort;
   readonly joinListen: HostPort;
   readonly transport: "auto" | "tcp" | "quic";
