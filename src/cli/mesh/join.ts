@@ -2,7 +2,7 @@ import { formatAddr, type HostPort } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import { toTtunError, TtunError } from "../../base/errors.ts";
 import type { Signer } from "../../contract/signature.ts";
-import { trustAnchor } from "../../core/mesh/admission/authority.ts";
+import { authorityHash, trustAnchor } from "../../core/mesh/admission/authority.ts";
 import type { Invite } from "../../core/mesh/admission/invite.ts";
 import type { Membership } from "../../core/mesh/admission/join_answer.ts";
 import { verifyNodeCertificate } from "../../core/mesh/admission/node_certificate.ts";
@@ -11,7 +11,7 @@ import { ed25519Signer, verifyEd25519 } from "../../io/crypto/ed25519.ts";
 import type { RunContext } from "../command/context.ts";
 import { print } from "../output/stdout.ts";
 import { rng } from "../platform/rng.ts";
-import { askCluster } from "./ask_cluster.ts";
+import { askAuthority, askCluster } from "./ask_cluster.ts";
 import { isNode, keepNode, keepSeed, nodeFolder, readNode, readSeed } from "./node_folder.ts";
 import type { MeshJoinFlags } from "./options.ts";
 import { ownPlace } from "./own_place.ts";
@@ -43,13 +43,16 @@ export async function runMeshJoin(options: MeshJoinFlags, context: RunContext): 
     roles,
     address: formatAddr(address),
   } as const;
-  const membership = await askAny(invite, (seed) =>
-    askCluster(seed, request, {
-      anchors: [trustAnchor(invite.authority)],
+  const { signal } = context;
+  const membership = await askAny(invite, async (seed) => {
+    const authority = await askAuthority(seed, invite.authorityHash, signal);
+    return await askCluster(seed, request, {
+      anchors: [trustAnchor(authority)],
       node,
       token,
-      signal: context.signal,
-    }));
+      signal,
+    });
+  });
   requireOurs(membership, node, invite);
   keepNode(folder, {
     seed,
@@ -108,6 +111,6 @@ function requireOurs({ certificate, authorities }: Membership, node: Signer, inv
   const trust = { authorities, verify: verifyEd25519 };
   const facts = verifyNodeCertificate(certificate, trust, Date.now());
   const isOurs = toHex(facts.publicKey) === toHex(node.publicKey) &&
-    authorities.some((key) => toHex(key) === toHex(invite.authority));
+    authorities.some((key) => toHex(authorityHash(key)) === toHex(invite.authorityHash));
   if (!isOurs) throw new TtunError("auth", "Cannot join: the certificate is for another node");
 }

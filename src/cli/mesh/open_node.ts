@@ -9,6 +9,7 @@ import { formatAddr, type HostPort, parseHostPort } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { MeshError } from "../../contract/mesh_store.ts";
+import { trustAnchor } from "../../core/mesh/admission/authority.ts";
 import type { NodeKey } from "../../core/mesh/node_id.ts";
 import { encodeNonce } from "../../core/mesh/admission/join_answer.ts";
 import {
@@ -222,7 +223,9 @@ function listenForJoins(
 ): JoinListener {
   return new JoinListener({
     at,
-    cert: encodePem("CERTIFICATE", state.certificate),
+    // Invites have the authority's hash alone, by which this finds it.
+    cert: [state.certificate, ...state.authorities.map(trustAnchor)]
+      .map((der) => encodePem("CERTIFICATE", der)).join(""),
     key: encodePem("PRIVATE KEY", pkcs8Of(state.seed)),
     protocol: JOIN_PROTOCOL,
     mostBytes: MAX_JOIN_MESSAGE,

@@ -3,6 +3,7 @@ import { ProtocolError, TtunError } from "../../../base/errors.ts";
 import type { Rng } from "../../../contract/host.ts";
 import type { MeshStore } from "../../../contract/mesh_store.ts";
 import type { Signer } from "../../../contract/signature.ts";
+import { authorityHash } from "../../../core/mesh/admission/authority.ts";
 import { formatInvite, INVITE_ID_SIZE } from "../../../core/mesh/admission/invite.ts";
 import { encodeInviteRecord, inviteKey } from "../../../core/mesh/admission/invite_record.ts";
 import {
@@ -68,7 +69,13 @@ export async function makeInvite(
     if: "absent",
     ttlMs: lifetime,
   });
-  return formatInvite({ id, token, authority: tools.authority(), expires, seeds: tools.seeds() });
+  return formatInvite({
+    id,
+    token,
+    authorityHash: authorityHash(tools.authority()),
+    expires,
+    seeds: tools.seeds(),
+  });
 }
 
 /** Revokes the only member whose id begins so; returns its whole id. @throws {TtunError} usage */

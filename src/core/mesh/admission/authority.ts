@@ -1,6 +1,8 @@
 import type { Signer } from "../../../contract/signature.ts";
 import { derive } from "../../link/v2/secrets.ts";
-import { encodeCertificate } from "../../x509/certificate.ts";
+import { toHex } from "../../../base/bytes.ts";
+import { ProtocolError } from "../../../base/errors.ts";
+import { encodeCertificate, parseCertificate } from "../../x509/certificate.ts";
 import { encodeBase32 } from "./base32.ts";
 
 /** The time from 2000 to 9999: an authority ends when the cluster no longer trusts it. */
@@ -14,6 +16,35 @@ export function authorityName(publicKey: Uint8Array): string {
 /** Returns the 16 bytes that tell clusters apart, from the public key of a cluster's first authority. */
 export function clusterIdOf(publicKey: Uint8Array): Uint8Array {
   return derive(null, "mesh cluster", publicKey).slice(0, 16);
+}
+
+/** Returns the 32 bytes by which an invite names an authority, from its public key. */
+export function authorityHash(publicKey: Uint8Array): Uint8Array {
+  return derive(null, "mesh CA", publicKey);
+}
+
+/**
+ * Returns the public key that has this hash among those of certificates, which prove nothing; null =
+ * there is none.
+ */
+export function authorityAmong(
+  certificates: readonly Uint8Array[],
+  hash: Uint8Array,
+): Uint8Array | null {
+  for (const der of certificates) {
+    const key = keyOf(der);
+    if (key !== null && toHex(authorityHash(key)) === toHex(hash)) return key;
+  }
+  return null;
+}
+
+function keyOf(der: Uint8Array): Uint8Array | null {
+  try {
+    return parseCertificate(der).publicKey;
+  } catch (error) {
+    if (error instanceof ProtocolError) return null;
+    throw error;
+  }
 }
 
 /** Returns an authority's own certificate. */

@@ -16,8 +16,8 @@ export interface Invite {
   readonly id: Uint8Array;
   /** 32 random bytes: the private key whose public one the cluster keeps. */
   readonly token: Uint8Array;
-  /** Public key of the cluster's authority (32 bytes), as long as its hash. */
-  readonly authority: Uint8Array;
+  /** Hash of the public key of the cluster's authority (32 bytes). */
+  readonly authorityHash: Uint8Array;
   /** Seconds since 1970. */
   readonly expires: number;
   /** Where nodes of the cluster take invites; at most eight. */
@@ -28,22 +28,22 @@ export const INVITE_SCHEME = "ttun-mesh:";
 export const INVITE_ID_SIZE = 8;
 export const MOST_SEEDS = 8;
 
-const VERSION = 1;
+const VERSION = 2;
 const CHECKSUM_SIZE = 4;
 const NO_KEY = new Uint8Array(32);
 
-/** Version and checksum; then expiry, id, token, authority and how many seeds follow. */
+/** Version and checksum; then expiry, id, token, hash of the authority and how many seeds follow. */
 const HEAD_SIZE = 1 + CHECKSUM_SIZE;
 const FIXED_SIZE = 4 + INVITE_ID_SIZE + 32 + 32 + 1;
 const LONGEST = 4096;
 
 /** Writes an invite. Seeds beyond the most that there may be are left out. */
-export function formatInvite({ id, token, authority, expires, seeds }: Invite): string {
+export function formatInvite({ id, token, authorityHash, expires, seeds }: Invite): string {
   const most = seeds.slice(0, MOST_SEEDS);
   const time = new Uint8Array(4);
   writeU32(time, 0, expires);
   const places = most.map(packSeed);
-  const body = concat(time, id, token, authority, Uint8Array.of(most.length), ...places);
+  const body = concat(time, id, token, authorityHash, Uint8Array.of(most.length), ...places);
   return INVITE_SCHEME + encodeBase64Url(concat(Uint8Array.of(VERSION), checksum(body), body));
 }
 
@@ -63,7 +63,7 @@ export function parseInvite(text: string): Invite {
     expires: readU32(body, 0),
     id: body.subarray(4, 12),
     token: body.subarray(12, 44),
-    authority: body.subarray(44, 76),
+    authorityHash: body.subarray(44, 76),
     seeds: readSeeds(body, FIXED_SIZE, body[FIXED_SIZE - 1]!),
   };
 }

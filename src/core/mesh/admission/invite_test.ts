@@ -35,7 +35,7 @@ const [TOKEN, NODE, OTHER] = [bytes(32, 1), bytes(32, 2), bytes(32, 3)].map(ed25
 const INVITE: Invite = {
   id: bytes(8, 9),
   token: bytes(32, 1),
-  authority: bytes(32, 4),
+  authorityHash: bytes(32, 4),
   expires: 1_790_000_000,
   seeds: [{ host: "node-1.example.net", port: 20204 }, { host: "2001:db8::1", port: 1 }],
 };
