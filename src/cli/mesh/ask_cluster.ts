@@ -2,7 +2,10 @@ import { formatAddr, type HostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Signer } from "../../contract/signature.ts";
 import { authorityAmong } from "../../core/mesh/admission/authority.ts";
-import { certificateQuestion } from "../../core/mesh/admission/clear_certificates.ts";
+import {
+  CertificateAnswer,
+  certificateQuestion,
+} from "../../core/mesh/admission/clear_certificates.ts";
 import {
   decodeMembership,
   decodeNonce,
@@ -34,7 +37,10 @@ export async function askAuthority(
 ): Promise<Uint8Array> {
   const names = { name: ANY_NODE_NAME, alpn: JOIN_PROTOCOL };
   const question = certificateQuestion(rng(32), names);
-  const certificates = await askCertificates(to, question, { timeoutMs: TIMEOUT, signal });
+  const certificates = await askCertificates(to, question, new CertificateAnswer(), {
+    timeoutMs: TIMEOUT,
+    signal,
+  });
   const key = authorityAmong(certificates, hash);
   if (key !== null) return key;
   throw new TtunError(

@@ -1,7 +1,12 @@
 import { formatAddr, type HostPort } from "../../base/addr.ts";
 import { ProtocolError, TtunError } from "../../base/errors.ts";
-import { CertificateAnswer } from "../../core/mesh/admission/clear_certificates.ts";
 import { denoNetError } from "../net/deno_net_error.ts";
+
+/** Finds certificates in what a server sends: returns null until all are there. */
+export interface CertificateReader {
+  /** @throws {ProtocolError} */
+  feed(bytes: Uint8Array): Uint8Array[] | null;
+}
 
 /**
  * Asks a TLS server for its certificates, which nothing proves to be its own. Returns them in DER.
@@ -10,6 +15,7 @@ import { denoNetError } from "../net/deno_net_error.ts";
 export async function askCertificates(
   to: HostPort,
   question: Uint8Array,
+  answer: CertificateReader,
   o: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<Uint8Array[]> {
   const patience = AbortSignal.any([o.signal, AbortSignal.timeout(o.timeoutMs)]);
@@ -20,7 +26,6 @@ export async function askCertificates(
     conn = await Deno.connect({ hostname: to.host, port: to.port, signal: patience });
     patience.throwIfAborted();
     for (let at = 0; at < question.length;) at += await conn.write(question.subarray(at));
-    const answer = new CertificateAnswer();
     const buffer = new Uint8Array(4096);
     for (;;) {
       const count = await conn.read(buffer);
