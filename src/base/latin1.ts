@@ -13,9 +13,13 @@ export function fromLatin1(bytes: Uint8Array): string {
   return text;
 }
 
+const encoder = new TextEncoder();
+
 /** @throws {RangeError} on a character above U+00FF */
 export function toLatin1(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length);
+  // ASCII is the same in UTF-8, whose encoder is native; any other character takes more bytes.
+  if (encoder.encodeInto(text, bytes).read === text.length) return bytes;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code > 0xff) throw new RangeError("Cannot write text: a character does not fit in a byte");

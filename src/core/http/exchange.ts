@@ -72,8 +72,10 @@ export type MessageStep =
 export type ConnectionStep =
   /** Bytes to write, in this order. */
   | { readonly kind: "write"; readonly bytes: Uint8Array }
+  /** Send FIN behind what was written; reading goes on. Only of a tunnel. */
+  | { readonly kind: "closeWrite" }
   /**
-   * The machine is over. Clean: send FIN, then read and drop for a while, or an RST could overtake
+   * The machine is over, and so are its exchanges. Clean: send FIN, then read and drop for a while, or an RST could overtake
    * the answer (RFC 9112 section 9.6). Reset: the other end must not take its part for the whole.
    */
   | { readonly kind: "close"; readonly how: "clean" | "reset" };
@@ -124,12 +126,17 @@ export interface HttpServerMachine extends Machine<ServerStep> {
   end(id: number, trailers: readonly Field[]): ServerStep[];
   /** Ends an exchange whose response cannot be finished. */
   reset(id: number, code: ResetCode): ServerStep[];
-  /** Bytes of the response's data that may be given now; a `room` step tells when there is some. */
+  /**
+   * Bytes of the response's data that may be given now; after 0 a `room` step tells when there are
+   * some. HTTP/1 sets no limit: the caller sets one by what waits in the connection.
+   */
   room(id: number): number;
   /** Tells that bytes of the request's data have gone on, which lets as many more come. */
   consumed(id: number, bytes: number): ServerStep[];
   /** Takes no further requests; closes when those under way are through. */
   drain(): ServerStep[];
+  /** Ends what `waitsFor` says to have taken too long, but for an exchange. */
+  timedOut(): ServerStep[];
 }
 
 /** One exchange, and when it is over the next. */

@@ -1,4 +1,5 @@
 import { parseIp } from "../../base/addr.ts";
+import { REASONS } from "../http/reasons.ts";
 
 /** Bytes that a request may have up to its empty line. */
 export const LONGEST_HEAD = 8 * 1024;
@@ -9,15 +10,6 @@ export interface MetricsAnswer {
   readonly type: string;
   readonly body: string;
 }
-
-const REASONS: Record<number, string> = {
-  200: "OK",
-  400: "Bad Request",
-  403: "Forbidden",
-  404: "Not Found",
-  405: "Method Not Allowed",
-  503: "Service Unavailable",
-};
 
 /** Pages by their paths. */
 export type MetricsPages = Readonly<Record<string, () => MetricsAnswer>>;

@@ -1,6 +1,6 @@
 import { type BodyOptions, ChunkedReader } from "./chunked.ts";
 import { HttpError } from "../error.ts";
-import { listOf, valuesOf } from "../fields.ts";
+import { type Field, listOf, valuesOf } from "../fields.ts";
 import { REQUEST_LIMITS, type RequestHead } from "./head.ts";
 import { isToken } from "../token.ts";
 
@@ -70,6 +70,11 @@ export class BodyReader {
   /** A malformed line was mended, so that another reader could find another end. */
   get isMended(): boolean {
     return this.#chunks?.isMended === true;
+  }
+
+  /** Trailer fields, once a chunked body is done. */
+  get trailers(): readonly Field[] {
+    return this.#chunks?.trailers ?? [];
   }
 
   get isWholeAtEnd(): boolean {

@@ -3,7 +3,7 @@ import { toLatin1 } from "../../../base/latin1.ts";
 import { HttpError } from "../error.ts";
 import { HeadCollector, type HeadLimits, linesOf } from "./head.ts";
 import { readFields } from "./response_head.ts";
-import type { Field } from "../fields.ts";
+import { type Field, trimSpace } from "../fields.ts";
 import { isTokenByte, isValueByte } from "../token.ts";
 import { mayBeTrailer } from "../trailer.ts";
 
@@ -93,6 +93,8 @@ export class ChunkedReader {
 
   /** A bare LF was taken for the end of a line, or something was left out. */
   isMended = false;
+  /** Trailer fields that may be there, once it is done. */
+  trailers: readonly Field[] = [];
 
   get isDone(): boolean {
     return this.#state === "done";
@@ -151,6 +153,7 @@ export class ChunkedReader {
       const named = this.#o.nextHop ?? NOBODY;
       const lines = this.#trailerText.split("\r\n").slice(0, -2)
         .filter((line) => mayBeTrailer(line.slice(0, line.indexOf(":")), named));
+      this.trailers = lines.map(fieldOf);
       give?.(toLatin1(lines.map((line) => `${line}\r\n`).join("") + "\r\n"));
     }
     return at;
@@ -174,7 +177,8 @@ export class ChunkedReader {
     this.isMended ||= packed(fields) !== text;
     this.#state = "done";
     const named = this.#o.nextHop ?? NOBODY;
-    give?.(toLatin1(packed(fields.filter(({ name }) => mayBeTrailer(name, named)))));
+    this.trailers = fields.filter(({ name }) => mayBeTrailer(name, named));
+    give?.(toLatin1(packed(this.trailers)));
     return size;
   }
 
@@ -248,6 +252,11 @@ export class ChunkedReader {
         return "trailer";
     }
   }
+}
+
+function fieldOf(line: string): Field {
+  const colon = line.indexOf(":");
+  return { name: line.slice(0, colon), value: trimSpace(line.slice(colon + 1)) };
 }
 
 /** Returns true without a trailer: its first line would be empty. */

@@ -140,3 +140,13 @@ Deno.test("a head of nothing but space is read in no time", () => {
   assert.equal(request(`GET / HTTP/1.1\r\nA: ${value}\r\n\r\n`).fields[0]!.value, value);
   assert.throws(() => request(`GET / HTTP/1.1\r\nA: ${value}\x01\r\n\r\n`), status(400));
 });
+
+Deno.test("every byte of a value is kept as one character", () => {
+  const bytes = Uint8Array.from({ length: 128 }, (_, i) => 128 + i);
+  const head = new HeadCollector(REQUEST_LIMITS);
+  head.take(toLatin1("GET / HTTP/1.1\r\nA: "));
+  head.take(bytes);
+  head.take(toLatin1("\r\n\r\n"));
+  const { fields } = parseRequestHead(head.text());
+  assert.deepEqual(Array.from(fields[0]!.value, (char) => char.charCodeAt(0)), [...bytes]);
+});

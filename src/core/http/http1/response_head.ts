@@ -1,6 +1,6 @@
 import { HttpError } from "../error.ts";
 import { type Field, trimSpace } from "../fields.ts";
-import { linesOf } from "./head.ts";
+import { linesOf, readFieldLines } from "./head.ts";
 import { isToken, isValueByte } from "../token.ts";
 
 export interface ResponseHead {
@@ -11,6 +11,9 @@ export interface ResponseHead {
   /** Something was left out or replaced: another reader could have found something else. */
   readonly isMended: boolean;
 }
+
+/** A first line in which nothing is to be mended; what is left of it is read faster. */
+const PLAIN_STATUS_LINE = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r?\n/;
 
 /** Shoutcast says ICY; others write HTTP in small letters, or leave out the minor version. */
 const STATUS_LINE =
@@ -23,6 +26,24 @@ const STATUS_LINE =
  * @throws {HttpError} 400 where there is no status
  */
 export function parseResponseHead(text: string): ResponseHead {
+  return readPlain(text) ?? mend(text);
+}
+
+function readPlain(text: string): ResponseHead | null {
+  const line = PLAIN_STATUS_LINE.exec(text);
+  const fields = line === null ? null : readFieldLines(text, line[0].length);
+  if (line === null || fields === null) return null;
+  const [, minor, status, reason = ""] = line;
+  return {
+    status: Number(status),
+    reason: trimSpace(reason),
+    minor: minor === "0" ? 0 : 1,
+    fields,
+    isMended: false,
+  };
+}
+
+function mend(text: string): ResponseHead {
   const [first, ...lines] = linesOf(text);
   const line = withoutControls(first!);
   const match = STATUS_LINE.exec(line);

@@ -11,7 +11,8 @@ import {
   REQUEST_LIMITS,
   type RequestHead,
 } from "../../http/http1/head.ts";
-import { connectionEstablished, packReply, REASONS, type Reply } from "./reply.ts";
+import { REASONS } from "../../http/reasons.ts";
+import { connectionEstablished, packReply, type Reply } from "./reply.ts";
 import { isForProxy, readRequest } from "./request.ts";
 import { isPersistent } from "../../http/http1/connection_fields.ts";
 import type { CheckPassword } from "../socks/socks5_server.ts";

@@ -1,20 +1,7 @@
 import { concat, utf8 } from "../../../base/bytes.ts";
 import type { Field } from "../../http/fields.ts";
+import { REASONS } from "../../http/reasons.ts";
 import { packHead } from "../../http/http1/pack_head.ts";
-
-export const REASONS: Readonly<Record<number, string>> = {
-  200: "OK",
-  400: "Bad Request",
-  403: "Forbidden",
-  407: "Proxy Authentication Required",
-  414: "URI Too Long",
-  431: "Request Header Fields Too Large",
-  501: "Not Implemented",
-  502: "Bad Gateway",
-  503: "Service Unavailable",
-  504: "Gateway Timeout",
-  505: "HTTP Version Not Supported",
-};
 
 export interface Reply {
   readonly status: number;

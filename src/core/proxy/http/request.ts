@@ -3,7 +3,7 @@ import { type Framing, requestFraming } from "../../http/http1/body.ts";
 import { HttpError } from "../../http/error.ts";
 import { valuesOf } from "../../http/fields.ts";
 import type { RequestHead } from "../../http/http1/head.ts";
-import { REASONS } from "./reply.ts";
+import { REASONS } from "../../http/reasons.ts";
 import { isPersistent, nextHopOf, upgradeOf } from "../../http/http1/connection_fields.ts";
 import { requestForTarget } from "./rewrite.ts";
 import { splitUserinfo } from "./userinfo.ts";
