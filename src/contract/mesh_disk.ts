@@ -22,6 +22,13 @@ export interface CoreDone {
   rev: number;
 }
 
+/** A change of one key; `row` is null where it was deleted. */
+export interface CoreChange {
+  rev: number;
+  key: string;
+  row: CoreRow | null;
+}
+
 /** Content of one commit. */
 export interface CoreBatch {
   revision: number;
@@ -31,6 +38,10 @@ export interface CoreBatch {
   endedSessions: string[];
   done: CoreDone[];
   forgotten: string[];
+  changes: CoreChange[];
+  /** Changes that are not kept any longer, and the newest revision of which some are missing. */
+  forgottenChanges: { rev: number; key: string }[];
+  floor: number;
 }
 
 /** All that a core is. */
@@ -41,6 +52,9 @@ export interface CoreState {
   rows: CoreRow[];
   sessions: CoreSession[];
   done: CoreDone[];
+  /** The last changes, oldest first, for watches: all of the revisions after `floor`. */
+  changes: CoreChange[];
+  floor: number;
 }
 
 /** The disk of a core of one, which nobody else has open. */

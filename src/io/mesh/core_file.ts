@@ -1,9 +1,9 @@
 import { TtunError } from "../../base/errors.ts";
-import type { CoreBatch, CoreDisk, CoreState } from "../../contract/mesh_disk.ts";
+import type { CoreBatch, CoreChange, CoreDisk, CoreState } from "../../contract/mesh_disk.ts";
 import { DamagedFile, SqliteFile } from "./sqlite_file.ts";
 import type { SqlChange, SqlValue, TableSpec } from "./sqlite_messages.ts";
 
-const [KV, SESSIONS, REQUESTS, META] = [0, 1, 2, 3];
+const [KV, SESSIONS, REQUESTS, META, CHANGES] = [0, 1, 2, 3, 4];
 
 const TABLES: readonly TableSpec[] = [
   {
@@ -32,6 +32,19 @@ const TABLES: readonly TableSpec[] = [
     name: "meta",
     columns: [{ name: "name", type: "TEXT" }, { name: "value", type: "TEXT" }],
     keys: 1,
+  },
+  {
+    name: "change",
+    columns: [
+      { name: "rev", type: "INTEGER" },
+      { name: "key", type: "TEXT" },
+      { name: "deleted", type: "INTEGER" },
+      { name: "value", type: "BLOB" },
+      { name: "created", type: "INTEGER" },
+      { name: "session", type: "TEXT" },
+      { name: "ttl", type: "INTEGER" },
+    ],
+    keys: 2,
   },
 ];
 
@@ -101,6 +114,7 @@ class CoreFile implements CoreDisk {
       ...batch.deleted.map((key) => ({ table: KV, remove: [key] })),
       ...batch.endedSessions.map((id) => ({ table: SESSIONS, remove: [id] })),
       ...batch.forgotten.map((id) => ({ table: REQUESTS, remove: [id] })),
+      ...batch.forgottenChanges.map(({ rev, key }) => ({ table: CHANGES, remove: [rev, key] })),
     ]);
   }
 
@@ -147,25 +161,51 @@ async function load(file: SqliteFile): Promise<CoreState> {
   }
   // Requests are forgotten in the order in which they were made.
   done.sort((a, b) => a.rev - b.rev);
-  return { epoch: Number(named.get("epoch") ?? 1), revision, rows, sessions, done };
+  const epoch = Number(named.get("epoch") ?? 1);
+  return { epoch, revision, rows, sessions, done, ...await loadChanges(file, named, revision) };
+}
+
+/** The last change is of the last revision, unless an older ttun wrote since: it leaves none. */
+async function loadChanges(
+  file: SqliteFile,
+  named: ReadonlyMap<string, string>,
+  revision: number,
+): Promise<Pick<CoreState, "changes" | "floor">> {
+  const changes = (await file.readAll(CHANGES, 2)).map((row): CoreChange => {
+    const [rev, key, deleted, value, created, session, ttlMs] = row as [
+      ...[number, string, number, Uint8Array],
+      ...[number, string, number],
+    ];
+    const isThere = deleted === 0;
+    return { rev, key, row: isThere ? { key, value, rev, created, session, ttlMs } : null };
+  });
+  const floor = Number(named.get("floor") ?? revision);
+  const isWhole = (changes.at(-1)?.rev ?? floor) === revision;
+  return { changes, floor: isWhole ? floor : revision };
 }
 
 function contents(
-  { revision, rows, sessions, done }: Pick<CoreBatch, "revision" | "rows" | "sessions" | "done">,
+  { revision, rows, sessions, done, changes, floor }: CoreState | CoreBatch,
 ): SqlChange[] {
   return [
     meta("revision", String(revision)),
+    meta("floor", String(floor)),
     ...rows.map(({ key, value, rev, created, session, ttlMs }) =>
       put(KV, key, value, rev, created, session, ttlMs)
     ),
     ...sessions.map(({ id, ttlMs }) => put(SESSIONS, id, ttlMs)),
     ...done.map(({ id, rev }) => put(REQUESTS, id, rev)),
+    ...changes.map(({ rev, key, row }) =>
+      row === null
+        ? put(CHANGES, rev, key, 1, new Uint8Array(), 0, "", 0)
+        : put(CHANGES, rev, key, 0, row.value, row.created, row.session, row.ttlMs)
+    ),
   ];
 }
 
 function all(state: CoreState): SqlChange[] {
   return [
-    ...[KV, SESSIONS, REQUESTS, META].map((table) => ({ table, clear: true as const })),
+    ...[KV, SESSIONS, REQUESTS, META, CHANGES].map((table) => ({ table, clear: true as const })),
     ...contents(state),
     meta("epoch", String(state.epoch)),
   ];

@@ -26,6 +26,9 @@ function batch(revision: number, o: Partial<CoreBatch> = {}): CoreBatch {
     endedSessions: [],
     done: [],
     forgotten: [],
+    changes: [],
+    forgottenChanges: [],
+    floor: revision,
     ...o,
   };
 }
@@ -78,8 +81,36 @@ test("core file: what was committed is there again, and what was removed is not"
       rows: [{ ...row("lease/b", 3), session: "s" }, row("name/c", 2 ** 52)],
       sessions: [{ id: "s", ttlMs: 5000 }],
       done: [{ id: "n 1", rev: 1 }, { id: "n 2", rev: 3 }],
+      changes: [],
+      floor: 2 ** 52,
     });
     equal((await Deno.stat(path)).mode! & 0o777, 0o600);
+  }));
+
+test("core file: changes are kept for watches until they are forgotten", () =>
+  inFolder(async (path) => {
+    const changes = [
+      { rev: 1, key: "name/a", row: row("name/a", 1) },
+      { rev: 2, key: "name/a", row: null },
+      { rev: 2, key: "name/b", row: null },
+      { rev: 3, key: "name/a", row: { ...row("name/a", 3), session: "s", ttlMs: 7 } },
+    ];
+    await write(path, batch(3, { changes, floor: 0 }));
+    const before = await read(path);
+    deepEqual([before.changes, before.floor], [changes, 0]);
+    const next = { rev: 4, key: "name/c", row: null };
+    const forgottenChanges = [{ rev: 1, key: "name/a" }, { rev: 2, key: "name/a" }];
+    await write(path, batch(4, { changes: [next], forgottenChanges, floor: 2 }));
+    const after = await read(path);
+    deepEqual([after.changes, after.floor], [[...changes.slice(2), next], 2]);
+  }));
+
+test("core file: where an older ttun has written, no watch goes on from before", () =>
+  inFolder(async (path) => {
+    await write(path, batch(1, { changes: [{ rev: 1, key: "name/a", row: null }], floor: 0 }));
+    // It writes everything but the changes.
+    await write(path, batch(3, { floor: 0 }));
+    equal((await read(path)).floor, 3);
   }));
 
 test("core file: a missing one is not made unless that is meant", () =>
@@ -139,6 +170,8 @@ test("core file: everything is replaced in one step", () =>
       rows: [row("name/z", 69)],
       sessions: [],
       done: [{ id: "x", rev: 69 }],
+      changes: [{ rev: 70, key: "name/y", row: null }],
+      floor: 68,
     };
     {
       const { disk } = await openCoreFile(path, CREATE);

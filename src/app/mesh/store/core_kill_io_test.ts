@@ -1,4 +1,4 @@
-import { equal, ok } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import { test } from "../../../../tests/check.ts";
 import { openCoreFile } from "../../../io/mesh/core_file.ts";
 
@@ -41,6 +41,8 @@ test("core file: of a process that is killed at any moment nothing acknowledged 
       const { disk, state } = await openCoreFile(path, { create: false });
       await disk[Symbol.asyncDispose]();
       ok(state.revision >= last, `${state.revision} is before ${last}`);
+      const changes = state.changes.map(({ rev }) => rev);
+      deepEqual(changes, Array.from({ length: state.revision }, (_, i) => i + 1));
       const rows = new Map(state.rows.map((row) => [row.key, row.rev]));
       let unanswered = 0;
       for (const [key, rev] of known) {

@@ -3,6 +3,7 @@ import type { CoreDisk, CoreState } from "../../../contract/mesh_disk.ts";
 import { MeshError } from "../../../contract/mesh_store.ts";
 import { exportCore, parseCoreExport } from "../../../core/mesh/core/core_export.ts";
 import { movedCore } from "../../../core/mesh/core/core_state.ts";
+import { MAX_PARCEL } from "../../../core/mesh/core/parcel.ts";
 import type { CoreDriver } from "./core_driver.ts";
 import type { ParcelSender } from "./parcel_sender.ts";
 
@@ -20,7 +21,7 @@ export async function moveCore(
   let state: CoreState;
   try {
     state = await core.freeze("The core is moving to another node: try again in a moment");
-    await sender.send(node, "core", exportCore(state), signal);
+    await sender.send(node, "core", parcelOf(state), signal);
     signal.throwIfAborted();
   } catch (error) {
     core.thaw();
@@ -40,6 +41,12 @@ export async function moveCore(
     );
   }
   return epoch;
+}
+
+/** Without room for the changes as well, watches begin anew. */
+function parcelOf(state: CoreState): Uint8Array {
+  const whole = exportCore(state, { withChanges: true });
+  return whole.length <= MAX_PARCEL ? whole : exportCore(state);
 }
 
 /** Reads a core that was sent to this node: the state from which it starts here. */

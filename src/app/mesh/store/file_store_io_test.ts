@@ -30,6 +30,35 @@ storeSuite("file", async () => {
   };
 }, test);
 
+test("file store: a watch goes on over a restart, with each change once", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "ttun-store-" });
+  try {
+    const { signal } = new AbortController();
+    const open = async () => {
+      const opened = await openCoreFile(`${folder}/core.db`, { create: true });
+      return fileStore(opened, { clock: new FakeClock(), rng: seededRng(2) });
+    };
+    let cursor: string | undefined;
+    {
+      await using store = await open();
+      await store.put("name/a", new Uint8Array([1]), { signal });
+      cursor = (await store.list("name/", { signal, limit: 9 })).cursor;
+      await store.put("name/a", new Uint8Array([2]), { signal });
+      await store.delete("name/a", { signal });
+    }
+    await using store = await open();
+    await store.put("name/b", new Uint8Array([3]), { signal });
+    const seen: string[] = [];
+    for await (const change of store.watch("name/", { signal, from: cursor! })) {
+      seen.push(change.kind === "put" ? `${change.entry.key} ${change.entry.value}` : change.kind);
+      if (seen.length === 3) break;
+    }
+    assert.deepEqual(seen, ["name/a 2", "delete", "name/b 3"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 test("file store: a core tells what it has, and what its commits took", async () => {
   const folder = await Deno.makeTempDir({ prefix: "ttun-store-" });
   try {

@@ -1,6 +1,7 @@
 import { TtunError } from "../../../base/errors.ts";
 import type { CoreState } from "../../../contract/mesh_disk.ts";
 import type { MeshStore } from "../../../contract/mesh_store.ts";
+import { emptyCore } from "../../../core/mesh/core/core_state.ts";
 import { LEASES } from "./core_store.ts";
 
 const PAGE = 500;
@@ -10,7 +11,7 @@ const PAGE = 500;
  * sessions, whose holders have to ask again.
  */
 export async function readStore(store: MeshStore, signal: AbortSignal): Promise<CoreState> {
-  const state: CoreState = { epoch: 1, revision: 0, rows: [], sessions: [], done: [] };
+  const state = emptyCore();
   let after: string | undefined;
   do {
     const page = await store.list("", { signal, limit: PAGE, ...after ? { after } : {} });
@@ -24,7 +25,7 @@ export async function readStore(store: MeshStore, signal: AbortSignal): Promise<
     }
     after = page.next;
   } while (after !== undefined);
-  return state;
+  return { ...state, floor: state.revision };
 }
 
 /**

@@ -1,16 +1,12 @@
-import type { CoreRow } from "../../../contract/mesh_disk.ts";
+import type { CoreBatch, CoreChange, CoreState } from "../../../contract/mesh_disk.ts";
 import { ROW_BYTES } from "./limits.ts";
-
-/** A change of one key; `row` is null where it was deleted. */
-export interface CoreChange {
-  rev: number;
-  key: string;
-  row: CoreRow | null;
-}
 
 /** Changes that are kept for watches, and the bytes of their values. */
 const MAX_CHANGES = 100_000;
 const MAX_BYTES = 64 << 20;
+
+/** Changes that one commit takes from the disk. */
+const MAX_FORGOTTEN = 1000;
 
 /** The last changes of a core, in their order. */
 export class ChangeLog {
@@ -20,9 +16,33 @@ export class ChangeLog {
   #bytes = 0;
   /** The newest revision of which changes may be missing. */
   #floor: number;
+  /** Changes that are still on the disk, and are to go from there. */
+  readonly #forgotten: CoreBatch["forgottenChanges"] = [];
 
-  constructor(revision: number) {
-    this.#floor = revision;
+  constructor({ floor, changes }: Pick<CoreState, "floor" | "changes">) {
+    this.#floor = floor;
+    for (const change of changes) {
+      if (change.rev > floor) this.add(change);
+      else this.#forget(change);
+    }
+  }
+
+  get floor(): number {
+    return this.#floor;
+  }
+
+  /** All changes that are kept, oldest first. */
+  all(): CoreChange[] {
+    return this.#changes.slice(this.#start);
+  }
+
+  /** Changes that the next commit takes from the disk; `forgotten` tells that it has. */
+  toForget(): CoreBatch["forgottenChanges"] {
+    return this.#forgotten.slice(0, MAX_FORGOTTEN);
+  }
+
+  forgotten(count: number): void {
+    this.#forgotten.splice(0, count);
   }
 
   add(change: CoreChange): void {
@@ -32,6 +52,7 @@ export class ChangeLog {
       const oldest = this.#changes[this.#start++]!;
       this.#bytes -= oldest.row?.value.length ?? 0;
       this.#floor = oldest.rev;
+      this.#forget(oldest);
     }
     if (this.#start > MAX_CHANGES / 2) {
       this.#changes.splice(0, this.#start);
@@ -62,6 +83,10 @@ export class ChangeLog {
       bytes += ROW_BYTES + change.key.length + (change.row?.value.length ?? 0);
     }
     return { changes, upTo };
+  }
+
+  #forget({ rev, key }: CoreChange): void {
+    this.#forgotten.push({ rev, key });
   }
 
   #firstAfter(rev: number): number {

@@ -7,7 +7,7 @@ function row(key: string, rev: number, size = 1) {
 }
 
 Deno.test("change log: of 100 000 changes the oldest are forgotten, and a watch from there is told", () => {
-  const log = new ChangeLog(0);
+  const log = new ChangeLog({ floor: 0, changes: [] });
   for (let rev = 1; rev <= 250_000; rev++) log.add(row("name/a", rev));
   equal(log.since(149_999, "", 10, 1e9), null);
   deepEqual(log.since(150_000, "", 2, 1e9)?.changes.map(({ rev }) => rev), [150_001, 150_002]);
@@ -17,14 +17,14 @@ Deno.test("change log: of 100 000 changes the oldest are forgotten, and a watch 
 });
 
 Deno.test("change log: large values are forgotten sooner", () => {
-  const log = new ChangeLog(0);
+  const log = new ChangeLog({ floor: 0, changes: [] });
   for (let rev = 1; rev <= 1_100; rev++) log.add(row("name/a", rev, 1 << 16));
   equal(log.since(0, "", 10, 1e9), null);
   ok(log.since(100, "", 10, 1e9) !== null);
 });
 
 Deno.test("change log: the changes of one command come together, whatever the limit", () => {
-  const log = new ChangeLog(5);
+  const log = new ChangeLog({ floor: 5, changes: [] });
   for (const [key, rev] of [["a", 6], ["b", 7], ["c", 7], ["d", 7], ["e", 8]] as const) {
     log.add(row(key, rev, 100));
   }
@@ -34,4 +34,16 @@ Deno.test("change log: the changes of one command come together, whatever the li
   equal(keys(2, 1e9), "abcd");
   equal(keys(9, 250), "abcd");
   equal(log.since(4, "", 1, 1e9), null);
+});
+
+Deno.test("change log: after a restart it has what the disk has, and takes from there what it forgets", () => {
+  const changes = Array.from({ length: 100_003 }, (_, i) => row("name/a", i + 1));
+  const log = new ChangeLog({ floor: 2, changes });
+  equal(log.floor, 3);
+  deepEqual(log.toForget().map(({ rev }) => rev), [1, 2, 3]);
+  equal(log.since(2, "", 10, 1e9), null);
+  deepEqual(log.all(), changes.slice(3));
+  log.add(row("name/a", 100_004));
+  log.forgotten(3);
+  deepEqual(log.toForget(), [{ rev: 4, key: "name/a" }]);
 });

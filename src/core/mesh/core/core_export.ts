@@ -1,7 +1,7 @@
 import { blake2s } from "@noble/hashes/blake2.js";
 import { toHex, utf8 } from "../../../base/bytes.ts";
 import { TtunError } from "../../../base/errors.ts";
-import type { CoreRow, CoreState } from "../../../contract/mesh_disk.ts";
+import type { CoreChange, CoreRow, CoreState } from "../../../contract/mesh_disk.ts";
 import { decode64, encode64 } from "../base64.ts";
 
 /**
@@ -18,6 +18,9 @@ interface Line {
   value?: string;
   rev?: number;
   created?: number;
+  /** The key of a change; without a value it was deleted. */
+  changed?: string;
+  floor?: number;
   session?: string;
   ttlMs?: number;
   request?: string;
@@ -25,18 +28,13 @@ interface Line {
   sum?: string;
 }
 
-export function exportCore(state: CoreState): Uint8Array {
-  const { epoch, revision } = state;
+/** `withChanges`: for a core that goes on elsewhere, with the watches that its clients have. */
+export function exportCore(state: CoreState, { withChanges = false } = {}): Uint8Array {
+  const { epoch, revision, floor } = state;
   const lines: Line[] = [
-    { "ttun core": FORMAT, epoch, revision },
-    ...state.rows.map(({ key, value, rev, created, session, ttlMs }) => ({
-      key,
-      value: encode64(value),
-      rev,
-      created,
-      ...session === "" ? {} : { session },
-      ...ttlMs === 0 ? {} : { ttlMs },
-    })),
+    { "ttun core": FORMAT, epoch, revision, ...withChanges ? { floor } : {} },
+    ...state.rows.map((row) => ({ key: row.key, ...rowLine(row) })),
+    ...withChanges ? state.changes.map(changeLine) : [],
     ...state.sessions.map(({ id, ttlMs }) => ({ session: id, ttlMs })),
     ...state.done.map(({ id, rev }) => ({ request: id, rev })),
   ];
@@ -72,10 +70,13 @@ export function parseCoreExport(bytes: Uint8Array): CoreState {
     rows: [],
     sessions: [],
     done: [],
+    changes: [],
+    floor: whole(head.floor ?? head.revision),
   };
   for (const text of lines) {
     const line = parseLine(text);
-    if (line.key !== undefined) state.rows.push(readRow(line));
+    if (line.key !== undefined) state.rows.push(readRow(line.key, line));
+    else if (line.changed !== undefined) state.changes.push(readChange(line.changed, line));
     else if (line.session !== undefined) {
       state.sessions.push({ id: line.session, ttlMs: whole(line.ttlMs) });
     } else if (line.request !== undefined) {
@@ -85,9 +86,31 @@ export function parseCoreExport(bytes: Uint8Array): CoreState {
   return state;
 }
 
-function readRow({ key, value, rev, created, session = "", ttlMs = 0 }: Line): CoreRow {
+function rowLine({ value, rev, created, session, ttlMs }: CoreRow): Line {
   return {
-    key: key!,
+    value: encode64(value),
+    rev,
+    created,
+    ...session === "" ? {} : { session },
+    ...ttlMs === 0 ? {} : { ttlMs },
+  };
+}
+
+function changeLine({ rev, key, row }: CoreChange): Line {
+  return { changed: key, ...row === null ? { rev } : rowLine(row) };
+}
+
+function readChange(key: string, line: Line): CoreChange {
+  const row = line.value === undefined ? null : readRow(key, line);
+  return { rev: whole(line.rev), key, row };
+}
+
+function readRow(
+  key: string,
+  { value, rev, created, session = "", ttlMs = 0 }: Line,
+): CoreRow {
+  return {
+    key,
     value: decode64(value ?? ""),
     rev: whole(rev),
     created: whole(created),

@@ -2,25 +2,32 @@ import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import fc from "fast-check";
 import { utf8 } from "../../../base/bytes.ts";
 import { TtunError } from "../../../base/errors.ts";
-import type { CoreState } from "../../../contract/mesh_disk.ts";
+import type { CoreChange, CoreState } from "../../../contract/mesh_disk.ts";
 import { BackupPlan } from "./backup_plan.ts";
 import { exportCore, parseCoreExport } from "./core_export.ts";
 import { CORE_PLACE, movedCore, readCorePlace, restoredCore } from "./core_state.ts";
 
 const number = fc.nat({ max: 2 ** 50 });
+const row = fc.record({
+  key: fc.string(),
+  value: fc.uint8Array(),
+  rev: number,
+  created: number,
+  session: fc.string(),
+  ttlMs: number,
+}, { noNullPrototype: true });
+const change: fc.Arbitrary<CoreChange> = fc.oneof(
+  row.map((row) => ({ rev: row.rev, key: row.key, row })),
+  fc.record({ rev: number, key: fc.string(), row: fc.constant(null) }, { noNullPrototype: true }),
+);
 const some: fc.Arbitrary<CoreState> = fc.record({
   epoch: number,
   revision: number,
-  rows: fc.array(fc.record({
-    key: fc.string(),
-    value: fc.uint8Array(),
-    rev: number,
-    created: number,
-    session: fc.string(),
-    ttlMs: number,
-  }, { noNullPrototype: true })),
+  rows: fc.array(row),
   sessions: fc.array(fc.record({ id: fc.string(), ttlMs: number }, { noNullPrototype: true })),
   done: fc.array(fc.record({ id: fc.string(), rev: number }, { noNullPrototype: true })),
+  changes: fc.array(change),
+  floor: number,
 }, { noNullPrototype: true });
 
 const STATE: CoreState = {
@@ -32,10 +39,17 @@ const STATE: CoreState = {
   ],
   sessions: [{ id: "s", ttlMs: 5000 }],
   done: [{ id: "r", rev: 9 }],
+  changes: [{ rev: 9, key: "name/b", row: null }],
+  floor: 8,
 };
 
 Deno.test("core export: everything comes out as it went in", () => {
-  fc.assert(fc.property(some, (state) => deepEqual(parseCoreExport(exportCore(state)), state)));
+  fc.assert(fc.property(some, (state) => {
+    deepEqual(parseCoreExport(exportCore(state, { withChanges: true })), state);
+    // A backup has no changes: its watches begin anew.
+    const backup = { ...state, changes: [], floor: state.revision };
+    deepEqual(parseCoreExport(exportCore(state)), backup);
+  }));
 });
 
 Deno.test("core export: one that is cut, changed or something else is refused", () => {

@@ -62,7 +62,7 @@ export class CoreMachine {
   constructor(state: CoreState, nowMs: number) {
     this.#epoch = state.epoch;
     this.#table = new CoreTable(state, nowMs);
-    this.#log = new ChangeLog(state.revision);
+    this.#log = new ChangeLog(state);
     this.#setDeadlines(state, nowMs);
   }
 
@@ -87,7 +87,8 @@ export class CoreMachine {
   }
 
   snapshot(): CoreState {
-    return this.#table.snapshot(this.#epoch);
+    const { floor } = this.#log;
+    return { ...this.#table.snapshot(this.#epoch), changes: this.#log.all(), floor };
   }
 
   /** `id` names the request in its reply. */
@@ -129,7 +130,8 @@ export class CoreMachine {
     const before = this.#table.revision;
     const { batch, staged } = storing;
     this.#table.apply(batch, nowMs);
-    staged.log(this.#log);
+    this.#log.forgotten(batch.forgottenChanges.length);
+    for (const change of batch.changes) this.#log.add(change);
     this.#setDeadlines(batch, nowMs);
     this.#remember(staged.refused);
     const steps: CoreStep[] = storing.replies.map((reply) => ({ type: "reply", ...reply }));
@@ -159,7 +161,11 @@ export class CoreMachine {
         if (turn.id !== null) replies.push({ id: turn.id, answer });
       }
       if (staged.hasEffect) {
-        const batch = staged.batch();
+        const batch = {
+          ...staged.batch(),
+          forgottenChanges: this.#log.toForget(),
+          floor: this.#log.floor,
+        };
         this.#storing = { token: ++this.#token, staged, batch, turns, replies };
         steps.push({ type: "store", batch, token: this.#token });
       } else {

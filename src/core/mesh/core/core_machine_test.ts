@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
-import type { CoreBatch, CoreState } from "../../../contract/mesh_disk.ts";
+import type { CoreBatch, CoreChange, CoreState } from "../../../contract/mesh_disk.ts";
 import { CoreMachine, type CoreStep } from "./core_machine.ts";
 import { CoreTable } from "./core_table.ts";
 import { emptyCore } from "./core_state.ts";
@@ -9,18 +9,42 @@ import type { CoreAnswer, CoreRequest } from "./request.ts";
 
 const V = new Uint8Array([1]);
 
+/** A file with all that a core is. */
+class Disk extends CoreTable {
+  #changes: CoreChange[];
+  #floor: number;
+
+  constructor(state: CoreState) {
+    super(state, 0);
+    this.#changes = [...state.changes];
+    this.#floor = state.floor;
+  }
+
+  override apply(batch: CoreBatch, nowMs: number): void {
+    super.apply(batch, nowMs);
+    const isForgotten = ({ rev, key }: CoreChange) =>
+      batch.forgottenChanges.some((one) => one.rev === rev && one.key === key);
+    this.#changes = [...this.#changes.filter((change) => !isForgotten(change)), ...batch.changes];
+    this.#floor = batch.floor;
+  }
+
+  override snapshot(epoch: number): CoreState {
+    return { ...super.snapshot(epoch), changes: this.#changes, floor: this.#floor };
+  }
+}
+
 /** A machine with a disk that a test lets write. */
 class World {
   now = 0;
   machine: CoreMachine;
-  disk: CoreTable;
+  disk: Disk;
   stores: Extract<CoreStep, { type: "store" }>[] = [];
   answers = new Map<number, CoreAnswer>();
   #id = 0;
 
   constructor(state: CoreState = emptyCore()) {
     this.machine = new CoreMachine(state, 0);
-    this.disk = new CoreTable(state, 0);
+    this.disk = new Disk(state);
   }
 
   ask(request: CoreRequest): number {
@@ -285,8 +309,10 @@ Deno.test("core: changes from any revision lead from what was there to what is t
       );
     }
     const now = history.at(-1)!;
+    const restarted = new World(world.disk.snapshot(1));
     for (const [from, then] of history.entries()) {
       const answer = world.done({ type: "changes", prefix: "", from });
+      deepEqual(restarted.done({ type: "changes", prefix: "", from }), answer);
       ok(answer.type === "changes");
       const state = new Map(then);
       for (const { key, entry, rev } of answer.changes) {

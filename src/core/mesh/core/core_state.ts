@@ -1,9 +1,9 @@
 import { utf8 } from "../../../base/bytes.ts";
-import type { CoreState } from "../../../contract/mesh_disk.ts";
+import type { CoreRow, CoreState } from "../../../contract/mesh_disk.ts";
 
 /** A core that nobody has written to. */
 export function emptyCore(): CoreState {
-  return { epoch: 1, revision: 0, rows: [], sessions: [], done: [] };
+  return { epoch: 1, revision: 0, rows: [], sessions: [], done: [], changes: [], floor: 0 };
 }
 
 /** Where everybody finds out which node the core is at. */
@@ -17,7 +17,8 @@ const RESTORE_GAP = 2 ** 32;
 
 /** Makes the state from which a core starts that is brought back from a backup. */
 export function restoredCore(state: CoreState, node: string): CoreState {
-  return placed({ ...state, revision: state.revision + RESTORE_GAP }, node);
+  const revision = state.revision + RESTORE_GAP;
+  return placed({ ...state, revision, changes: [], floor: revision }, node);
 }
 
 /** Makes the state from which a core starts after it has moved to `node`, with a new epoch. */
@@ -30,15 +31,17 @@ function placed(state: CoreState, node: string): CoreState {
   const revision = state.revision + 1;
   const rows = state.rows.filter(({ key }) => key !== CORE_PLACE);
   const old = state.rows.find(({ key }) => key === CORE_PLACE);
-  rows.push({
+  const row: CoreRow = {
     key: CORE_PLACE,
     value: utf8(JSON.stringify({ node, epoch })),
     rev: revision,
     created: old?.created ?? revision,
     session: "",
     ttlMs: 0,
-  });
-  return { ...state, epoch, revision, rows };
+  };
+  rows.push(row);
+  const changes = [...state.changes, { rev: revision, key: CORE_PLACE, row }];
+  return { ...state, epoch, revision, rows, changes };
 }
 
 /** Reads `conf/core`; null if it is none. */

@@ -22,7 +22,7 @@ export class CoreTable {
   bytes = 0;
 
   /** Every session and every key gets its full time again. */
-  constructor(state: CoreState, nowMs: number) {
+  constructor(state: Omit<CoreState, "changes" | "floor">, nowMs: number) {
     this.#order = new KeyOrder(state.rows.map(({ key }) => key));
     this.revision = state.revision;
     for (const { id, ttlMs } of state.sessions) this.#addSession(id, ttlMs, nowMs);
@@ -61,7 +61,7 @@ export class CoreTable {
     for (const id of batch.forgotten) this.done.delete(id);
   }
 
-  snapshot(epoch: number): CoreState {
+  snapshot(epoch: number): Omit<CoreState, "changes" | "floor"> {
     return {
       epoch,
       revision: this.revision,

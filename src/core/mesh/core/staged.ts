@@ -1,5 +1,4 @@
-import type { CoreBatch, CoreRow, CoreSession } from "../../../contract/mesh_disk.ts";
-import type { ChangeLog } from "./change_log.ts";
+import type { CoreBatch, CoreChange, CoreRow, CoreSession } from "../../../contract/mesh_disk.ts";
 import { type CoreTable, sizeOf } from "./core_table.ts";
 import { MAX_DONE } from "./limits.ts";
 
@@ -12,7 +11,7 @@ export class Staged {
   readonly #done = new Map<string, number>();
   /** Requests whose condition did not hold. */
   readonly refused = new Set<string>();
-  readonly #changes: { rev: number; key: string; row: CoreRow | null }[] = [];
+  readonly #changes: CoreChange[] = [];
   #revision: number;
   #bytes: number;
 
@@ -91,7 +90,7 @@ export class Staged {
     for (const key of keys) this.delete(key, rev);
   }
 
-  batch(): CoreBatch {
+  batch(): Omit<CoreBatch, "forgottenChanges" | "floor"> {
     const ids = [...this.#sessions];
     return {
       revision: this.#revision,
@@ -101,12 +100,8 @@ export class Staged {
       endedSessions: ids.filter(([, session]) => session === null).map(([id]) => id),
       done: [...this.#done].map(([id, rev]) => ({ id, rev })),
       forgotten: this.#forgotten(),
+      changes: this.#changes,
     };
-  }
-
-  /** Hands on the changes once they are safe. */
-  log(log: ChangeLog): void {
-    for (const change of this.#changes) log.add(change);
   }
 
   #forgotten(): string[] {
