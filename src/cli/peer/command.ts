@@ -149,17 +149,18 @@ async function runTask(
   context: RunContext,
   { key, print: take }: TaskTools,
 ): Promise<void> {
-  if (Deno.build.os !== "linux") {
-    const words =
-      "Cannot punch holes here: it takes native sockets, which are there on Linux so far";
-    throw new TtunError("system", words);
-  }
-  const io = "ffi";
-  requirePermissions(socketNeeds(io, "connect"), "client");
+  const isLinux = Deno.build.os === "linux";
+  requirePermissions(socketNeeds("ffi", "connect"), "client");
   const secret = key === null ? Promise.resolve(null) : linkSecret(key);
   secret.catch(() => {}); // awaited when the data plane is ready, if ever
-  const common = { aead: "auto", io, user: undefined, status: null, metrics: null } as const;
-  using libc = openControlLibc();
+  const common = {
+    aead: "auto",
+    io: isLinux ? "ffi" : "deno",
+    user: undefined,
+    status: null,
+    metrics: null,
+  } as const;
+  using libc = isLinux ? openControlLibc() : null;
   using footer = openFooter();
   let printing = Promise.resolve();
   await using plane = new PlaneHandle<object, PeerStart>({ kind: "peer", task, ...common }, {

@@ -11,8 +11,6 @@ import { isTlsClient } from "../../core/punch/punch.ts";
 import { ID_SIZE } from "../../core/link/v2/setup.ts";
 import { openLibssl } from "../../../ffi/openssl/libssl.ts";
 import type { TlsContext } from "../../../ffi/openssl/tls_context.ts";
-import { openPunchNet } from "../../io/punch/punch_net.ts";
-import { StdioStream } from "../../io/stdio/stdio_stream.ts";
 import type { OpenedPlane } from "../plane/run_plane.ts";
 import { wireSecrets } from "../plane/wire_secrets.ts";
 import { rng } from "../platform/rng.ts";
@@ -21,6 +19,7 @@ import { familyOf } from "./ask_outside.ts";
 import { ownAddress, type PeerTools } from "./own_address.ts";
 import { openProgress } from "./pipe_progress.ts";
 import { KEEP_MS } from "./keep.ts";
+import { openPunch, openStdio } from "./peer_sockets.ts";
 import type { AddressTask, PeerStart } from "./plane_config.ts";
 import { securePeer } from "./secure_peer.ts";
 
@@ -36,15 +35,14 @@ export function openByAddress(
 ): OpenedPlane<PeerStart> {
   const { platform, ciphers, opened, log, signal } = tools;
   const { clock } = platform;
-  const reactor = platform.reactor!;
   const { choice: congestion } = platform.planCongestion("auto");
   const { deadlineMs, keeps, link, localPort, peerIp } = task;
   const tls = task.hasTls ? openContexts(opened) : null;
   const family = familyOf(peerIp);
   const wildcard = family === "IPv6" ? "::" : "0.0.0.0";
-  const net = openPunchNet(reactor, { host: wildcard, port: localPort });
+  const net = openPunch(tools).at({ host: wildcard, port: localPort });
   const listener = opened.use(net.listen({ signal }));
-  const stdio = opened.use(new StdioStream({ reactor, signal }));
+  const stdio = openStdio(tools);
   return {
     facts: {},
     run: async ({ s }) => {

@@ -2,24 +2,24 @@ import { runPeerClient } from "../../app/system/peer_client.ts";
 import { runPeerServer } from "../../app/system/peer_server.ts";
 import { formatAddr } from "../../base/addr.ts";
 import { ID_SIZE } from "../../core/link/v2/setup.ts";
-import { StdioStream } from "../../io/stdio/stdio_stream.ts";
 import type { OpenedPlane } from "../plane/run_plane.ts";
 import { wireSecrets } from "../plane/wire_secrets.ts";
 import { rng } from "../platform/rng.ts";
 import type { PeerTools } from "./own_address.ts";
 import { openProgress } from "./pipe_progress.ts";
 import { KEEP_MS } from "./keep.ts";
+import { openStdio } from "./peer_sockets.ts";
 import type { ConnectTask, ListenTask, PeerStart } from "./plane_config.ts";
 import { openTicketListener, openTicketServer } from "./ticket_way.ts";
 
 /** Makes a ticket, prints it, and is a pipe to whoever comes with it first. */
 export function openListen(task: ListenTask, tools: PeerTools): OpenedPlane<PeerStart> {
-  const { platform, ciphers, opened, log, signal, port } = tools;
+  const { platform, ciphers, log, signal, port } = tools;
   const { clock } = platform;
   const { keeps, link, ttlMs: waitMs } = task;
   const tell = (line: string) => port.report({ kind: "print", line, isProgress: false });
   const { listeners, begin } = openTicketListener(task, tell, tools);
-  const stdio = opened.use(new StdioStream({ reactor: platform.reactor!, signal }));
+  const stdio = openStdio(tools);
   return {
     facts: {},
     run: async ({ s }) => {
@@ -40,11 +40,11 @@ export function openListen(task: ListenTask, tools: PeerTools): OpenedPlane<Peer
 
 /** A pipe to the peer that has made a ticket. */
 export function openConnect(task: ConnectTask, tools: PeerTools): OpenedPlane<PeerStart> {
-  const { platform, ciphers, opened, log, signal } = tools;
+  const { platform, ciphers, log, signal } = tools;
   const { clock } = platform;
   const { place, deadlineMs, keeps, link, name } = task;
   const server = openTicketServer(place, { name, deadlineMs }, tools);
-  const stdio = opened.use(new StdioStream({ reactor: platform.reactor!, signal }));
+  const stdio = openStdio(tools);
   return {
     facts: {},
     run: async ({ s }) => {

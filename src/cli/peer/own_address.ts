@@ -1,17 +1,17 @@
 import type { Connection } from "../../contract/connection.ts";
 import type { Dialer } from "../../contract/dial.ts";
-import { openPunchNet } from "../../io/punch/punch_net.ts";
 import type { OpenedPlane, PlaneTools } from "../plane/run_plane.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import { askOutside, type Family, familyOf } from "./ask_outside.ts";
+import { openPunch } from "./peer_sockets.ts";
 import type { AddressTask, OwnAddressTask, PeerStart } from "./plane_config.ts";
 
 export type PeerTools = PlaneTools<SocketPlatform, PeerStart>;
 
 /** Prints this machine's public address. */
 export function openQuestion(task: AddressTask, tools: PeerTools): OpenedPlane<PeerStart> {
-  const { platform, port } = tools;
-  const { dialer } = openPunchNet(platform.reactor!, { host: "", port: task.localPort });
+  const { port } = tools;
+  const { dialer } = openPunch(tools).at({ host: "", port: task.localPort });
   return {
     facts: {},
     run: async () => {

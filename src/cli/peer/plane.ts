@@ -2,6 +2,7 @@ import { type HostPort, isIpAddress } from "../../base/addr.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { runPlane } from "../plane/run_plane.ts";
 import { openSockets } from "../platform/open_sockets.ts";
+import { openDenoSockets } from "../platform/sockets_deno.ts";
 import { openByAddress } from "./open_address.ts";
 import { openConnect, openListen } from "./open_ticket.ts";
 import { openQuestion, type PeerTools } from "./own_address.ts";
@@ -13,7 +14,7 @@ export async function run(config: PeerConfig, host: PlaneHost): Promise<void> {
   const { task } = config;
   await runPlane(config, host, {
     mayMeetNames: hostsOf(task).some(({ host }) => !isIpAddress(host)),
-    openPlatform: () => openSockets("ffi"),
+    openPlatform: () => config.io === "deno" ? openDenoSockets() : openSockets("ffi"),
     open: (tools: PeerTools) => open(task, tools),
   });
 }

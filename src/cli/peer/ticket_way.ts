@@ -11,10 +11,10 @@ import { ownCandidates } from "../../core/ticket/own_candidates.ts";
 import { formatTicket, ticketMeeting } from "../../core/ticket/ticket.ts";
 import { ticketName } from "../../core/ticket/ticket_text.ts";
 import { openPunchPorts, type PunchPorts } from "../../io/punch/punch_net.ts";
-import { interfaceNetworks } from "../../io/netcfg/own_addresses.ts";
 import { wireSecrets } from "../plane/wire_secrets.ts";
 import { rng } from "../platform/rng.ts";
 import { askOutside } from "./ask_outside.ts";
+import { openPunch, ownNetworks } from "./peer_sockets.ts";
 import type { WayTools } from "./way_tools.ts";
 import type { TicketListen, TicketPlace, ViaConfig } from "./via_config.ts";
 
@@ -25,7 +25,7 @@ export function openTicketServer(
   tools: WayTools,
 ): ReachedServer {
   const { platform, log, signal } = tools;
-  const { clock, reactor } = platform;
+  const { clock } = platform;
   if (via === null || meeting === null) {
     if (meeting !== null) {
       log.warn("the other end waits at a server too, which --via would name here as well");
@@ -33,8 +33,9 @@ export function openTicketServer(
     const dialer = platform.openNet({ io: "ffi", mptcp: false, segmentBytes: {} }, log);
     return { name, ...named(openCandidateDialer({ candidates, dialer, clock, rng, deadlineMs })) };
   }
+  const sockets = openPunch(tools);
   const attempt = () => {
-    const ports = openPunchPorts(reactor!, 0, { signal });
+    const ports = openPunchPorts(sockets, 0, { signal });
     const { listeners } = ports;
     return {
       ...meetingOptions(via, ports, tools),
@@ -57,9 +58,9 @@ export function openTicketListener(
   tell: (ticket: string) => void,
   tools: WayTools,
 ): { listeners: readonly Listener[]; begin: () => Promise<void> } {
-  const { platform: { reactor }, opened, signal } = tools;
+  const { opened, signal } = tools;
   const { via, ticketKey, codeWords } = task;
-  const ports = openPunchPorts(reactor!, task.localPort ?? 0, { signal });
+  const ports = openPunchPorts(openPunch(tools), task.localPort ?? 0, { signal });
   const direct = opened.use(new JoinedListener(ports.listeners));
   const begun = Promise.withResolvers<number>();
   const absent = Promise.withResolvers<void>();
@@ -96,14 +97,14 @@ async function makeTicket(
   tools: WayTools,
   begun: Promise<unknown>,
 ): Promise<string> {
-  const { platform: { libc }, log, opened } = tools;
+  const { log, opened } = tools;
   const said: HostPort[] = myIp === undefined ? [] : [{ host: myIp, port: ports.port }];
   if (stun !== undefined) {
     const { found, server } = await askOutside(stun, ports.port, ports.dialer, null, tools);
     opened.use(server); // the NAT keeps the port open
     said.push(found);
   }
-  const own = interfaceNetworks(libc!).map(({ bytes }) => bytes);
+  const own = ownNetworks(tools).map(({ bytes }) => bytes);
   const candidates = ownCandidates({ said, own, port: ports.port });
   if (candidates.length === 0) {
     if (via === null) throw nowhere();
@@ -122,12 +123,13 @@ async function makeTicket(
 function meetingOptions(
   { server, link, s }: ViaConfig,
   { dialer, port }: PunchPorts,
-  { platform: { clock, libc }, ciphers, resolver, log }: WayTools,
+  tools: WayTools,
 ): MeetingOptions {
+  const { platform: { clock }, ciphers, resolver, log } = tools;
   const secrets = wireSecrets(link, ciphers, s);
   return {
     via: { name: formatAddr(server), server, dialer, resolver, secrets },
-    ownNetworks: () => interfaceNetworks(libc!),
+    ownNetworks: () => ownNetworks(tools),
     ...{ dialer, port, clock, rng, log },
   };
 }

@@ -6,6 +6,7 @@ import type { KeyedHopAddress } from "../../core/hop/hop_address.ts";
 import type { LayerTools, Transport, TransportTools, WayTools } from "../../io/transport.ts";
 import { load } from "../plane/load.ts";
 import type { TicketTools } from "../peer/way_tools.ts";
+import { isGranted } from "../platform/permissions.ts";
 import type { Net } from "../platform/platform.ts";
 import { addressOf, type Endpoint, formatEndpoint, hopOf } from "./endpoint.ts";
 import { type HopKey, keyedHop } from "./hop_key.ts";
@@ -28,7 +29,7 @@ export function openServer(
   const { at } = endpoint;
   const address = addressOf(endpoint);
   if (address !== null) return address;
-  if (endpoint.scheme === "peer") return peerEnds!.openPeerServer(`${at}`, onLinux(endpoint, o));
+  if (endpoint.scheme === "peer") return peerEnds!.openPeerServer(`${at}`, withNative(endpoint, o));
   if (endpoint.scheme === "tox") return toxEnds!.openToxServer(`${at}`, o);
   const { dialer } = transportOf(endpoint);
   if (dialer === undefined || typeof at !== "string") throw lacking(endpoint);
@@ -57,7 +58,9 @@ export function openListener(endpoint: Endpoint, o: OpenOptions): Listener {
     if (layer === undefined) return net.listen(address, { signal });
     return layer.listener(net.listen(address, { signal }), address, layerTools(o));
   }
-  if (endpoint.scheme === "peer") return peerEnds!.openPeerListener(`${at}`, onLinux(endpoint, o));
+  if (endpoint.scheme === "peer") {
+    return peerEnds!.openPeerListener(`${at}`, withNative(endpoint, o));
+  }
   if (endpoint.scheme === "tox") return toxEnds!.openToxListener(`${at}`, o);
   const { listen } = transportOf(endpoint);
   if (listen === undefined || typeof at !== "string") throw lacking(endpoint);
@@ -125,12 +128,24 @@ function tools(endpoint: Endpoint, o: Pick<OpenOptions, "platform" | "log">): Tr
 /** @throws {TtunError} system, privilege, without native sockets */
 function onLinux<O extends Pick<OpenOptions, "platform">>({ scheme }: Endpoint, o: O): O {
   if (o.platform.reactor !== null) return o;
-  const begin = `Cannot use ${scheme}: URLs here: they`;
   if (Deno.build.os !== "linux") {
-    throw new TtunError("system", `${begin} are for Linux only so far`);
+    throw new TtunError(
+      "system",
+      `Cannot use ${scheme}: URLs here: they are for Linux only so far`,
+    );
   }
+  throw noNative(scheme);
+}
+
+/** @throws {TtunError} privilege, without native calls */
+function withNative<O>({ scheme }: Endpoint, o: O): O {
+  if (isGranted({ name: "ffi" })) return o;
+  throw noNative(scheme);
+}
+
+function noNative(scheme: string): TtunError {
   const words = "take native sockets, and Deno was started without --allow-ffi; run with -A";
-  throw new TtunError("privilege", `${begin} ${words}`);
+  return new TtunError("privilege", `Cannot use ${scheme}: URLs here: they ${words}`);
 }
 
 function shortened(name: string): string {

@@ -73,6 +73,22 @@ export function denoAddresses(
   return new OwnAddresses(list, clock);
 }
 
+/** Returns the interfaces' addresses with their prefixes by Deno's list, if permitted. */
+export function denoNetworks(
+  interfaces: () => readonly { readonly address: string; readonly cidr: string }[] = permitted,
+): Cidr[] {
+  return interfaces().flatMap(({ address, cidr }) => {
+    const bytes = parseIp(withoutZone(address));
+    const prefix = /\/(\d+)$/.exec(cidr)?.[1];
+    if (bytes === null || prefix === undefined) return [];
+    return [{
+      family: bytes.length === 4 ? 4 as const : 6 as const,
+      bytes,
+      prefix: Number(prefix),
+    }];
+  });
+}
+
 function permitted(): Deno.NetworkInterfaceInfo[] {
   const { state } = Deno.permissions.querySync({ name: "sys", kind: "networkInterfaces" });
   return state === "granted" ? Deno.networkInterfaces() : [];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { parseIp } from "../../base/addr.ts";
-import { denoAddresses, OwnAddresses } from "./own_addresses.ts";
+import { denoAddresses, denoNetworks, OwnAddresses } from "./own_addresses.ts";
 
 const ip = (text: string) => parseIp(text)!;
 
@@ -42,4 +42,17 @@ Deno.test("elsewhere a list is five seconds old at the most", () => {
   assert.equal(own.has(ip("203.0.113.1")), true);
   clock.time = 5_000;
   assert.deepEqual([own.has(ip("203.0.113.1")), own.has(ip("203.0.113.9"))], [false, true]);
+});
+
+Deno.test("own networks: Deno's list has prefixes, and zones on some systems", () => {
+  const networks = denoNetworks(() => [
+    { address: "192.0.2.7", cidr: "192.0.2.7/24" },
+    { address: "fe80::7%en0", cidr: "fe80::7%en0/64" },
+    { address: "what is this", cidr: "/8" },
+    { address: "192.0.2.8", cidr: "" },
+  ]);
+  assert.deepEqual(networks.map(({ family, bytes, prefix }) => [family, bytes.length, prefix]), [
+    [4, 4, 24],
+    [6, 16, 64],
+  ]);
 });

@@ -1,21 +1,19 @@
 import { type HostPort, requireHostPort } from "../../base/addr.ts";
 import type { Dialer, Listener } from "../../contract/dial.ts";
-import {
-  accept,
-  acceptedAddr,
-  listenShared,
-  localAddr,
-  startConnectFrom,
-} from "../../../ffi/linux/socket.ts";
-import { PosixNet } from "../net/posix_net.ts";
-import { makeSocketCalls } from "../net/socket_calls.ts";
-import type { Reactor } from "../reactor/reactor.ts";
 
 /** TCP from and to one local port at once (SO_REUSEADDR, SO_REUSEPORT: socket(7)). */
 export interface PunchNet {
   readonly dialer: Dialer;
   /** The caller owns it. @throws {TtunError} in_use, privilege, usage */
   listen(o: { signal: AbortSignal }): Listener;
+}
+
+/** Sockets that can share a port, by the means of the system. */
+export interface PunchSockets {
+  /** `at.host`: the wildcard address of the peer's family. */
+  at(at: HostPort): PunchNet;
+  /** Returns when no program listens on the port of all addresses. @throws {TtunError} in_use */
+  requireFree(port: number, o: { signal: AbortSignal }): void;
 }
 
 /** TCP from and to one port of all addresses at once. */
@@ -31,35 +29,17 @@ export interface PunchPorts {
  * connections would come to either. @throws {TtunError} in_use, privilege, usage
  */
 export function openPunchPorts(
-  reactor: Reactor,
+  sockets: PunchSockets,
   port: number,
   o: { signal: AbortSignal },
 ): PunchPorts {
-  if (port !== 0) requireFree(reactor, port, o);
-  const first = openPunchNet(reactor, { host: "0.0.0.0", port }).listen(o);
+  if (port !== 0) sockets.requireFree(port, o);
+  const first = sockets.at({ host: "0.0.0.0", port }).listen(o);
   const chosen = requireHostPort(first.addr).port;
-  const { dialer, listen } = openPunchNet(reactor, { host: "::", port: chosen });
+  const { dialer, listen } = sockets.at({ host: "::", port: chosen });
   try {
     return { port: chosen, dialer, listeners: [first, listen(o)] };
   } catch {
     return { port: chosen, dialer, listeners: [first] }; // a system without IPv6
   }
-}
-
-/** Without SO_REUSEPORT the kernel refuses a port on which somebody listens. @throws {TtunError} */
-function requireFree(reactor: Reactor, port: number, o: { signal: AbortSignal }): void {
-  const net = new PosixNet(reactor, { mptcp: { dial: false, listen: false } });
-  const listener = net.listen({ host: "0.0.0.0", port }, o);
-  void listener[Symbol.asyncDispose](); // it never rejects, and the port is free at once
-}
-
-/** `at.host`: the wildcard address of the peer's family. */
-export function openPunchNet(reactor: Reactor, { host: wildcard, port }: HostPort): PunchNet {
-  const calls = makeSocketCalls({
-    connect: (libc, to) => startConnectFrom(libc, to, port),
-    listen: (libc, at) => listenShared(libc, at),
-    ...{ accept, acceptedAddr, localAddr },
-  });
-  const net = new PosixNet(reactor, { mptcp: { dial: false, listen: false }, calls });
-  return { dialer: net, listen: (o) => net.listen({ host: wildcard, port }, o) };
 }
