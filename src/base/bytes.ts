@@ -33,8 +33,18 @@ export function concat(...parts: Uint8Array[]): Uint8Array {
 
 const encoder = new TextEncoder();
 
+/** Up to this length, and of ASCII, a text is faster in a loop than by an encoder. */
+const SHORT_TEXT = 64;
+
 export function utf8(text: string): Uint8Array {
-  return encoder.encode(text);
+  if (text.length > SHORT_TEXT) return encoder.encode(text);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 0x7f) return encoder.encode(text);
+    bytes[i] = code;
+  }
+  return bytes;
 }
 
 export function toHex(bytes: Uint8Array): string {

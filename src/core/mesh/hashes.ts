@@ -1,8 +1,9 @@
-import { concat, utf8, writeU32 } from "../../base/bytes.ts";
+import { utf8 } from "../../base/bytes.ts";
 import { derive } from "../link/v2/secrets.ts";
 import { readPosition } from "./circle.ts";
 import type { MeshRecord, RecordName } from "./record.ts";
 import { joinKey } from "./record.ts";
+import { versionBytes } from "./version.ts";
 
 /** Hashes of the ring, keyed so that nobody outside can choose where a name lies. */
 export interface RingHashes {
@@ -17,16 +18,8 @@ export function ringHashes(placementKey: Uint8Array): RingHashes {
   return {
     position: (bucket) => readPosition(derive(placementKey, "mesh key", utf8(bucket))),
     sum(record) {
-      const { epoch, hlc, writer } = record.version;
-      const version = concat(u64(epoch), u64(hlc), u64(writer));
+      const version = versionBytes(record.version);
       return readPosition(derive(placementKey, "mesh sum", utf8(joinKey(record)), version));
     },
   };
-}
-
-function u64(value: bigint): Uint8Array {
-  const bytes = new Uint8Array(8);
-  writeU32(bytes, 0, Number(value >> 32n));
-  writeU32(bytes, 4, Number(value & 0xffff_ffffn));
-  return bytes;
 }

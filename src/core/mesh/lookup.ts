@@ -2,7 +2,7 @@ import { distance, isWithin } from "./circle.ts";
 import type { NextAnswer } from "./frame.ts";
 import type { Peer } from "./peer.ts";
 import type { RingContext } from "./ring_context.ts";
-import { routeTo } from "./routing.ts";
+import { routeTo, routeToPredecessor } from "./routing.ts";
 import type { Timer } from "./timers.ts";
 
 /** Most queries of a lookup that are open at a time. */
@@ -71,7 +71,8 @@ export class Lookup {
   }
 
   #begin(): void {
-    const route = routeTo(this.#ring, this.#position, false);
+    const route = routeToPredecessor(this.#ring, this.#position) ??
+      routeTo(this.#ring, this.#position, false);
     if (route.isDone && route.nodes.length > 0) {
       return this.#end({ nodes: route.nodes, after: route.after, hops: 0 });
     }

@@ -38,14 +38,30 @@ export interface RecordName {
   readonly version: RecordVersion;
 }
 
-const SEGMENT = /^[A-Za-z0-9._-]{1,253}$/;
+const MAX_SEGMENT = 253;
+const SLASH = 0x2f;
+
+/** 1 for each character of a segment. */
+const IN_SEGMENT = Uint8Array.from(
+  { length: 128 },
+  (_, code) => /^[A-Za-z0-9._-]$/.test(String.fromCharCode(code)) ? 1 : 0,
+);
 
 /** Divides a key into bucket and child, or returns null where it is no key. */
 export function splitKey(key: string): { bucket: string; child: string } | null {
-  if (key.length > MAX_KEY) return null;
-  const segments = key.split("/");
-  if (segments.length < 2 || !segments.every((segment) => SEGMENT.test(segment))) return null;
-  return { bucket: `${segments[0]}/${segments[1]}`, child: segments.slice(2).join("/") };
+  const { length } = key;
+  if (length > MAX_KEY) return null;
+  let [segments, begin, bucketEnd] = [0, 0, 0];
+  for (let i = 0; i <= length; i++) {
+    const code = i < length ? key.charCodeAt(i) : SLASH;
+    if (code === SLASH) {
+      if (i === begin || i - begin > MAX_SEGMENT) return null;
+      begin = i + 1;
+      if (++segments === 2) bucketEnd = i;
+    } else if (IN_SEGMENT[code] !== 1) return null;
+  }
+  if (segments < 2) return null;
+  return { bucket: key.slice(0, bucketEnd), child: key.slice(bucketEnd + 1) };
 }
 
 export function joinKey({ bucket, child }: { bucket: string; child: string }): string {

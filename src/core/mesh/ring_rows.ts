@@ -5,7 +5,7 @@ import { decodeDescriptor, encodeDescriptor } from "./descriptor.ts";
 import { hlcOfMs, RESERVED_MS } from "./hybrid_clock.ts";
 import type { MeshRecord } from "./record.ts";
 import type { RememberedPeer, RingBatch, RingImage } from "./ring_disk.ts";
-import type { RecordVersion } from "./version.ts";
+import { readVersion, versionBytes } from "./version.ts";
 
 const HLC = "hlc";
 const PLACE = "place";
@@ -79,20 +79,6 @@ function peerOf(bytes: Uint8Array, heardAtMs: number): RememberedPeer[] {
     if (toTtunError(error).kind !== "protocol") throw error;
     return [];
   }
-}
-
-function versionBytes({ epoch, hlc, writer }: RecordVersion): Uint8Array {
-  const bytes = new Uint8Array(24);
-  const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, epoch);
-  view.setBigUint64(8, hlc);
-  view.setBigUint64(16, writer);
-  return bytes;
-}
-
-function readVersion(bytes: Uint8Array): RecordVersion {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  return { epoch: view.getBigUint64(0), hlc: view.getBigUint64(8), writer: view.getBigUint64(16) };
 }
 
 function numberBytes(value: bigint): Uint8Array {

@@ -36,6 +36,22 @@ export function routeTo(ring: RingContext, position: bigint, isProbe: boolean): 
   return { isDone: false, after: null, nodes: nearest(ring, position) };
 }
 
+/**
+ * Tells the owner where that is the predecessor, whose range begins at the one before it; null where it
+ * is another one. The predecessor has told of that one about a second ago, so other nodes are not sent
+ * there by this: they ask the predecessor itself.
+ */
+export function routeToPredecessor(ring: RingContext, position: bigint): Route | null {
+  const { self, pred, preds, list, now } = ring;
+  const second = preds[1];
+  if (pred === null || second === undefined || pred !== preds[0] || list.length === 0) return null;
+  if (!isWithin(second.position, position, pred.position)) return null;
+  if (pred.isDead(now) || second.isDead(now) || pred.state === "leaving") return null;
+  const own = ring.state === "leaving" ? [] : [self];
+  const nodes = [pred, ...own, ...list.filter((peer) => peer !== pred)];
+  return { isDone: true, after: second.position, nodes: upToHosts(nodes) };
+}
+
 /** The two nearest of all that are known, and the two nearest neighbours and fingers. */
 function nearest(ring: RingContext, position: bigint): Peer[] {
   const { self, now } = ring;

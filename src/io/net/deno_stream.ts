@@ -39,6 +39,8 @@ export class DenoStream implements Connection {
   #fd: number | null | undefined;
   #ahead: ReadAhead | null = null;
   #aheadSize = LEAST_AHEAD;
+  /** The buffer of the last read, which the next one takes: most reads have its size. */
+  #spare: Uint8Array | null = null;
   #hasEnded = false;
 
   /** `zone` is that of link-local addresses, if known. */
@@ -72,7 +74,10 @@ export class DenoStream implements Connection {
     const ahead = this.#ahead;
     if (ahead === null || !ahead.isOver) return undefined;
     const got = ahead.take(into);
-    if (ahead.isEmpty) this.#ahead = null;
+    if (ahead.isEmpty) {
+      this.#ahead = null;
+      this.#spare = ahead.spare;
+    }
     return got;
   }
 
@@ -84,7 +89,8 @@ export class DenoStream implements Connection {
       if (this.#ahead.isOver) this.#reader.wakeSoon();
       return;
     }
-    const ahead = this.#ahead = new ReadAhead(this.#aheadSize, (bytes) => this.#read(bytes));
+    const read = (bytes: Uint8Array) => this.#read(bytes);
+    const ahead = this.#ahead = new ReadAhead(this.#aheadSize, read, this.#spare);
     // `settled` never rejects, and `run` must not throw.
     void ahead.settled.then(() => {
       this.#aheadSize = ahead.nextSize;

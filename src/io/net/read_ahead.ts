@@ -9,8 +9,13 @@ export class ReadAhead {
   #outcome: { got: number | null } | { error: unknown } | null = null;
   #taken = 0;
 
-  constructor(size: number, read: (into: Uint8Array) => Promise<number | null>) {
-    this.#bytes = new Uint8Array(size);
+  /** `spare`: the buffer of an earlier one, which is taken where it has this size. */
+  constructor(
+    size: number,
+    read: (into: Uint8Array) => Promise<number | null>,
+    spare: Uint8Array | null = null,
+  ) {
+    this.#bytes = spare?.length === size ? spare : new Uint8Array(size);
     this.settled = read(this.#bytes).then(
       (got) => void (this.#outcome = { got }),
       (error) => void (this.#outcome = { error }),
@@ -31,6 +36,11 @@ export class ReadAhead {
 
   get #length(): number {
     return this.#outcome !== null && "got" in this.#outcome ? this.#outcome.got ?? 0 : 0;
+  }
+
+  /** The buffer, for the next one, once this one is empty. */
+  get spare(): Uint8Array {
+    return this.#bytes;
   }
 
   get isEmpty(): boolean {

@@ -1,3 +1,5 @@
+import { copyBytes } from "../../base/small_alloc.ts";
+
 const MOST_BEHIND = 64 * 1024;
 
 /** A copy of at most 64 KiB is under way at a time. */
@@ -27,7 +29,7 @@ export class WriteBehind {
   take(bytes: Uint8Array): number {
     this.check();
     if (this.#writing !== null || bytes.length === 0) return 0;
-    const part = bytes.slice(0, MOST_BEHIND);
+    const part = copyBytes(bytes.subarray(0, MOST_BEHIND));
     this.#writing = this.#writeAll(part);
     return part.length;
   }

@@ -1,3 +1,4 @@
+import { copyBytes } from "../../../base/small_alloc.ts";
 import { startClose } from "../../../base/start_close.ts";
 import type { Stream } from "../../../contract/stream.ts";
 import type { MeshTransport } from "../../../core/mesh/transport_choice.ts";
@@ -38,7 +39,7 @@ export class StreamChannel implements PeerChannel {
 
   async read(): Promise<Uint8Array | null> {
     const got = await read(this.#stream, this.#into);
-    return got === null ? null : this.#into.slice(0, got);
+    return got === null ? null : copyBytes(this.#into.subarray(0, got));
   }
 
   async write(bytes: Uint8Array): Promise<void> {

@@ -1,9 +1,13 @@
 import { blake2s } from "@noble/hashes/blake2.js";
 import { concat, utf8, writeU16 } from "../../../base/bytes.ts";
+import { blake2s as hash } from "../../cipher/blake2s.ts";
 
 /** Keys are BLAKE2s-256 over inputs with lengths (docs/wire/link-v2.md, "Notation and secrets"). */
 const PREFIX = utf8("ttun/v2 ");
 const ZERO = new Uint8Array(1);
+
+/** Labels as they are hashed, with what stands before and behind them: there are some dozens. */
+const starts = new Map<string, Uint8Array>();
 
 /** Returns `H(k, label, x1, …)`, 32 bytes; without a key where `k` is null. */
 export function derive(
@@ -11,12 +15,24 @@ export function derive(
   label: string,
   ...inputs: readonly Uint8Array[]
 ): Uint8Array {
-  const parts = inputs.flatMap((input) => {
-    const length = new Uint8Array(2);
-    writeU16(length, 0, input.length);
-    return [length, input];
-  });
-  return blake2s(concat(PREFIX, utf8(label), ZERO, ...parts), k === null ? {} : { key: k });
+  const start = startOf(label);
+  let size = start.length;
+  for (const input of inputs) size += 2 + input.length;
+  const whole = new Uint8Array(size);
+  whole.set(start);
+  let at = start.length;
+  for (const input of inputs) {
+    writeU16(whole, at, input.length);
+    whole.set(input, at + 2);
+    at += 2 + input.length;
+  }
+  return hash(whole, k);
+}
+
+function startOf(label: string): Uint8Array {
+  let start = starts.get(label);
+  if (start === undefined) starts.set(label, start = concat(PREFIX, utf8(label), ZERO));
+  return start;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { blake2s } from "@noble/hashes/blake2.js";
+import { blake2s } from "../../cipher/blake2s.ts";
 import { concat, utf8 } from "../../../base/bytes.ts";
 import { ProtocolError } from "../../../base/errors.ts";
 import { Reader, varint } from "../../../base/varint.ts";
@@ -83,5 +83,5 @@ export function decodeParcelAnswer(body: Uint8Array): string | null {
 
 /** Returns 32 bytes by which a parcel is compared. */
 export function parcelDigest(bytes: Uint8Array): Uint8Array {
-  return blake2s(bytes);
+  return blake2s(bytes, null);
 }

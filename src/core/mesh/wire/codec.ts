@@ -71,12 +71,20 @@ export function text(most: number): Codec<string> {
   };
 }
 
+/** Up to this length, and of ASCII, a text is faster in a loop than by a decoder. */
+const SHORT_TEXT = 64;
+
 export function readText(bytes: Uint8Array): string {
+  if (bytes.length <= SHORT_TEXT && bytes.every(isAscii)) return String.fromCharCode(...bytes);
   try {
     return decoder.decode(bytes);
   } catch (cause) {
     throw new ProtocolError("Cannot read a frame of the mesh: a text is not UTF-8", { cause });
   }
+}
+
+function isAscii(code: number): boolean {
+  return code < 0x80;
 }
 
 /** 16 bytes: a position, or another number below 2^128. */
@@ -115,8 +123,9 @@ export function readU64(bytes: Uint8Array, at = 0): bigint {
 
 /** One of these words, by its place among them; `other` for one that a later version has added. */
 export function word<W extends string>(words: readonly W[], other?: W): Codec<W> {
+  const written = words.map((_, i) => Uint8Array.of(i));
   return {
-    write: (value) => Uint8Array.of(words.indexOf(value)),
+    write: (value) => written[words.indexOf(value)]!,
     read: (bytes) => {
       const found = bytes.length === 1 ? words[bytes[0]!] ?? other : undefined;
       if (found === undefined) throw damaged("a word is none of those that there are");

@@ -1,5 +1,5 @@
-import { concat } from "../../../base/bytes.ts";
-import { Reader, varint } from "../../../base/varint.ts";
+import { allocSmall } from "../../../base/small_alloc.ts";
+import { Reader, varintSize, writeVarint } from "../../../base/varint.ts";
 import type { Answer, Failure, Frame, NodeState, RelayRequest, RequestType } from "../frame.ts";
 import * as bodies from "./bodies.ts";
 import { type Codec, damaged, uint, word } from "./codec.ts";
@@ -97,19 +97,29 @@ const CONTENTS: Record<Exclude<Frame["type"], "answer">, Codec<object>> = {
 
 /** Returns a frame without its length: type u8, request v, TLVs. */
 export function encodeContent(frame: Frame): Uint8Array {
-  const { type, request, ...rest } = frame;
-  const tlvs = frame.type === "answer" ? encodeAnswer(frame) : CONTENTS[frame.type].write(rest);
-  return concat(Uint8Array.of(TYPES[type]), varint(request), tlvs);
+  return encode(frame, false);
 }
 
 /** Returns a frame as it goes on a link: length v, then its content. */
 export function encodeFrame(frame: Frame): Uint8Array {
-  const content = encodeContent(frame);
-  return concat(varint(content.length), content);
+  return encode(frame, true);
 }
 
-function encodeAnswer({ state, stamp, body: { to, ...rest } }: Answer): Uint8Array {
-  return answerFields.write({ state, stamp, to, body: answerCodec(to).write(rest) });
+function encode(frame: Frame, hasLength: boolean): Uint8Array {
+  const { type, request } = frame;
+  const tlvs = type === "answer" ? encodeAnswer(frame) : CONTENTS[type].write(frame);
+  const size = 1 + varintSize(request) + tlvs.length;
+  const before = hasLength ? varintSize(size) : 0;
+  const bytes = allocSmall(before + size);
+  if (hasLength) writeVarint(bytes, 0, size);
+  bytes[before] = TYPES[type];
+  bytes.set(tlvs, writeVarint(bytes, before + 1, request));
+  return bytes;
+}
+
+function encodeAnswer({ state, stamp, body }: Answer): Uint8Array {
+  const { to } = body;
+  return answerFields.write({ state, stamp, to, body: answerCodec(to).write(body) });
 }
 
 function answerCodec(to: RequestType): Codec<object> {

@@ -1,3 +1,4 @@
+import { copyBytes } from "../../../base/small_alloc.ts";
 import { Reader } from "../../../base/varint.ts";
 import { damaged } from "./codec.ts";
 
@@ -29,7 +30,7 @@ export class FrameSplitter {
     for (let rest = bytes; rest.length > 0;) {
       const whole = this.#size === 0 ? this.#wholeIn(rest) : 0;
       if (whole > 0) {
-        found.push(rest.slice(0, whole));
+        found.push(copyBytes(rest.subarray(0, whole)));
         rest = rest.subarray(whole);
         continue;
       }

@@ -1,5 +1,6 @@
 import { concat, utf8 } from "../../../base/bytes.ts";
-import { Reader, varint } from "../../../base/varint.ts";
+import { allocSmall } from "../../../base/small_alloc.ts";
+import { Reader, varintSize, writeVarint } from "../../../base/varint.ts";
 import {
   joinKey,
   MAX_KEY,
@@ -8,10 +9,9 @@ import {
   type RecordName,
   splitKey,
 } from "../record.ts";
-import type { RecordVersion } from "../version.ts";
-import { type Codec, damaged, readText, readU64, u64Bytes } from "./codec.ts";
+import { readVersion, VERSION_SIZE, versionBytes } from "../version.ts";
+import { type Codec, damaged, readText } from "./codec.ts";
 
-const VERSION_SIZE = 24;
 /** Times are Unix milliseconds of 48 bits. */
 const LATEST = 2 ** 48 - 1;
 
@@ -20,19 +20,22 @@ const SOFT = 2;
 
 /** Flags u8, version (24 B), expiry v, bucket and child, each behind its length (v), then the value. */
 export const recordCodec: Codec<MeshRecord> = {
-  write: ({ bucket, child, value, version, expiry, isTombstone, class: kind }) =>
-    concat(
-      Uint8Array.of((isTombstone ? TOMBSTONE : 0) | (kind === "soft" ? SOFT : 0)),
-      versionBytes(version),
-      varint(expiry),
-      nameBytes(bucket, child),
-      value,
-    ),
+  write: ({ bucket, child, value, version, expiry, isTombstone, class: kind }) => {
+    const name = nameBytes(bucket, child);
+    const head = 1 + VERSION_SIZE + varintSize(expiry);
+    const bytes = allocSmall(head + name.length + value.length);
+    bytes[0] = (isTombstone ? TOMBSTONE : 0) | (kind === "soft" ? SOFT : 0);
+    bytes.set(versionBytes(version), 1);
+    writeVarint(bytes, 1 + VERSION_SIZE, expiry);
+    bytes.set(name, head);
+    bytes.set(value, head + name.length);
+    return bytes;
+  },
   read: (bytes) => {
     const reader = new Reader(bytes);
     const flags = reader.u8();
     if ((flags & ~(TOMBSTONE | SOFT)) !== 0) throw damaged("a record has unknown flags");
-    const version = readVersion(reader);
+    const version = readVersion(reader.take(VERSION_SIZE));
     const expiry = reader.varint();
     if (expiry > LATEST) throw damaged("a record expires too late");
     const name = readName(reader);
@@ -40,7 +43,7 @@ export const recordCodec: Codec<MeshRecord> = {
     const isTombstone = (flags & TOMBSTONE) !== 0;
     if (size > MAX_VALUE) throw damaged("a record's value is too long");
     if (isTombstone && size > 0) throw damaged("a tombstone has a value");
-    const value = reader.take(size).slice();
+    const value = reader.take(size).slice(); // lives long: memory of its own
     const kind = (flags & SOFT) !== 0 ? "soft" : "durable";
     return { ...name, value, version, expiry, isTombstone, class: kind };
   },
@@ -51,7 +54,7 @@ export const recordNameCodec: Codec<RecordName> = {
   write: ({ bucket, child, version }) => concat(versionBytes(version), nameBytes(bucket, child)),
   read: (bytes) => {
     const reader = new Reader(bytes);
-    const version = readVersion(reader);
+    const version = readVersion(reader.take(VERSION_SIZE));
     const name = readName(reader);
     if (!reader.isAtEnd) throw damaged("a name is too long");
     return { ...name, version };
@@ -64,18 +67,13 @@ export const bucketCodec: Codec<string> = {
   read: (bytes) => bucketOf(readText(bytes.subarray(0, MAX_KEY + 1))),
 };
 
-function versionBytes({ epoch, hlc, writer }: RecordVersion): Uint8Array {
-  return concat(u64Bytes(epoch), u64Bytes(hlc), u64Bytes(writer));
-}
-
-function readVersion(reader: Reader): RecordVersion {
-  const bytes = reader.take(VERSION_SIZE);
-  return { epoch: readU64(bytes), hlc: readU64(bytes, 8), writer: readU64(bytes, 16) };
-}
-
 function nameBytes(bucket: string, child: string): Uint8Array {
-  const parts = [utf8(bucket), utf8(child)] as const;
-  return concat(varint(parts[0].length), parts[0], varint(parts[1].length), parts[1]);
+  const [first, second] = [utf8(bucket), utf8(child)];
+  const [behind, size] = [varintSize(first.length), varintSize(second.length)];
+  const bytes = allocSmall(behind + first.length + size + second.length);
+  bytes.set(first, writeVarint(bytes, 0, first.length));
+  bytes.set(second, writeVarint(bytes, behind + first.length, second.length));
+  return bytes;
 }
 
 function readName(reader: Reader): { bucket: string; child: string } {

@@ -1,5 +1,5 @@
-import { concat } from "../../../base/bytes.ts";
-import { Reader, varint } from "../../../base/varint.ts";
+import { allocSmall } from "../../../base/small_alloc.ts";
+import { Reader, varintSize, writeVarint } from "../../../base/varint.ts";
 import { type Codec, damaged } from "./codec.ts";
 
 /** Types of TLVs from here on are later additions: ends that do not know them skip them. */
@@ -39,13 +39,26 @@ export function struct<T extends object>(fields: Fields<T>): Codec<T> {
   const all = Object.entries(fields) as [keyof T & string, Field<unknown>][];
   const byTag = new Map(all.map(([name, field]) => [field.tag, { name, field }]));
   return {
-    write: (object) =>
-      concat(...all.flatMap(([name, { tag, codec, absent }]) => {
+    write: (object) => {
+      const parts: { readonly tag: number; readonly bytes: Uint8Array }[] = [];
+      let size = 0;
+      for (const [name, { tag, codec, absent }] of all) {
         const value: unknown = object[name];
-        if (absent !== undefined && isSame(value, absent.value)) return [];
+        if (absent !== undefined && isSame(value, absent.value)) continue;
         const bytes = codec.write(value);
-        return [Uint8Array.of(tag), varint(bytes.length), bytes];
-      })),
+        parts.push({ tag, bytes });
+        size += 1 + varintSize(bytes.length) + bytes.length;
+      }
+      const whole = allocSmall(size);
+      let at = 0;
+      for (const { tag, bytes } of parts) {
+        whole[at] = tag;
+        at = writeVarint(whole, at + 1, bytes.length);
+        whole.set(bytes, at);
+        at += bytes.length;
+      }
+      return whole;
+    },
     read: (bytes) => {
       const found: Record<string, unknown> = {};
       const reader = new Reader(bytes);
