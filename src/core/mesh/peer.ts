@@ -87,7 +87,12 @@ export class Peer {
 
   /** True if it is asked only where there is nobody else. */
   isLast(now: number): boolean {
-    return this.isSuspect || this.#flappyUntil > now;
+    return this.isSuspect || this.isFlapping(now);
+  }
+
+  /** True for a while after it came back for the third time in five minutes. */
+  isFlapping(now: number): boolean {
+    return this.#flappyUntil > now;
   }
 
   /** Something came from it. Returns true if it had been called dead. */

@@ -252,8 +252,11 @@ export class Read {
     const newest = this.#newest.get(this.#o.child);
     if (newest === undefined) return;
     const replicas = onDistinctHosts(this.#nodes, COPIES);
-    for (const { peer, answer } of this.#replies) {
-      if (!replicas.includes(peer) || !replaces(newest, answer.records[0])) continue;
+    const older = this.#replies.filter(({ peer, answer }) =>
+      replicas.includes(peer) && replaces(newest, answer.records[0])
+    );
+    if (older.length > 0) this.#ring.counts.disagreements++;
+    for (const { peer } of older) {
       this.#ask.put(peer, { type: "put", record: newest, isOwner: false }, {
         onAnswer() {},
         onFail() {},

@@ -123,6 +123,13 @@ export class RecordStore {
     return { count, sum: modulo(sum) };
   }
 
+  /** Counts the buckets of (from, to]. */
+  countBuckets(from: bigint, to: bigint): number {
+    let count = 0;
+    this.#visit(from, to, (segment) => count += segment.buckets.size, () => count++);
+    return count;
+  }
+
   /** Returns buckets of (from, to], in the order of their positions. */
   bucketsIn(from: bigint, to: bigint): Bucket[] {
     const found: Bucket[] = [];

@@ -34,6 +34,8 @@ export class Repair {
   #agreedAt = 0;
   #agreedWithPred: Peer | null = null;
   #agreedWithReplicas = false;
+  /** Where the own range began when a replica was last found, or made, to have all of it. */
+  readonly #confirmed = new Map<Peer, bigint>();
   readonly #onReady: () => void;
 
   constructor(
@@ -57,6 +59,15 @@ export class Repair {
   /** True while records are on their way to their replicas. */
   get isHandingOff(): boolean {
     return this.#isHandingOff;
+  }
+
+  /** Counts the buckets of the own range of which fewer hosts than there should be are known to have all. */
+  get underReplicated(): number {
+    const { pred, self } = this.#ring;
+    const from = pred?.position ?? self.position;
+    const copies = ownReplicas(this.#ring).filter((peer) => this.#confirmed.get(peer) === from);
+    if (copies.length + 1 >= COPIES) return 0;
+    return this.#records.store.countBuckets(from, self.position);
   }
 
   /** The list or the predecessor has changed. */
@@ -143,11 +154,16 @@ export class Repair {
       else this.#schedule(AFTER_DIFFERENCES_MS);
     };
     this.#comparisons = replicas.length;
+    for (const peer of this.#confirmed.keys()) {
+      if (!replicas.includes(peer)) this.#confirmed.delete(peer);
+    }
     if (replicas.length === 0) return end();
     const parts = { ring, records: this.#records, pusher: this.#pusher };
     for (const peer of replicas) {
       new Comparison(parts, peer, range, dropBefore, (outcome) => {
         this.#comparisons--;
+        if (outcome === "failed") this.#confirmed.delete(peer);
+        else this.#confirmed.set(peer, range.from);
         areSame &&= outcome === "same";
         end();
       });

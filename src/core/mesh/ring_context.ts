@@ -68,7 +68,14 @@ export class RingContext {
   }
 
   /** Incidents since the start, for the metrics. */
-  readonly counts = { relayed: 0, lookups: 0, hops: 0, differences: 0 };
+  readonly counts = {
+    relayed: 0,
+    lookups: 0,
+    hops: 0,
+    differences: 0,
+    disagreements: 0,
+    flaps: 0,
+  };
 
   /** Called when a peer was called dead. */
   onDead: (peer: Peer) => void = () => {};
@@ -141,7 +148,9 @@ export class RingContext {
 
   /** Something came from a peer. */
   hear(peer: Peer): void {
-    if (peer.hear(this.now)) this.tell({ name: "alive", node: peer.key });
+    if (!peer.hear(this.now)) return;
+    if (peer.isFlapping(this.now)) this.counts.flaps++;
+    this.tell({ name: "alive", node: peer.key });
   }
 
   /** A peer did not answer in time, or is not there. */

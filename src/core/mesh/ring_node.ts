@@ -276,7 +276,8 @@ export class RingNode {
   }
 
   status(): RingStatus {
-    return statusOf(this.#ring, this.#records, this.#pusher);
+    const [records, pusher, repair] = [this.#records, this.#pusher, this.#repair];
+    return statusOf(this.#ring, { records, pusher, repair });
   }
 
   get state(): string {

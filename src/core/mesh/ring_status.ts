@@ -3,6 +3,7 @@ import type { NodeKey } from "./node_id.ts";
 import type { Peer } from "./peer.ts";
 import type { Pusher } from "./pusher.ts";
 import type { Records } from "./records.ts";
+import type { Repair } from "./repair.ts";
 import type { RingContext } from "./ring_context.ts";
 
 export interface PeerStatus {
@@ -34,13 +35,23 @@ export interface RingStatus {
   readonly hops: number;
   /** Records that a replica lacked or had older, since the start. */
   readonly differences: number;
+  /** Reads of one record that found replicas with older versions, or without one. */
+  readonly disagreements: number;
+  /** Times that a peer came back for the third time in five minutes, and how many are such now. */
+  readonly flaps: number;
+  readonly flapping: number;
+  /** Buckets of the own range of which fewer hosts than there should be are known to have all. */
+  readonly underReplicated: number;
   readonly pushedBytes: number;
   /** The median of the peers' clocks less the own one. */
   readonly clockOffsetMs: number;
   readonly isDiskFull: boolean;
 }
 
-export function statusOf(ring: RingContext, records: Records, pusher: Pusher): RingStatus {
+export function statusOf(
+  ring: RingContext,
+  { records, pusher, repair }: { records: Records; pusher: Pusher; repair: Repair },
+): RingStatus {
   const keys = (peers: readonly Peer[]) => peers.map(({ key }) => key);
   return {
     state: ring.state,
@@ -59,6 +70,8 @@ export function statusOf(ring: RingContext, records: Records, pusher: Pusher): R
     bytes: records.store.bytes,
     openCalls: ring.calls.size,
     ...ring.counts,
+    flapping: ring.peers.all().filter((peer) => peer.isFlapping(ring.now)).length,
+    underReplicated: repair.underReplicated,
     pushedBytes: pusher.bytes,
     clockOffsetMs: ring.clockOffset(),
     isDiskFull: records.disk.isFull,

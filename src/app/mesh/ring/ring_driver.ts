@@ -68,6 +68,7 @@ export class RingDriver implements RingLinkEvents {
     get: { count: 0, failed: 0, seconds: 0 },
     list: { count: 0, failed: 0, seconds: 0 },
   };
+  readonly #commits = { count: 0, seconds: 0 };
   readonly #off = Promise.withResolvers<void>();
   #lastId = 0;
   #lastCore: number;
@@ -90,6 +91,11 @@ export class RingDriver implements RingLinkEvents {
 
   get times(): Readonly<Record<string, RequestTimes>> {
     return this.#times;
+  }
+
+  /** Commits to the node's disk, and the time that they took. */
+  get commits(): { readonly count: number; readonly seconds: number } {
+    return this.#commits;
   }
 
   /** Begins to be a member of the ring. */
@@ -261,8 +267,11 @@ export class RingDriver implements RingLinkEvents {
 
   async #store(batch: RingBatch, token: number): Promise<void> {
     let isGood = true;
+    const began = this.#o.clock.now();
     try {
       await this.#o.disk.commit(rowsOf(batch));
+      this.#commits.count++;
+      this.#commits.seconds += (this.#o.clock.now() - began) / 1000;
     } catch (error) {
       isGood = false;
       const why = error instanceof Error ? error.message : String(error);

@@ -3,7 +3,9 @@ import { RingWorld } from "../../../../tests/fake/ring_world.ts";
 import { utf8 } from "../../../base/bytes.ts";
 import { MeshError } from "../../../contract/mesh_store.ts";
 import type { MeshRecord } from "../../../core/mesh/record.ts";
+import { nodeMetrics } from "../http/node_metrics.ts";
 import type { RingDriver } from "./ring_driver.ts";
+import { ringMeasures } from "./ring_measures.ts";
 
 const { signal } = new AbortController();
 
@@ -127,4 +129,22 @@ Deno.test("requests end with the node, and with their signal", async () => {
   first.close();
   await assert.rejects(open, (error) => error instanceof MeshError && error.reason === "closed");
   await assert.rejects(put(signal), MeshError);
+});
+
+Deno.test("the measures of a node tell its lookups, its copies and what its disk has done", async () => {
+  using world = three();
+  await world.clock.advance(20_000);
+  const [first] = world.drivers as [RingDriver];
+  for (let i = 0; i < 9; i++) {
+    await world.settle(first.put({ ...NAME, key: `kv/app${i}/x`, value: utf8("1") }, signal));
+  }
+  const text = nodeMetrics(ringMeasures(first, {}));
+  for (const name of ["lookups_total", "disk_commits_total"]) {
+    assert.match(text, new RegExp(`^ttun_mesh_${name} [1-9]`, "m"));
+  }
+  const zero = ["flaps_total", "flapping", "disagreements_total", "under_replicated_buckets"];
+  for (const name of [...zero, "hops_total", "relayed_total", "differences_total"]) {
+    assert.match(text, new RegExp(`^ttun_mesh_${name} [0-9]`, "m"));
+  }
+  assert.match(text, /^ttun_mesh_disk_commit_seconds_total [0-9.]+$/m);
 });

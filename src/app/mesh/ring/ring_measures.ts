@@ -3,7 +3,7 @@ import type { RingDriver } from "./ring_driver.ts";
 
 /** Returns the measures of a node of the ring. `links`: nodes that are linked, by transport. */
 export function ringMeasures(
-  { node, counts, times }: RingDriver,
+  { node, counts, times, commits }: RingDriver,
   links: Readonly<Record<string, number>>,
 ): Measure[] {
   const { peers, records, bytes, pushedBytes, openCalls, clockOffsetMs, ...status } = node.status();
@@ -32,12 +32,26 @@ export function ringMeasures(
       "The median of other nodes' clocks less the own",
       clockOffsetMs / 1000,
     ),
+    gauge(
+      "under_replicated_buckets",
+      "Buckets of the node's range without as many copies as there should be",
+      status.underReplicated,
+    ),
+    gauge("flapping", "Nodes that came back too often, and are asked last", status.flapping),
     gauge("links", "Links with other nodes", { label: "transport", values: links }),
     counter("suspicions_total", "Times that a node was called dead", counts.dead),
     counter("recoveries_total", "Times that a dead node was heard again", counts.alive),
+    counter("flaps_total", "Times that one came back too often", status.flaps),
     counter("left_total", "Nodes that have left", counts.left),
     counter("merges_total", "Times that another ring was found", counts.merge),
     counter("skewed_total", "Records refused as their clock was ahead", counts.skew),
+    counter("relayed_total", "Requests repeated by way of a neighbour", status.relayed),
+    counter("lookups_total", "Lookups of a key's owner", status.lookups),
+    counter("hops_total", "Nodes that were asked in them, one after the other", status.hops),
+    counter("differences_total", "Records that a copy lacked or had older", status.differences),
+    counter("disagreements_total", "Reads whose replicas disagreed", status.disagreements),
+    counter("disk_commits_total", "Commits to the disk of the ring", commits.count),
+    counter("disk_commit_seconds_total", "Time that they took", commits.seconds),
     counter("moved_bytes_total", "Bytes of records sent in repair", pushedBytes),
     counter("requests_total", "Requests of this machine's programs", byKind((one) => one.count)),
     counter("failures_total", "Those of them that failed", byKind((one) => one.failed)),
