@@ -1,7 +1,8 @@
 import { utf8 } from "../../../base/bytes.ts";
-import { toLatin1 } from "../../../base/latin1.ts";
-import type { ClientStep, HttpRequest, HttpResponse, ServerStep } from "../exchange.ts";
+import { fromLatin1, toLatin1 } from "../../../base/latin1.ts";
+import type { HttpClientMachine, HttpRequest, HttpResponse, ServerStep } from "../exchange.ts";
 import type { Field } from "../fields.ts";
+import { Join } from "../join_fixture.ts";
 import { told } from "../steps_fixture.ts";
 import { Http1Client } from "./client.ts";
 import { crlf, lend } from "./http1_fixture.ts";
@@ -77,88 +78,43 @@ export class ClientTalk {
   }
 }
 
-/**
- * Joins a server and a client machine as a relay does, and tells what each of their connections
- * gets. Nothing is held between the two.
- */
+/** An `Http1Server` and `Http1Client`s, joined, which tell what each of their connections gets. */
 export class Relay {
   readonly server = new ServerTalk().machine;
-  client = new Http1Client();
   toVisitor = "";
   toTarget = "";
   readonly events: string[] = [];
-  #id = 0;
+  readonly #join = new Join(this.server, () => new Http1Client(), {
+    toVisitor: (bytes) => void (this.toVisitor += textOf(bytes)),
+    toTarget: (bytes) => void (this.toTarget += textOf(bytes)),
+    event: (line) => void this.events.push(line),
+  });
+
+  get client(): HttpClientMachine {
+    return this.#join.client;
+  }
 
   visitor(text: string): this {
-    lend(toLatin1(crlf(text)), (lent) => this.#fromServer(this.server.feed(lent)));
+    lend(toLatin1(crlf(text)), (lent) => this.#join.fromServer(this.server.feed(lent)));
     return this;
   }
 
   target(text: string): this {
-    lend(toLatin1(crlf(text)), (lent) => this.#fromClient(this.client.feed(lent)));
+    lend(toLatin1(crlf(text)), (lent) => this.#join.fromClient(this.client.feed(lent)));
     return this;
   }
 
   targetEnded(how: "clean" | "reset" = "clean"): this {
-    this.#fromClient(this.client.inputEnded(how));
+    this.#join.fromClient(this.client.inputEnded(how));
     return this;
   }
 
   visitorEnded(how: "clean" | "reset" = "clean"): this {
-    this.#fromServer(this.server.inputEnded(how));
+    this.#join.fromServer(this.server.inputEnded(how));
     return this;
   }
+}
 
-  #fromServer(steps: ServerStep[]): void {
-    for (const step of steps) {
-      switch (step.kind) {
-        case "request":
-          this.#id = step.id;
-          if (!this.client.isFree) this.client = new Http1Client();
-          this.#fromClient(this.client.request(step.head));
-          break;
-        case "data":
-          this.#fromClient(this.client.data(step.bytes));
-          this.server.consumed(step.id, step.bytes.length);
-          break;
-        case "end":
-          this.#fromClient(this.client.end(step.trailers));
-          break;
-        case "reset":
-          this.#fromClient(this.client.reset(step.code));
-          break;
-        case "write":
-          this.toVisitor += told([step])[0]!.slice("write: ".length);
-          break;
-        default:
-          this.events.push(`visitor: ${told([step])[0]}`);
-      }
-    }
-  }
-
-  #fromClient(steps: ClientStep[]): void {
-    for (const step of steps) {
-      switch (step.kind) {
-        case "response":
-          this.#fromServer(this.server.respond(this.#id, step.head));
-          break;
-        case "data":
-          this.#fromServer(this.server.data(this.#id, step.bytes));
-          this.client.consumed(step.bytes.length);
-          break;
-        case "end":
-          this.#fromServer(this.server.end(this.#id, step.trailers));
-          break;
-        case "reset":
-          this.events.push(`target: ${step.code}`);
-          this.#fromServer(this.server.reset(this.#id, step.code));
-          break;
-        case "write":
-          this.toTarget += told([step])[0]!.slice("write: ".length);
-          break;
-        default:
-          this.events.push(`target: ${told([step])[0]}`);
-      }
-    }
-  }
+function textOf(bytes: Uint8Array): string {
+  return fromLatin1(bytes).replaceAll("\r\n", "\n");
 }

@@ -1,3 +1,4 @@
+import { AUTHORITY, isPath } from "../check_fields.ts";
 import { HttpError } from "../error.ts";
 import type { HttpRequest } from "../exchange.ts";
 import { type Field, listOf, valuesOf } from "../fields.ts";
@@ -17,8 +18,6 @@ export interface ReadRequest {
   readonly nextHop: ReadonlySet<string>;
 }
 
-/** A host with or without a port, and nothing else that a URI may have there. */
-const AUTHORITY = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
 const ABSOLUTE = /^https?:\/\/([^/?#]*)([^#]*)$/i;
 
 /**
@@ -73,10 +72,8 @@ function targetOf(head: RequestHead, host: string): { authority: string; path: s
   const { method, target } = head;
   if (method === "CONNECT") {
     if (AUTHORITY.test(target) && /:[0-9]+$/.test(target)) return { authority: target, path: "" };
-  } else if (target.startsWith("/") && !target.includes("#")) {
+  } else if (isPath(target, method)) {
     return { authority: host, path: target };
-  } else if (target === "*" && method === "OPTIONS") {
-    return { authority: host, path: "*" };
   } else {
     return absoluteTarget(target, host);
   }
