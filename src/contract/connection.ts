@@ -1,5 +1,6 @@
 import type { Addr } from "../base/addr.ts";
-import type { PacketWay, StreamsBeside } from "./beside.ts";
+import type { StreamsBeside } from "./beside.ts";
+import type { PacketWay } from "./packet_way.ts";
 import type { ConnectionStats } from "./stats.ts";
 import type { Stream } from "./stream.ts";
 

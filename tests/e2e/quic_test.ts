@@ -96,6 +96,41 @@ test("forwards over QUIC, of a server with a certificate of its operator's", asy
   assert.equal((await server.status).code, 0);
 });
 
+/** Answers each datagram by its size. */
+const COUNTER = `import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 8000))
+print("ready", flush=True)
+while True:
+  data, peer = s.recvfrom(65536)
+  s.sendto(b"%d" % len(data), peer)`;
+
+/** Sends datagrams of several sizes, each again until it is answered, and prints the answers. */
+const ASK = `import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(1)
+s.connect(("127.0.0.1", 7000))
+def ask(size):
+  while True:
+    s.send(b"x" * size)
+    try:
+      answer = int(s.recv(100))
+      if answer == size: return answer
+    except TimeoutError: pass
+print(*[ask(size) for size in (1, 2, 1000, 1400, 9000)])`;
+
+test("datagrams that are forwarded over QUIC, as its own where they fit", async () => {
+  await using hosts = await twoHosts();
+  await using target = hosts.server.spawn("python3", ["-c", COUNTER]);
+  await target.waitFor(/ready/);
+  const rules = ["--no-tun", "--permit-open", "127.0.0.1:8000"];
+  await using server = await startServer(hosts.server, ...rules, "-l", LISTEN);
+  const forward = ["--no-tun", "-L", "127.0.0.1:7000:127.0.0.1:8000/udp"];
+  const args = ["-v", NO_WARM_UP, "-s", urlIn(server.output), ...forward];
+  await using client = startTtun(hosts.client, "client", ...args);
+  await client.waitFor(/authenticated/);
+  const { stdout, stderr } = await hosts.client.run("python3", ["-c", ASK]);
+  assert.equal(stdout, "1 2 1000 1400 9000\n", `${stderr}${client.output}${server.output}`);
+});
+
 async function temporaryFolder() {
   const path = await Deno.makeTempDir();
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };

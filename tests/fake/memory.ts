@@ -7,6 +7,7 @@ import type { Clock } from "../../src/contract/host.ts";
 import type { Connection } from "../../src/contract/connection.ts";
 import type { ConnectionStats } from "../../src/contract/stats.ts";
 import type { Dialer, DialOptions, Listener } from "../../src/contract/dial.ts";
+import type { PacketWay } from "../../src/contract/packet_way.ts";
 import type { OnReady } from "../../src/contract/stream.ts";
 import { tell } from "../../src/app/net/dial_events.ts";
 import { Cable, Gate, Pipe } from "./pipe.ts";
@@ -54,6 +55,7 @@ function makePair(o: PairOptions): [MemoryStream, MemoryStream] {
 
 /** One end. What TCP does in the kernel happens here, at once. */
 class MemoryStream implements Connection {
+  packets?: PacketWay;
   readonly local: Addr;
   readonly remote: Addr;
   readonly #out: Pipe;
@@ -194,6 +196,8 @@ export class MemoryNet {
   readonly #listeners = new Set<MemoryListener>();
   readonly #cables = new Map<string, Cable>();
   #nextPort = 40000;
+  /** Makes both ends of packets beside each connection that comes about; null = there are none. */
+  packets: (() => [PacketWay, PacketWay]) | null = null;
 
   /** `clock`: for dials that have a time. */
   constructor(o: { capacity?: number; clock?: Clock } = {}) {
@@ -250,6 +254,7 @@ export class MemoryNet {
       addressB: to,
       cables,
     });
+    if (this.packets !== null) [near.packets, far.packets] = this.packets();
     near.liveUnder(life);
     listener.queue(far);
     return near;

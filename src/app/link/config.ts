@@ -91,7 +91,7 @@ export function packetOffer(takes: number): Offer {
 export function handshakeConfig(
   o: WireSecrets,
   offer: Offer,
-  { binding = NO_BINDING }: Pick<Connection, "binding">,
+  { binding = NO_BINDING, packets }: Pick<Connection, "binding" | "packets">,
 ): HandshakeConfig {
   return {
     s: o.s,
@@ -99,10 +99,14 @@ export function handshakeConfig(
     keyExchange: o.keyExchange,
     rng: o.rng,
     binding,
-    offer,
+    offer: packets === undefined ? offer : withPackets(offer),
     costs: o.costs?.(),
     ciphers: [o.v1.cipher, ...CIPHER_NAMES.filter((name) => name !== o.v1.cipher)],
   };
+}
+
+function withPackets(offer: Offer): Offer {
+  return { ...offer, capabilities: offer.capabilities | Capability.packets };
 }
 
 const WHY: Record<CipherReason, string> = {

@@ -4,6 +4,7 @@ import { Reader } from "../../base/varint.ts";
 import type { CipherName } from "../../contract/cipher.ts";
 import type { Clock, Rng } from "../../contract/host.ts";
 import { NO_PACKET } from "../../contract/link.ts";
+import type { PacketWay } from "../../contract/packet_way.ts";
 import type { Stream } from "../../contract/stream.ts";
 import type { CipherReason } from "../../core/link/v2/cipher_choice.ts";
 import {
@@ -18,7 +19,9 @@ import {
   readFrame,
 } from "../../core/link/v2/frames.ts";
 import { type LinkSession, refusal } from "../../core/link/v2/handshake.ts";
+import type { PacketKeys } from "../../core/link/v2/packet.ts";
 import { RECORD_HEADER, RECORD_TAG } from "../../core/link/v2/record.ts";
+import { Capability } from "../../core/link/v2/setup.ts";
 import { ControlBudget, REKEY_COST } from "./control_budget.ts";
 import { ReceiveBuffer } from "./receive_buffer.ts";
 import { DEFAULT_REKEY, RecordWriter, type RekeyLimits } from "./record_writer.ts";
@@ -55,9 +58,12 @@ export interface ChannelOptions {
   readonly onSegmentSize?: ((bytes: number) => void) | undefined;
 }
 
+/** A stream that records go by, and the packets beside it, if there are any. */
+export type CarrierStream = Stream & { readonly packets?: PacketWay };
+
 /** Opens records and handles control frames; others are the consumer's. Owns stream and session. */
 export class RecordChannel<Into> implements AsyncDisposable {
-  readonly stream: Stream;
+  readonly stream: CarrierStream;
   readonly writer: RecordWriter;
   readonly cipher: CipherName;
   readonly cipherReason: CipherReason | null;
@@ -94,7 +100,7 @@ export class RecordChannel<Into> implements AsyncDisposable {
   readonly #over = Promise.withResolvers<void>();
 
   constructor(
-    stream: Stream,
+    stream: CarrierStream,
     session: LinkSession,
     consumer: FrameConsumer<Into>,
     { clock, rng, rekey = DEFAULT_REKEY, onSegmentSize = () => {} }: ChannelOptions,
@@ -287,6 +293,18 @@ export class RecordChannel<Into> implements AsyncDisposable {
   }
 
   /** A damaged stream stays open: its rest must still be read and discarded. */
+  /**
+   * Returns the packets beside the records, with their keys, which are the caller's; null = one of the
+   * ends has none. To be called once.
+   */
+  openPackets(): { readonly way: PacketWay; readonly keys: PacketKeys } | null {
+    const { packets: way } = this.stream;
+    const { peer, packetKeys } = this.#session;
+    const isOffered = (peer.capabilities & Capability.packets) !== 0;
+    if (way === undefined || packetKeys === null || !isOffered) return null;
+    return { way, keys: packetKeys() };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#isDamaged) await this.#farewell;
     this.#session[Symbol.dispose]();

@@ -63,6 +63,7 @@ function linkOf(c: Case, stream: Connection): V2Link {
     cipherReason: null,
     peer: { ...OFFER, capabilities: tun | (c.offload ? tcpOffload | udpOffload : 0) },
     meshBinding: new Uint8Array(32),
+    packetKeys: null,
     resume: new Uint8Array(32),
     transcript: new Uint8Array(32),
     firstFrames: new Uint8Array(),

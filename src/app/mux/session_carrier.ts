@@ -4,6 +4,7 @@ import { LEAST_RTT, type Mux, type MuxCarrier } from "../../core/mux/mux.ts";
 import type { StreamFrames } from "../link/packet_reader.ts";
 import type { RecordChannel } from "../link/record_channel.ts";
 import type { V2Link } from "../link/v2_link.ts";
+import { SealedPackets } from "./sealed_packets.ts";
 import { StreamSender, type StreamSenderOptions } from "./stream_sender.ts";
 
 /** A carrier as its session has it, whoever reads the connection and whatever else is on it. */
@@ -13,6 +14,7 @@ export class SessionCarrier implements StreamFrames {
   readonly sender: StreamSender;
   readonly #mux: Mux;
   readonly #place: MuxCarrier;
+  readonly #packets: SealedPackets | null;
   #leastRtt = NaN;
 
   /**
@@ -30,6 +32,8 @@ export class SessionCarrier implements StreamFrames {
     this.number = number;
     this.channel = channel;
     this.#place = mux.attach(number, peerExpected);
+    this.#packets = this.#openPackets();
+    this.#place.lossy = this.#packets;
     this.sender = new StreamSender(mux, this.#place, channel.writer, o);
   }
 
@@ -45,6 +49,12 @@ export class SessionCarrier implements StreamFrames {
     return this.#mux.receive(this.#place, frames);
   }
 
+  #openPackets(): SealedPackets | null {
+    const opened = this.channel.openPackets();
+    if (opened === null) return null;
+    return new SealedPackets(opened.way, opened.keys, (frames) => this.#mux.receiveLossy(frames));
+  }
+
   takeHandled(): boolean {
     return this.#mux.takeHandled();
   }
@@ -52,6 +62,7 @@ export class SessionCarrier implements StreamFrames {
   /** Nothing comes on it or goes by it any more. */
   detach(): void {
     this.#mux.detach(this.#place);
+    this.#packets?.[Symbol.dispose]();
   }
 
   /** Tells the peer that this carrier ends, as `RecordChannel.end` does. */

@@ -98,6 +98,11 @@ export function packDatagramHead(stream: number, address: Uint8Array, length: nu
   return concat(head, varint(stream), address, varint(length));
 }
 
+/** @throws {ProtocolError} if no frame can say the address */
+export function packDatagram(stream: number, address: MuxAddress, bytes: Uint8Array): Uint8Array {
+  return concat(packDatagramHead(stream, packAddress(address), bytes.length), bytes);
+}
+
 export function packFin(stream: number): Uint8Array {
   return packNumbers(MuxFrameType.fin, stream);
 }

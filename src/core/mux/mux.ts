@@ -9,9 +9,11 @@ import {
   MAX_DATAGRAM_HEAD,
   type MuxAddress,
   type MuxFrameHandler,
+  MuxFrameType,
   type Open,
   type OpenKind,
   packAck,
+  packDatagram,
   packMove,
   packOpenBody,
   packPosition,
@@ -103,11 +105,21 @@ export interface MuxEvents {
   wake(isLater: boolean): void;
 }
 
+/** A way beside a carrier for single frames, which may get lost or come in another order. */
+export interface LossyWay {
+  /** Bytes that a frame may have now. */
+  readonly mostBytes: number;
+  /** Returns false for a frame that is dropped here. */
+  send(frame: Uint8Array): boolean;
+}
+
 /** A carrier's place in the numbering of what comes on it; made by `Mux.attach`. */
 export interface MuxCarrier {
   readonly number: number;
   /** Number of the next numbered frame on it; null = a position must come first. */
   next: number | null;
+  /** Null = its datagrams go with all else. */
+  lossy: LossyWay | null;
 }
 
 /**
@@ -249,7 +261,7 @@ export class Mux implements StreamOwner {
    * @throws {ProtocolError} if the peer expects what was never sent
    */
   attach(number: number, peerExpected: number | null): MuxCarrier {
-    const carrier: MuxCarrier = { number, next: peerExpected === null ? 0 : null };
+    const carrier: MuxCarrier = { number, next: peerExpected === null ? 0 : null, lossy: null };
     if (peerExpected !== null) this.#receiveAck(peerExpected);
     const at = this.#carriers.findLastIndex((one) => one.number < number) + 1;
     this.#carriers.splice(at, 0, carrier);
@@ -595,9 +607,24 @@ export class Mux implements StreamOwner {
   }
 
   sendDatagram(stream: MuxStream, address: MuxAddress, bytes: Uint8Array): boolean {
-    if (this.#current === null || !this.#datagrams.push(stream, address, bytes)) return false;
+    if (this.#current === null) return false;
+    const { lossy } = this.#current;
+    if (lossy !== null && stream.isKnown) {
+      const frame = packDatagram(stream.id, address, bytes);
+      if (frame.length <= lossy.mostBytes) return lossy.send(frame);
+    }
+    if (!this.#datagrams.push(stream, address, bytes)) return false;
     this.#wake();
     return true;
+  }
+
+  /**
+   * Takes a frame that has come beside a carrier, a datagram: another one means nothing there.
+   * @throws {ProtocolError} if it is none
+   */
+  receiveLossy(frame: Reader): void {
+    const isDatagram = frame.bytes[frame.at] === MuxFrameType.datagram;
+    if (this.#end === null && isDatagram) readMuxFrame(frame, this.#handler);
   }
 
   consumed(stream: MuxStream, bytes: number, isDue: boolean): void {

@@ -1,8 +1,17 @@
 import assert from "node:assert/strict";
 import { Answers, MuxEnd, MuxPair } from "../../../tests/fake/mux_end.ts";
-import { utf8 } from "../../base/bytes.ts";
+import { concat, utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import { Reader } from "../../base/varint.ts";
 import { MOST_DATAGRAM } from "./datagram_queue.ts";
-import { type Open, OpenKind, packAddress, packDatagramHead } from "./frames.ts";
+import {
+  type Open,
+  OpenKind,
+  packAddress,
+  packDatagramHead,
+  packReset,
+  packWindow,
+} from "./frames.ts";
 import { LEAST_ROOM } from "./mux.ts";
 import type { MuxStream } from "./mux_stream.ts";
 
@@ -103,6 +112,55 @@ Deno.test("a datagram for a stream that is over, was never there, or takes none 
   pair.server.give(...datagram(here.id));
   assert.deepEqual(came, ["- late"]);
   assert.equal(pair.client.mux.streams, 1);
+});
+
+/** Takes the frames that go beside an end's carrier. */
+function beside(end: MuxEnd, mostBytes = 1200): Uint8Array[] {
+  const frames: Uint8Array[] = [];
+  end.carrier.lossy = { mostBytes, send: (frame) => frames.push(frame) > 0 };
+  return frames;
+}
+
+Deno.test("beside a carrier a datagram goes alone, once the peer knows its stream", () => {
+  const pair = new MuxPair();
+  const ways = [beside(pair.client), beside(pair.server)] as const;
+  const here = pair.client.open(new Answers(), UDP);
+  assert(here.sendDatagram(DNS, utf8("first")));
+  pair.exchange();
+  const there = pair.server.lastOpened;
+  const came = listen(there);
+  assert(here.sendDatagram(DNS, utf8("second")));
+  assert.equal(ways[0].length, 0);
+  there.answer(0, null);
+  pair.exchange();
+  assert.deepEqual(came, ["192.0.2.53 second"]);
+  assert(here.sendDatagram(DNS, utf8("third")));
+  assert(there.sendDatagram(DNS, utf8("back")));
+  assert(here.sendDatagram(DNS, new Uint8Array(1200)));
+  assert.deepEqual(ways.map((frames) => frames.length), [1, 1]);
+  pair.exchange();
+  assert.deepEqual(came.slice(1), ["192.0.2.53 1200"], "what is too long goes with all else");
+  pair.server.mux.receiveLossy(new Reader(ways[0][0]!));
+  assert.deepEqual(came.slice(2), ["192.0.2.53 third"]);
+  const back = listen(here);
+  pair.client.mux.receiveLossy(new Reader(ways[1][0]!));
+  assert.deepEqual(back, ["192.0.2.53 back"]);
+});
+
+Deno.test("beside a carrier comes nothing but datagrams of streams that are there", () => {
+  const { pair: { server }, here, came } = connect();
+  const take = (...frames: Uint8Array[]) => server.mux.receiveLossy(new Reader(concat(...frames)));
+  const words = utf8("x");
+  take(packReset(here.id, 0));
+  take(packWindow(0, 2 ** 40));
+  take(packDatagramHead(999, packAddress(null), 1), words);
+  take(new Uint8Array());
+  assert.throws(() => take(packDatagramHead(here.id, packAddress(null), 9), words));
+  take(packDatagramHead(here.id, packAddress(null), 1), words);
+  assert.deepEqual(came, ["- x"]);
+  server.mux.end(new TtunError("lost", "over"));
+  take(packDatagramHead(here.id, packAddress(null), 1), words);
+  assert.deepEqual(came, ["- x"]);
 });
 
 /** Numbers from 0 to below 1 (mulberry32). */

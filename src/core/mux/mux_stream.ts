@@ -310,6 +310,11 @@ export class MuxStream implements Stream {
     return !isEnding && this.#error === null;
   }
 
+  /** The peer knows it: a datagram that overtakes everything else is not one of an unknown stream. */
+  get isKnown(): boolean {
+    return !this.#isAsking;
+  }
+
   // For the session: frames that come.
 
   receiveDatagram(address: MuxAddress, bytes: Uint8Array): void {

@@ -1,4 +1,4 @@
-import type { PacketWay } from "../../contract/beside.ts";
+import type { PacketWay } from "../../contract/packet_way.ts";
 import type { QuicEvent } from "./messages.ts";
 import type { QuicHost } from "./quic_host.ts";
 

@@ -1,8 +1,9 @@
 import type { Addr, HostPort } from "../../base/addr.ts";
 import { formatAddr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { PacketWay, StreamsBeside } from "../../contract/beside.ts";
+import type { StreamsBeside } from "../../contract/beside.ts";
 import type { Connection } from "../../contract/connection.ts";
+import type { PacketWay } from "../../contract/packet_way.ts";
 import type { ConnectionStats } from "../../contract/stats.ts";
 import type { OnReady } from "../../contract/stream.ts";
 import { Lifetime } from "../net/lifetime.ts";

@@ -223,6 +223,7 @@ export class ClientHandshake implements Disposable {
       first.behind,
       this.#held.bytes,
       this.#reason,
+      { end: "client", makeCipher: this.#party.makeCipher },
     );
     this.#sealer = this.#opener = this.#traffic = null; // the session owns them from now on
     this[Symbol.dispose]();

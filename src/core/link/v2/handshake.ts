@@ -5,6 +5,7 @@ import type { Rng } from "../../../contract/host.ts";
 import type { CipherCosts, CipherReason } from "./cipher_choice.ts";
 import { CloseCode, readFrames } from "./frames.ts";
 import { type HandshakeSecrets, MAX_HANDSHAKE_BODY, type TrafficSecrets } from "./key_schedule.ts";
+import { type PacketKeys, packetKeys } from "./packet.ts";
 import { RECORD_HEADER, RECORD_TAG, type RecordOpener, type RecordSealer } from "./record.ts";
 import type { KeyExchange } from "./secrets.ts";
 import type { Offer } from "./setup.ts";
@@ -45,6 +46,8 @@ export interface LinkSession extends Disposable {
   readonly resume: Uint8Array;
   /** Both ends have it, and no third one: the nodes of a mesh prove themselves by it. */
   readonly meshBinding: Uint8Array;
+  /** Makes the keys of packets beside the records, once; they are the caller's. Null = it has none. */
+  readonly packetKeys: (() => PacketKeys) | null;
   readonly transcript: Uint8Array;
   /** Frames behind the peer's setup in the same record, in a copy. */
   readonly firstFrames: Uint8Array;
@@ -129,7 +132,13 @@ export function overwriteSecrets(
   traffic: TrafficSecrets | null,
 ): void {
   if (hs !== null) overwrite(hs.hk, hs.client, hs.server);
-  if (traffic !== null) overwrite(traffic.client, traffic.server, traffic.resume);
+  if (traffic === null) return;
+  overwrite(traffic.client, traffic.server, traffic.resume, traffic.packets);
+}
+
+interface PacketEnd {
+  readonly end: "client" | "server";
+  readonly makeCipher: CipherFactory;
 }
 
 export function makeSession(
@@ -137,10 +146,11 @@ export function makeSession(
   opener: RecordOpener,
   cipher: CipherName,
   peer: Offer,
-  { resume, meshBinding, transcript }: TrafficSecrets,
+  { resume, meshBinding, packets, transcript }: TrafficSecrets,
   firstFrames: Uint8Array,
   rest: Uint8Array,
   cipherReason: CipherReason | null = null,
+  ofPackets: PacketEnd | null = null,
 ): LinkSession {
   return {
     sealer,
@@ -150,13 +160,16 @@ export function makeSession(
     peer,
     resume,
     meshBinding,
+    packetKeys: ofPackets === null
+      ? null
+      : () => packetKeys(packets, ofPackets.end, cipher, ofPackets.makeCipher),
     transcript,
     firstFrames,
     rest,
     [Symbol.dispose]: () => {
       sealer[Symbol.dispose]();
       opener[Symbol.dispose]();
-      resume.fill(0);
+      overwrite(resume, packets);
     },
   };
 }

@@ -38,6 +38,8 @@ export interface TrafficSecrets {
   readonly resume: Uint8Array;
   /** For proofs of other keys that are for this connection alone. */
   readonly meshBinding: Uint8Array;
+  /** Of packets beside the records. */
+  readonly packets: Uint8Array;
   readonly transcript: Uint8Array;
 }
 
@@ -65,6 +67,7 @@ export function trafficSecrets(
     server: derive(master, "s"),
     resume: derive(master, "resume"),
     meshBinding: derive(master, "mesh bind"),
+    packets: derive(master, "packets"),
     transcript,
   };
   for (const spent of [hk, z, master]) spent.fill(0);

@@ -164,6 +164,8 @@ export class ServerHandshake implements Disposable {
       traffic,
       this.#behind,
       this.#held.bytes,
+      null,
+      { end: "server", makeCipher: this.#party.makeCipher },
     );
     this.#sealer = this.#opener = this.#traffic = null; // the session owns them from now on
     this[Symbol.dispose]();

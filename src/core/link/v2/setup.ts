@@ -13,6 +13,8 @@ export const Capability = {
   udpOffload: 4,
   streams: 8,
   datagrams: 16,
+  /** The carrier has packets beside the records. */
+  packets: 32,
 } as const;
 
 export const PUBLIC_KEY_SIZE = 32;
