@@ -57,7 +57,7 @@ export function packetKeys(
 
 abstract class PacketDirection implements Disposable {
   protected readonly cipher: Cipher;
-  protected readonly nonce = new Uint8Array(NONCE_SIZE);
+  protected readonly nonce: Uint8Array = new Uint8Array(NONCE_SIZE);
 
   /** `secret`: 32 bytes, borrowed. */
   constructor(secret: Uint8Array, name: CipherName, makeCipher: CipherFactory) {
