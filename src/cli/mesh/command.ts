@@ -1,3 +1,4 @@
+import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import { TtunError } from "../../base/errors.ts";
 import { writeNew } from "../../io/files/new_file.ts";
 import { isThere } from "../../io/files/present.ts";
@@ -6,7 +7,7 @@ import type { RunContext } from "../command/context.ts";
 import { followConfig } from "../plane/follow_config.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import { type FileLock, lockFile } from "../platform/file_lock.ts";
-import { requirePermissions, socketNeeds } from "../platform/permissions.ts";
+import { isGranted, requirePermissions, socketNeeds } from "../platform/permissions.ts";
 import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
 import { statusPlace } from "../status/place.ts";
 import { apiSocket } from "./api_socket.ts";
@@ -51,7 +52,9 @@ async function runHere(options: MeshNodeFlags, context: RunContext): Promise<num
   };
   using atEnd = new DisposableStack();
   using _follows = followConfig(context, null);
-  await using plane = new PlaneHandle<MeshFacts, null>(config, { libc: null, context });
+  const hasLibc = Deno.build.os === "linux" && isGranted({ name: "ffi" });
+  using libc = hasLibc ? openControlLibc() : null; // gives back memory that the start alone needs
+  await using plane = new PlaneHandle<MeshFacts, null>(config, { libc, context, isHere: true });
   await plane.run({
     prepare: ({ node, api, join, links }) => {
       if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));

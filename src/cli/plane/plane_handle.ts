@@ -8,6 +8,7 @@ import { onAbort } from "../../base/scope.ts";
 import type { Lease } from "../../core/ip/address_pool.ts";
 import type { LiveDisplay, RunContext } from "../command/context.ts";
 import type { PlaneConfig } from "./kinds.ts";
+import { load } from "./load.ts";
 import type { PlaneCommand, PlaneEvent, PlaneRules, WorkerInit } from "./messages.ts";
 import { resolveHost } from "../platform/resolve.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
@@ -55,7 +56,8 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
   readonly #context: RunContext;
   readonly #libc: ControlLibc | null;
   readonly #stopMs: number;
-  readonly #worker: Worker;
+  /** Null = it runs in this thread. */
+  readonly #worker: Worker | null;
   readonly #port: MessagePort;
   #wakeFd: number | null = null;
   /** End questions of the data plane's. */
@@ -72,28 +74,44 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
 
   /**
    * `libc` wakes a data plane whose loop blocks; null if none does. `stopMs`: milliseconds for it to
-   * end. `entry`: for tests.
+   * end. `isHere`: it runs in this thread, which saves the memory of a Worker, where all that it does
+   * is Deno's own loop's. `entry`: for tests.
    */
   constructor(
     config: PlaneConfig,
-    o: { libc: ControlLibc | null; context: RunContext; stopMs?: number; entry?: URL },
+    o: {
+      libc: ControlLibc | null;
+      context: RunContext;
+      stopMs?: number;
+      isHere?: boolean;
+      entry?: URL;
+    },
   ) {
     this.#libc = o.libc;
     this.#stopMs = o.stopMs ?? STOP_MS;
     this.#context = o.context;
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    port1.onmessage = (message) => this.#take(message.data as PlaneEvent<Facts>);
+    const { logLevel } = this.#context;
+    const init: WorkerInit<PlaneConfig> = { config, port: port2, logLevel };
+    if (o.isHere === true) {
+      this.#worker = null;
+      this.#runHere(init).catch((error) => this.#ended.resolve(toTtunError(error)));
+      return;
+    }
     const entry = o.entry ?? new URL("../data_plane.ts", import.meta.url);
     this.#worker = new Worker(entry, { type: "module" });
     this.#worker.onerror = (event) => {
       event.preventDefault();
       this.#ended.resolve(toTtunError(event.error ?? new Error(event.message)));
     };
-    const { port1, port2 } = new MessageChannel();
-    this.#port = port1;
-    port1.onmessage = (message) => this.#take(message.data as PlaneEvent<Facts>);
-    const { logLevel } = this.#context;
-    this.#worker.postMessage({ config, port: port2, logLevel } satisfies WorkerInit<PlaneConfig>, [
-      port2,
-    ]);
+    this.#worker.postMessage(init, [port2]);
+  }
+
+  async #runHere(init: WorkerInit<PlaneConfig>): Promise<void> {
+    const { runToEnd, runKind } = await load(() => import("./here.ts"));
+    await runToEnd(init, (config, host) => runKind(config.kind, config, host));
   }
 
   /**
@@ -292,6 +310,6 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stop();
     this.#port.close();
-    this.#worker.terminate();
+    this.#worker?.terminate();
   }
 }

@@ -11,11 +11,12 @@ export function serveWorker<Config>(
 ): void {
   addEventListener("message", (event) => {
     // Never rejects: a failure is reported by a message.
-    void runToEnd((event as MessageEvent<WorkerInit<Config>>).data, run);
+    void runToEnd((event as MessageEvent<WorkerInit<Config>>).data, run).then(close);
   }, { once: true });
 }
 
-async function runToEnd<Config>(
+/** Never rejects: the message `ended` tells a failure. */
+export async function runToEnd<Config>(
   { config, port, logLevel }: WorkerInit<Config>,
   run: (config: Config, host: PlaneHost) => Promise<void>,
 ): Promise<void> {
@@ -29,7 +30,6 @@ async function runToEnd<Config>(
   }
   port.postMessage({ kind: "ended", error } satisfies PlaneEvent);
   port.close();
-  close();
 }
 
 /** Every task throws the abort itself on unchanged. Anything else after a stop is a failure. */

@@ -2,19 +2,18 @@ import { TtunError } from "../../base/errors.ts";
 import { MeshError } from "../../contract/mesh_store.ts";
 import type {
   SqlChange,
-  SqliteAnswer,
   SqliteFault,
   SqliteRequest,
   SqlValue,
   TableSpec,
+  Unnumbered,
 } from "./sqlite_messages.ts";
+import { SqliteThread, type ThreadPlace } from "./sqlite_thread.ts";
 
 /** Changes of one commit, where several wait. */
 const MAX_GROUP = 256;
 /** Rows of one answer. */
 const PAGE = 512;
-
-type Unnumbered<T> = T extends { id: number } ? Omit<T, "id"> : never;
 
 interface Commit {
   changes: SqlChange[];
@@ -29,32 +28,19 @@ export class DamagedFile extends TtunError {
   }
 }
 
-/** A SQLite file in a Worker of its own. Commits that wait for the disk go together in the next. */
+/** A SQLite file in a Worker. Commits that wait for the disk go together in the next. */
 export class SqliteFile implements AsyncDisposable {
   readonly #path: string;
-  readonly #worker: Worker;
-  readonly #asked = new Map<
-    number,
-    { resolve(rows: SqlValue[][]): void; reject(error: unknown): void }
-  >();
+  readonly #thread: ThreadPlace;
+  /** Rejects the requests that are not answered yet. */
+  readonly #asked = new Set<(error: Error) => void>();
   readonly #waiting: Commit[] = [];
   #isCommitting = false;
-  #lastId = 0;
   #ended: Error | null = null;
 
   private constructor(path: string) {
     this.#path = path;
-    this.#worker = new Worker(new URL("./sqlite_worker.ts", import.meta.url), { type: "module" });
-    this.#worker.onmessage = ({ data }: MessageEvent<SqliteAnswer>) => {
-      const asked = this.#asked.get(data.id);
-      this.#asked.delete(data.id);
-      if ("rows" in data) asked?.resolve(data.rows);
-      else asked?.reject(this.#error(data.fault, data.message));
-    };
-    this.#worker.onerror = (event) => {
-      event.preventDefault();
-      this.#end(new TtunError("internal", `The thread of ${path} has failed: ${event.message}`));
-    };
+    this.#thread = SqliteThread.join((error) => this.#end(error));
   }
 
   /**
@@ -138,17 +124,20 @@ export class SqliteFile implements AsyncDisposable {
 
   #ask(request: Unnumbered<SqliteRequest>): Promise<SqlValue[][]> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
-    const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#asked.set(id, { resolve, reject });
-      this.#worker.postMessage({ ...request, id } satisfies SqliteRequest);
+      this.#asked.add(reject);
+      this.#thread.ask(request, (answer) => {
+        this.#asked.delete(reject);
+        if ("rows" in answer) resolve(answer.rows);
+        else reject(this.#error(answer.fault, answer.message));
+      });
     });
   }
 
   #end(error: Error): void {
     this.#ended = error;
-    this.#worker.terminate();
-    for (const { reject } of this.#asked.values()) reject(error);
+    this.#thread.leave();
+    for (const reject of this.#asked) reject(error);
     this.#asked.clear();
   }
 

@@ -16,9 +16,9 @@ export type SqlChange =
   | { table: number; remove: SqlValue[] }
   | { table: number; clear: true };
 
-/** A message to the Worker that has the file open. */
+/** A message to the Worker that has the files open, of which it is about number `file`. */
 export type SqliteRequest =
-  & { id: number }
+  & { id: number; file: number }
   & (
     | { op: "open"; path: string; tables: readonly TableSpec[]; maxPages?: number }
     /** Rows in the order of their keys, after `after`. */
@@ -26,6 +26,9 @@ export type SqliteRequest =
     | { op: "commit"; changes: SqlChange[] }
     | { op: "close" }
   );
+
+/** A request without its numbers. */
+export type Unnumbered<T> = T extends SqliteRequest ? Omit<T, "id" | "file"> : never;
 
 /** `full`: nothing has changed; `locked`: another process has the file. */
 export type SqliteFault = "full" | "damaged" | "locked" | "failed";

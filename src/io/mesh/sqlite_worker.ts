@@ -5,11 +5,10 @@ import { SqliteFailure, SqliteTables } from "./sqlite_tables.ts";
 const worker = globalThis as unknown as {
   onmessage: (event: MessageEvent<SqliteRequest>) => void;
   postMessage(answer: SqliteAnswer): void;
-  close(): void;
 };
 
-/** Entry of the Worker that has a SQLite file open: its calls wait for the disk. */
-let tables: SqliteTables | null = null;
+/** Entry of the Worker that has SQLite files open, by their numbers: its calls wait for the disk. */
+const files = new Map<number, SqliteTables>();
 
 worker.onmessage = ({ data }) => {
   let answer: SqliteAnswer;
@@ -20,21 +19,22 @@ worker.onmessage = ({ data }) => {
     answer = { id: data.id, fault, message: error instanceof Error ? error.message : `${error}` };
   }
   worker.postMessage(answer);
-  if (data.op === "close") worker.close();
 };
 
 function serve(request: SqliteRequest): SqlValue[][] {
+  const { file } = request;
   switch (request.op) {
     case "open":
-      tables = new SqliteTables(request.path, request.tables, request.maxPages);
+      files.set(file, new SqliteTables(request.path, request.tables, request.maxPages));
       return [];
     case "read":
-      return tables!.read(request.table, request.after, request.limit);
+      return files.get(file)!.read(request.table, request.after, request.limit);
     case "commit":
-      tables!.commit(request.changes);
+      files.get(file)!.commit(request.changes);
       return [];
     case "close":
-      tables?.[Symbol.dispose]();
+      files.get(file)?.[Symbol.dispose]();
+      files.delete(file);
       return [];
     default:
       return request satisfies never;

@@ -14,7 +14,7 @@ const LOAD = new URL("load.ts", import.meta.url).pathname;
 /** Of each operation, before any is measured. */
 const WARM_REQUESTS = 1024;
 
-/** From the last request until a store is at rest. */
+/** From the start, or the last request, until a store is at rest. */
 const SETTLE_MS = 5000;
 
 export interface OperationFigures extends LoadFigures {
@@ -48,6 +48,7 @@ export async function measureStore(
   const folder = files.makeFolder("store");
   const store = await contender.start(host, folder);
   const names = OPERATIONS.filter((name) => name in contender.promises);
+  await settle();
   const freshMb = mostMb(store);
   await warmUp(host, store, names);
   const idleCpu = await measureIdle(store, idleSeconds);
@@ -84,8 +85,12 @@ async function warmUp(host: Host, { at }: RunningStore, names: readonly Operatio
   }
 }
 
-async function measureIdle(store: RunningStore, seconds: number) {
+async function settle(): Promise<void> {
   await new Promise((wake) => setTimeout(wake, SETTLE_MS));
+}
+
+async function measureIdle(store: RunningStore, seconds: number) {
+  await settle();
   const before = store.ends.map((end) => runSeconds([end]));
   await new Promise((wake) => setTimeout(wake, 1000 * seconds));
   const used = store.ends.map((end, i) => runSeconds([end]) - before[i]!);
