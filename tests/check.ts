@@ -44,7 +44,8 @@ async function whole(run: () => void | Promise<void>): Promise<void> {
   }
 }
 
-function textOf(thrown: unknown): string {
+/** Text of a failure, with that of a clean-up which failed too. */
+export function textOf(thrown: unknown): string {
   if (!(thrown instanceof SuppressedError)) {
     return thrown instanceof Error ? thrown.stack ?? thrown.message : String(thrown);
   }

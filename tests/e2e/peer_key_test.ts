@@ -3,6 +3,7 @@ import { test } from "../check.ts";
 import { type NatLab, natLab, PUBLIC } from "../nat_lab.ts";
 import type { Process } from "../netns.ts";
 import { selfSigned } from "../suite/certificates.ts";
+import { together } from "../together.ts";
 import { filesOf, makeFiles, NO_KEY, startPeer, startPipe } from "./peers.ts";
 import { pause, ttunCommand } from "./tunnel.ts";
 
@@ -55,19 +56,24 @@ test("peer with a key: another one, or none at the other end, is told by both an
   for (const file of files.got) assert.equal((await Deno.stat(file)).size, 0);
 });
 
-test("peer with a key: one without and with nothing to say is awaited no longer than the deadline", async () => {
-  await using lab = await natLab("open", "open");
-  const nothing = { input: "/dev/null", output: "/dev/null" };
-  await using second = startPeer(lab.hosts[1], 1, nothing);
-  await second.waitFor(/connecting/, 20_000);
-  const args = [...addresses(0), "--deadline", "5"];
-  await using first = startPipe(lab.hosts[0], nothing, args, KEY);
-  await first.waitFor(/no peer on this connection: trying again/, 20_000);
-  assert.equal((await first.status).code, 4, first.output);
-  assert.equal((await second.status).code, 9, second.output); // no success for who has no key
-});
+const slow = together("peer with a key: ends that wait, or go on");
 
-test("peer with a key: a man in the middle who ends TLS at both is found, and named", async () => {
+slow(
+  "peer with a key: one without and with nothing to say is awaited no longer than the deadline",
+  async () => {
+    await using lab = await natLab("open", "open");
+    const nothing = { input: "/dev/null", output: "/dev/null" };
+    await using second = startPeer(lab.hosts[1], 1, nothing);
+    await second.waitFor(/connecting/, 20_000);
+    const args = [...addresses(0), "--deadline", "5"];
+    await using first = startPipe(lab.hosts[0], nothing, args, KEY);
+    await first.waitFor(/no peer on this connection: trying again/, 20_000);
+    assert.equal((await first.status).code, 4, first.output);
+    assert.equal((await second.status).code, 9, second.output); // no success for who has no key
+  },
+);
+
+slow("peer with a key: a man in the middle who ends TLS at both is found, and named", async () => {
   await using lab = await natLab("open", "port-restricted");
   using certificate = selfSigned("DNS:tete");
   const edge = lab.edges[1];
@@ -87,7 +93,7 @@ test("peer with a key: a man in the middle who ends TLS at both is found, and na
   assert.match(second.output, /someone may be in the middle/);
 });
 
-test("peer --keep: the pipe goes on when its connection is cut", async () => {
+slow("peer --keep: the pipe goes on when its connection is cut", async () => {
   await using lab = await natLab("open", "open");
   await using files = await makeFiles(0, 0);
   const [a, b] = lab.hosts;

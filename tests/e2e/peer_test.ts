@@ -3,6 +3,7 @@ import { test } from "../check.ts";
 import { type NatKind, natLab, PUBLIC } from "../nat_lab.ts";
 import type { Host, Process } from "../netns.ts";
 import { selfSigned } from "../suite/certificates.ts";
+import { together } from "../together.ts";
 import { filesOf, makeFiles, NO_KEY, startPeer } from "./peers.ts";
 import { pause, ttunCommand } from "./tunnel.ts";
 
@@ -53,33 +54,48 @@ for (const kinds of ROWS) {
   });
 }
 
-test("peer: where both NATs change ports there is no way, and it says so within the deadline", async () => {
-  await using lab = await natLab("remapping", "remapping");
-  await using files = await makeFiles(10, 10);
-  const ends = [0, 1].map((i) =>
-    startPeer(lab.hosts[i]!, i as 0 | 1, filesOf(files, i as 0 | 1), "--deadline", "3")
-  );
-  for (const end of ends) {
-    await using _end = end;
-    assert.equal((await end.status).code, 4, end.output);
-    assert.match(end.output, /Cannot reach 198\.51\.100\.\d within 3 s: nothing has come from it/);
-    assert.match(end.output, /a NAT that changes ports at both ends cannot be passed/);
-  }
-});
+const ended = together("peer: ends by a deadline, and by the end of tete");
 
-test("peer: where one NAT changes its port, the open end says from which port it comes", async () => {
-  await using lab = await natLab("open", "remapping");
-  await using files = await makeFiles(10, 10);
-  const deadline = ["--deadline", "4"];
-  await using open = startPeer(lab.hosts[0], 0, filesOf(files, 0), ...deadline);
-  await using _other = startPeer(lab.hosts[1], 1, filesOf(files, 1), ...deadline);
-  assert.equal((await open.status).code, 4, open.output);
-  assert.match(open.output, /it comes from port \d+.* instead of 54312, so its NAT changes ports/);
-});
+ended(
+  "peer: where both NATs change ports there is no way, and it says so within the deadline",
+  async () => {
+    await using lab = await natLab("remapping", "remapping");
+    await using files = await makeFiles(10, 10);
+    const ends = [0, 1].map((i) =>
+      startPeer(lab.hosts[i]!, i as 0 | 1, filesOf(files, i as 0 | 1), "--deadline", "3")
+    );
+    for (const end of ends) {
+      await using _end = end;
+      assert.equal((await end.status).code, 4, end.output);
+      assert.match(
+        end.output,
+        /Cannot reach 198\.51\.100\.\d within 3 s: nothing has come from it/,
+      );
+      assert.match(end.output, /a NAT that changes ports at both ends cannot be passed/);
+    }
+  },
+);
+
+ended(
+  "peer: where one NAT changes its port, the open end says from which port it comes",
+  async () => {
+    await using lab = await natLab("open", "remapping");
+    await using files = await makeFiles(10, 10);
+    await using other = startPeer(lab.hosts[1], 1, filesOf(files, 1));
+    await other.waitFor(/connecting/);
+    await using open = startPeer(lab.hosts[0], 0, filesOf(files, 0), "--deadline", "4");
+    assert.equal((await open.status).code, 4, open.output);
+    assert.match(
+      open.output,
+      /it comes from port \d+.* instead of 54312, so its NAT changes ports/,
+    );
+  },
+);
 
 for (const [what, number] of [["server", 1], ["client", 0]] as const) {
-  // tete ends all when our standard input does, as it knows no half-close: ours ends behind its bytes.
-  test(`peer: the program tete at the other end, which is the TLS ${what}`, async () => {
+  // tete ends all when our standard input does, as it knows no half-close: ours ends when its bytes
+  // have come.
+  ended(`peer: the program tete at the other end, which is the TLS ${what}`, async () => {
     await using lab = await natLab("port-restricted", "port-restricted");
     await using files = await makeFiles(3_000_000, 1_000_000);
     using certificate = selfSigned("DNS:tete");
@@ -93,7 +109,10 @@ for (const [what, number] of [["server", 1], ["client", 0]] as const) {
     const command = ttunCommand(
       ...["tete", "-myip", PUBLIC[number], "-peerip", PUBLIC[tete], ...ports],
     );
-    const own = `(cat ${files.sent[number]}; sleep 4) | "$@" >${files.got[number]}`;
+    const [sent, got] = [files.sent[number], files.got[number]];
+    const { size } = await Deno.stat(files.sent[tete]);
+    const whenAllCame = `until [ $(stat -c %s ${got}) -ge ${size} ]; do sleep 0.1; done`;
+    const own = `(cat ${sent}; ${whenAllCame}) | "$@" >${got}`;
     await using peer = lab.hosts[number].spawn(
       "sh",
       ["-euc", own, "sh", command[0], ...command[1]],

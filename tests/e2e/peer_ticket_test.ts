@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import { natLab, PUBLIC } from "../nat_lab.ts";
+import { formatTicket } from "../../src/core/ticket/ticket.ts";
 import type { Host, Process } from "../netns.ts";
+import { together } from "../together.ts";
 import { filesOf, makeFiles, NO_KEY, startPipe } from "./peers.ts";
 import { ttunCommand } from "./tunnel.ts";
 
@@ -32,7 +34,9 @@ test("peer listen and connect: one line of text is all that the other end needs"
   assert(!second.output.includes(ticket.slice(11, 20)), second.output);
 });
 
-test("peer: a ticket is for one peer; another is turned away with words", async () => {
+const expired = together("peer: tickets that are void");
+
+expired("peer: a ticket is for one peer; another is turned away with words", async () => {
   await using lab = await natLab("open", "open");
   await using first = startPipe(lab.hosts[0], ENDLESS, ["listen", "-v"]);
   const ticket = await ticketOf(first);
@@ -45,17 +49,35 @@ test("peer: a ticket is for one peer; another is turned away with words", async 
   assert.equal((await first.status).code, 9, first.output);
 });
 
-test("peer listen: strangers are no peers, and without one the ticket ends with words", async () => {
+expired(
+  "peer listen: strangers are no peers, and without one the ticket ends with words",
+  async () => {
+    await using lab = await natLab("open", "open");
+    await using first = startPipe(lab.hosts[0], ENDLESS, [
+      ...["listen", "-v", "--ttl", "6", "--local-port", "7000"],
+    ]);
+    await ticketOf(first);
+    await lab.hosts[1].sh(
+      `printf 'GET / HTTP/1.1\\r\\n\\r\\n' | nc -w 1 -N ${PUBLIC[0]} 7000 || true`,
+    );
+    assert.equal((await first.status).code, 6, first.output);
+    assert.match(first.output, /Nobody has come with the ticket within 6 s; it is void now/);
+  },
+);
+
+expired("peer: a client whose ticket's time is over does not try again", async () => {
   await using lab = await natLab("open", "open");
-  await using first = startPipe(lab.hosts[0], ENDLESS, [
-    ...["listen", "-v", "--ttl", "6", "--local-port", "7000"],
-  ]);
-  await ticketOf(first);
-  await lab.hosts[1].sh(
-    `printf 'GET / HTTP/1.1\\r\\n\\r\\n' | nc -w 1 -N ${PUBLIC[0]} 7000 || true`,
-  );
-  assert.equal((await first.status).code, 6, first.output);
-  assert.match(first.output, /Nobody has come with the ticket within 6 s; it is void now/);
+  const ticket = formatTicket({
+    key: new Uint8Array(16),
+    candidates: [{ host: PUBLIC[0], port: 7000 }],
+    expires: Math.floor(Date.now() / 1000) - 110, // clocks may differ by two minutes
+    meets: false,
+  });
+  const [command, args] = ttunCommand("client", "-L", "8080:127.0.0.1:1");
+  const env = { ...NO_KEY, TTUN_SERVER: ticket };
+  const { code, stderr } = await lab.hosts[1].run(command, args, { env });
+  assert.equal(code, 4, stderr);
+  assert.match(stderr, /nothing answers there.*The time of peer:\S+… is over: ask for another/);
 });
 
 test("peer listen: two do not share a port, where one's peer would come to the other", async () => {

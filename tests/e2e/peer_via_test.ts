@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import type { NatKind } from "../nat_lab.ts";
 import type { Process } from "../netns.ts";
+import { together } from "../together.ts";
 import { VIA, type ViaLab, viaLab } from "../via_lab.ts";
 import { filesOf, makeFiles, NO_KEY, startPipe } from "./peers.ts";
 import { ENV, KEY, ttunCommand } from "./tunnel.ts";
@@ -48,34 +49,45 @@ test("peer --via: two NATs that let in what was asked for alone: a direct connec
   assert.doesNotMatch(got.second, /relay/);
 });
 
-test("peer --via: two NATs that change ports: through the server, end to end encrypted, and it is said", async () => {
-  const got = await run(["remapping", "remapping"], ["--permit-relay"]);
-  assert.equal(got.code, 0, `${got.first}\n---\n${got.second}`);
-  for (const output of [got.first, got.second]) {
-    assert.match(output, /warn .*no direct connection: it goes through the relay of the server/);
-  }
-});
+const undirect = together("peer --via: without a direct way, or a server");
 
-test("peer --via: without a relay it says why there is no way, and what would help", async () => {
-  const got = await run(["remapping", "remapping"], []);
-  assert.equal(got.code, 4, `${got.first}\n---\n${got.second}`);
-  assert.match(got.second, /both NATs change ports.*a relay would help \(--permit-relay at /);
-});
+undirect(
+  "peer --via: two NATs that change ports: through the server, end to end encrypted, and it is said",
+  async () => {
+    const got = await run(["remapping", "remapping"], ["--permit-relay"]);
+    assert.equal(got.code, 0, `${got.first}\n---\n${got.second}`);
+    for (const output of [got.first, got.second]) {
+      assert.match(output, /warn .*no direct connection: it goes through the relay of the server/);
+    }
+  },
+);
 
-test("peer --via: a server that is not there, or has another key, is told by the end that listens", async () => {
-  await using lab = await viaLab("open", "open");
-  await using files = await makeFiles(10, 10);
-  const start = (...args: string[]) =>
-    startPipe(lab.hosts[0], filesOf(files, 0), ["listen", ...args]);
-  await Deno.writeTextFile(`${files.path}/key`, "another key than the server's", { mode: 0o600 });
-  const via = ["--via", VIA, "--via-key-file", `${files.path}/key`];
-  await using end = start(...via);
-  await end.waitFor(/warn .*Cannot connect to .*retry_in_seconds=/, MS);
-  await end.waitFor(/ttun peer connect peer:[\w-]+ --via /, MS);
-  await using _server = await startVia(lab);
-  await end.waitFor(/warn .*Cannot authenticate with .*retry_in_seconds=/, 3 * MS); // its pauses grow
-  await using unused = start("--via-key-file", `${files.path}/key`);
-  assert.equal((await unused.status).code, 2);
-  await unused.closed;
-  assert.match(unused.output, /Cannot use --via-key-file without --via/);
-});
+undirect(
+  "peer --via: without a relay it says why there is no way, and what would help",
+  async () => {
+    const got = await run(["remapping", "remapping"], []);
+    assert.equal(got.code, 4, `${got.first}\n---\n${got.second}`);
+    assert.match(got.second, /both NATs change ports.*a relay would help \(--permit-relay at /);
+  },
+);
+
+undirect(
+  "peer --via: a server that is not there, or has another key, is told by the end that listens",
+  async () => {
+    await using lab = await viaLab("open", "open");
+    await using files = await makeFiles(10, 10);
+    const start = (...args: string[]) =>
+      startPipe(lab.hosts[0], filesOf(files, 0), ["listen", ...args]);
+    await Deno.writeTextFile(`${files.path}/key`, "another key than the server's", { mode: 0o600 });
+    const via = ["--via", VIA, "--via-key-file", `${files.path}/key`];
+    await using end = start(...via);
+    await end.waitFor(/warn .*Cannot connect to .*retry_in_seconds=/, MS);
+    await end.waitFor(/ttun peer connect peer:[\w-]+ --via /, MS);
+    await using _server = await startVia(lab);
+    await end.waitFor(/warn .*Cannot authenticate with .*retry_in_seconds=/, 3 * MS); // its pauses grow
+    await using unused = start("--via-key-file", `${files.path}/key`);
+    assert.equal((await unused.status).code, 2);
+    await unused.closed;
+    assert.match(unused.output, /Cannot use --via-key-file without --via/);
+  },
+);

@@ -1,6 +1,6 @@
 /** Transfers that break off, and go on where they were. */
 import assert from "node:assert/strict";
-import { test } from "../check.ts";
+import { together } from "../together.ts";
 import { expectCode, randomBytes, TransferWorld } from "./transfer_ends.ts";
 
 const MB = 1024 * 1024;
@@ -11,8 +11,10 @@ const SLOW = ["--limit", "1M"];
 
 const RECEIVE = ["receive", "-o", "out", "--yes", "--keep-session", "1"];
 
+const add = together("transfers that break off go on");
+
 for (const killed of ["sender", "receiver"] as const) {
-  test(`a transfer goes on where it was when its ${killed} was killed`, async () => {
+  add(`a transfer goes on where it was when its ${killed} was killed`, async () => {
     await using world = new TransferWorld();
     const bytes = randomBytes(SIZE);
     world.write("big", bytes);

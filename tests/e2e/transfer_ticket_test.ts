@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import { natLab } from "../nat_lab.ts";
 import type { Host, Process } from "../netns.ts";
+import { together } from "../together.ts";
 import { VIA, viaLab } from "../via_lab.ts";
 import { makeFiles, NO_KEY } from "./peers.ts";
 import { ENV, KEY, ttunCommand } from "./tunnel.ts";
@@ -13,7 +14,9 @@ function start(host: Host, env: Record<string, string>, ...args: string[]): Proc
   return host.spawn(command, rest, { env: { ...NO_KEY, ...env } });
 }
 
-test("send prints a ticket, and receive with it is all that the other end does", async () => {
+const add = together("send and receive by a ticket, and by a code");
+
+add("send prints a ticket, and receive with it is all that the other end does", async () => {
   await using lab = await natLab("open", "port-restricted");
   await using files = await makeFiles(3_000_000, 10);
   await using sender = start(lab.hosts[0], {}, "send", files.sent[0]);
@@ -29,7 +32,7 @@ test("send prints a ticket, and receive with it is all that the other end does",
   assert(!receiver.output.includes(ticket!.slice(12)));
 });
 
-test("send --via prints a code of a number and six words, which receive takes", async () => {
+add("send --via prints a code of a number and six words, which receive takes", async () => {
   await using lab = await viaLab("port-restricted", "port-restricted");
   await using files = await makeFiles(500_000, 10);
   const [command, all] = ttunCommand("server", "--no-tun", "-l", `${VIA}:20203`);
