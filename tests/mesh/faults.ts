@@ -117,7 +117,7 @@ function happen(world: World, fault: Fault): void {
     case "start":
       if (node!.ring !== null) return;
       if (fault.disk === "lost") node!.disk.wipe();
-      if (fault.disk === "rotten") node!.disk.rot();
+      if (fault.disk === "rotten") node!.disk.rot(world.random);
       if (fault.disk === "old") OLD_DISKS.get(node!)?.();
       return world.start(node!);
     case "freeze":

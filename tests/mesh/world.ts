@@ -132,7 +132,7 @@ export class World {
     node.links = new Set();
     node.events = [];
     node.told = [];
-    const image = node.disk.load();
+    const image = node.disk.load(nowMs, node.run > 1);
     node.descriptor = this.#sign(node, image.place ?? 0, nowMs);
     node.ring = new RingNode({
       self: node.descriptor,

@@ -19,6 +19,7 @@ import { openRingFile } from "../../io/mesh/ring_file.ts";
 import { rng } from "../platform/rng.ts";
 import type { HeldNode } from "./held_node.ts";
 import { clusterId } from "./node_folder.ts";
+import { markRun } from "./mark_run.ts";
 import type { MeshTools } from "./mesh_tools.ts";
 
 /** Milliseconds after which a node signs its descriptor anew. */
@@ -51,7 +52,7 @@ export async function openRing(
   opened.use(disk);
   if (loaded.wasDamaged) log.warn("The ring's file was damaged: other nodes refill it");
   const nowMs = Date.now();
-  const image = imageOf(loaded, nowMs);
+  const image = imageOf(loaded, nowMs, markRun(folder));
   let place = image.place ?? 0;
   let incarnation = nowMs;
   const describe = () => descriptorOf(held, place, incarnation);

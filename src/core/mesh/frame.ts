@@ -247,6 +247,8 @@ export interface PutAnswer {
   readonly to: "put";
   /** A node that owns the record in the eyes of the one that was taken for the owner. */
   readonly better: Descriptor | null;
+  /** The stamp of a newer version that the receiver has, of the same epoch; 0 for none. */
+  readonly newer: bigint;
 }
 
 export interface GetAnswer {

@@ -20,6 +20,9 @@ import type { RingContext } from "./ring_context.ts";
 import type { Result, RingFailure } from "./steps.ts";
 import { Write } from "./writes.ts";
 
+/** A version that is behind another one is written again so often, each time behind what was found. */
+const RESTAMPS = 2;
+
 /** A write of the own process. */
 export interface PutOptions {
   readonly key: string;
@@ -110,14 +113,34 @@ export class LocalRequests {
       const way = offset > 0 ? "behind" : "ahead of";
       return onResult(failed("skew", `This node's clock is ${seconds} s ${way} the others'`));
     }
+    this.#stampAndWrite({ ...name, ...rest, class: o.class }, o.epoch ?? 0n, RESTAMPS, onResult);
+  }
+
+  /**
+   * Writes a record with a new stamp. Where a replica has a version with a later one, of a node whose
+   * clock is ahead, the write gets another stamp behind that: a write that is acknowledged replaces all
+   * that were acknowledged before it began.
+   */
+  #stampAndWrite(
+    parts: Omit<MeshRecord, "version">,
+    epoch: bigint,
+    restamps: number,
+    onResult: OnResult,
+  ): void {
+    const ring = this.#ring;
     this.#records.stamp((hlc) => {
       if (hlc === "limit") return onResult(failed(hlc, "The node's disk is full"));
       if (hlc === "skew") return onResult(failed(hlc, "This node's clock was ahead a while ago"));
-      const version = { epoch: o.epoch ?? 0n, hlc, writer: this.#writer };
-      const record: MeshRecord = { ...name, ...rest, version, class: o.class };
+      const version = { epoch, hlc, writer: this.#writer };
+      const record: MeshRecord = { ...parts, version };
       const position = this.#records.store.positionOf(record.bucket);
       new Write(ring, record, position, this.#asker<"put">(), (result) => {
-        onResult("copies" in result ? { is: "written", version, ...result } : result);
+        if (!("copies" in result)) return onResult(result);
+        const { copies, newer } = result;
+        if (newer > 0n && restamps > 0 && this.#records.clock.observe(newer, ring.time)) {
+          return this.#stampAndWrite(parts, epoch, restamps - 1, onResult);
+        }
+        onResult({ is: "written", version, copies });
       });
     });
   }

@@ -2,7 +2,7 @@ import { distance, isWithin } from "./circle.ts";
 import type { NextAnswer } from "./frame.ts";
 import type { Peer } from "./peer.ts";
 import type { RingContext } from "./ring_context.ts";
-import { routeTo, routeToPredecessor } from "./routing.ts";
+import { routeTo, routeToPredecessor, withNeighbours } from "./routing.ts";
 import type { Timer } from "./timers.ts";
 
 /** Most queries of a lookup that are open at a time. */
@@ -144,7 +144,8 @@ export class Lookup {
         return this.#ask();
       }
       if (isOwn || isWithin(peer.position, this.#position, owner!.position) || this.#isProbe) {
-        return this.#end({ nodes, after: answer.after, hops: hop });
+        const all = this.#isProbe ? nodes : withNeighbours(this.#ring, this.#position, nodes);
+        return this.#end({ nodes: all, after: answer.after, hops: hop });
       }
     }
     if (this.#isProbe && this.#leadsHome(nodes) && ++this.#home === MOST_HOME) {

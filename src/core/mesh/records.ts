@@ -14,6 +14,7 @@ import {
 import { RecordStore } from "./record_store.ts";
 import type { RingContext } from "./ring_context.ts";
 import type { Timer } from "./timers.ts";
+import { compareVersions } from "./version.ts";
 
 /** Traces of deletions of durable records are kept this long at least. */
 export const TOMBSTONE_MS = 7 * 24 * 3600_000;
@@ -99,13 +100,20 @@ export class Records {
     for (const run of this.#waiting.splice(0)) run(reason);
   }
 
-  /** Takes a write of a coordinator. Calls back with null once it is stored, else with the reason. */
-  write(record: MeshRecord, onEnd: (code: FailureCode | null) => void): void {
+  /**
+   * Takes a write of a coordinator. Calls back with null once it is stored, else with the reason, and
+   * with the stamp of a newer version that is here, or 0.
+   */
+  write(record: MeshRecord, onEnd: (code: FailureCode | null, newer: bigint) => void): void {
     const refusal = this.#refusal(record) ?? this.#limit(record);
-    if (refusal !== null) return onEnd(refusal);
+    if (refusal !== null) return onEnd(refusal, 0n);
+    const held = this.store.get(record.bucket, record.child);
+    const isOlder = held !== undefined && compareVersions(held.version, record.version) > 0 &&
+      held.version.epoch === record.version.epoch;
+    const newer = isOlder ? held.version.hlc : 0n;
     this.#merge(record);
-    if (record.class === "soft") return onEnd(null);
-    this.disk.whenStored((isGood) => onEnd(isGood ? null : "limit"));
+    if (record.class === "soft") return onEnd(null, newer);
+    this.disk.whenStored((isGood) => onEnd(isGood ? null : "limit", newer));
   }
 
   /** Merges records that another node has. Calls back once they are stored. */

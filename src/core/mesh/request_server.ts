@@ -91,9 +91,9 @@ export class RequestServer {
       }
       case "put": {
         const better = request.isOwner ? this.#betterOwner(request.record) : null;
-        return this.#records.write(request.record, (code) => {
+        return this.#records.write(request.record, (code, newer) => {
           if (code !== null) refuse(code);
-          else answer({ to: "put", better: better?.descriptor ?? null });
+          else answer({ to: "put", better: better?.descriptor ?? null, newer });
         });
       }
       case "get": {

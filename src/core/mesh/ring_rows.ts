@@ -34,14 +34,14 @@ export function rowsOf(batch: RingBatch): RingRows {
 }
 
 /**
- * Reads what a node finds on its disk. `nowMs`: Unix milliseconds, for a file that was begun anew:
- * its reservation of stamps is lost, so none of those that it may have given is given again.
+ * Reads what a node finds on its disk. `hasRun`: the node has run before. Where its reservation of stamps
+ * is lost, none of those that it may have given until `nowMs`, Unix milliseconds, is given again.
  */
-export function imageOf(loaded: LoadedRing, nowMs: number): RingImage {
+export function imageOf(loaded: LoadedRing, nowMs: number, hasRun: boolean): RingImage {
   const place = loaded.values.get(PLACE);
   const hlc = loaded.values.get(HLC);
   const ready = loaded.values.get(READY) ?? new Uint8Array();
-  const lost = loaded.wasDamaged ? hlcOfMs(nowMs + RESERVED_MS) : 0n;
+  const lost = loaded.wasDamaged || hasRun ? hlcOfMs(nowMs + RESERVED_MS) : 0n;
   return {
     records: loaded.rows.map(recordOf),
     reservedHlc: hlc === undefined ? lost : bytesNumber(hlc),

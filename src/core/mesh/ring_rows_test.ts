@@ -45,7 +45,7 @@ Deno.test("ring rows: what a batch says is what the node finds again", () => {
     const peers = [{ descriptor, heardAtMs: 5 }];
     const ready = { since: 7, until: 2 ** 45 };
     const rows = rowsOf({ put, remove: [], reservedHlc, peers, place, ready });
-    deepEqual(imageOf(stored(rows), 0), {
+    deepEqual(imageOf(stored(rows), 0, true), {
       records: put,
       reservedHlc,
       peers,
@@ -57,8 +57,9 @@ Deno.test("ring rows: what a batch says is what the node finds again", () => {
 
 Deno.test("ring rows: an empty disk is an empty image; a lost one reserves what may have been given", () => {
   const none = rowsOf({ put: [], remove: [] });
-  deepEqual(imageOf(stored(none), 9), EMPTY_IMAGE);
-  equal(imageOf(stored(none, true), 1000).reservedHlc, hlcOfMs(61_000));
+  deepEqual(imageOf(stored(none), 9, false), EMPTY_IMAGE);
+  equal(imageOf(stored(none, true), 1000, false).reservedHlc, hlcOfMs(61_000));
+  equal(imageOf(stored(none), 1000, true).reservedHlc, hlcOfMs(61_000));
 });
 
 Deno.test("ring rows: a peer that cannot be read is left out", () => {
@@ -69,5 +70,5 @@ Deno.test("ring rows: a peer that cannot be read is left out", () => {
     values: [],
     peers: [{ descriptor: new Uint8Array(9), heardAtMs: 1 }, good],
   };
-  equal(imageOf(stored(rows), 0).peers.length, 1);
+  equal(imageOf(stored(rows), 0, true).peers.length, 1);
 });

@@ -1,6 +1,7 @@
 import { distance, isWithin } from "./circle.ts";
 import type { NextAnswer } from "./frame.ts";
 import type { Peer } from "./peer.ts";
+import { COPIES, countHosts } from "./replicas.ts";
 import { LIST_LENGTH, type RingContext } from "./ring_context.ts";
 
 /** Hosts that a list of an owner and its successors has, so that there are some to spare. */
@@ -50,6 +51,26 @@ export function routeToPredecessor(ring: RingContext, position: bigint): Route |
   const own = ring.state === "leaving" ? [] : [self];
   const nodes = [pred, ...own, ...list.filter((peer) => peer !== pred)];
   return { isDone: true, after: second.position, nodes: upToHosts(nodes) };
+}
+
+/**
+ * Adds the own neighbours to an owner and its successors that another node has told, where one of them
+ * is nearer, or too few hosts were told: then that node is, or was a moment ago, in a smaller ring.
+ */
+export function withNeighbours(
+  ring: RingContext,
+  position: bigint,
+  told: readonly Peer[],
+): readonly Peer[] {
+  const { self, now } = ring;
+  const far = (peer: Peer) => distance(position, peer.position);
+  const owner = told[0]!;
+  const own = ring.state === "leaving" ? [] : [self];
+  const near = new Set([...own, ...ring.list, ...ring.preds].filter((peer) => !peer.isDead(now)));
+  const isWhole = countHosts(told) >= COPIES;
+  if (isWhole && ![...near].some((peer) => far(peer) < far(owner))) return told;
+  for (const peer of told) near.add(peer);
+  return [...near].sort((a, b) => far(a) < far(b) ? -1 : 1);
 }
 
 /** The two nearest of all that are known, and the two nearest neighbours and fingers. */

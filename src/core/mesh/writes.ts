@@ -25,6 +25,9 @@ export type AskPut = (
   },
 ) => void;
 
+/** `newer`: the highest stamp of versions that replicas have and that this one does not replace, or 0. */
+export type Outcome = { readonly copies: number; readonly newer: bigint } | RingFailure;
+
 /** Copies that a write waits for, by the nodes that are there for it. */
 export function copiesWanted(
   ring: RingContext,
@@ -45,13 +48,14 @@ export class Write {
   readonly #record: MeshRecord;
   readonly #position: bigint;
   readonly #ask: AskPut;
-  readonly #onEnd: (result: { copies: number } | RingFailure) => void;
+  readonly #onEnd: (result: Outcome) => void;
   /** Hosts that have the version. */
   readonly #holders = new Set<string>();
   #asked = new Set<Peer>();
   #nodes: readonly Peer[] = [];
   #wanted = COPIES;
   #open = 0;
+  #newer = 0n;
   #refusal: FailureCode | null = null;
   #isSent = false;
   #isOver = false;
@@ -63,7 +67,7 @@ export class Write {
     record: MeshRecord,
     position: bigint,
     ask: AskPut,
-    onEnd: (result: { copies: number } | RingFailure) => void,
+    onEnd: (result: Outcome) => void,
   ) {
     this.#ring = ring;
     this.#record = record;
@@ -98,8 +102,9 @@ export class Write {
     this.#open++;
     this.#isSent = true;
     this.#ask(peer, { type: "put", record: this.#record, isOwner }, {
-      onAnswer: ({ better }) => {
+      onAnswer: ({ better, newer }) => {
         this.#open--;
+        if (newer > this.#newer) this.#newer = newer;
         this.#holders.add(peer.host);
         const other = better === null ? null : this.#ring.learn(better);
         if (other !== null && !this.#asked.has(other)) this.#send(other, false);
@@ -131,7 +136,7 @@ export class Write {
     if (this.#isOver) return;
     if (this.#holders.size >= this.#wanted) {
       this.#finish();
-      return this.#onEnd({ copies: this.#holders.size });
+      return this.#onEnd({ copies: this.#holders.size, newer: this.#newer });
     }
     if (this.#open > 0) return;
     // A stamp that is ahead, as after a restart, is taken a little later.

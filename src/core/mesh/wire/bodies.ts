@@ -173,7 +173,10 @@ export const ANSWERS = {
     after: nullable(2, u128),
     nodes: listed(3, descriptors(MOST_NODES)),
   }),
-  put: struct<Omit<F.PutAnswer, "to">>({ better: nullable(1, descriptor) }),
+  put: struct<Omit<F.PutAnswer, "to">>({
+    better: nullable(1, descriptor),
+    newer: optional(2, u64, 0n),
+  }),
   get: struct<Omit<F.GetAnswer, "to">>({
     records: listed(1, records),
     hasMore: optional(2, flag, false),
