@@ -3,6 +3,8 @@ import { utf8 } from "../../src/base/bytes.ts";
 import { hlcOfMs } from "../../src/core/mesh/hybrid_clock.ts";
 import type { MeshRecord } from "../../src/core/mesh/record.ts";
 import { fleet, read, settle, write } from "./fleet.ts";
+import { replicasOf } from "./record_checks.ts";
+import { inOrder } from "./ring_checks.ts";
 import { type SimulatedNode, World } from "./world.ts";
 
 Deno.test("mesh: a clock an hour off writes nothing durable, and drags nobody along", () => {
@@ -94,4 +96,29 @@ Deno.test("mesh: a node that starts again after it saw stamps that were ahead wr
     settle(world);
     equal(read(world, others[1]!, "kv/ahead/x"), "after");
   }
+});
+
+Deno.test("mesh: a record from too far ahead is not given up before its replicas take it", () => {
+  const world = fleet(6);
+  settle(world);
+  const replicas = replicasOf(inOrder(world), "kv/far");
+  const holder = world.live.find((node) => !replicas.includes(node))!;
+  holder.offset = 9000;
+  const record: MeshRecord = {
+    bucket: "kv/far",
+    child: "x",
+    value: utf8("kept"),
+    version: { epoch: 0n, hlc: hlcOfMs(world.clockOf(holder) + 59_000), writer: 1n },
+    expiry: 0,
+    isTombstone: false,
+    class: "durable",
+  };
+  const put = { type: "put" as const, request: 9, record, isOwner: false };
+  world.act(holder, (ring, now) => ring.feed(replicas[0]!.key, put, now));
+  // The world throws where it is deleted while others lack it.
+  world.pass(5000);
+  equal(holder.ring!.held("kv/far", "x"), record);
+  world.pass(25_000);
+  equal(replicas.every((node) => node.ring!.held("kv/far", "x") !== undefined), true);
+  equal(holder.ring!.held("kv/far", "x"), undefined);
 });

@@ -1,5 +1,5 @@
 import { utf8 } from "../../src/base/bytes.ts";
-import { type Descriptor, signDescriptor } from "../../src/core/mesh/descriptor.ts";
+import { type Descriptor, type NodeRole, signDescriptor } from "../../src/core/mesh/descriptor.ts";
 import type { Frame } from "../../src/core/mesh/frame.ts";
 import { type NodeKey, nodeKeyOf } from "../../src/core/mesh/node_id.ts";
 import { RingNode } from "../../src/core/mesh/ring_node.ts";
@@ -23,6 +23,7 @@ export interface SimulatedNode {
   readonly publicKey: Uint8Array;
   readonly disk: SimulatedDisk;
   readonly seeds: readonly number[];
+  readonly roles: readonly NodeRole[];
   /** Null while the process does not run. */
   ring: RingNode | null;
   descriptor: Descriptor;
@@ -46,6 +47,12 @@ export interface SimulatedNode {
   told: MeshRecord[];
   /** Events of the node since its start. */
   events: RingEvent[];
+}
+
+/** Takes what nodes ask the core, and what it answers; none of it is the ring's. */
+export interface CoreTaker {
+  asked(node: SimulatedNode, step: Step & { type: "core" }): void;
+  answered(node: SimulatedNode, request: number, body: Uint8Array): void;
 }
 
 export interface WorldOptions {
@@ -75,6 +82,10 @@ export class World {
   steps = 0;
   /** Called for each frame that is sent, for those who look for a mistake. */
   tap: ((from: SimulatedNode, to: SimulatedNode, frame: Frame) => void) | null = null;
+  /** Without one, a core answers what it was asked. */
+  core: CoreTaker | null = null;
+  /** True where a node has no link with another one, which finds itself refused there. */
+  refuses: ((node: SimulatedNode, other: SimulatedNode) => boolean) | null = null;
   /** Changes frames on their way, or keeps them back. */
   bend: ((from: SimulatedNode, to: SimulatedNode, frame: Frame) => Frame | null) | null = null;
 
@@ -85,10 +96,13 @@ export class World {
   }
 
   /** Makes a node that is down. Seeds are numbers of nodes. */
-  add(o: { host?: string; seeds?: readonly number[] } = {}): SimulatedNode {
+  add(
+    o: { host?: string; seeds?: readonly number[]; roles?: readonly NodeRole[] } = {},
+  ): SimulatedNode {
     const index = this.nodes.length;
     const publicKey = utf8(`${this.#o.seed}/${index}`.padEnd(32)).subarray(0, 32);
     const host = o.host ?? `h${index}`;
+    const roles = o.roles ?? ["node"];
     const node: SimulatedNode = {
       index,
       host,
@@ -97,7 +111,8 @@ export class World {
       disk: new SimulatedDisk(),
       seeds: o.seeds ?? (index === 0 ? [] : [0]),
       ring: null,
-      descriptor: this.#sign({ publicKey, host, index }, 0, 0),
+      roles,
+      descriptor: this.#sign({ publicKey, host, index, roles }, 0, 0),
       offset: 0,
       rate: 1,
       delay: 0,
@@ -217,7 +232,10 @@ export class World {
   }
 
   #sign(
-    { publicKey, host, index }: { publicKey: Uint8Array; host: string; index: number },
+    { publicKey, host, index, roles }: Pick<
+      SimulatedNode,
+      "publicKey" | "host" | "index" | "roles"
+    >,
     place: number,
     nowMs: number,
   ): Descriptor {
@@ -227,7 +245,7 @@ export class World {
       addresses: [String(index)],
       host,
       zone: "z",
-      roles: ["node"],
+      roles,
       incarnation: nowMs,
       lowestVersion: 1,
       highestVersion: 1,
@@ -265,6 +283,7 @@ export class World {
         node.told.push(step.record);
         return;
       case "core":
+        if (this.core !== null) return this.core.asked(node, step);
         return this.act(
           node,
           (ring, now) => ring.answerCore(step.from, step.request, step.body, now),
@@ -283,10 +302,29 @@ export class World {
     });
   }
 
+  /** Asks the core at another node, as a node's process does. */
+  askCore(from: SimulatedNode, to: SimulatedNode, request: number, body: Uint8Array): void {
+    if (from.ring !== null) this.#send(from, to, { type: "core", request, body });
+  }
+
+  /** True if the two have no link, as one refuses the other; who sends is told. */
+  #isRefused(from: SimulatedNode, to: SimulatedNode): boolean {
+    if (this.refuses === null) return false;
+    if (!this.refuses(from, to) && !this.refuses(to, from)) return false;
+    const [delay] = this.network.delays(from.index, to.index);
+    if (delay === undefined) return true;
+    const { run } = from;
+    this.#timers.at(this.now + 2 * delay, () => {
+      if (from.run === run) this.act(from, (ring, nowMs) => ring.refused(to.key, nowMs));
+    });
+    return true;
+  }
+
   #send(from: SimulatedNode, to: SimulatedNode | undefined, sent: Frame): void {
     // A node that was made up has no address.
     const frame = to === undefined || this.bend === null ? sent : this.bend(from, to, sent);
     if (frame === null || to === undefined) return;
+    if (this.#isRefused(from, to)) return;
     this.tap?.(from, to, frame);
     from.sent++;
     from.sentBytes += this.#o.sizeOf?.(frame) ?? 0;
@@ -296,13 +334,18 @@ export class World {
     for (const delay of this.network.delays(from.index, to.index)) {
       // A new link costs two more trips.
       this.#arrive(from, to, delay * (isNew ? 3 : 1) + from.delay, () => {
+        if (this.refuses?.(to, from) === true) return;
         if (isNew) this.#meet(to, from);
+        if (frame.type === "answer" && frame.body.to === "core") {
+          this.core?.answered(to, frame.request, frame.body.body);
+        }
         this.act(to, (ring, nowMs) => ring.feed(from.key, frame, nowMs));
       });
     }
   }
 
   #dial(from: SimulatedNode, to: SimulatedNode): void {
+    if (this.#isRefused(from, to)) return;
     for (const delay of this.network.delays(from.index, to.index)) {
       const back = this.network.delays(to.index, from.index)[0];
       if (back === undefined) continue;

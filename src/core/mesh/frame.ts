@@ -213,9 +213,15 @@ export type AnswerBody =
   | GetAnswer
   | DigestAnswer
   | NamesAnswer
-  | { readonly to: "push" }
+  | PushAnswer
   | SubAnswer
   | CoreAnswer;
+
+/** Records that were pushed are stored, but for some by their places: those of another time, or denied. */
+export interface PushAnswer {
+  readonly to: "push";
+  readonly refused: readonly number[];
+}
 
 export interface StabAnswer {
   readonly to: "stab";

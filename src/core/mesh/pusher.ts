@@ -72,24 +72,26 @@ export class Pusher {
     queue.isSending = true;
     this.bytes += bytes;
     const sentAt = this.#ring.now;
-    const end = (isGood: boolean) => {
-      for (const { onEnds } of batch) for (const onEnd of onEnds) onEnd(isGood);
+    const end = (isStored: (index: number) => boolean) => {
+      for (const [index, { onEnds }] of batch.entries()) {
+        for (const onEnd of onEnds) onEnd(isStored(index));
+      }
     };
     const records = batch.map(({ record }) => record);
     this.#ring.calls.call<"push">(peer, { type: "push", records }, {
-      onAnswer: () => {
+      onAnswer: ({ refused }) => {
         const wait = sentAt + bytes / RATE - this.#ring.now;
         const goOn = () => {
           queue.isSending = false;
           this.#send(peer, queue);
         };
-        end(true);
+        end((index) => !refused.includes(index));
         if (wait > 0) this.#ring.timers.at(this.#ring.now + wait, goOn);
         else goOn();
       },
       onFail: () => {
         this.#queues.delete(peer);
-        end(false);
+        end(() => false);
         for (const { onEnds } of queue.records.values()) for (const onEnd of onEnds) onEnd(false);
       },
     });

@@ -1,4 +1,4 @@
-import { DiskQueue, type OnStored } from "./disk_queue.ts";
+import { DiskQueue } from "./disk_queue.ts";
 import type { FailureCode } from "./frame.ts";
 import type { RingHashes } from "./hashes.ts";
 import { HybridClock, MAX_AHEAD_MS, MAX_OFF_MS, msOfHlc } from "./hybrid_clock.ts";
@@ -116,10 +116,17 @@ export class Records {
     this.disk.whenStored((isGood) => onEnd(isGood ? null : "limit", newer));
   }
 
-  /** Merges records that another node has. Calls back once they are stored. */
-  take(records: readonly MeshRecord[], onStored: OnStored): void {
-    for (const record of records) if (this.#refusal(record) === null) this.#merge(record);
-    this.disk.whenStored(onStored);
+  /** Merges records that another node has. Calls back once they are stored, but for those refused. */
+  take(
+    records: readonly MeshRecord[],
+    onStored: (isGood: boolean, refused: readonly number[]) => void,
+  ): void {
+    const refused: number[] = [];
+    for (const [index, record] of records.entries()) {
+      if (this.#refusal(record) === null) this.#merge(record);
+      else refused.push(index);
+    }
+    this.disk.whenStored((isGood) => onStored(isGood, refused));
   }
 
   /** Takes up what the disk has, without writing it again. */

@@ -7,6 +7,7 @@ import type { Peer } from "./peer.ts";
 import { type MeshRecord, sizeOf } from "./record.ts";
 import type { Records } from "./records.ts";
 import type { Repair } from "./repair.ts";
+import { MAX_BATCH } from "./ring_disk.ts";
 import type { RingContext } from "./ring_context.ts";
 import { nextAnswer, routeTo } from "./routing.ts";
 import type { Subscriptions } from "./subscriptions.ts";
@@ -108,8 +109,8 @@ export class RequestServer {
       case "names":
         return this.#repair.onNames(from, request, answer);
       case "push":
-        return this.#records.take(request.records, (isGood) => {
-          if (isGood) answer({ to: "push" });
+        return this.#records.take(request.records, (isGood, refused) => {
+          if (isGood) answer({ to: "push", refused: refused.slice(0, MAX_BATCH) });
           else refuse("limit");
         });
       case "sub":

@@ -10,6 +10,7 @@ import {
 import type * as F from "../frame.ts";
 import { nodeIdOfKey } from "../node_id.ts";
 import { MAX_KEY } from "../record.ts";
+import { MAX_BATCH } from "../ring_disk.ts";
 import {
   bytesOf,
   bytesUpTo,
@@ -160,7 +161,7 @@ export const event = struct<Content<F.EventNotice>>({ record: required(1, record
 /** Answers by the type of their request, but for that of a relay, which has a frame in it. */
 export const ANSWERS = {
   ping: struct<object>({}),
-  push: struct<object>({}),
+  push: struct<Omit<F.PushAnswer, "to">>({ refused: listed(1, numbers(MAX_BATCH)) }),
   stab: struct<Omit<F.StabAnswer, "to">>({
     pred: nullable(1, descriptor),
     list: nullable(2, descriptors(MOST_NODES)),

@@ -88,7 +88,7 @@ const CONTENTS: Record<Exclude<Frame["type"], "answer">, Codec<object>> = {
   get: bodies.get as Codec<object>,
   digest: bodies.digest as Codec<object>,
   names: bodies.names as Codec<object>,
-  push: bodies.push as Codec<object>,
+  push: bodies.push,
   sub: bodies.sub as Codec<object>,
   event: bodies.event as Codec<object>,
   core: bodies.core as Codec<object>,
