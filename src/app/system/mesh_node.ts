@@ -1,7 +1,8 @@
-import type { HostPort } from "../../base/addr.ts";
+import { formatAddr, type HostPort } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
+import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import type { Clock, Rng } from "../../contract/host.ts";
 import { MeshError, type MeshStore } from "../../contract/mesh_store.ts";
 import type { Signer, VerifySignature } from "../../contract/signature.ts";
@@ -17,6 +18,7 @@ import type { ApiToken } from "../../core/mesh/http/api_token.ts";
 import type { Route } from "../../core/mesh/http/route.ts";
 import { sleep } from "../loop/sleep.ts";
 import { Admission, type ClusterSecrets } from "../mesh/admission/admission.ts";
+import { AdmissionDesk } from "../mesh/admission/admission_desk.ts";
 import {
   countGeneration,
   listMembers,
@@ -59,8 +61,10 @@ export interface MeshNodeOptions {
   readonly renew: () => Promise<void>;
   /** Where other nodes reach this one: HOST:PORT. */
   readonly address: string;
-  /** Where this node takes those that join. */
-  readonly seeds: () => readonly HostPort[];
+  /** Where this node takes those that join; null = nowhere. */
+  readonly joinAt: () => HostPort | null;
+  /** Passes a request to join on to the node with the authority's key. @throws {MeshError} unavailable */
+  readonly passOn: (body: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>;
   readonly tokens: () => readonly ApiToken[];
   /** Returns facts of the ring, and its measures. */
   readonly ring: () => object;
@@ -76,11 +80,11 @@ export interface MeshNodeOptions {
   readonly onRevoked: (nodeId: Uint8Array) => void;
 }
 
-/** A node of a cluster: its API, and where it has the authority's key, admission to the cluster. */
+/** A node of a cluster: its API, and admission to the cluster. */
 export class MeshNode {
   readonly api: MeshApi;
-  /** Null where another node has the authority's key. */
-  readonly admission: Admission | null;
+  readonly desk: AdmissionDesk;
+  readonly #admission: Admission;
   readonly revocations: Revocations;
   readonly #o: MeshNodeOptions;
   readonly #startedAt: number;
@@ -88,9 +92,18 @@ export class MeshNode {
   constructor(o: MeshNodeOptions) {
     this.#o = o;
     this.#startedAt = o.clock.now();
-    this.admission = o.authority() === null
-      ? null
-      : new Admission({ ...o, authority: () => requireAuthority(o.authority()) });
+    const said = new RateLimitedLog(o.log, () => o.clock.now(), OF_PEERS);
+    this.#admission = new Admission({
+      ...o,
+      authority: () => requireAuthority(o.authority()),
+      log: said,
+    });
+    this.desk = new AdmissionDesk({
+      ...o,
+      admission: this.#admission,
+      authorities: () => o.cluster().authorities,
+      said,
+    });
     this.revocations = new Revocations(
       (nodeId) => {
         o.log.warn("A node was revoked", { node: shortId(nodeId) });
@@ -141,9 +154,11 @@ export class MeshNode {
 
   /** Where this node has the authority's key: tells what it has itself, and what others are to have. */
   async #tellOthers(): Promise<void> {
-    if (this.admission === null) return;
-    const { store, facts, address, cluster, signal } = this.#o;
-    await this.admission.registerSelf(facts(), address, signal);
+    const { store, authority, facts, address, joinAt, cluster, signal } = this.#o;
+    if (authority() === null) return;
+    const at = joinAt();
+    const places = { address, joinAt: at === null ? "" : formatAddr(at) };
+    await this.#admission.registerSelf(facts(), places, signal);
     await publishGeneration(store, cluster().generation, signal);
   }
 
@@ -160,7 +175,7 @@ export class MeshNode {
       roles,
       certificateEnds: new Date(notAfter).toISOString(),
       generation,
-      hasAuthority: this.admission !== null,
+      hasAuthority: this.#o.authority() !== null,
       rotation: this.#o.rotationPhase(),
       revoked: this.revocations.count,
       seconds: Math.round((this.#o.clock.now() - this.#startedAt) / 1000),
@@ -195,7 +210,7 @@ export class MeshNode {
       case "members":
         return listMembers(store, signal).then((members) => jsonAnswer(200, { members }));
       case "invites":
-        return key === null ? null : this.#invite(request, key.publicKey, signal);
+        return this.#invite(request, signal);
       case "revoke":
         return this.#revoke(request, route.nodeId, signal);
       case "core":
@@ -233,12 +248,12 @@ export class MeshNode {
     return jsonAnswer(200, { phase: rotationPhase(), generation, ...await counts() });
   }
 
-  async #invite(request: Request, authority: Uint8Array, signal: AbortSignal): Promise<Response> {
+  async #invite(request: Request, signal: AbortSignal): Promise<Response> {
     if (request.method !== "POST") {
       return words(405, "Only POST is answered here", { allow: "POST" });
     }
     const wish = new Uint8Array(await request.arrayBuffer());
-    const tools = { ...this.#o, authority: () => authority };
+    const tools = { ...this.#o, authority: () => this.#o.cluster().authorities[0]! };
     return jsonAnswer(201, { invite: await makeInvite(wish, tools, signal) });
   }
 

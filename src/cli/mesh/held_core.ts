@@ -61,6 +61,7 @@ export class HeldCore implements CoreClient, AsyncDisposable {
   readonly #parcels: ParcelReceiver;
   #local: LocalCore | null = null;
   #remote: RemoteCore | null = null;
+  #way: CorePlace | null = null;
   #isRemoteWell = false;
   /** Called when this node has got the core. */
   onCore: () => void = () => {};
@@ -114,6 +115,11 @@ export class HeldCore implements CoreClient, AsyncDisposable {
   /** Figures of the core, where this node has it. */
   get figures(): CoreFigures | null {
     return this.#local?.driver.figures() ?? null;
+  }
+
+  /** The node that had it when this one heard of it last; null = it is here, or was never heard of. */
+  get knownNode(): NodeKey | null {
+    return this.#local === null ? this.#way?.place?.node ?? null : null;
   }
 
   /** This node has it. */
@@ -261,6 +267,7 @@ export class HeldCore implements CoreClient, AsyncDisposable {
       },
       clock,
     });
+    this.#way = way;
     this.#remote = new RemoteCore(way, { clock, rng });
   }
 

@@ -2,6 +2,10 @@ import { parseHostPort } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Signer } from "../../contract/signature.ts";
+import { MeshError } from "../../contract/mesh_store.ts";
+import { encodeAdmission } from "../../core/mesh/admission/admission_message.ts";
+import { decodeMembership, type Membership } from "../../core/mesh/admission/join_answer.ts";
+import { encodeRequest, NONCE_SIZE } from "../../core/mesh/admission/join_request.ts";
 import { trustAnchor } from "../../core/mesh/admission/authority.ts";
 import {
   issueNodeCertificate,
@@ -22,6 +26,9 @@ import { ed25519Signer, verifyEd25519 } from "../../io/crypto/ed25519.ts";
 import { rng } from "../platform/rng.ts";
 import { askCluster } from "./ask_cluster.ts";
 import { keepNode, type NodeState } from "./node_folder.ts";
+
+/** Passes a request on to the node with the authority's key. @throws {MeshError} unavailable */
+export type PassOn = (body: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>;
 
 /** A running node's key, certificate and secrets, which change while it runs, also in its folder. */
 export class HeldNode {
@@ -96,20 +103,17 @@ export class HeldNode {
     return Date.now() >= renewalTime(this.#facts);
   }
 
-  /** Gets a new certificate, from the node with the authority's key if this is not it. @throws {TtunError} */
-  async renew(signal: AbortSignal): Promise<void> {
+  /**
+   * Gets a new certificate, from the node with the authority's key if this is not it. `passOn`: the way
+   * there over links. @throws {TtunError}
+   */
+  async renew(passOn: PassOn, signal: AbortSignal): Promise<void> {
     const state = this.#state;
     if (this.#authority !== null) {
       this.#change({ ...state, certificate: this.#issue(this.#facts, this.#authority) });
       return;
     }
-    const request = { kind: "renew", certificate: state.certificate } as const;
-    const membership = await askCluster(parseHostPort(state.facts.core), request, {
-      anchors: state.authorities.map(trustAnchor),
-      node: this.signer,
-      token: null,
-      signal,
-    });
+    const membership = await this.#ask(passOn, signal);
     const { certificate, authorities, secrets, generation, core, peers } = membership;
     const trust = { authorities, verify: verifyEd25519 };
     const { nodeId } = verifyNodeCertificate(certificate, trust, Date.now());
@@ -120,6 +124,22 @@ export class HeldNode {
     }
     const facts = { ...state.facts, generation, core, peers };
     this.#change({ ...state, certificate, authorities, secrets, facts });
+  }
+
+  /** Where no link leads there, the port of those that join may. */
+  async #ask(passOn: PassOn, signal: AbortSignal): Promise<Membership> {
+    const { certificate, authorities, facts } = this.#state;
+    const request = { kind: "renew", certificate } as const;
+    const nonce = rng(NONCE_SIZE);
+    const signed = encodeRequest(request, nonce, this.signer, null);
+    try {
+      return decodeMembership(await passOn(encodeAdmission({ nonce, request: signed }), signal));
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof MeshError)) throw error;
+    }
+    const o = { anchors: authorities.map(trustAnchor), node: this.signer, token: null, signal };
+    return await askCluster(parseHostPort(facts.core), request, o);
   }
 
   /** Replaces authority and secret by a step; null = another node has the authority's key. */

@@ -52,6 +52,7 @@ export async function runMeshInit(options: MeshInitFlags, context: RunContext): 
       zone,
       roles,
       address: formatAddr(address),
+      joinAt: formatAddr(joinAt),
       core: formatAddr(joinAt),
       peers: [],
     },

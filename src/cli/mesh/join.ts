@@ -27,7 +27,7 @@ export async function runMeshJoin(options: MeshJoinFlags, context: RunContext): 
       `Cannot join: ${folder} has a node already; ttun mesh node runs it`,
     );
   }
-  const { host, zone, address } = ownPlace(options);
+  const { host, zone, address, joinAt } = ownPlace(options);
   const { roles } = options;
   // Kept before it is sent: when the answer is lost, the same node asks again by the same invite.
   const seed = readSeed(folder) ?? rng(32);
@@ -42,6 +42,7 @@ export async function runMeshJoin(options: MeshJoinFlags, context: RunContext): 
     zone,
     roles,
     address: formatAddr(address),
+    joinAt: formatAddr(joinAt),
   } as const;
   const { signal } = context;
   const membership = await askAny(invite, async (seed) => {
@@ -69,6 +70,7 @@ export async function runMeshJoin(options: MeshJoinFlags, context: RunContext): 
       zone,
       roles,
       address: formatAddr(address),
+      joinAt: formatAddr(joinAt),
       core: membership.core,
       peers: membership.peers,
     },

@@ -41,6 +41,8 @@ export interface NodeSettings {
   readonly roles: readonly NodeRole[];
   /** Where other nodes reach this one: HOST:PORT; "" = nowhere. */
   readonly address: string;
+  /** Where machines that join reach this one: HOST:PORT. */
+  readonly joinAt: string;
   /** Where the node with the authority's key takes requests: HOST:PORT. */
   readonly core: string;
   /** Where other nodes were: HOST:PORT. */
@@ -163,6 +165,7 @@ function readSettings(folder: string): NodeSettings {
     zone: textField(fields, "zone", what),
     roles: listField(fields, "roles", what, (one) => NODE_ROLES.find((r) => r === one) ?? null),
     address: textField(fields, "address", what),
+    joinAt: textField(fields, "joinAt", what),
     core: textField(fields, "core", what),
     peers: listField(fields, "peers", what, text),
   };

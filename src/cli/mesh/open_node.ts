@@ -1,4 +1,4 @@
-import type { Admission } from "../../app/mesh/admission/admission.ts";
+import { askAuthority } from "../../app/mesh/admission/ask_authority.ts";
 import type { PeerChannel } from "../../app/mesh/links/peer_channel.ts";
 import type { RingDriver } from "../../app/mesh/ring/ring_driver.ts";
 import { ringMeasures } from "../../app/mesh/ring/ring_measures.ts";
@@ -9,18 +9,10 @@ import { formatAddr, type HostPort, parseHostPort } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { MeshError } from "../../contract/mesh_store.ts";
-import { trustAnchor } from "../../core/mesh/admission/authority.ts";
 import type { NodeKey } from "../../core/mesh/node_id.ts";
-import { encodeNonce } from "../../core/mesh/admission/join_answer.ts";
-import {
-  JOIN_PROTOCOL,
-  MAX_JOIN_MESSAGE,
-  NONCE_SIZE,
-} from "../../core/mesh/admission/join_request.ts";
-import { encodePem, pkcs8Of } from "../../core/x509/pem.ts";
+import { ADMISSION } from "../../core/mesh/admission/admission_message.ts";
 import { ed25519Signer, verifyEd25519 } from "../../io/crypto/ed25519.ts";
 import { ApiServer } from "../../io/mesh/api_server.ts";
-import { JoinListener } from "../../io/mesh/join_listener.ts";
 import type { OpenedPlane } from "../plane/run_plane.ts";
 import { rng } from "../platform/rng.ts";
 import { apiSocket } from "./api_socket.ts";
@@ -31,10 +23,10 @@ import { keepRevoked, readRevoked } from "./kept_revocations.ts";
 import { clusterId } from "./node_folder.ts";
 import type { MeshTools } from "./mesh_tools.ts";
 import { openEtcd } from "./open_etcd.ts";
+import { openJoins } from "./open_joins.ts";
 import { openLinks } from "./open_links.ts";
 import { openRing } from "./open_ring.ts";
 import type { MeshConfig, MeshFacts } from "./plane_config.ts";
-import { Renewed } from "./renewed.ts";
 import { TokenFile } from "./token_file.ts";
 
 /** Milliseconds in which a node that has left tells so. */
@@ -59,6 +51,7 @@ export async function openMeshNode(
     dialer: ways.dialer,
     isRevoked: (nodeId) => node.revocations.isRevoked(nodeId),
     answer: async (from, body) => {
+      if (body[0] === ADMISSION) return await node.desk.answerNode(body, signal);
       if (core !== null) return await core.answer(from, body);
       throw new MeshError("unavailable", "The core is in etcd");
     },
@@ -85,6 +78,13 @@ export async function openMeshNode(
     now: Date.now,
     rng,
   }));
+  const passOn = (body: Uint8Array, signal: AbortSignal) =>
+    askAuthority(body, {
+      candidates: () => likelyAuthorities(driver, core?.knownNode ?? null),
+      mayHave: (node) => ring.links.hasRole(node, "core"),
+      ask: (to, body, signal) => driver.askCore(to, body, signal),
+      clock,
+    }, signal);
   const tokens = new TokenFile(folder, (message) => log.warn(message));
   const node = new MeshNode({
     store,
@@ -103,15 +103,16 @@ export async function openMeshNode(
       authorities: held.state.authorities,
       secrets: held.state.secrets,
       placement: held.state.placement,
-      core: held.state.facts.core,
+      core: held.authority === null ? held.state.facts.core : held.state.facts.joinAt,
     }),
     authority: () => held.authority,
     rotate: (step) => held.rotate(step),
     rotationPhase: () => held.phase,
     isOld: () => held.isOld,
-    renew: () => held.renew(signal),
+    renew: () => held.renew(passOn, signal),
     address: held.state.facts.address,
-    seeds: () => [parseHostPort(held.state.facts.core)],
+    joinAt: () => joins === null ? null : parseHostPort(held.state.facts.joinAt),
+    passOn,
     tokens: () => tokens.read(),
     ring: () => ring.describe(),
     measures: () => {
@@ -138,12 +139,7 @@ export async function openMeshNode(
       return { node, epoch: await core.move(node, signal) };
     },
   });
-  const { admission } = node;
-  const joins = admission === null ? null : opened.use(
-    new Renewed(() => listenForJoins(config.joinListen, held, admission, tools), (error) => {
-      log.error("Machines cannot join any more", { why: String(error) });
-    }),
-  );
+  const joins = openJoins(config.joinListen, { held, desk: node.desk }, tools);
   changed = () => {
     joins?.renew();
     ways.renew();
@@ -185,7 +181,7 @@ export async function openMeshNode(
   return { facts: told, run };
 }
 
-function nodesWithCore({ node }: RingDriver): NodeKey[] {
+function nodesWithCore({ node }: Pick<RingDriver, "node">): NodeKey[] {
   return node.status().peers.filter(({ descriptor }) => descriptor.roles.includes("core"))
     .map(({ key }) => key);
 }
@@ -215,28 +211,12 @@ function oneNode(nodes: readonly NodeKey[], start: string): NodeKey {
   );
 }
 
-function listenForJoins(
-  at: HostPort,
-  { state }: HeldNode,
-  admission: Admission,
-  { log, signal, platform: { clock } }: MeshTools,
-): JoinListener {
-  return new JoinListener({
-    at,
-    // Invites have the authority's hash alone, by which this finds it.
-    cert: [state.certificate, ...state.authorities.map(trustAnchor)]
-      .map((der) => encodePem("CERTIFICATE", der)).join(""),
-    key: encodePem("PRIVATE KEY", pkcs8Of(state.seed)),
-    protocol: JOIN_PROTOCOL,
-    mostBytes: MAX_JOIN_MESSAGE,
-    clock,
-    log,
-    signal,
-    serve: async (messages, signal) => {
-      const nonce = rng(NONCE_SIZE);
-      await messages.write(encodeNonce(nonce));
-      const answer = await admission.answer(await messages.read(), nonce, signal);
-      await messages.write(answer);
-    },
-  });
+/** Nodes that may have the authority's key: the one with the core first, then those that are there. */
+function likelyAuthorities({ node }: RingDriver, core: NodeKey | null): NodeKey[] {
+  const isAlive = new Set(
+    node.status().peers.filter(({ status }) => status === "alive").map(({ key }) => key),
+  );
+  const others = nodesWithCore({ node }).filter((key) => key !== core)
+    .sort((a, b) => Number(isAlive.has(b)) - Number(isAlive.has(a)));
+  return core === null ? others : [core, ...others];
 }

@@ -63,7 +63,7 @@ const JOIN_AT = {
   variable: "TTUN_MESH_JOIN_AT",
   parse: (text: string): HostPort => readAddress(text, { port: JOIN_PORT }),
   defaultText: `the host of --advertise, port ${JOIN_PORT}`,
-  help: "where machines that join reach this node, and nodes that renew their certificates",
+  help: "where machines that join reach this node",
 } as const;
 
 /** Options of commands that ask a running node. */
@@ -131,6 +131,7 @@ export const MESH_JOIN_OPTIONS = {
   host: HOST,
   zone: ZONE,
   advertise: ADVERTISE,
+  joinAt: JOIN_AT,
   roles: {
     names: ["roles"],
     group: "basic",
@@ -268,7 +269,8 @@ export const MESH_NODE_OPTIONS = {
     parse: (text: string) => readAddress(text, { host: "", port: JOIN_PORT }),
     default: { host: "", port: JOIN_PORT },
     defaultText: `all addresses, port ${JOIN_PORT}`,
-    help: "listen there for machines that join; only the node with the authority's key does",
+    help: "listen there for machines that join; the node passes on to the one with the " +
+      "authority's key what they ask",
   },
   api: {
     names: ["api"],

@@ -1,8 +1,11 @@
-import { formatAddr, type HostPort } from "../../base/addr.ts";
+import type { Addr, HostPort } from "../../base/addr.ts";
+import { formatAddr } from "../../base/addr.ts";
 import type { Logger } from "../../base/log.ts";
 import { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
+import type { Libc } from "../../../ffi/linux/libc.ts";
+import { findSocket } from "../net/find_socket.ts";
 import { denoNetError } from "../net/deno_net_error.ts";
 import { TlsMessages } from "./tls_messages.ts";
 
@@ -18,15 +21,26 @@ export interface JoinListenerOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
-  /** Serves one connection, which is closed afterwards. */
-  readonly serve: (messages: TlsMessages, signal: AbortSignal) => Promise<void>;
+  /** Cuts connections whose handshake does not end, which Deno keeps open; null = they stay there. */
+  readonly libc: Libc | null;
+  /** Counts a connection until the result is disposed of; `drop` closes it where others need its place. */
+  readonly places: { add(from: Addr, drop: () => void): Disposable };
+  /** Begins to serve a connection, which is closed after the answer. */
+  readonly greet: () => JoinVisit;
 }
 
-/** Connections at once; strangers can open these. */
-const MOST_CONNECTIONS = 64;
+/** One connection: this end speaks first, the other one asks, and is answered. */
+export interface JoinVisit {
+  readonly greeting: Uint8Array;
+  readonly answer: (request: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>;
+}
 
-/** Milliseconds for a connection, its handshake included. */
-const DEADLINE = 15_000;
+/** Of sys/socket.h. */
+const SHUT_RDWR = 2;
+
+/** Milliseconds until the request is there, the handshake included, and until the answer is. */
+const REQUEST_MS = 5_000;
+const ANSWER_MS = 20_000;
 
 /** Listens for nodes that join, by TLS. @throws {TtunError} in_use, privilege */
 export class JoinListener implements AsyncDisposable {
@@ -65,11 +79,6 @@ export class JoinListener implements AsyncDisposable {
         if (signal.aborted || error instanceof Deno.errors.BadResource) return;
         continue; // that connection has gone before it was accepted
       }
-      if (this.#open.size >= MOST_CONNECTIONS) {
-        conn.close();
-        this.#said.warn("Too many connections of joining nodes", { open: MOST_CONNECTIONS });
-        continue;
-      }
       const serving = this.#serve(conn, signal).finally(() => this.#open.delete(serving));
       this.#open.add(serving);
     }
@@ -77,24 +86,51 @@ export class JoinListener implements AsyncDisposable {
 
   /** Never rejects. */
   async #serve(conn: Deno.TlsConn, life: AbortSignal): Promise<void> {
-    const late = new AbortController();
-    using messages = new TlsMessages(conn, this.#o.mostBytes);
-    using _deadline = this.#o.clock.after(DEADLINE, () => late.abort());
-    const signal = AbortSignal.any([life, late.signal]);
-    using _closing = onAbort(signal, () => messages[Symbol.dispose]());
+    const { clock, places, protocol, mostBytes, greet } = this.#o;
+    const { hostname: host, port } = conn.remoteAddr;
+    const from = { host, port };
+    const end = new AbortController();
+    const signal = AbortSignal.any([life, end.signal]);
+    using messages = new TlsMessages(conn, mostBytes);
+    let isOpen = false;
+    using _closing = onAbort(signal, () => {
+      if (!isOpen) this.#cut(conn);
+      messages[Symbol.dispose]();
+    });
+    using _place = places.add(from, () => {
+      this.#said.warn("Too many connections of joining nodes", { closed: formatAddr(from) });
+      end.abort();
+    });
+    using _late = clock.after(ANSWER_MS, () => end.abort());
+    let isServed = false;
     try {
-      const { alpnProtocol } = await conn.handshake();
-      if (alpnProtocol !== this.#o.protocol) return;
-      await this.#o.serve(messages, signal);
+      const { greeting, answer } = greet();
+      let request: Uint8Array;
+      {
+        using _silent = clock.after(REQUEST_MS, () => end.abort());
+        const { alpnProtocol } = await conn.handshake();
+        isOpen = true;
+        if (alpnProtocol !== protocol) return;
+        await messages.write(greeting);
+        request = await messages.read();
+      }
+      isServed = true;
+      await messages.write(await answer(request, signal));
     } catch (error) {
       if (life.aborted) return;
-      const { hostname: host, port } = conn.remoteAddr;
       const why = error instanceof Error ? error.message : String(error);
-      this.#said.warn("A connection of a joining node failed", {
-        peer: formatAddr({ host, port }),
-        why,
-      });
+      const line = { peer: formatAddr(from), why };
+      // An end with an invite first asks for certificates alone, by a connection that it leaves.
+      if (isServed) this.#said.warn("A connection of a joining node failed", line);
+      else this.#o.log.debug("A connection of a joining node ended before its request", line);
     }
+  }
+
+  /** Deno gives up a handshake, but not the socket, until the other end closes it. */
+  #cut(conn: Deno.TlsConn): void {
+    const { libc } = this.#o;
+    const fd = libc === null ? null : findSocket(libc, conn);
+    if (fd !== null) libc?.shutdown(fd, SHUT_RDWR);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,5 @@
 import { toTtunError, TtunError } from "../../../base/errors.ts";
-import type { Logger } from "../../../base/log.ts";
+import type { RateLimitedLog } from "../../../base/rate_limited_log.ts";
 import type { Rng } from "../../../contract/host.ts";
 import type { MeshStore } from "../../../contract/mesh_store.ts";
 import type { Signer, VerifySignature } from "../../../contract/signature.ts";
@@ -54,7 +54,7 @@ export interface AdmissionOptions {
   readonly rng: Rng;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  readonly log: Logger;
+  readonly log: Pick<RateLimitedLog, "info" | "warn">;
 }
 
 /** Lets machines with an invite become nodes, and renews the certificates of those that are. */
@@ -85,10 +85,14 @@ export class Admission {
   }
 
   /** Keeps the record of the node itself, which the cluster began with. */
-  async registerSelf(facts: NodeFacts, address: string, signal: AbortSignal): Promise<void> {
+  async registerSelf(
+    facts: NodeFacts,
+    { address, joinAt }: Pick<Member, "address" | "joinAt">,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { host, zone, roles, notAfter } = facts;
     const { generation } = this.#o.cluster();
-    const member: Member = { host, zone, roles, address, notAfter, generation };
+    const member: Member = { host, zone, roles, address, joinAt, notAfter, generation };
     await this.#o.store.put(memberKey(facts.nodeId), encodeMember(member), { signal });
   }
 
@@ -120,7 +124,7 @@ export class Admission {
     const { verify, now } = this.#o;
     const facts = verifyNodeCertificate(certificate, { authorities, verify }, now());
     requireSignature(signed, signed.byNode, facts.publicKey, verify);
-    return { ...facts, address: null };
+    return { ...facts, address: null, joinAt: null };
   }
 
   async #admit(wish: Wish, signal: AbortSignal): Promise<Membership> {
@@ -148,6 +152,7 @@ export class Admission {
       zone,
       roles,
       address: wish.address ?? known?.address ?? "",
+      joinAt: wish.joinAt ?? known?.joinAt ?? "",
       notAfter,
       generation: cluster.generation,
     };
@@ -183,6 +188,7 @@ export class Admission {
 type Wish = Pick<NodeFacts, "nodeId" | "publicKey" | "roles" | "host" | "zone"> & {
   /** Null = it stays what it was. */
   readonly address: string | null;
+  readonly joinAt: string | null;
 };
 
 function unknownInvite(): TtunError {

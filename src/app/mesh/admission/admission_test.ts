@@ -59,7 +59,7 @@ function lab(): Lab {
       const text = await makeInvite(utf8(JSON.stringify(whole)), {
         ...o,
         authority: () => AUTHORITY.publicKey,
-        seeds: () => [{ host: "192.0.2.1", port: 20205 }],
+        joinAt: () => ({ host: "192.0.2.1", port: 20205 }),
         signerOf: ed25519Signer,
       }, signal);
       return parseInvite(text);
@@ -73,6 +73,7 @@ function lab(): Lab {
         zone: "",
         roles: ["node"],
         address: "192.0.2.2:20204",
+        joinAt: "192.0.2.2:20205",
         ...wish,
       };
       const sent = encodeRequest(request, nonce, node, ed25519Signer(invite.token));

@@ -1,4 +1,4 @@
-import type { HostPort } from "../../../base/addr.ts";
+import { formatAddr, type HostPort, parseHostPort } from "../../../base/addr.ts";
 import { ProtocolError, TtunError } from "../../../base/errors.ts";
 import type { Rng } from "../../../contract/host.ts";
 import type { MeshStore } from "../../../contract/mesh_store.ts";
@@ -28,7 +28,8 @@ export interface InviteTools {
   readonly now: () => number;
   /** Public key of the authority that signs. */
   readonly authority: () => Uint8Array;
-  readonly seeds: () => readonly HostPort[];
+  /** Where this node takes machines that join; null = nowhere. */
+  readonly joinAt: () => HostPort | null;
   /** Makes the signer of 32 secret bytes. */
   readonly signerOf: (seed: Uint8Array) => Signer;
 }
@@ -69,13 +70,37 @@ export async function makeInvite(
     if: "absent",
     ttlMs: lifetime,
   });
+  const seeds = await seedsOf(tools, signal);
   return formatInvite({
     id,
     token,
     authorityHash: authorityHash(tools.authority()),
     expires,
-    seeds: tools.seeds(),
+    seeds,
   });
+}
+
+/** This node first, then others. @throws {TtunError} usage, if there is none */
+async function seedsOf(
+  { store, joinAt }: InviteTools,
+  signal: AbortSignal,
+): Promise<readonly HostPort[]> {
+  const own = joinAt();
+  const members = await listMembers(store, signal);
+  const places = [...own === null ? [] : [formatAddr(own)], ...members.map((one) => one.joinAt)];
+  const seeds = [...new Set(places)].map(readPlace).filter((place) => place !== null);
+  if (seeds.length > 0) return seeds;
+  throw new TtunError("usage", "Cannot invite: no node tells where machines may join");
+}
+
+/** Null for an address that none can connect with. */
+function readPlace(text: string): HostPort | null {
+  try {
+    return parseHostPort(text);
+  } catch (error) {
+    if (error instanceof TtunError) return null;
+    throw error;
+  }
 }
 
 /** Revokes the only member whose id begins so; returns its whole id. @throws {TtunError} usage */

@@ -102,6 +102,7 @@ const REQUEST: JoinRequest = {
   zone: "",
   roles: ["node"],
   address: "192.0.2.7:20204",
+  joinAt: "192.0.2.7:20205",
 };
 const NONCE = bytes(32, 7);
 

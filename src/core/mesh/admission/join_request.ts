@@ -25,6 +25,8 @@ export interface JoinRequest {
   readonly roles: readonly NodeRole[];
   /** Where other nodes reach it: HOST:PORT. */
   readonly address: string;
+  /** Where other machines that join will reach it: HOST:PORT. */
+  readonly joinAt: string;
 }
 
 /** The wish of a node for another certificate and all that the cluster has changed. */
@@ -111,6 +113,7 @@ function readRequest(fields: Readonly<Record<string, unknown>>): AdmissionReques
     zone,
     roles: NODE_ROLES.filter((role) => roles.includes(role)),
     address: textField(fields, "address", WHAT, 300),
+    joinAt: textField(fields, "joinAt", WHAT, 300),
   };
 }
 

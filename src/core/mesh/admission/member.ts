@@ -9,6 +9,8 @@ export interface Member {
   readonly roles: readonly NodeRole[];
   /** Where other nodes reach it: HOST:PORT. */
   readonly address: string;
+  /** Where machines that join reach it: HOST:PORT; "" = nowhere. */
+  readonly joinAt: string;
   /** Milliseconds since 1970 when its certificate ends. */
   readonly notAfter: number;
   /** Which authorities and secrets it has (`Membership`). */
@@ -40,6 +42,7 @@ export function decodeMember(bytes: Uint8Array): Member {
       (item) => NODE_ROLES.find((role) => role === item) ?? null,
     ),
     address: textField(fields, "address", WHAT),
+    joinAt: textField(fields, "joinAt", WHAT),
     notAfter: numberField(fields, "notAfter", WHAT),
     generation: numberField(fields, "generation", WHAT),
   };
