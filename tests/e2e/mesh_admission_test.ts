@@ -20,10 +20,6 @@ async function isStable(one: Machine, copies: number): Promise<boolean> {
   return health.ring === "stable" && health.core === "ok" && health.copies === copies;
 }
 
-async function idOf(one: Machine): Promise<string> {
-  return JSON.parse((await one.ask("/v1/ring")).body).node;
-}
-
 test("a machine joins at a node without the authority's key, which passes on what it asks", async () => {
   await using stack = new AsyncDisposableStack();
   const { server, clients } = stack.use(await bridgedHosts(2));
