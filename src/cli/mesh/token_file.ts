@@ -8,6 +8,9 @@ import { readKept } from "../tox/kept_file.ts";
 const FILE = "tokens.json";
 const MOST = 256 * 1024;
 
+/** Milliseconds in which the file is not looked at again: a command that changes it takes longer. */
+const LOOK_MS = 5;
+
 /** Returns the tokens of a node's API. @throws {TtunError} */
 export function readTokens(folder: string): ApiToken[] {
   const kept = readKept(`${folder}/${FILE}`, MOST, "the file of tokens");
@@ -30,6 +33,7 @@ export class TokenFile {
   readonly #folder: string;
   readonly #warn: (message: string) => void;
   #seen = "";
+  #lookedAt = -Infinity;
   #tokens: readonly ApiToken[] = [];
 
   constructor(folder: string, warn: (message: string) => void) {
@@ -39,6 +43,9 @@ export class TokenFile {
 
   /** A file that cannot be read has no tokens. */
   read(): readonly ApiToken[] {
+    const time = performance.now();
+    if (time < this.#lookedAt + LOOK_MS) return this.#tokens;
+    this.#lookedAt = time;
     const now = this.#state();
     if (now === this.#seen) return this.#tokens;
     this.#seen = now;

@@ -215,3 +215,45 @@ Deno.test("a channel ends at both ends, whatever waits; a frame that is too long
   await pair.settle(other.write(frame("long", 600_000)));
   await assert.rejects(pair.settle(its.read()), /more than 524288 bytes/);
 });
+
+Deno.test("frames that are written at once, and those that wait for room, come to a follower in order", async () => {
+  await using pair = new Pair();
+  using here = await pair.connect("auto");
+  using there = pair.taken[0]!;
+  const texts = Array.from({ length: 200 }, (_, i) => `frame ${i}`);
+  const [first, ...others] = texts;
+  await pair.settle(here.write(frame(first!, 5000)));
+  const came: string[] = [];
+  const ended = there.follow!((bytes) => {
+    came.push(new TextDecoder().decode(bytes.subarray(2)).replaceAll("\0", ""));
+  });
+  ended.catch(() => {}); // awaited below
+  const refused: string[] = [];
+  for (const text of others) {
+    if (refused.length > 0 || !here.writeNow!(frame(text, 5000))) refused.push(text);
+  }
+  assert(refused.length > 0, "not all of it can have had room at once");
+  for (const text of refused) await pair.settle(here.write(frame(text, 5000)));
+  await pair.clock.advance(1000);
+  assert.deepEqual(came, texts);
+  here[Symbol.dispose]();
+  await assert.rejects(pair.settle(ended), /has ended the link/);
+});
+
+Deno.test("a follower's failure, and a frame that is too long, end the channel with their reason", async () => {
+  await using pair = new Pair();
+  using here = await pair.connect("auto");
+  const failing = pair.taken[0]!.follow!(() => {
+    throw new Error("no frame");
+  });
+  failing.catch(() => {}); // awaited below
+  assert(here.writeNow!(frame("one")));
+  assert(!here.writeNow!(frame("long", 100_000)), "that is for the other stream");
+  await assert.rejects(pair.settle(failing), /no frame/);
+
+  using other = await pair.connect("auto");
+  const cut = pair.taken.at(-1)!.follow!(() => {});
+  cut.catch(() => {}); // awaited below
+  await pair.settle(other.write(frame("long", 600_000)));
+  await assert.rejects(pair.settle(cut), /more than 524288 bytes/);
+});

@@ -1,10 +1,13 @@
-import { onAbort } from "../../../base/scope.ts";
+import { copyBytes } from "../../../base/small_alloc.ts";
 import type { Stream } from "../../../contract/stream.ts";
 import type { MeshTransport } from "../../../core/mesh/transport_choice.ts";
 import { MAX_BULK_FRAME, MAX_FRAME } from "../../../core/mesh/wire/frame_reader.ts";
 import { contentOf, FrameSplitter } from "../../../core/mesh/wire/frame_splitter.ts";
 import type { PeerChannel } from "../links/peer_channel.ts";
 import { StreamChannel, type StreamChannelOptions } from "./stream_channel.ts";
+
+/** Bytes of one read. */
+const CHUNK = 16 * 1024;
 
 /** Bytes that may wait for the stream for bulk; more keep the writer waiting. */
 const MOST_WAITING = 4 * 1024 * 1024;
@@ -21,9 +24,11 @@ export class PairedChannel implements PeerChannel {
   readonly peer: string;
   readonly transport: MeshTransport;
   readonly binding: Uint8Array;
+  readonly #stream: Stream;
   readonly #control: StreamChannel;
   readonly #open: () => Promise<Stream>;
-  readonly #end = new AbortController();
+  readonly #into = new Uint8Array(CHUNK);
+  #isDisposed = false;
   readonly #bulk: StreamChannel[] = [];
   /** Own stream for bulk; null = none was needed yet. */
   #sending: Promise<StreamChannel> | null = null;
@@ -35,21 +40,29 @@ export class PairedChannel implements PeerChannel {
   #result: { readonly error: unknown } | "ended" | null = null;
   #onFrame: (() => void) | null = null;
   #onRoom: (() => void)[] = [];
+  /** Gets frames as they come; null = they wait for `read`. */
+  #take: ((frame: Uint8Array) => void) | null = null;
+  readonly #over = Promise.withResolvers<void>();
+  /** The end of a frame for the first stream that had no room at once. */
+  #rest: Promise<void> | null = null;
 
   /** Owns the stream. `open` opens another one at the same node. */
   constructor(control: Stream, o: StreamChannelOptions, open: () => Promise<Stream>) {
+    this.#stream = control;
     this.#control = new StreamChannel(control, o);
+    this.#over.promise.catch(() => {}); // `follow` tells it, or nobody has asked
     this.peer = o.peer;
     this.transport = o.transport;
     this.binding = this.#control.binding;
     this.#open = open;
-    void this.#readAll(this.#control, MAX_FRAME); // it never rejects
+    this.#readAll(control, MAX_FRAME);
   }
 
   /** Takes a stream for bulk that the other end has opened. */
   addBulk(stream: Stream): void {
-    if (this.#end.signal.aborted) return stream.reset();
-    void this.#readAll(this.#add(stream), MAX_BULK_FRAME); // it never rejects
+    if (this.#isDisposed) return stream.reset();
+    this.#add(stream);
+    this.#readAll(stream, MAX_BULK_FRAME);
   }
 
   async read(): Promise<Uint8Array | null> {
@@ -66,9 +79,44 @@ export class PairedChannel implements PeerChannel {
     }
   }
 
+  follow(take: (frame: Uint8Array) => void): Promise<void> {
+    this.#take = take;
+    try {
+      for (let frame; (frame = this.#frames.shift()) !== undefined;) {
+        this.#unread -= frame.length;
+        take(frame);
+      }
+    } catch (error) {
+      this.#finish({ error });
+    }
+    for (const run of this.#onRoom.splice(0)) run();
+    return this.#over.promise;
+  }
+
+  /** `bytes`: a frame with its length. @throws {TtunError} lost */
+  writeNow(bytes: Uint8Array): boolean {
+    if (contentOf(bytes).length > MAX_FRAME || this.#rest !== null) return false;
+    const done = this.#stream.writeNow(bytes);
+    if (done < bytes.length) this.#rest = this.#writeRest(bytes.subarray(done));
+    return true;
+  }
+
+  /** Never rejects: a failure ends the channel, and its reader hears of it. */
+  async #writeRest(bytes: Uint8Array): Promise<void> {
+    try {
+      await this.#control.write(bytes);
+    } catch (error) {
+      this.#finish({ error });
+    }
+    this.#rest = null;
+  }
+
   /** `bytes`: a frame with its length. @throws {TtunError} lost */
   async write(bytes: Uint8Array): Promise<void> {
-    if (contentOf(bytes).length <= MAX_FRAME) return await this.#control.write(bytes);
+    if (contentOf(bytes).length <= MAX_FRAME) {
+      await this.#rest;
+      return await this.#control.write(bytes);
+    }
     this.#waiting += bytes.length;
     const written = this.#writing = this.#writing.then(() => this.#writeBulk(bytes));
     if (this.#waiting > MOST_WAITING) await written;
@@ -86,8 +134,9 @@ export class PairedChannel implements PeerChannel {
   }
 
   async #openBulk(): Promise<StreamChannel> {
-    const channel = this.#add(await this.#open());
-    void this.#readAll(channel, MAX_BULK_FRAME); // the other end may use it as well
+    const stream = await this.#open();
+    const channel = this.#add(stream);
+    this.#readAll(stream, MAX_BULK_FRAME); // the other end may use it as well
     return channel;
   }
 
@@ -97,33 +146,40 @@ export class PairedChannel implements PeerChannel {
     return channel;
   }
 
-  /** Never rejects. */
-  async #readAll(channel: StreamChannel, most: number): Promise<void> {
+  /** Takes all that comes, until there is too much that nobody has read. */
+  #readAll(stream: Stream, most: number): void {
     const splitter = new FrameSplitter(most);
-    try {
-      for (let bytes; (bytes = await channel.read()) !== null;) {
-        for (const frame of splitter.feed(bytes)) {
-          this.#frames.push(frame);
-          this.#unread += frame.length;
+    const read = (): void => {
+      try {
+        while (this.#result === null) {
+          if (this.#unread >= MOST_UNREAD) return void this.#onRoom.push(read);
+          const got = stream.readNow(this.#into);
+          if (got === undefined) return stream.onReadable(read);
+          if (got === null) {
+            if (stream === this.#stream) this.#finish("ended");
+            return;
+          }
+          const bytes = copyBytes(this.#into.subarray(0, got));
+          for (const frame of splitter.feed(bytes)) this.#got(frame);
         }
-        this.#wake();
-        while (this.#unread >= MOST_UNREAD && this.#result === null) await this.#room();
+      } catch (error) {
+        this.#finish({ error });
       }
-      if (channel === this.#control) this.#finish("ended");
-    } catch (error) {
-      this.#finish({ error });
-    }
+    };
+    read();
   }
 
-  async #room(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#onRoom.push(resolve);
-    using _end = onAbort(this.#end.signal, () => resolve());
-    await promise;
+  #got(frame: Uint8Array): void {
+    if (this.#take !== null) return this.#take(frame);
+    this.#frames.push(frame);
+    this.#unread += frame.length;
+    this.#wake();
   }
 
   #finish(result: { readonly error: unknown } | "ended"): void {
     this.#result ??= result;
+    if (this.#result === "ended") this.#over.resolve();
+    else this.#over.reject(this.#result.error);
     this.#wake();
     for (const run of this.#onRoom.splice(0)) run();
   }
@@ -135,8 +191,8 @@ export class PairedChannel implements PeerChannel {
   }
 
   [Symbol.dispose](): void {
-    if (this.#end.signal.aborted) return;
-    this.#end.abort();
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
     this.#finish("ended");
     for (const channel of this.#bulk) channel[Symbol.dispose]();
     this.#control[Symbol.dispose]();

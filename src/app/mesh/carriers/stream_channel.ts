@@ -26,7 +26,7 @@ export class StreamChannel implements PeerChannel {
   readonly binding: Uint8Array;
   readonly #stream: Stream;
   readonly #over: () => void;
-  readonly #into = new Uint8Array(CHUNK);
+  #into: Uint8Array | null = null;
   #isOver = false;
 
   constructor(stream: Stream, o: StreamChannelOptions) {
@@ -38,8 +38,9 @@ export class StreamChannel implements PeerChannel {
   }
 
   async read(): Promise<Uint8Array | null> {
-    const got = await read(this.#stream, this.#into);
-    return got === null ? null : copyBytes(this.#into.subarray(0, got));
+    const into = this.#into ??= new Uint8Array(CHUNK);
+    const got = await read(this.#stream, into);
+    return got === null ? null : copyBytes(into.subarray(0, got));
   }
 
   async write(bytes: Uint8Array): Promise<void> {

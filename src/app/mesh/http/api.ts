@@ -14,6 +14,7 @@ import { answer, jsonAnswer, meshErrorAnswer, words } from "./answers.ts";
 import { etagOf, readConditions } from "./conditions.ts";
 import { plainEntry } from "./entry_json.ts";
 import { Leases } from "./leases.ts";
+import { placeOf } from "./request_place.ts";
 import { watchStream } from "./watch_stream.ts";
 
 /** Requests of one node that may be open at once, watches not counted. */
@@ -76,26 +77,26 @@ export class MeshApi {
   }
 
   async #handle(request: Request, isOwner: boolean): Promise<Response> {
-    const { pathname, searchParams } = new URL(request.url);
+    const { path, query } = placeOf(request.url);
     if (request.headers.has("origin")) return words(403, "Web pages may not use this API");
     if (!isOwner && !isLocalName(request.headers.get("host"))) {
       return words(403, "The request names another host than this machine");
     }
-    const route = routeOf(pathname);
+    const route = routeOf(path);
     if (route === null) return words(404, "There is nothing here, or the key is none");
     const refused = this.#refuse(request, route, isOwner);
     if (refused !== null) return refused;
     switch (route.kind) {
       case "key":
-        return await this.#key(request, route.key, searchParams);
+        return await this.#key(request, route.key, query);
       case "list":
         return request.method === "GET"
-          ? await this.#list(request, route.prefix, searchParams)
+          ? await this.#list(request, route.prefix, query)
           : notAllowed("GET");
       case "watch":
         return request.method === "GET" ? this.#watch(request, route.prefix) : notAllowed("GET");
       case "lease":
-        return await this.#leases.handle(request, route.name, searchParams);
+        return await this.#leases.handle(request, route.name, query);
       case "health":
         return jsonAnswer(200, await this.#o.store.health());
       case "ring":

@@ -69,6 +69,24 @@ export class PeerLink implements Disposable {
     return this.#frames.shift()!;
   }
 
+  /** Calls `take` with each frame until the link ends. @throws {ProtocolError} */
+  async follow(take: (frame: Frame) => void): Promise<void> {
+    const channel = this.#channel;
+    const each = (frame: Frame) => {
+      if (!this.isOpen) return;
+      this.#usedAt = this.#clock.now();
+      this.#unansweredSince = null;
+      take(frame);
+    };
+    for (const frame of this.#frames.splice(0)) each(frame);
+    if (channel.follow !== undefined) {
+      return await channel.follow((bytes) => {
+        for (const frame of this.#reader.feed(bytes)) each(frame);
+      });
+    }
+    for (let frame = await this.next(); frame !== null; frame = await this.next()) take(frame);
+  }
+
   /** @throws {ProtocolError} if it is another frame, or none */
   async nextHello(): Promise<Hello> {
     const frame = await this.next();
@@ -80,14 +98,32 @@ export class PeerLink implements Disposable {
   send(frame: Frame): boolean {
     if (!this.isOpen) return false;
     const bytes = encodeFrame(frame);
+    if (!this.#isWriting && this.#writeNow(bytes)) {
+      this.#use(frame);
+      return this.isOpen;
+    }
     if (this.#waitingBytes + bytes.length > MOST_WAITING) return false;
     this.#waitingBytes += bytes.length;
     this.#waiting.push(bytes);
+    this.#use(frame);
+    if (!this.#isWriting) void this.#write(); // a failure ends the link
+    return true;
+  }
+
+  #use(frame: Frame): void {
     this.#usedAt = this.#clock.now();
     const isRequest = frame.request !== 0 && frame.type !== "answer" && frame.type !== "error";
     if (isRequest) this.#unansweredSince ??= this.#usedAt;
-    if (!this.#isWriting) void this.#write(); // a failure ends the link
-    return true;
+  }
+
+  /** Returns true if nothing is left to be written, also as the link has ended. */
+  #writeNow(bytes: Uint8Array): boolean {
+    try {
+      return this.#channel.writeNow?.(bytes) ?? false;
+    } catch {
+      this[Symbol.dispose](); // the reader tells why
+      return true;
+    }
   }
 
   /** Ends the link when it is not used, or when the other end is silent; to be disposed of with it. */

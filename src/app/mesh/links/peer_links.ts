@@ -321,10 +321,10 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
     this.#o.log.debug("Linked with a node", { node: key.slice(0, 12), at: link.peer });
     this.#events?.met(descriptor);
     try {
-      for (let frame = await link.next(); frame !== null; frame = await link.next()) {
-        if (frame.type === "bye") break;
-        if (frame.type !== "hello") this.#take(key, link, frame);
-      }
+      await link.follow((frame) => {
+        if (frame.type === "bye") link[Symbol.dispose]();
+        else if (frame.type !== "hello") this.#take(key, link, frame);
+      });
     } catch (error) {
       if (!this.#signal.aborted && link.isOpen) this.#tell(link.peer, error);
     }

@@ -12,9 +12,13 @@ import {
   type WatchedChange,
   type Written,
 } from "../../../contract/mesh_store.ts";
+import { abortable } from "../../../base/scope.ts";
 import { eitherSignal } from "./either_signal.ts";
 import { recordClassOf } from "./key_places.ts";
 import type { RingStore } from "./ring_store.ts";
+
+/** The part of a store that is about keys. */
+type KeyStore = Pick<MeshStore, "capabilities" | "get" | "put" | "delete" | "list" | "watch">;
 
 /** The store of a node: keys of the ring there, all others in the core, wherever that is. */
 export class PrefixStore implements MeshStore {
@@ -35,7 +39,7 @@ export class PrefixStore implements MeshStore {
   }
 
   get(key: string, o: Call & { stale?: boolean }): Promise<Entry | null> {
-    return this.#while(o, (call) => this.#of(key).get(key, call));
+    return this.#while(key, o, (store, call) => store.get(key, call));
   }
 
   put(
@@ -43,15 +47,15 @@ export class PrefixStore implements MeshStore {
     value: Uint8Array,
     o: Call & { if?: Version | "absent"; ttlMs?: number; session?: Session },
   ): Promise<Written> {
-    return this.#while(o, (call) => this.#of(key).put(key, value, call));
+    return this.#while(key, o, (store, call) => store.put(key, value, call));
   }
 
   delete(key: string, o: Call & { if?: Version }): Promise<Written> {
-    return this.#while(o, (call) => this.#of(key).delete(key, call));
+    return this.#while(key, o, (store, call) => store.delete(key, call));
   }
 
   list(prefix: string, o: Call & { after?: string; limit: number }): Promise<Listed> {
-    return this.#while(o, (call) => this.#of(prefix).list(prefix, call));
+    return this.#while(prefix, o, (store, call) => store.list(prefix, call));
   }
 
   async *watch(prefix: string, o: Call & { from?: string }): AsyncIterable<WatchedChange> {
@@ -81,13 +85,21 @@ export class PrefixStore implements MeshStore {
     await this.#core[Symbol.asyncDispose]();
   }
 
-  #of(key: string): Pick<MeshStore, "capabilities" | "get" | "put" | "delete" | "list" | "watch"> {
+  #of(key: string): KeyStore {
     return recordClassOf(key) === null ? this.#core : this.#ring;
   }
 
-  async #while<O extends Call, T>(o: O, call: (o: O) => Promise<T>): Promise<T> {
-    this.#closed.signal.throwIfAborted();
-    using either = eitherSignal(o.signal, this.#closed.signal);
-    return await call({ ...o, signal: either.signal });
+  async #while<O extends Call, T>(
+    key: string,
+    o: O,
+    call: (store: KeyStore, o: O) => Promise<T>,
+  ): Promise<T> {
+    const closed = this.#closed.signal;
+    closed.throwIfAborted();
+    const store = this.#of(key);
+    // Nothing of a call to the ring is left to be ended, and a signal of its own takes time.
+    if (store === this.#ring) return await abortable(call(store, o), closed);
+    using either = eitherSignal(o.signal, closed);
+    return await call(store, { ...o, signal: either.signal });
   }
 }

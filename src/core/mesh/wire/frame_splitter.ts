@@ -1,4 +1,3 @@
-import { copyBytes } from "../../../base/small_alloc.ts";
 import { Reader } from "../../../base/varint.ts";
 import { damaged } from "./codec.ts";
 
@@ -22,7 +21,8 @@ export class FrameSplitter {
   }
 
   /**
-   * Returns the frames that are whole now, each with its length before it.
+   * Returns the frames that are whole now, each with its length before it: views of `bytes`, where they
+   * lie in these as a whole.
    * @throws {ProtocolError} for a length that is too much, or none
    */
   feed(bytes: Uint8Array): Uint8Array[] {
@@ -30,7 +30,7 @@ export class FrameSplitter {
     for (let rest = bytes; rest.length > 0;) {
       const whole = this.#size === 0 ? this.#wholeIn(rest) : 0;
       if (whole > 0) {
-        found.push(copyBytes(rest.subarray(0, whole)));
+        found.push(rest.subarray(0, whole));
         rest = rest.subarray(whole);
         continue;
       }
