@@ -1,5 +1,6 @@
 import { equal } from "node:assert/strict";
 import { adjacentLosses } from "./adjacent_losses.ts";
+import { mustHoldCore } from "./core_run.ts";
 import { faultOfRing } from "./ring_checks.ts";
 import { ALL_FAULTS, mustSettle, run } from "./run.ts";
 import { World } from "./world.ts";
@@ -14,6 +15,11 @@ export function usualRings(first: number, count: number): void {
     if (seed % 5 !== 0) continue;
     mustSettle({ seed, nodes: 20, ms: 240_000, everyMs: 6000, kinds, perSecond: 5, keys: 500 });
   }
+}
+
+/** Cores with faults, a third of which move meanwhile. */
+export function cores(first: number, count: number): void {
+  for (let seed = first; seed < first + count; seed++) mustHoldCore(seed);
 }
 
 /** Larger rings with faults. */

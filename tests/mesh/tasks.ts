@@ -1,7 +1,7 @@
 /** Long tests of the ring by name: extended, long and concurrency (deno.json has the tasks). */
 
 import { joinWhileWriting, leaveWhileWriting } from "./matrix.ts";
-import { coldStart, largeRings, lostPairs, usualRings } from "./long_runs.ts";
+import { coldStart, cores, largeRings, lostPairs, usualRings } from "./long_runs.ts";
 
 const REPEATS = 5;
 
@@ -9,6 +9,7 @@ function extended(): void {
   for (let round = 0; round < REPEATS; round++) {
     timed(`usual rings, round ${round + 1}`, () => usualRings(1000 * round + 1, 200));
     timed(`large rings, round ${round + 1}`, () => largeRings(1000 * round + 1, 2));
+    timed(`cores, round ${round + 1}`, () => cores(1000 * round + 1, 100));
     timed(`lost pairs, round ${round + 1}`, () => lostPairs(1000 * round + 1, 5));
   }
 }

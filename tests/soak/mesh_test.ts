@@ -1,5 +1,5 @@
 import { tryAll } from "../mesh/exhaustive.ts";
-import { coldStart, largeRings, lostPairs, usualRings } from "../mesh/long_runs.ts";
+import { coldStart, cores, largeRings, lostPairs, usualRings } from "../mesh/long_runs.ts";
 import { joinWhileWriting, leaveWhileWriting } from "../mesh/matrix.ts";
 
 Deno.test("mesh: a thousand rings of 3 to 8 nodes, and two hundred of 20, with faults", () => {
@@ -7,6 +7,8 @@ Deno.test("mesh: a thousand rings of 3 to 8 nodes, and two hundred of 20, with f
 });
 
 Deno.test("mesh: twenty rings of 64 to 128 nodes with faults", () => largeRings(1, 20));
+
+Deno.test("mesh: three hundred cores with faults", () => cores(1, 300));
 
 Deno.test("mesh: a hundred rings in which pairs of neighbours lose their disks", () => {
   lostPairs(1, 100);
