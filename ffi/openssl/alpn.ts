@@ -25,6 +25,12 @@ export function offerProtocols(
   throw new TtunError("exhausted", "Cannot use TLS: out of memory");
 }
 
+/** A server's choice among names of ALPN, for any number of contexts; dispose after all handshakes. */
+export interface ProtocolChoice extends Disposable {
+  readonly names: readonly string[];
+  readonly pointer: Deno.PointerObject;
+}
+
 /**
  * Has a server choose the first of these that the client offers, and refuse a client that offers
  * others alone (alert no_application_protocol). One that offers nothing is served. To be disposed of
@@ -35,20 +41,26 @@ export function chooseProtocols(
   context: Deno.PointerValue,
   names: readonly string[],
 ): Disposable {
+  const choice = protocolChoice(call, names);
+  call.SSL_CTX_set_alpn_select_cb(context, choice.pointer, null);
+  return {
+    [Symbol.dispose]: () => {
+      // A session that still lives has a share of the context, and must not call what is gone.
+      call.SSL_CTX_set_alpn_select_cb(context, null, null);
+      choice[Symbol.dispose]();
+    },
+  };
+}
+
+/** Makes what `chooseProtocols` uses, for contexts that come and go. */
+export function protocolChoice(call: LibsslSymbols, names: readonly string[]): ProtocolChoice {
   const list = listOf(names);
   // It runs inside SSL_do_handshake; `out` then points into `list`, which the library copies from.
   const callback = new Deno.UnsafeCallback(SELECT, (_ssl, out, outLength, offered, length) => {
     const found = call.SSL_select_next_proto(out, outLength, list, list.length, offered, length);
     return found === OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
   });
-  call.SSL_CTX_set_alpn_select_cb(context, callback.pointer, null);
-  return {
-    [Symbol.dispose]: () => {
-      // A session that still lives has a share of the context, and must not call what is gone.
-      call.SSL_CTX_set_alpn_select_cb(context, null, null);
-      callback.close();
-    },
-  };
+  return { names, pointer: callback.pointer, [Symbol.dispose]: () => callback.close() };
 }
 
 /**

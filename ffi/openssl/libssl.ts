@@ -1,7 +1,10 @@
+import { protocolChoice, type ProtocolChoice } from "./alpn.ts";
 import { openLibsslTable } from "./libssl_table.ts";
 import {
   type CertificateFiles,
   clientContext,
+  type NamedServer,
+  namedServerContext,
   ownContext,
   serverContext,
   type TlsContext,
@@ -20,6 +23,10 @@ export interface Libssl extends Disposable {
    * are served. @throws {TtunError} usage, if one of the files cannot be used
    */
   serverContext(files: CertificateFiles, protocols?: readonly string[]): TlsContext;
+  /** Makes a choice among names of ALPN that contexts of `namedServer` share. */
+  protocolChoice(names: readonly string[]): ProtocolChoice;
+  /** @throws {TtunError} usage, if certificate and key are unusable or not of each other */
+  namedServer(o: NamedServer): TlsContext;
   /**
    * `ca`: PEM file of the authorities that are trusted; "" = the system's; null = the certificate
    * is not verified, and the caller compares its digest. `protocols`: names of ALPN that are offered.
@@ -36,6 +43,8 @@ export function openLibssl(): Libssl {
   return {
     ownContext: (name) => ownContext(call, words, name),
     serverContext: (files, protocols) => serverContext(call, words, files, protocols),
+    protocolChoice: (names) => protocolChoice(call, names),
+    namedServer: (o) => namedServerContext(call, words, o),
     clientContext: (ca, protocols) => clientContext(call, words, ca, protocols),
     [Symbol.dispose]: () => library[Symbol.dispose](),
   };

@@ -1,6 +1,6 @@
 import { TtunError } from "../../src/base/errors.ts";
 import { cString } from "../native.ts";
-import { chooseProtocols, offerProtocols } from "./alpn.ts";
+import { chooseProtocols, offerProtocols, type ProtocolChoice } from "./alpn.ts";
 import { bindingOf, digestOf, makeCertificate } from "./certificate.ts";
 import type { LibsslSymbols } from "./libssl_table.ts";
 import { takeError, type VerifyWords } from "./tls_failure.ts";
@@ -8,6 +8,8 @@ import { TlsSession } from "./tls_session.ts";
 
 /** These constants are of openssl/ssl.h, tls1.h and x509v3.h. */
 const SSL_CTRL_SET_SESS_CACHE_MODE = 44;
+const SSL_CTRL_SET_TLSEXT_TICKET_KEYS = 59;
+const SSL_CTRL_CHAIN_CERT = 89;
 const SSL_CTRL_SET_TLSEXT_HOSTNAME = 55;
 const SSL_CTRL_SET_MIN_PROTO_VERSION = 123;
 const TLSEXT_NAMETYPE_HOST_NAME = 0;
@@ -26,6 +28,9 @@ const X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS = 0x4;
  * V8 moves small arrays that lie in its own heap.
  */
 const NO_PASSWORD = new Uint8Array(new ArrayBuffer(1));
+
+/** Bytes of the secrets of tickets: name, HMAC key, AES key. */
+const TICKET_KEYS = 80;
 
 /** The server's certificate chain and its key: PEM files. */
 export interface CertificateFiles {
@@ -69,6 +74,12 @@ export class TlsContext implements Disposable {
     this.#protocols = names;
     if (this.#isServer) this.#choice = chooseProtocols(this.#call, this.#pointer, names);
     else offerProtocols(this.#call, this.#pointer, names);
+  }
+
+  /** Has a server choose as others do that share this choice, which must outlive all sessions. */
+  shareChoice({ names, pointer }: ProtocolChoice): void {
+    this.#protocols = names;
+    this.#call.SSL_CTX_set_alpn_select_cb(this.#pointer, pointer, null);
   }
 
   /** SHA-256 of this end's own certificate (DER); null if it has none. */
@@ -162,6 +173,77 @@ export function serverContext(
     context[Symbol.dispose]();
     throw error;
   }
+}
+
+/** One name's server: its certificate, and its clients' way to resume what they have begun. */
+export interface NamedServer {
+  /** In PEM: the certificate, behind it those between it and the authority. */
+  readonly certificates: readonly string[];
+  /** In PEM. */
+  readonly key: string;
+  readonly choice: ProtocolChoice;
+  /** 80 secret bytes that tickets are sealed with: a ticket is worth nothing under others. */
+  readonly ticketKeys: Uint8Array;
+  /** At most 32 bytes: a session of another context is not resumed (CVE-2025-23419). */
+  readonly sessionContext: Uint8Array;
+}
+
+/** Seconds for which a ticket is worth anything. */
+const TICKET_SECONDS = 7200n;
+
+/** @throws {TtunError} usage, if certificate and key are unusable or not of each other */
+export function namedServerContext(
+  call: LibsslSymbols,
+  words: readonly string[],
+  { certificates, key, choice, ticketKeys, sessionContext }: NamedServer,
+): TlsContext {
+  const context = newContext(call, words, true);
+  try {
+    const { pointer } = context;
+    certificates.forEach((pem, i) => {
+      using certificate = readPem(call, pem, "certificate");
+      const taken = i === 0
+        ? BigInt(call.SSL_CTX_use_certificate(pointer, certificate.pointer))
+        : call.SSL_CTX_ctrl(pointer, SSL_CTRL_CHAIN_CERT, 1n, certificate.pointer);
+      if (taken !== 1n) throw unusable(call, "the certificate");
+    });
+    using own = readPem(call, key, "key");
+    if (
+      call.SSL_CTX_use_PrivateKey(pointer, own.pointer) !== 1 ||
+      call.SSL_CTX_check_private_key(pointer) !== 1
+    ) throw unusable(call, "the key of the certificate");
+    call.SSL_CTX_ctrl(pointer, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, null);
+    call.SSL_CTX_set_timeout(pointer, TICKET_SECONDS);
+    call.SSL_CTX_set_session_id_context(pointer, sessionContext, sessionContext.length);
+    const keys = new Uint8Array(new ArrayBuffer(TICKET_KEYS)); // V8 does not move it
+    keys.set(ticketKeys);
+    const address = Deno.UnsafePointer.of(keys);
+    call.SSL_CTX_ctrl(pointer, SSL_CTRL_SET_TLSEXT_TICKET_KEYS, BigInt(TICKET_KEYS), address);
+    keys.fill(0);
+    context.shareChoice(choice);
+    return context;
+  } catch (error) {
+    context[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** @throws {TtunError} usage */
+function readPem(
+  call: LibsslSymbols,
+  pem: string,
+  what: "certificate" | "key",
+): { readonly pointer: Deno.PointerValue } & Disposable {
+  const text = cString(pem);
+  const bio = call.BIO_new_mem_buf(text, text.length - 1);
+  const isKey = what === "key";
+  const read = isKey ? call.PEM_read_bio_PrivateKey : call.PEM_read_bio_X509;
+  const pointer = read(bio, null, null, NO_PASSWORD);
+  call.BIO_free(bio);
+  text.fill(0); // until here OpenSSL has its address
+  if (pointer === null) throw unusable(call, `the ${what}`);
+  const free = isKey ? call.EVP_PKEY_free : call.X509_free;
+  return { pointer, [Symbol.dispose]: () => free(pointer) };
 }
 
 /** With a certificate of its own, made for this run (`makeCertificate`). @throws {TtunError} system */

@@ -155,6 +155,11 @@ export class TlsSession implements Disposable {
     return chosenProtocol(this.#call, this.#living(), this.#protocols);
   }
 
+  /** The handshake has gone on with an earlier session, once it is complete. */
+  get isResumed(): boolean {
+    return this.#call.SSL_session_reused(this.#living()) === 1;
+  }
+
   #ofCertificate(hash: typeof digestOf): Uint8Array | null {
     const certificate = this.#call.SSL_get1_peer_certificate(this.#living());
     if (certificate === null) return null;
