@@ -43,6 +43,7 @@ const ROOM_MAY_IMPORT: Record<string, readonly string[]> = {
   transfer: ["loop", "net"],
   status: ["loop", "net"],
   mesh: ["loop", "net", "link", "mux"],
+  gateway: ["loop", "net", "link", "mux", "mesh"],
   system: [
     "loop",
     "net",
@@ -59,6 +60,7 @@ const ROOM_MAY_IMPORT: Record<string, readonly string[]> = {
     "transfer",
     "status",
     "mesh",
+    "gateway",
   ],
 };
 

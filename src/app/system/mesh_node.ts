@@ -49,6 +49,8 @@ export interface MeshNodeOptions {
   /** Those that the node takes of its certificate's. */
   readonly roles: readonly string[];
   readonly cluster: () => ClusterSecrets;
+  /** Returns the domain whose gateways the authority certifies; null = there is none. */
+  readonly apex: () => string | null;
   /** Returns the authority's key; null = another node has it. */
   readonly authority: () => Signer | null;
   /** Replaces authority and secret by a step. @throws {TtunError} usage */

@@ -90,7 +90,9 @@ async function answer(arriving: ReturnType<NamedAcceptor["accept"]>) {
   const into = new Uint8Array(100);
   const got = await read(stream, into);
   if (got === null) return;
-  const text = `${arrival.name} ${arrival.protocol} ${new TextDecoder().decode(into.slice(0, got))}`;
+  const text = `${arrival.name} ${arrival.protocol} ${
+    new TextDecoder().decode(into.slice(0, got))
+  }`;
   await write(stream, utf8(text));
 }
 
@@ -176,7 +178,10 @@ test("a hello in pieces, other protocols, silence and an end are handled", async
   };
   assert.deepEqual(await say(utf8("GET / HTTP/1.1\r\n\r\n")), [21, 3, 3, 0, 2, 2, 50]);
   assert.deepEqual(
-    await say(...Array.from(Uint8Array.of(22, 3, 1, 0, 1), (byte) => Uint8Array.of(byte)), utf8("x")),
+    await say(
+      ...Array.from(Uint8Array.of(22, 3, 1, 0, 1), (byte) => Uint8Array.of(byte)),
+      utf8("x"),
+    ),
     [21, 3, 3, 0, 2, 2, 50],
   );
   using silent = await Deno.connect({ hostname: world.at.host, port: world.at.port });

@@ -4,18 +4,29 @@ import type { Rng } from "../../../contract/host.ts";
 import type { MeshStore } from "../../../contract/mesh_store.ts";
 import type { Signer, VerifySignature } from "../../../contract/signature.ts";
 import {
+  type AgentFacts,
+  issueAgentCertificate,
+  verifyAgentCertificate,
+} from "../../../core/mesh/admission/agent_certificate.ts";
+import { agentKey, encodeAgent } from "../../../core/mesh/admission/agent_record.ts";
+import { issueGatewayCertificate } from "../../../core/mesh/admission/gateway_certificate.ts";
+import {
   decodeInviteRecord,
   encodeInviteRecord,
   inviteKey,
+  type InviteRecord,
   useInvite,
 } from "../../../core/mesh/admission/invite_record.ts";
 import {
+  encodeCertified,
   encodeMembership,
   encodeRefusal,
   type Membership,
 } from "../../../core/mesh/admission/join_answer.ts";
 import {
+  type CertifyRequest,
   decodeRequest,
+  type EnrollRequest,
   type JoinRequest,
   requireSignature,
   type SignedRequest,
@@ -30,6 +41,7 @@ import {
 import {
   issueNodeCertificate,
   type NodeFacts,
+  requireRole,
   shortId,
   verifyNodeCertificate,
 } from "../../../core/mesh/admission/node_certificate.ts";
@@ -50,6 +62,8 @@ export interface AdmissionOptions {
   readonly cluster: () => ClusterSecrets;
   /** The authority that signs new certificates. */
   readonly authority: () => Signer;
+  /** Returns the domain whose gateways get certificates; null = there is none. */
+  readonly apex: () => string | null;
   readonly verify: VerifySignature;
   readonly rng: Rng;
   /** Milliseconds since 1970. */
@@ -68,11 +82,7 @@ export class Admission {
   /** Returns the answer to a request on the connection with that nonce: a refusal also in case of failure. */
   async answer(request: Uint8Array, nonce: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
     try {
-      const signed = decodeRequest(request, nonce);
-      const member = signed.request.kind === "join"
-        ? await this.#join(signed.request, signed, signal)
-        : this.#renewed(signed.request.certificate, signed);
-      return encodeMembership(await this.#admit(member, signal));
+      return await this.#answer(decodeRequest(request, nonce), signal);
     } catch (error) {
       const { kind, message } = toTtunError(error);
       this.#o.log.warn("Refused a node", { why: message });
@@ -81,6 +91,34 @@ export class Admission {
           ? new TtunError("system", "The node could not answer")
           : { kind, message },
       );
+    }
+  }
+
+  async #answer(signed: SignedRequest, signal: AbortSignal): Promise<Uint8Array> {
+    const { request } = signed;
+    switch (request.kind) {
+      case "join": {
+        const wish = { ...request, nodeId: nodeIdOf(request.publicKey) };
+        await this.#useInvite(request, wish, signed, signal);
+        return encodeMembership(await this.#admit(wish, signal));
+      }
+      case "renew":
+        return encodeMembership(
+          await this.#admit(this.#renewed(request.certificate, signed), signal),
+        );
+      case "enroll":
+      case "renew-agent": {
+        const agent = request.kind === "enroll"
+          ? await this.#enroll(request, signed, signal)
+          : this.#knownAgent(request.certificate, signed);
+        const certificate = await this.#certifyAgent(agent, signal);
+        return encodeCertified({ ...this.#o.cluster(), certificate });
+      }
+      case "certify":
+        return encodeCertified({
+          ...this.#o.cluster(),
+          certificate: this.#certifyGateway(request, signed),
+        });
     }
   }
 
@@ -96,27 +134,89 @@ export class Admission {
     await this.#o.store.put(memberKey(facts.nodeId), encodeMember(member), { signal });
   }
 
-  /** Marks the invite as used before anything is given away. */
-  async #join(request: JoinRequest, signed: SignedRequest, signal: AbortSignal): Promise<Wish> {
+  /** Marks the invite as used before anything is given away, and returns its record. */
+  async #useInvite(
+    { invite, publicKey, kind }: JoinRequest | EnrollRequest,
+    wish: Parameters<typeof useInvite>[1],
+    signed: SignedRequest,
+    signal: AbortSignal,
+  ): Promise<InviteRecord> {
     const { store, verify, now } = this.#o;
-    const key = inviteKey(request.invite);
-    const wish: Wish = { ...request, nodeId: nodeIdOf(request.publicKey) };
+    const key = inviteKey(invite);
     for (let tries = 0; tries < TRIES; tries++) {
       const entry = await store.get(key, { signal });
       if (entry === null) throw unknownInvite();
       const record = decodeInviteRecord(entry.value);
       requireSignature(signed, signed.byToken, record.publicKey, verify);
-      requireSignature(signed, signed.byNode, request.publicKey, verify);
+      requireSignature(signed, signed.byNode, publicKey, verify);
+      requireKind(record, kind);
       const used = useInvite(record, wish, now());
-      if (used === record) return wish;
+      if (used === record) return record;
       const written = await store.put(key, encodeInviteRecord(used), {
         signal,
         if: entry.version,
         ttlMs: Math.max(1000, record.expires - now()),
       });
-      if (written.ok) return wish;
+      if (written.ok) return record;
     }
     throw new TtunError("busy", "Cannot join now: others use this invite too; try again");
+  }
+
+  async #enroll(
+    request: EnrollRequest,
+    signed: SignedRequest,
+    signal: AbortSignal,
+  ): Promise<AgentWish> {
+    const { publicKey } = request;
+    const wish = { nodeId: nodeIdOf(publicKey), host: "", roles: [] };
+    const { agent } = await this.#useInvite(request, wish, signed, signal);
+    return { ...agent!, publicKey, agentId: wish.nodeId };
+  }
+
+  #knownAgent(certificate: Uint8Array, signed: SignedRequest): AgentWish {
+    const { authorities } = this.#o.cluster();
+    const { verify, now } = this.#o;
+    const facts = verifyAgentCertificate(certificate, { authorities, verify }, now());
+    requireSignature(signed, signed.byNode, facts.publicKey, verify);
+    return facts;
+  }
+
+  async #certifyAgent(wish: AgentWish, signal: AbortSignal): Promise<Uint8Array> {
+    const { store, authority, rng, now, log } = this.#o;
+    if (await store.get(revocationKey(wish.agentId), { signal }) !== null) {
+      throw new TtunError("auth", "Cannot certify the agent: it was revoked");
+    }
+    const { names, quota } = wish;
+    await store.put(agentKey(wish.agentId), encodeAgent({ names, quota, renewed: now() }), {
+      signal,
+    });
+    log.info("An agent has a new certificate", { agent: shortId(wish.agentId) });
+    return issueAgentCertificate(wish, {
+      authority: authority(),
+      serial: rng(16),
+      nowMs: now(),
+    });
+  }
+
+  /** A node with the role may have a certificate for the cluster's own apex alone. */
+  #certifyGateway(
+    { certificate, publicKey, apex }: CertifyRequest,
+    signed: SignedRequest,
+  ): Uint8Array {
+    const { cluster, verify, now, authority, rng } = this.#o;
+    const { authorities } = cluster();
+    const facts = verifyNodeCertificate(certificate, { authorities, verify }, now());
+    requireSignature(signed, signed.byNode, facts.publicKey, verify);
+    requireRole(facts, "gateway");
+    const own = this.#o.apex();
+    if (own !== apex) {
+      throw new TtunError(
+        "auth",
+        `Cannot certify ${apex}: start the node with the authority's key with --apex ${apex} as well`,
+      );
+    }
+    const o = { authority: authority(), serial: rng(16), nowMs: now() };
+    return issueGatewayCertificate({ publicKey, apex }, o);
   }
 
   #renewed(certificate: Uint8Array, signed: SignedRequest): Wish {
@@ -190,6 +290,19 @@ type Wish = Pick<NodeFacts, "nodeId" | "publicKey" | "roles" | "host" | "zone"> 
   readonly address: string | null;
   readonly joinAt: string | null;
 };
+
+type AgentWish = Pick<AgentFacts, "agentId" | "publicKey" | "names" | "quota">;
+
+/** An invite of a node is none of an agent's, and the other way round. @throws {TtunError} auth */
+function requireKind({ agent }: InviteRecord, kind: "join" | "enroll"): void {
+  if ((agent === null) === (kind === "join")) return;
+  throw new TtunError(
+    "auth",
+    agent === null
+      ? "Cannot enroll by this invite: it is for a node; ttun mesh invite --names makes one for agents"
+      : "Cannot join by this invite: it is for an agent; use it with ttun mesh enroll",
+  );
+}
 
 function unknownInvite(): TtunError {
   return new TtunError(

@@ -49,7 +49,7 @@ function lab(): Lab {
   const store = memoryStore({ clock, rng });
   const { signal } = new AbortController();
   const o = { store, rng, now: () => at.now, verify: verifyEd25519, log: LOG };
-  const admission = new Admission({ ...o, cluster: () => CLUSTER, authority: () => AUTHORITY });
+  const admission = new Admission({ ...o, cluster: () => CLUSTER, authority: () => AUTHORITY, apex: () => "mesh.test" });
   const at: Lab = {
     store,
     signal,

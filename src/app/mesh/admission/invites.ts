@@ -5,13 +5,19 @@ import type { MeshStore } from "../../../contract/mesh_store.ts";
 import type { Signer } from "../../../contract/signature.ts";
 import { authorityHash } from "../../../core/mesh/admission/authority.ts";
 import { formatInvite, INVITE_ID_SIZE } from "../../../core/mesh/admission/invite.ts";
-import { encodeInviteRecord, inviteKey } from "../../../core/mesh/admission/invite_record.ts";
 import {
+  encodeInviteRecord,
+  inviteKey,
+  readAgentGrant,
+} from "../../../core/mesh/admission/invite_record.ts";
+import {
+  type Fields,
   listField,
   numberField,
   readFields,
   textField,
 } from "../../../core/mesh/admission/json.ts";
+import { AGENTS } from "../../../core/mesh/admission/agent_record.ts";
 import { decodeMember, type Member, MEMBERS } from "../../../core/mesh/admission/member.ts";
 import { isPlaceName } from "../../../core/mesh/admission/node_certificate.ts";
 import { NODE_ROLES } from "../../../core/mesh/descriptor.ts";
@@ -64,6 +70,7 @@ export async function makeInvite(
     expires: expires * 1000,
     uses,
     joined: [],
+    agent: fields["agent"] === undefined ? null : readAgentGrant(fields["agent"] as Fields),
   };
   await tools.store.put(inviteKey(id), encodeInviteRecord(record), {
     signal,
@@ -109,17 +116,18 @@ export async function revokeMember(
   { store, now }: Pick<InviteTools, "store" | "now">,
   signal: AbortSignal,
 ): Promise<string> {
-  const { entries } = await store.list(MEMBERS + start, { signal, limit: 2 });
-  const [found, other] = entries;
+  const members = await store.list(MEMBERS + start, { signal, limit: 2 });
+  const agents = await store.list(AGENTS + start, { signal, limit: 2 });
+  const [found, other] = [...members.entries, ...agents.entries];
   if (found === undefined || other !== undefined) {
     throw new TtunError(
       "usage",
       found === undefined
-        ? `Cannot revoke ${start}: there is no such node`
-        : `Cannot revoke ${start}: more than one node's id begins so`,
+        ? `Cannot revoke ${start}: there is no such node or agent`
+        : `Cannot revoke ${start}: more than one id begins so`,
     );
   }
-  const id = found.key.slice(MEMBERS.length);
+  const id = found.key.slice(found.key.lastIndexOf("/") + 1);
   const words = new TextEncoder().encode(JSON.stringify({ at: now() }));
   // The member goes last: until then the command can be repeated.
   await store.put(`revoked/${id}`, words, { signal });

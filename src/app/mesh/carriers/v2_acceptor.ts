@@ -43,7 +43,7 @@ export class V2Acceptor {
 
   /** Returns null for a connection that came to nothing. Owns it. Never rejects. */
   async accept(stream: Connection): Promise<V2Carrier | null> {
-    const { clock, memory, onStream, signal } = this.#o;
+    const { clock, signal } = this.#o;
     const secrets = this.#o.secrets();
     await using owned = new AsyncDisposableStack();
     owned.use(stream);
@@ -56,7 +56,7 @@ export class V2Acceptor {
       if (proved === null) return null;
       using _handshake = proved.handshake;
       owned.move();
-      return await V2Carrier.answer(stream, proved, { secrets, clock, memory, onStream, signal });
+      return await V2Carrier.answer(stream, proved, { ...this.#o, secrets });
     } catch (error) {
       if (!signal.aborted) this.#reject(error, stream.peer);
       return null;

@@ -30,7 +30,11 @@ export interface V2CarrierOptions {
   /** It lives under it. */
   readonly signal: AbortSignal;
   /** Gets the streams that the other end opens, which are its own from then on. */
-  readonly onStream: (stream: MuxStream, carrier: V2Carrier) => void;
+  readonly onStream: (stream: MuxStream, carrier: V2Carrier, service: string) => void;
+  /** Says which services it has; absent = that of links between nodes. */
+  readonly hasService?: (service: string) => boolean;
+  /** Streams that the other end may have open at a time; absent = a few. */
+  readonly mostStreams?: number;
 }
 
 /**
@@ -62,7 +66,7 @@ export class V2Carrier implements Disposable {
       peer: session.peer,
       clock,
       memory,
-      onOpened: (opened, open) => this.#opened(opened, open, o.onStream),
+      onOpened: (opened, open) => this.#opened(opened, open, o),
       address: stream.peer,
     });
     const buffers = new RecordBuffers();
@@ -102,34 +106,48 @@ export class V2Carrier implements Disposable {
     return new V2Carrier("server", stream, session, o);
   }
 
-  /** Opens a stream, to which may be written at once. @throws {TtunError} lost */
-  open(): Promise<MuxStream> {
+  /** Milliseconds of the last round trip; NaN before one is known. */
+  get rttMs(): number {
+    return this.#carrier.channel.rttMs;
+  }
+
+  /** Opens a stream, and resolves once the other end has taken it. @throws {TtunError} lost */
+  open(service = SERVICE): Promise<MuxStream> {
     const { promise, resolve, reject } = Promise.withResolvers<MuxStream>();
-    const { mux } = this.#session;
-    if (!mux.canOpen) throw new TtunError("lost", "The other node takes no more streams");
-    const stream = mux.open(
-      { kind: OpenKind.service, address: null, service: SERVICE },
-      this.peer,
-      {
-        opened: () => resolve(stream),
-        refused: (_, error) => reject(error),
-      },
-    );
+    const stream = this.openNow(service, { opened: () => resolve(stream), refused: reject });
     return promise;
+  }
+
+  /**
+   * Opens a stream that may be written to at once, before the other end has taken it. One of `events`
+   * is called, unless this end resets it first. @throws {TtunError} lost
+   */
+  openNow(
+    service: string,
+    events: { opened(): void; refused(error: TtunError): void },
+  ): MuxStream {
+    const { mux } = this.#session;
+    if (!mux.canOpen) throw new TtunError("lost", "The other end takes no more streams");
+    const open: Open = { kind: OpenKind.service, address: null, service };
+    return mux.open(open, this.peer, {
+      opened: () => events.opened(),
+      refused: (_, error) => events.refused(error),
+    });
   }
 
   #opened(
     stream: MuxStream,
-    { kind, service }: Open,
-    onStream: V2CarrierOptions["onStream"],
+    { kind, service = "" }: Open,
+    o: V2CarrierOptions,
   ): void {
-    if (kind !== OpenKind.service || service !== SERVICE || this.#taken >= MOST_STREAMS) {
+    const { hasService = (name) => name === SERVICE, mostStreams = MOST_STREAMS } = o;
+    if (kind !== OpenKind.service || !hasService(service) || this.#taken >= mostStreams) {
       return stream.answer(Refusal.notSupported, null);
     }
     this.#taken++;
     stream.onOver = () => this.#taken--;
     stream.answer(OPENED, null);
-    onStream(stream, this);
+    o.onStream(stream, this, service);
   }
 
   /** Never rejects: all streams hear of the reason. */

@@ -1,7 +1,8 @@
 import { encodeBase64Url } from "../../../base/base64url.ts";
 import { toHex, utf8 } from "../../../base/bytes.ts";
-import { TtunError } from "../../../base/errors.ts";
-import { bytesField, listField, numberField, readFields, textField } from "./json.ts";
+import { ProtocolError, TtunError } from "../../../base/errors.ts";
+import { areAgentNames, isQuota } from "./agent_certificate.ts";
+import { bytesField, type Fields, listField, numberField, readFields, textField } from "./json.ts";
 import { NODE_ROLES, type NodeRole } from "../descriptor.ts";
 
 /** The cluster's record of an invite, in `invite/<id>`: nobody can join by it alone. */
@@ -18,6 +19,16 @@ export interface InviteRecord {
   readonly uses: number;
   /** Node ids (hex) of those that have joined by it: such a node may ask again, if its answer was lost. */
   readonly joined: readonly string[];
+  /** It is for an agent, which publishes services, and for no node; null = it is for nodes. */
+  readonly agent: AgentGrant | null;
+}
+
+/** Rights of an agent. */
+export interface AgentGrant {
+  /** Names that it may have; "*" = any that is free. */
+  readonly names: readonly string[];
+  /** How many names it may have at a time. */
+  readonly quota: number;
 }
 
 /** Milliseconds for which an invite holds unless it is said. */
@@ -47,8 +58,25 @@ export function decodeInviteRecord(bytes: Uint8Array): InviteRecord {
     host: textField(fields, "host", WHAT),
     expires: numberField(fields, "expires", WHAT),
     uses: numberField(fields, "uses", WHAT),
-    joined: listField(fields, "joined", WHAT, (item) => typeof item === "string" ? item : null),
+    joined: listField(fields, "joined", WHAT, textOf),
+    agent: fields["agent"] === undefined || fields["agent"] === null
+      ? null
+      : readAgentGrant(fields["agent"] as Fields),
   };
+}
+
+/** @throws {ProtocolError} if names or quota are none */
+export function readAgentGrant(fields: Fields): AgentGrant {
+  const grant = {
+    names: listField(fields, "names", WHAT, textOf),
+    quota: numberField(fields, "quota", WHAT),
+  };
+  if (areAgentNames(grant.names) && isQuota(grant.quota)) return grant;
+  throw new ProtocolError(`Cannot read ${WHAT}: names or quota of an agent are none`);
+}
+
+function textOf(item: unknown): string | null {
+  return typeof item === "string" ? item : null;
 }
 
 /**

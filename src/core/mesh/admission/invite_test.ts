@@ -74,6 +74,7 @@ const RECORD: InviteRecord = {
   expires: NOW + 1000,
   uses: 1,
   joined: [],
+  agent: null,
 };
 
 Deno.test("an invite is used once, and again by the node alone that used it", () => {

@@ -49,6 +49,35 @@ export function encodeMembership(m: Membership): Uint8Array {
   }));
 }
 
+/** All that an agent, or a node's gateway, has from the cluster: no secret. */
+export interface Certified {
+  /** In DER. */
+  readonly certificate: Uint8Array;
+  /** 16 bytes. */
+  readonly cluster: Uint8Array;
+  /** Public keys of the authorities that are trusted. */
+  readonly authorities: readonly Uint8Array[];
+}
+
+export function encodeCertified({ certificate, cluster, authorities }: Certified): Uint8Array {
+  return utf8(JSON.stringify({
+    certificate: encodeBase64Url(certificate),
+    cluster: encodeBase64Url(cluster),
+    authorities: authorities.map(encodeBase64Url),
+  }));
+}
+
+/** @throws {TtunError} of the listener's, and ProtocolError */
+export function decodeCertified(bytes: Uint8Array): Certified {
+  const fields = readFields(bytes, WHAT);
+  if (fields["message"] !== undefined) throw refusalOf(fields);
+  return {
+    certificate: bytesField(fields, "certificate", WHAT),
+    cluster: bytesField(fields, "cluster", WHAT, 16),
+    authorities: listField(fields, "authorities", WHAT, keyOf),
+  };
+}
+
 /** The listener's refusal, in words that the user reads. */
 export function encodeRefusal({ kind, message }: Pick<TtunError, "kind" | "message">): Uint8Array {
   return utf8(JSON.stringify({ kind, message: message.slice(0, 500) }));

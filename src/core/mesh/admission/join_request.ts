@@ -36,7 +36,37 @@ export interface RenewRequest {
   readonly certificate: Uint8Array;
 }
 
-export type AdmissionRequest = JoinRequest | RenewRequest;
+/** The wish of a machine to publish services, as an agent. */
+export interface EnrollRequest {
+  readonly kind: "enroll";
+  /** Id of the invite. */
+  readonly invite: Uint8Array;
+  readonly publicKey: Uint8Array;
+}
+
+/** The wish of an agent for another certificate. */
+export interface RenewAgentRequest {
+  readonly kind: "renew-agent";
+  /** The one that it has, in DER. */
+  readonly certificate: Uint8Array;
+}
+
+/** The wish of a node for a certificate that its gateway shows to visitors and agents. */
+export interface CertifyRequest {
+  readonly kind: "certify";
+  /** The node's own, in DER. */
+  readonly certificate: Uint8Array;
+  /** Of the key that the gateway's certificate is to be for. */
+  readonly publicKey: Uint8Array;
+  readonly apex: string;
+}
+
+export type AdmissionRequest =
+  | JoinRequest
+  | RenewRequest
+  | EnrollRequest
+  | RenewAgentRequest
+  | CertifyRequest;
 
 /** A request as it was signed. */
 export interface SignedRequest {
@@ -59,13 +89,8 @@ export function encodeRequest(
   token: Signer | null,
 ): Uint8Array {
   const text = utf8(JSON.stringify(
-    request.kind === "renew"
-      ? { kind: request.kind, certificate: encodeBase64Url(request.certificate) }
-      : {
-        ...request,
-        invite: encodeBase64Url(request.invite),
-        publicKey: encodeBase64Url(request.publicKey),
-      },
+    request,
+    (_, value) => value instanceof Uint8Array ? encodeBase64Url(value) : value,
   ));
   const signed = messageOf(nonce, text);
   return utf8(JSON.stringify({
@@ -89,12 +114,27 @@ export function decodeRequest(bytes: Uint8Array, nonce: Uint8Array): SignedReque
 }
 
 function readRequest(fields: Readonly<Record<string, unknown>>): AdmissionRequest {
-  if (fields["kind"] === "renew") {
-    return { kind: "renew", certificate: bytesField(fields, "certificate", WHAT) };
+  const certificate = () => bytesField(fields, "certificate", WHAT);
+  const publicKey = () => bytesField(fields, "publicKey", WHAT, 32);
+  const invite = () => bytesField(fields, "invite", WHAT, 8);
+  switch (fields["kind"]) {
+    case "renew":
+    case "renew-agent":
+      return { kind: fields["kind"], certificate: certificate() };
+    case "enroll":
+      return { kind: "enroll", invite: invite(), publicKey: publicKey() };
+    case "certify": {
+      const apex = textField(fields, "apex", WHAT, 253);
+      return { kind: "certify", certificate: certificate(), publicKey: publicKey(), apex };
+    }
+    case "join":
+      return readJoin(fields);
+    default:
+      throw new ProtocolError(`Cannot read ${WHAT}: its kind is unknown`);
   }
-  if (fields["kind"] !== "join") {
-    throw new ProtocolError(`Cannot read ${WHAT}: its kind is unknown`);
-  }
+}
+
+function readJoin(fields: Readonly<Record<string, unknown>>): JoinRequest {
   const [host, zone] = [textField(fields, "host", WHAT), textField(fields, "zone", WHAT)];
   if (!isPlaceName(host) || (zone !== "" && !isPlaceName(zone))) {
     throw new ProtocolError(`Cannot read ${WHAT}: its host or zone is no name`);
@@ -125,7 +165,7 @@ export function requireSignature(
   verify: VerifySignature,
 ): void {
   if (signature !== null && verify(key, signed, signature)) return;
-  throw new TtunError("auth", "Cannot let the node in: its request has a wrong signature");
+  throw new TtunError("auth", "Cannot let it in: its request has a wrong signature");
 }
 
 function messageOf(nonce: Uint8Array, text: Uint8Array): Uint8Array {
