@@ -1,0 +1,163 @@
+import { FinalError, toTtunError, TtunError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { startClose } from "../../base/start_close.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { Signer } from "../../contract/signature.ts";
+import type { Stream } from "../../contract/stream.ts";
+import {
+  AGENT_SERVICE,
+  type AgentAnswer,
+  type AgentRequest,
+  decodeAgentAnswer,
+  encodeAgentRequest,
+  HTTP_SERVICE,
+  MAX_AGENT_MESSAGE,
+  proveAgent,
+} from "../../core/gateway/agent_messages.ts";
+import { Backoff } from "../../core/net/backoff.ts";
+import type { WireSecrets } from "../link/config.ts";
+import { sleep } from "../loop/sleep.ts";
+import { V2Carrier } from "../mesh/carriers/v2_carrier.ts";
+import type { SessionMemory } from "../mux/session_memory.ts";
+import { MessageStream } from "./message_stream.ts";
+
+/** Requests under way at a time. */
+const MOST_EXCHANGES = 4096;
+
+/** Milliseconds until a gateway has answered. */
+const ANSWER_MS = 20_000;
+
+/** A service that is published. */
+export interface Tunnel {
+  readonly name: string;
+  /** Takes a stream with one request, which is its own from then on. */
+  readonly serve: (stream: Stream) => void;
+}
+
+export interface AgentClientOptions {
+  /** Connects to a gateway, whose certificate is verified. */
+  readonly connect: (signal: AbortSignal) => Promise<Connection>;
+  readonly secrets: WireSecrets;
+  readonly clock: Clock;
+  readonly memory: SessionMemory;
+  readonly log: Logger;
+  readonly signer: Signer;
+  /** In DER. */
+  readonly certificate: () => Uint8Array;
+  readonly tunnels: readonly Tunnel[];
+  /** Called for each link when all tunnels are published by it. */
+  readonly onPublished: (apex: string, port: number) => void;
+}
+
+/** Refusals that stay what they are, however often the agent asks. */
+const FINAL: ReadonlySet<string> = new Set(["auth", "usage", "in_use", "exhausted"]);
+
+/** Publishes services by a link to a gateway, which is made again when it is lost. */
+export class AgentClient {
+  readonly #o: AgentClientOptions;
+  readonly #backoff = new Backoff();
+
+  constructor(o: AgentClientOptions) {
+    this.#o = o;
+  }
+
+  /** Runs until the signal aborts. @throws its reason; {TtunError} that no other attempt would change */
+  async run(signal: AbortSignal): Promise<never> {
+    const { clock, log, secrets: { rng } } = this.#o;
+    for (;;) {
+      try {
+        await this.#link(signal);
+        log.warn("Lost the link to the gateway");
+      } catch (thrown) {
+        signal.throwIfAborted();
+        const error = toTtunError(thrown);
+        if (error instanceof FinalError || error.kind === "internal") throw error;
+        log.warn("Cannot publish now", { why: error.message });
+      }
+      await sleep(clock, this.#backoff.pause(rng(1)[0]! / 256), signal);
+    }
+  }
+
+  /** Runs one link to its end. */
+  async #link(signal: AbortSignal): Promise<void> {
+    const { connect, certificate, signer, tunnels, onPublished } = this.#o;
+    const stream = await connect(signal);
+    using carrier = await dialAgent(stream, { ...this.#o, signal }, tunnels);
+    await using control = await AgentControl.open(carrier, this.#o.clock);
+    const proof = proveAgent(signer, carrier.binding);
+    const welcome = await control.ask({ kind: "hello", certificate: certificate(), proof });
+    if (welcome.kind !== "welcome") throw unexpected();
+    for (const { name } of tunnels) await control.ask({ kind: "publish", name });
+    this.#backoff.restart();
+    onPublished(welcome.apex, welcome.port);
+    await carrier.ended;
+  }
+}
+
+/** Runs the handshake of link version 2 with a gateway. Owns the stream. @throws {TtunError} */
+export async function dialAgent(
+  stream: Connection,
+  o: Pick<AgentClientOptions, "secrets" | "clock" | "memory"> & { readonly signal: AbortSignal },
+  tunnels: readonly Tunnel[],
+): Promise<V2Carrier> {
+  const find = (service: string) =>
+    tunnels.find(({ name }) => service === HTTP_SERVICE + name) ?? null;
+  return await V2Carrier.dial(stream, {
+    ...o,
+    hasService: (service) => find(service) !== null,
+    mostStreams: MOST_EXCHANGES,
+    onStream: (opened, _, service) => {
+      const tunnel = find(service);
+      if (tunnel === null) startClose(opened);
+      else tunnel.serve(opened);
+    },
+  });
+}
+
+/** Requests to a gateway, one after the other. */
+export class AgentControl implements AsyncDisposable {
+  readonly #messages: MessageStream;
+  readonly #clock: Clock;
+  readonly #giveUp: () => void;
+
+  private constructor(messages: MessageStream, clock: Clock, giveUp: () => void) {
+    this.#messages = messages;
+    this.#clock = clock;
+    this.#giveUp = giveUp;
+  }
+
+  /** @throws {TtunError} lost */
+  static async open(carrier: V2Carrier, clock: Clock): Promise<AgentControl> {
+    const stream = await carrier.open(AGENT_SERVICE);
+    const messages = new MessageStream(stream, MAX_AGENT_MESSAGE);
+    return new AgentControl(messages, clock, () => stream.reset());
+  }
+
+  /** @throws {TtunError} the gateway's refusal: {FinalError} for one that stays */
+  async ask(request: AgentRequest): Promise<AgentAnswer> {
+    let isLate = false;
+    using _timer = this.#clock.after(ANSWER_MS, () => {
+      isLate = true;
+      this.#giveUp();
+    });
+    try {
+      await this.#messages.write(encodeAgentRequest(request));
+      const answer = decodeAgentAnswer(await this.#messages.need());
+      if (answer.kind !== "refused") return answer;
+      const { kind, message } = answer.error;
+      throw FINAL.has(kind) ? new FinalError(kind, message) : answer.error;
+    } catch (error) {
+      if (isLate) throw new TtunError("timeout", "The gateway did not answer in time");
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#messages[Symbol.asyncDispose]();
+  }
+}
+
+function unexpected(): TtunError {
+  return new TtunError("protocol", "The gateway has answered something else than it was asked");
+}

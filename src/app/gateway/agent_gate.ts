@@ -1,0 +1,249 @@
+import { toHex } from "../../base/bytes.ts";
+import { toTtunError, TtunError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
+import { startClose } from "../../base/start_close.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { VerifySignature } from "../../contract/signature.ts";
+import {
+  AGENT_SERVICE,
+  type AgentAnswer,
+  type AgentRequest,
+  decodeAgentRequest,
+  encodeAgentAnswer,
+  ENROLL_SERVICE,
+  isAgentProof,
+  MAX_AGENT_MESSAGE,
+} from "../../core/gateway/agent_messages.ts";
+import {
+  type AgentFacts,
+  verifyAgentCertificate,
+} from "../../core/mesh/admission/agent_certificate.ts";
+import { shortId } from "../../core/mesh/admission/node_certificate.ts";
+import type { MuxStream } from "../../core/mux/mux_stream.ts";
+import type { WireSecrets } from "../link/config.ts";
+import { V2Acceptor } from "../mesh/carriers/v2_acceptor.ts";
+import type { V2Carrier } from "../mesh/carriers/v2_carrier.ts";
+import type { SessionMemory } from "../mux/session_memory.ts";
+import { AgentLink } from "./agent_link.ts";
+import type { AgentRoutes } from "./agent_routes.ts";
+import { MessageStream } from "./message_stream.ts";
+import type { Names } from "./names.ts";
+
+/** Milliseconds in which an agent says who it is, or a machine enrolls. */
+const HELLO_MS = 15_000;
+
+/** Names that one link publishes. */
+const MOST_PUBLISHED = 1000;
+
+/** Streams that an agent has open at a time: one is for its messages, one to renew its certificate. */
+const MOST_STREAMS = 4;
+
+export interface AgentGateOptions {
+  readonly secrets: () => WireSecrets;
+  readonly clock: Clock;
+  readonly memory: SessionMemory;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  /** Public keys of the cluster's authorities. */
+  readonly authorities: () => readonly Uint8Array[];
+  readonly verify: VerifySignature;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly isRevoked: (agentId: Uint8Array) => boolean;
+  readonly names: Names;
+  readonly routes: AgentRoutes;
+  readonly apex: string;
+  /** Port at which visitors come. */
+  readonly port: number;
+  /** Talks with a machine that wants a certificate. */
+  readonly enroll: (messages: MessageStream, signal: AbortSignal) => Promise<void>;
+}
+
+/** What is known of a link while it lives. */
+interface Guest {
+  link: AgentLink | null;
+  readonly published: Set<string>;
+  /** Ends the link when its agent's time is over. */
+  timer: Disposable;
+}
+
+/** Lets agents in, which publish names and get their visitors' requests. */
+export class AgentGate {
+  readonly #o: AgentGateOptions;
+  readonly #acceptor: V2Acceptor;
+  readonly #said: RateLimitedLog;
+  readonly #guests = new Map<V2Carrier, Guest>();
+
+  constructor(o: AgentGateOptions) {
+    this.#o = o;
+    this.#said = new RateLimitedLog(o.log, () => o.clock.now(), OF_PEERS);
+    this.#acceptor = new V2Acceptor({
+      ...o,
+      hasService: (service) => service === AGENT_SERVICE || service === ENROLL_SERVICE,
+      mostStreams: MOST_STREAMS,
+      onStream: (stream, carrier, service) => this.#opened(stream, carrier, service),
+    });
+  }
+
+  /** Agents that are linked. */
+  get agents(): { readonly agent: string; readonly peer: string; readonly names: string[] }[] {
+    return [...this.#guests.values()].flatMap(({ link, published }) =>
+      link === null
+        ? []
+        : [{ agent: toHex(link.facts.agentId), peer: link.peer, names: [...published].sort() }]
+    );
+  }
+
+  /** Runs a connection to its end. Owns it. Never rejects. */
+  async accept(stream: Connection): Promise<void> {
+    const carrier = await this.#acceptor.accept(stream);
+    if (carrier === null) return;
+    this.#guestOf(carrier);
+    await carrier.ended;
+    const { link, timer } = this.#guests.get(carrier)!;
+    timer[Symbol.dispose]();
+    this.#guests.delete(carrier);
+    if (link === null) return;
+    this.#o.routes.removeAll(link);
+    this.#o.log.info("An agent has left", { agent: shortId(link.facts.agentId), peer: link.peer });
+  }
+
+  /** Ends the links of an agent. */
+  close(agentId: Uint8Array): void {
+    const id = toHex(agentId);
+    for (const { link } of this.#guests.values()) {
+      if (link !== null && toHex(link.facts.agentId) === id) link.close();
+    }
+  }
+
+  #guestOf(carrier: V2Carrier): Guest {
+    const known = this.#guests.get(carrier);
+    if (known !== undefined) return known;
+    const timer = this.#o.clock.after(HELLO_MS, () => carrier[Symbol.dispose]());
+    const guest: Guest = { link: null, published: new Set(), timer };
+    this.#guests.set(carrier, guest);
+    return guest;
+  }
+
+  #opened(stream: MuxStream, carrier: V2Carrier, service: string): void {
+    const guest = this.#guestOf(carrier);
+    const work = service === AGENT_SERVICE
+      ? this.#serve(stream, carrier, guest)
+      : this.#enroll(stream);
+    work.catch((thrown) => {
+      const { kind, message } = toTtunError(thrown);
+      if (kind === "internal") this.#o.log.error(message, { peer: carrier.peer });
+      else if (kind !== "lost") this.#said.warn("An agent fails", { peer: carrier.peer, why: message });
+    }).finally(() => startClose(stream));
+  }
+
+  async #enroll(stream: MuxStream): Promise<void> {
+    const { clock, enroll, signal } = this.#o;
+    const stop = new AbortController();
+    using _timer = clock.after(HELLO_MS, () => {
+      stop.abort(new TtunError("timeout", "A machine did not enroll in time"));
+      stream.reset();
+    });
+    const messages = new MessageStream(stream, MAX_AGENT_MESSAGE);
+    await enroll(messages, AbortSignal.any([signal, stop.signal]));
+    await stream.closeWrite();
+  }
+
+  async #serve(stream: MuxStream, carrier: V2Carrier, guest: Guest): Promise<void> {
+    const messages = new MessageStream(stream, MAX_AGENT_MESSAGE);
+    for (;;) {
+      const message = await messages.read();
+      if (message === null) return;
+      await messages.write(encodeAgentAnswer(await this.#answer(message, carrier, guest)));
+    }
+  }
+
+  async #answer(message: Uint8Array, carrier: V2Carrier, guest: Guest): Promise<AgentAnswer> {
+    try {
+      return await this.#do(decodeAgentRequest(message), carrier, guest);
+    } catch (thrown) {
+      const error = toTtunError(thrown);
+      this.#o.signal.throwIfAborted();
+      if (error.kind === "internal") {
+        this.#o.log.error(error.message, { peer: carrier.peer });
+        return { kind: "refused", error: new TtunError("system", "The gateway has failed") };
+      }
+      this.#said.warn("Refused an agent", { peer: carrier.peer, why: error.message });
+      return { kind: "refused", error };
+    }
+  }
+
+  async #do(request: AgentRequest, carrier: V2Carrier, guest: Guest): Promise<AgentAnswer> {
+    const { names, routes, signal, apex, port } = this.#o;
+    if (request.kind === "hello") {
+      this.#meet(request, carrier, guest);
+      return { kind: "welcome", apex, port };
+    }
+    const { link, published } = guest;
+    if (link === null) throw new TtunError("auth", "The agent has not said who it is");
+    switch (request.kind) {
+      case "publish":
+        if (published.size >= MOST_PUBLISHED) {
+          throw new TtunError("exhausted", "Cannot publish more names by one link");
+        }
+        await names.claim(request.name, link.facts, signal);
+        if (!this.#guests.has(carrier)) throw new TtunError("lost", "The agent has left");
+        published.add(request.name);
+        routes.add(request.name, link);
+        this.#o.log.info("Published", {
+          name: `${request.name}.${apex}`,
+          agent: shortId(link.facts.agentId),
+          peer: link.peer,
+        });
+        return { kind: "done" };
+      case "withdraw":
+        this.#withdraw(request.name, guest, link);
+        return { kind: "done" };
+      case "release":
+        await names.release(request.name, link.facts.agentId, signal);
+        this.#withdraw(request.name, guest, link);
+        return { kind: "done" };
+      case "names":
+        return { kind: "names", names: await names.of(toHex(link.facts.agentId), signal) };
+    }
+  }
+
+  #withdraw(name: string, { published }: Guest, link: AgentLink): void {
+    published.delete(name);
+    this.#o.routes.remove(name, link);
+  }
+
+  /** @throws {TtunError} auth, clock, protocol */
+  #meet(
+    { certificate, proof }: AgentRequest & { readonly kind: "hello" },
+    carrier: V2Carrier,
+    guest: Guest,
+  ): void {
+    const { authorities, verify, now, isRevoked, clock } = this.#o;
+    const trust = { authorities: authorities(), verify };
+    const facts = verifyAgentCertificate(certificate, trust, now());
+    if (!isAgentProof(facts.publicKey, carrier.binding, proof, verify)) {
+      throw new TtunError("auth", "Cannot trust the agent: it does not have its key");
+    }
+    if (isRevoked(facts.agentId)) {
+      throw new TtunError("auth", "Cannot trust the agent: it was revoked");
+    }
+    requireSame(guest.link, facts);
+    guest.timer[Symbol.dispose]();
+    guest.timer = clock.after(facts.notAfter - now(), () => carrier[Symbol.dispose]());
+    if (guest.link !== null) {
+      guest.link.facts = facts;
+      return;
+    }
+    guest.link = new AgentLink(carrier, facts);
+    this.#o.log.info("An agent has come", { agent: shortId(facts.agentId), peer: carrier.peer });
+  }
+}
+
+/** A link stays one agent's. @throws {TtunError} auth */
+function requireSame(link: AgentLink | null, { agentId }: AgentFacts): void {
+  if (link === null || toHex(link.facts.agentId) === toHex(agentId)) return;
+  throw new TtunError("auth", "Cannot trust the agent: it was another one before");
+}

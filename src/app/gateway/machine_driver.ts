@@ -1,0 +1,222 @@
+import { TtunError } from "../../base/errors.ts";
+import { startClose } from "../../base/start_close.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { Stream } from "../../contract/stream.ts";
+import type { ConnectionStep, WaitsFor } from "../../core/http/exchange.ts";
+import { WriteQueue } from "../loop/write_queue.ts";
+import { linger } from "../net/lingering_close.ts";
+
+/** Reads in a row after which others get a turn. */
+const BUDGET = 32;
+
+/** The half of a machine of HTTP that has to do with bytes (core/http/exchange.ts). */
+export interface ByteMachine<Step> {
+  readonly wantsInput: boolean;
+  readonly waitsFor: WaitsFor;
+  feed(bytes: Uint8Array): Step[];
+  inputEnded(how: "clean" | "reset"): Step[];
+}
+
+export interface DriverOptions<Step> {
+  readonly clock: Clock;
+  /** Shared by all drivers of a thread: what is read is used up or copied before the next read. */
+  readonly scratch: Uint8Array;
+  /** Milliseconds of waiting until `onLate`; absent = no limit. */
+  readonly patience?: Partial<Record<WaitsFor, number>>;
+  /** Takes steps that are none of the connection's. */
+  readonly onStep: (step: Exclude<Step, ConnectionStep>) => void;
+  /** What was written has gone on its way. */
+  readonly onIdle: () => void;
+  readonly onLate?: (waitsFor: WaitsFor) => void;
+  /** Called once: nothing comes and goes any more. */
+  readonly onOver: () => void;
+}
+
+/**
+ * Carries the bytes of a machine of HTTP over a stream, which it owns. Steps are done in their order,
+ * and no call reaches the machine while there are steps of an earlier one to do.
+ */
+export class MachineDriver<Step extends { readonly kind: string }> {
+  readonly stream: Stream;
+  readonly #machine: ByteMachine<Step>;
+  readonly #o: DriverOptions<Step>;
+  readonly #queue: WriteQueue;
+  /** Calls that wait for the steps of an earlier one. */
+  readonly #calls: (() => Step[])[] = [];
+  #isBusy = false;
+  #isPumping = false;
+  /** A callback of the stream, or of the clock, will go on. */
+  #isAwaiting = false;
+  #hasEnded = false;
+  #isClosing = false;
+  #isOver = false;
+  #waitsFor: WaitsFor | null = null;
+  #timer: Disposable | null = null;
+
+  constructor(machine: ByteMachine<Step>, stream: Stream, o: DriverOptions<Step>) {
+    this.#machine = machine;
+    this.stream = stream;
+    this.#o = o;
+    this.#queue = new WriteQueue(stream, () => {
+      if (this.#queue.failure !== null) this.fail();
+      else this.#o.onIdle();
+      return true;
+    });
+  }
+
+  /** Steps are being done: bytes of others do not outlive the call. */
+  get isBusy(): boolean {
+    return this.#isBusy;
+  }
+
+  /** Bytes wait for room in the stream. */
+  get isBlocked(): boolean {
+    return this.#queue.isBusy;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Begins to read. */
+  start(): void {
+    this.#watch();
+    this.#pump();
+  }
+
+  /** Has the machine called, now or behind the steps that are being done. */
+  call(run: () => Step[]): void {
+    if (this.#isOver) return;
+    this.#calls.push(run);
+    if (this.#isBusy) return;
+    this.#work();
+    this.#resume();
+  }
+
+  /** Ends it at once. */
+  fail(): void {
+    if (this.#isOver) return;
+    if (!this.#hasEnded) {
+      this.#hasEnded = true;
+      this.call(() => this.#machine.inputEnded("reset"));
+    }
+    this.stream.reset();
+    this.#end();
+  }
+
+  #work(): void {
+    this.#isBusy = true;
+    try {
+      for (let next = this.#calls.shift(); next !== undefined; next = this.#calls.shift()) {
+        if (this.#isOver) continue;
+        for (const step of next()) this.#do(step);
+      }
+    } finally {
+      this.#isBusy = false;
+    }
+    if (this.#queue.failure !== null) this.fail();
+    else this.#watch();
+  }
+
+  #do(step: Step): void {
+    const given = step as unknown as ConnectionStep;
+    switch (given.kind) {
+      case "write":
+        return this.#queue.write(given.bytes);
+      case "close":
+        return this.#close(given.how);
+      default:
+        this.#o.onStep(step as Exclude<Step, ConnectionStep>);
+    }
+  }
+
+  #close(how: "clean" | "reset"): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    if (how === "reset") {
+      this.stream.reset();
+      return this.#end();
+    }
+    this.#queue.end();
+    if (this.#hasEnded) return this.#end();
+    // It never rejects; the stream is read there alone from now on.
+    void linger(this.stream, this.#o.clock).then(() => this.#end());
+  }
+
+  #end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#timer?.[Symbol.dispose]();
+    startClose(this.stream);
+    this.#o.onOver();
+  }
+
+  /** Goes on reading where the machine wants more again; never from within a read of another one. */
+  #resume(): void {
+    if (this.#isPumping || this.#isAwaiting || this.#isClosing || this.#hasEnded) return;
+    if (this.#isOver || !this.#machine.wantsInput) return;
+    this.#isAwaiting = true;
+    this.#o.clock.onTurn(this.#onReady);
+  }
+
+  readonly #onReady = (): boolean => {
+    this.#isAwaiting = false;
+    this.#pump();
+    return true;
+  };
+
+  #pump(): void {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    try {
+      for (let reads = 0; reads < BUDGET; reads++) {
+        if (this.#isOver || this.#isClosing || this.#hasEnded) return;
+        if (!this.#machine.wantsInput) return;
+        if (!this.#read()) return;
+      }
+    } finally {
+      this.#isPumping = false;
+    }
+    this.#resume();
+  }
+
+  /** Returns false if there was nothing. */
+  #read(): boolean {
+    const { scratch } = this.#o;
+    let got: number | null | undefined;
+    try {
+      got = this.stream.readNow(scratch);
+    } catch (error) {
+      if (!(error instanceof TtunError)) throw error; // a mistake
+      this.fail();
+      return false;
+    }
+    if (got === undefined) {
+      this.#isAwaiting = true;
+      this.stream.onReadable(this.#onReady);
+      return false;
+    }
+    if (got === null) {
+      this.#hasEnded = true;
+      this.call(() => this.#machine.inputEnded("clean"));
+      return false;
+    }
+    this.call(() => this.#machine.feed(scratch.subarray(0, got)));
+    return true;
+  }
+
+  /** Each state of waiting has its own time. */
+  #watch(): void {
+    const { waitsFor } = this.#machine;
+    if (waitsFor === this.#waitsFor || this.#isOver) return;
+    this.#waitsFor = waitsFor;
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = null;
+    const { patience = {}, clock, onLate } = this.#o;
+    const ms = patience[waitsFor];
+    if (ms === undefined) return;
+    this.#timer = clock.after(ms, () => {
+      if (!this.#isOver) onLate?.(waitsFor);
+    });
+  }
+}

@@ -1,0 +1,111 @@
+import { toHex } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import { MeshError, type MeshStore } from "../../contract/mesh_store.ts";
+import {
+  decodeNameRecord,
+  encodeNameRecord,
+  nameKey,
+  NAMES,
+} from "../../core/gateway/agent_messages.ts";
+import { type AgentFacts, mayHaveName } from "../../core/mesh/admission/agent_certificate.ts";
+
+/** How often a lost race is looked at again. */
+const TRIES = 3;
+
+/** Owners that are remembered for the time that the core is not reached. */
+const MOST_KNOWN = 10_000;
+
+export interface NamesOptions {
+  readonly store: MeshStore;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** Names of services: the first agent that claims one has it, until that very agent gives it back. */
+export class Names {
+  readonly #o: NamesOptions;
+  /** Ids of owners by name, as they were last. */
+  readonly #known = new Map<string, string>();
+
+  constructor(o: NamesOptions) {
+    this.#o = o;
+  }
+
+  /** @throws {TtunError} auth, in_use, exhausted; {MeshError} */
+  async claim(name: string, agent: AgentFacts, signal: AbortSignal): Promise<void> {
+    if (!mayHaveName(agent, name)) {
+      throw new TtunError(
+        "auth",
+        `Cannot publish ${name}: the agent was enrolled for ${agent.names.join(", ")}`,
+      );
+    }
+    const id = toHex(agent.agentId);
+    try {
+      await this.#claim(name, id, agent.quota, signal);
+    } catch (error) {
+      // While the core is away, those that had their names go on.
+      const isAway = error instanceof MeshError && error.reason === "unavailable";
+      if (!isAway || this.#known.get(name) !== id) throw error;
+    }
+    this.#known.delete(name);
+    this.#known.set(name, id);
+    if (this.#known.size > MOST_KNOWN) this.#known.delete(this.#known.keys().next().value!);
+  }
+
+  async #claim(name: string, id: string, quota: number, signal: AbortSignal): Promise<void> {
+    const { store, now } = this.#o;
+    for (let tries = 0; tries < TRIES; tries++) {
+      const entry = await store.get(nameKey(name), { signal });
+      if (entry !== null) {
+        if (decodeNameRecord(entry.value)?.agent === id) return;
+        throw new TtunError(
+          "in_use",
+          `Cannot publish ${name}: the name is another agent's; choose another name by --name`,
+        );
+      }
+      const own = await this.of(id, signal);
+      if (own.length >= quota) {
+        throw new TtunError(
+          "exhausted",
+          `Cannot publish ${name}: this agent may have ${quota} names, and has ${
+            own.join(", ")
+          }; ttun mesh names release gives one back`,
+        );
+      }
+      const record = encodeNameRecord({ agent: id, since: now() });
+      const written = await store.put(nameKey(name), record, { signal, if: "absent" });
+      if (written.ok) return;
+    }
+    throw new TtunError("busy", `Cannot publish ${name} now: others claim it too; try again`);
+  }
+
+  /** Gives a name back. @throws {TtunError} usage, if it is not the agent's; {MeshError} */
+  async release(name: string, agentId: Uint8Array, signal: AbortSignal): Promise<void> {
+    const { store } = this.#o;
+    const entry = await store.get(nameKey(name), { signal });
+    const isOwn = entry !== null && decodeNameRecord(entry.value)?.agent === toHex(agentId);
+    const written = isOwn && await store.delete(nameKey(name), { signal, if: entry.version });
+    if (written === false || !written.ok) {
+      throw new TtunError("usage", `Cannot release ${name}: it is not this agent's`);
+    }
+    this.#known.delete(name);
+  }
+
+  /** Returns the names of an agent; `id`: in hex. @throws {MeshError} */
+  async of(id: string, signal: AbortSignal): Promise<string[]> {
+    const found: string[] = [];
+    let after: string | undefined;
+    do {
+      const page = await this.#o.store.list(NAMES, {
+        signal,
+        limit: 1000,
+        ...(after !== undefined && { after }),
+      });
+      for (const { key, value } of page.entries) {
+        if (decodeNameRecord(value)?.agent === id) found.push(key.slice(NAMES.length));
+      }
+      after = page.next;
+    } while (after !== undefined);
+    return found;
+  }
+}

@@ -1,0 +1,151 @@
+import type { Logger } from "../../base/log.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { Stream } from "../../contract/stream.ts";
+import type {
+  ClientStep,
+  HttpClientMachine,
+  HttpRequest,
+  HttpResponse,
+  HttpServerMachine,
+  ServerStep,
+} from "../../core/http/exchange.ts";
+import { type ClientEnd, ExchangeRelay, type ServerEnd } from "./exchange_relay.ts";
+import { MachineDriver } from "./machine_driver.ts";
+
+/** Milliseconds for the next request, and for the rest of a head that has begun. */
+const PATIENCE = { request: 75_000, head: 15_000 };
+
+/** How often a request is passed to another end that answers. */
+const MOST_TRIES = 3;
+
+/** Methods that may be repeated where it is not known whether they were carried out (RFC 9110, 9.2). */
+const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** An answer in place of one by the service. */
+export interface Page {
+  readonly head: HttpResponse;
+  readonly body: Uint8Array;
+}
+
+/** A way to the end that answers a request. */
+export interface Way {
+  /** The request as it goes there. */
+  readonly head: HttpRequest;
+  readonly stream: Stream;
+  readonly machine: HttpClientMachine;
+  /** Returns true if the other end has refused the stream, so that nothing was done. */
+  readonly wasRefused: () => boolean;
+  readonly respond: (head: HttpResponse) => HttpResponse;
+}
+
+/** Decides where one request goes. */
+export interface Handling {
+  /** Returns a way to the service, another one at each call; or a page, where there is none. */
+  next(): Way | Page;
+  /** Returns the page for a request on which all ways have failed. */
+  failure(words: string): Page;
+  /** Called once, at the end of the exchange. */
+  over(facts: { status: number; requestBytes: number; responseBytes: number }): void;
+}
+
+export interface VisitorOptions {
+  readonly machine: HttpServerMachine;
+  readonly clock: Clock;
+  readonly scratch: Uint8Array;
+  readonly log: Logger;
+  readonly handle: (head: HttpRequest) => Handling;
+}
+
+/** Serves one connection of HTTP, passing each request on; resolves at its end. Owns the stream. */
+export function serveVisitor(stream: Stream, o: VisitorOptions): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  new Visitor(stream, o, resolve).start();
+  return promise;
+}
+
+class Visitor {
+  readonly #o: VisitorOptions;
+  readonly #end: ServerEnd;
+  readonly #relays = new Map<number, ExchangeRelay>();
+
+  constructor(stream: Stream, o: VisitorOptions, over: () => void) {
+    this.#o = o;
+    const { machine, clock, scratch } = o;
+    const driver: MachineDriver<ServerStep> = new MachineDriver(machine, stream, {
+      clock,
+      scratch,
+      patience: PATIENCE,
+      onStep: (step) => {
+        if (step.kind === "request") this.#begin(step.id, step.head);
+        else this.#relays.get(step.id)?.fromServer(step);
+      },
+      onIdle: () => {
+        for (const relay of this.#relays.values()) relay.idle();
+      },
+      onLate: (waitsFor) => {
+        if (waitsFor === "request") driver.call(() => machine.drain());
+        else driver.fail();
+      },
+      onOver: over,
+    });
+    this.#end = { machine, driver };
+  }
+
+  start(): void {
+    this.#end.driver.start();
+  }
+
+  #begin(id: number, head: HttpRequest): void {
+    const handling = this.#o.handle(head);
+    let tries = 0;
+    let status = 0;
+    const page = ({ head, body }: Page) => {
+      status = head.status;
+      relay.answer(head, body);
+      return true;
+    };
+    const next = (): boolean => {
+      tries++;
+      const found = handling.next();
+      if ("body" in found) return page(found);
+      current = found;
+      this.#attach(relay, found);
+      return true;
+    };
+    let current: Way | null = null;
+    const relay = new ExchangeRelay(this.#end, id, {
+      respond: (given) => {
+        const answer = current?.respond(given) ?? given;
+        status = answer.status;
+        return answer;
+      },
+      failed: ({ code, words, mayRepeat }) => {
+        const isUndone = code === "refused" || current?.wasRefused() === true;
+        const isSafe = isUndone || (code === "unanswered" && SAFE.has(head.method));
+        if (isSafe && mayRepeat && tries < MOST_TRIES) return next();
+        return page(handling.failure(words));
+      },
+      over: () => {
+        this.#relays.delete(id);
+        const { request: requestBytes, response: responseBytes } = relay.bytes;
+        handling.over({ status, requestBytes, responseBytes });
+      },
+    });
+    this.#relays.set(id, relay);
+    next();
+  }
+
+  #attach(relay: ExchangeRelay, { head, stream, machine }: Way): void {
+    const { clock, scratch } = this.#o;
+    const driver: MachineDriver<ClientStep> = new MachineDriver(machine, stream, {
+      clock,
+      scratch,
+      onStep: (step) => relay.fromClient(step),
+      onIdle: () => relay.idle(),
+      onOver: () => {},
+    });
+    const client: ClientEnd = { machine, driver };
+    relay.attach(client, head);
+    driver.start();
+  }
+}
