@@ -1,4 +1,4 @@
-import { protocolChoice, type ProtocolChoice } from "./alpn.ts";
+import { type ProtocolChoice, protocolChoice } from "./alpn.ts";
 import { openLibsslTable } from "./libssl_table.ts";
 import {
   type CertificateFiles,

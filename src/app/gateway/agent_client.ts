@@ -15,11 +15,13 @@ import {
   MAX_AGENT_MESSAGE,
   proveAgent,
 } from "../../core/gateway/agent_messages.ts";
+import type { Certified } from "../../core/mesh/admission/join_answer.ts";
 import { Backoff } from "../../core/net/backoff.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { sleep } from "../loop/sleep.ts";
 import { V2Carrier } from "../mesh/carriers/v2_carrier.ts";
 import type { SessionMemory } from "../mux/session_memory.ts";
+import { askForCertificate } from "./enrollment.ts";
 import { MessageStream } from "./message_stream.ts";
 
 /** Requests under way at a time. */
@@ -27,6 +29,9 @@ const MOST_EXCHANGES = 4096;
 
 /** Milliseconds until a gateway has answered. */
 const ANSWER_MS = 20_000;
+
+/** Milliseconds between looks at the age of the certificate. */
+const RENEW_MS = 600_000;
 
 /** A service that is published. */
 export interface Tunnel {
@@ -46,6 +51,10 @@ export interface AgentClientOptions {
   /** In DER. */
   readonly certificate: () => Uint8Array;
   readonly tunnels: readonly Tunnel[];
+  /** Returns true if the certificate is to be renewed. */
+  readonly isOld: () => boolean;
+  /** Keeps a new certificate, which counts from then on. */
+  readonly renewed: (certified: Certified) => void;
   /** Called for each link when all tunnels are published by it. */
   readonly onPublished: (apex: string, port: number) => void;
 }
@@ -86,12 +95,40 @@ export class AgentClient {
     using carrier = await dialAgent(stream, { ...this.#o, signal }, tunnels);
     await using control = await AgentControl.open(carrier, this.#o.clock);
     const proof = proveAgent(signer, carrier.binding);
-    const welcome = await control.ask({ kind: "hello", certificate: certificate(), proof });
+    const hello = async () =>
+      await control.ask({ kind: "hello", certificate: certificate(), proof });
+    const welcome = await hello();
     if (welcome.kind !== "welcome") throw unexpected();
     for (const { name } of tunnels) await control.ask({ kind: "publish", name });
     this.#backoff.restart();
     onPublished(welcome.apex, welcome.port);
-    await carrier.ended;
+    let hasEnded = false;
+    const ended = carrier.ended.then(() => void (hasEnded = true));
+    while (!hasEnded) {
+      if (await this.#renew(carrier)) await hello();
+      await this.#some(RENEW_MS, ended);
+    }
+  }
+
+  /** Returns true if there is another certificate. */
+  async #renew(carrier: V2Carrier): Promise<boolean> {
+    const { clock, signer, certificate, isOld, renewed, log } = this.#o;
+    if (!isOld()) return false;
+    try {
+      const request = { kind: "renew-agent", certificate: certificate() } as const;
+      renewed(await askForCertificate(carrier, request, { agent: signer, token: null, clock }));
+      return true;
+    } catch (error) {
+      log.warn("Cannot renew the agent's certificate now", { why: toTtunError(error).message });
+      return false;
+    }
+  }
+
+  /** Resolves after so many milliseconds, or before, when the link has ended. */
+  async #some(ms: number, ended: Promise<void>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    using _timer = this.#o.clock.after(ms, resolve);
+    await Promise.race([promise, ended]);
   }
 }
 

@@ -135,7 +135,9 @@ export class AgentGate {
     work.catch((thrown) => {
       const { kind, message } = toTtunError(thrown);
       if (kind === "internal") this.#o.log.error(message, { peer: carrier.peer });
-      else if (kind !== "lost") this.#said.warn("An agent fails", { peer: carrier.peer, why: message });
+      else if (kind !== "lost") {
+        this.#said.warn("An agent fails", { peer: carrier.peer, why: message });
+      }
     }).finally(() => startClose(stream));
   }
 

@@ -27,7 +27,7 @@ export interface DriverOptions<Step> {
   readonly onStep: (step: Exclude<Step, ConnectionStep>) => void;
   /** What was written has gone on its way. */
   readonly onIdle: () => void;
-  readonly onLate?: (waitsFor: WaitsFor) => void;
+  readonly onLate?: () => void;
   /** Called once: nothing comes and goes any more. */
   readonly onOver: () => void;
 }
@@ -125,6 +125,8 @@ export class MachineDriver<Step extends { readonly kind: string }> {
         return this.#queue.write(given.bytes);
       case "close":
         return this.#close(given.how);
+      case "closeWrite":
+        return void this.#queue.end();
       default:
         this.#o.onStep(step as Exclude<Step, ConnectionStep>);
     }
@@ -216,7 +218,7 @@ export class MachineDriver<Step extends { readonly kind: string }> {
     const ms = patience[waitsFor];
     if (ms === undefined) return;
     this.#timer = clock.after(ms, () => {
-      if (!this.#isOver) onLate?.(waitsFor);
+      if (!this.#isOver) onLate?.();
     });
   }
 }

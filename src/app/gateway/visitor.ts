@@ -82,10 +82,7 @@ class Visitor {
       onIdle: () => {
         for (const relay of this.#relays.values()) relay.idle();
       },
-      onLate: (waitsFor) => {
-        if (waitsFor === "request") driver.call(() => machine.drain());
-        else driver.fail();
-      },
+      onLate: () => driver.call(() => machine.timedOut()),
       onOver: over,
     });
     this.#end = { machine, driver };

@@ -46,6 +46,7 @@ import {
   MESH_STATUS_OPTIONS,
   MESH_TOKEN_OPTIONS,
 } from "../mesh/options.ts";
+import { ENROLL_OPTIONS, NAMES_OPTIONS, PUBLISH_OPTIONS } from "../gateway/options.ts";
 import { print } from "../output/stdout.ts";
 import { RECEIVE_OPTIONS, SEND_OPTIONS } from "../transfer/options.ts";
 import { TOX_ID_OPTIONS, TOX_NODES_OPTIONS, TOX_OPTIONS, TOX_SSH_OPTIONS } from "../tox/options.ts";
@@ -292,6 +293,30 @@ export const COMMANDS = {
         notInFiles: true,
         run: async (options, context) =>
           await (await load(() => import("../mesh/rotate.ts"))).runMeshRotate(options, context),
+      }),
+      enroll: defineCommand({
+        summary: "make this machine an agent, which may publish services",
+        example: "ttun mesh enroll example.net --invite-file invite",
+        options: ENROLL_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) =>
+          await (await load(() => import("../gateway/enroll.ts"))).runEnroll(options, context),
+      }),
+      publish: defineCommand({
+        summary: "publish a service of this machine at a name of the mesh",
+        example: "ttun mesh publish 8080 --name shop",
+        options: PUBLISH_OPTIONS,
+        logging: logSettings,
+        run: async (options, context) =>
+          await (await load(() => import("../gateway/publish.ts"))).runPublish(options, context),
+      }),
+      names: defineCommand({
+        summary: "list this machine's published names, or give one back",
+        example: "ttun mesh names list",
+        options: NAMES_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) =>
+          await (await load(() => import("../gateway/names.ts"))).runNames(options, context),
       }),
       core: defineCommand({
         summary: "copy the core, which has names and leases, and bring it back",

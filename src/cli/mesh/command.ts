@@ -14,7 +14,7 @@ import { apiSocket } from "./api_socket.ts";
 import { nodeFolder, readNode } from "./node_folder.ts";
 import { etcdAccess, storeSecrets } from "./open_etcd.ts";
 import type { MeshNodeFlags } from "./options.ts";
-import type { MeshConfig, MeshFacts } from "./plane_config.ts";
+import type { GatewayConfig, MeshConfig, MeshFacts } from "./plane_config.ts";
 
 /** Runs the node of a folder until it is stopped. @throws {TtunError} */
 export async function runMeshNode(options: MeshNodeFlags, context: RunContext): Promise<number> {
@@ -49,6 +49,8 @@ async function runHere(options: MeshNodeFlags, context: RunContext): Promise<num
     etcd: await etcdAccess(options, context),
     backupEveryMs: options.backupEvery * 60_000,
     api: options.api ?? null,
+    apex: options.apex ?? null,
+    gateway: gatewayConfig(options),
   };
   using atEnd = new DisposableStack();
   using _follows = followConfig(context, null);
@@ -56,7 +58,7 @@ async function runHere(options: MeshNodeFlags, context: RunContext): Promise<num
   using libc = hasLibc ? openControlLibc() : null; // gives back memory that the start alone needs
   await using plane = new PlaneHandle<MeshFacts, null>(config, { libc, context, isHere: true });
   await plane.run({
-    prepare: ({ node, api, join, links }) => {
+    prepare: ({ node, api, join, links, gateway }) => {
       if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
       context.log.info("Mesh node", {
         node: node.slice(0, 12),
@@ -64,6 +66,7 @@ async function runHere(options: MeshNodeFlags, context: RunContext): Promise<num
         links,
         api: api.join(" "),
         ...(join !== null && { join }),
+        ...(gateway !== null && { gateway }),
       });
       return Promise.resolve(null);
     },
@@ -71,6 +74,24 @@ async function runHere(options: MeshNodeFlags, context: RunContext): Promise<num
   });
   context.signal.throwIfAborted();
   return 0;
+}
+
+/** @throws {TtunError} usage, if something is missing */
+function gatewayConfig(
+  { gateway, apex, gatewayCert: cert, gatewayKey: key }: MeshNodeFlags,
+): GatewayConfig | null {
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new TtunError("usage", "Give both --gateway-cert and --gateway-key, or none of them");
+  }
+  if (gateway === undefined) {
+    if (cert === undefined) return null;
+    throw new TtunError("usage", "Cannot use --gateway-cert without --gateway");
+  }
+  if (apex === undefined) {
+    throw new TtunError("usage", "Cannot use --gateway without --apex, the domain of its services");
+  }
+  const files = cert === undefined || key === undefined ? null : { cert, key };
+  return { listen: gateway, apex, files };
 }
 
 /** Two nodes in one folder would be one in the eyes of others. @throws {TtunError} in_use */

@@ -11,9 +11,11 @@ export async function runMeshInvite(
   options: MeshInviteFlags,
   context: RunContext,
 ): Promise<number> {
-  const { host = "", roles, hours, uses } = options;
+  const { host = "", hours, uses, names, quota } = options;
   const client = await apiClient(options, context);
-  const wish = { host, roles, lifetimeMs: hours * HOUR, uses };
+  const ofAgent = names === undefined ? {} : { agent: { names, quota } };
+  const roles = names === undefined ? options.roles : [];
+  const wish = { host, roles, lifetimeMs: hours * HOUR, uses, ...ofAgent };
   const { invite } = await client.json<{ invite: string }>("POST", "/v1/invites", {
     body: utf8(JSON.stringify(wish)),
   });

@@ -13,6 +13,7 @@ import type { NodeKey } from "../../core/mesh/node_id.ts";
 import { ADMISSION } from "../../core/mesh/admission/admission_message.ts";
 import { ed25519Signer, verifyEd25519 } from "../../io/crypto/ed25519.ts";
 import { ApiServer } from "../../io/mesh/api_server.ts";
+import { load } from "../plane/load.ts";
 import type { OpenedPlane } from "../plane/run_plane.ts";
 import { rng } from "../platform/rng.ts";
 import { apiSocket } from "./api_socket.ts";
@@ -105,6 +106,7 @@ export async function openMeshNode(
       placement: held.state.placement,
       core: held.authority === null ? held.state.facts.core : held.state.facts.joinAt,
     }),
+    apex: () => config.apex,
     authority: () => held.authority,
     rotate: (step) => held.rotate(step),
     rotationPhase: () => held.phase,
@@ -132,7 +134,10 @@ export async function openMeshNode(
       const why = keepRevoked(folder, ids);
       if (why !== null) log.warn("Cannot keep which nodes were revoked", { why });
     },
-    onRevoked: (nodeId) => ring.links.close(toHex(nodeId)),
+    onRevoked: (id) => {
+      ring.links.close(toHex(id));
+      gateway?.closeAgent(id);
+    },
     moveCore: async (start) => {
       if (core === null) throw new TtunError("usage", "The core is in etcd, and stays there");
       const node = oneNode(nodesWithCore(driver), start);
@@ -140,6 +145,12 @@ export async function openMeshNode(
     },
   });
   const joins = openJoins(config.joinListen, { held, desk: node.desk }, tools);
+  const gateway = config.gateway === null ? null : (await loadGateway())(config.gateway, {
+    held,
+    store,
+    desk: node.desk,
+    isRevoked: (id) => node.revocations.isRevoked(id),
+  }, tools);
   changed = () => {
     joins?.renew();
     ways.renew();
@@ -155,6 +166,7 @@ export async function openMeshNode(
     api: servers.map(({ at }) => at),
     links: ways.at,
     join: joins === null ? null : formatAddr(joins.current.address),
+    gateway: gateway?.at ?? null,
   };
   tools.onReport(() => {
     const status = driver.node.status();
@@ -176,12 +188,19 @@ export async function openMeshNode(
     if (core !== null) {
       work.push(core.backUp(backupEveryMs, () => held.state.authorities[0]!, signal));
     }
+    if (gateway !== null) work.push(gateway.run());
     await Promise.race(work);
   };
   return { facts: told, run };
 }
 
 function nodesWithCore({ node }: Pick<RingDriver, "node">): NodeKey[] {
+  const gateway = config.gateway === null ? null : (await loadGateway())(config.gateway, {
+    held,
+    store,
+    desk: node.desk,
+    isRevoked: (id) => node.revocations.isRevoked(id),
+  }, tools);
   return node.status().peers.filter(({ descriptor }) => descriptor.roles.includes("core"))
     .map(({ key }) => key);
 }

@@ -1,5 +1,6 @@
 import { type HostPort, parseHostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
+import { readApex, readLabel } from "../../core/gateway/label.ts";
 import { readAddress } from "../command/address_args.ts";
 import { DAEMON_OPTIONS } from "../background/options.ts";
 import { LOG_OPTIONS } from "../command/common_options.ts";
@@ -188,6 +189,77 @@ export const MESH_INVITE_OPTIONS = {
     default: 1,
     help: "how many machines may join by it",
   },
+  names: {
+    names: ["names"],
+    group: "security",
+    kind: "string",
+    metavar: "NAME,...",
+    variable: null,
+    parse: readNames,
+    conflicts: ["roles", "host"],
+    help:
+      "the invite is for agents (ttun mesh enroll), which may publish these names and no others; " +
+      "* = any that is free",
+  },
+  quota: {
+    names: ["quota"],
+    group: "security",
+    kind: "integer",
+    metavar: "COUNT",
+    variable: null,
+    min: 1,
+    max: 1000,
+    default: 10,
+    help: "how many names each of these agents may have",
+  },
+} as const satisfies OptionTable;
+
+/** Port of visitors and agents. */
+export const GATEWAY_PORT = 443;
+
+/** A gateway, by which agents publish services. */
+const GATEWAY_OPTIONS = {
+  gateway: {
+    names: ["gateway"],
+    group: "network",
+    kind: "string",
+    metavar: "[ADDR:]PORT",
+    variable: "TTUN_MESH_GATEWAY",
+    parse: (text: string) => readAddress(text, { host: "", port: GATEWAY_PORT }),
+    help:
+      "take visitors and agents there, by TLS: services that ttun mesh publish has published are " +
+      "names below --apex",
+  },
+  apex: {
+    names: ["apex"],
+    group: "basic",
+    kind: "string",
+    metavar: "DOMAIN",
+    variable: "TTUN_MESH_APEX",
+    parse: readApex,
+    help:
+      "the domain of published services, as example.net: it and all names below it lead to the " +
+      "gateways",
+  },
+  gatewayCert: {
+    names: ["gateway-cert"],
+    group: "security",
+    kind: "string",
+    metavar: "FILE",
+    variable: "TTUN_MESH_GATEWAY_CERT",
+    defaultText: "one by the cluster's own authority, ca.crt",
+    help:
+      "the certificate of the apex and of all names below it, with those behind it (PEM); it is read " +
+      "again when it has changed",
+  },
+  gatewayKey: {
+    names: ["gateway-key"],
+    group: "security",
+    kind: "string",
+    metavar: "FILE",
+    variable: "TTUN_MESH_GATEWAY_KEY",
+    help: "the key of --gateway-cert (PEM)",
+  },
 } as const satisfies OptionTable;
 
 /** An etcd cluster that has the core. */
@@ -295,6 +367,7 @@ export const MESH_NODE_OPTIONS = {
       "where this node has the core: keep a sealed copy of it at two other nodes so often, and " +
       "after each change of names",
   },
+  ...GATEWAY_OPTIONS,
   ...STORE_OPTIONS,
   daemon: {
     ...DAEMON_OPTIONS.daemon,
@@ -473,6 +546,13 @@ function readMemberRoles(text: string): readonly RoleName[] {
   const roles = readRoles(text);
   if (roles.includes("node")) return roles;
   throw new TtunError("usage", "Cannot leave out node: every node keeps records");
+}
+
+function readNames(text: string): readonly string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.length === 1 && names[0] === "*") return names;
+  if (names.length <= 32) return names.map(readLabel);
+  throw new TtunError("usage", "Cannot use this: write at most 32 names, or * for any");
 }
 
 function readLoopback(text: string): HostPort {

@@ -18,8 +18,19 @@ export interface MeshConfig extends CommonConfig {
   readonly etcd: EtcdAccess | null;
   /** Milliseconds between backups of this node's core at others. */
   readonly backupEveryMs: number;
+  /** The domain of published services; null = there is none. */
+  readonly apex: string | null;
+  /** Null = this node takes no visitors. */
+  readonly gateway: GatewayConfig | null;
   /** Null = only the socket in the node's folder. */
   readonly api: HostPort | null;
+}
+
+export interface GatewayConfig {
+  readonly listen: HostPort;
+  readonly apex: string;
+  /** Files of the certificate and its key; null = the cluster's authority makes one. */
+  readonly files: { readonly cert: string; readonly key: string } | null;
 }
 
 export interface MeshFacts {
@@ -31,4 +42,6 @@ export interface MeshFacts {
   readonly links: string;
   /** Where machines join; null = not here. */
   readonly join: string | null;
+  /** Where visitors come; null = not here. */
+  readonly gateway: string | null;
 }

@@ -1,3 +1,4 @@
+import type { AgentConfig } from "../gateway/plane_config.ts";
 import type { ForwardConfig } from "../forward/plane_config.ts";
 import type { MeasureConfig } from "../measure/plane_config.ts";
 import type { MeshConfig } from "../mesh/plane_config.ts";
@@ -18,6 +19,7 @@ export interface PlaneConfigs {
   transfer: TransferConfig;
   tox: ToxConfig;
   mesh: MeshConfig;
+  agent: AgentConfig;
 }
 
 export type PlaneConfig = PlaneConfigs[keyof PlaneConfigs];
@@ -39,4 +41,5 @@ export const PLANES: {
   transfer: () => import("../transfer/plane.ts"),
   tox: () => import("../tox/plane.ts"),
   mesh: () => import("../mesh/plane.ts"),
+  agent: () => import("../gateway/plane.ts"),
 };

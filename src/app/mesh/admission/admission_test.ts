@@ -49,7 +49,12 @@ function lab(): Lab {
   const store = memoryStore({ clock, rng });
   const { signal } = new AbortController();
   const o = { store, rng, now: () => at.now, verify: verifyEd25519, log: LOG };
-  const admission = new Admission({ ...o, cluster: () => CLUSTER, authority: () => AUTHORITY, apex: () => "mesh.test" });
+  const admission = new Admission({
+    ...o,
+    cluster: () => CLUSTER,
+    authority: () => AUTHORITY,
+    apex: () => "mesh.test",
+  });
   const at: Lab = {
     store,
     signal,
@@ -184,6 +189,7 @@ Deno.test("garbage is answered by a refusal", async () => {
     log: LOG,
     cluster: () => CLUSTER,
     authority: () => AUTHORITY,
+    apex: () => null,
   });
   for (const bytes of [new Uint8Array(), utf8("{}"), utf8('{"request":"e30","byNode":""}')]) {
     const answer = await admission.answer(bytes, NONCE, at.signal);

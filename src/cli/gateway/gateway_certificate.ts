@@ -1,0 +1,171 @@
+import { toTtunError, TtunError } from "../../base/errors.ts";
+import { authorityCertificate, trustAnchor } from "../../core/mesh/admission/authority.ts";
+import {
+  GATEWAY_LIFETIME,
+  issueGatewayCertificate,
+} from "../../core/mesh/admission/gateway_certificate.ts";
+import { parseCertificate } from "../../core/x509/certificate.ts";
+import { encodePem, pkcs8Of } from "../../core/x509/pem.ts";
+import { parseHostPort } from "../../base/addr.ts";
+import { ed25519Signer } from "../../io/crypto/ed25519.ts";
+import type { KeyPair } from "../../io/tls/named_contexts.ts";
+import { fileReason } from "../platform/file_failure.ts";
+import { rng } from "../platform/rng.ts";
+import { askCertified } from "../mesh/ask_cluster.ts";
+import type { HeldNode } from "../mesh/held_node.ts";
+
+/** Milliseconds until files are looked at again. */
+const LOOK_MS = 2_000;
+
+/** Milliseconds until a certificate that could not be had is asked for again. */
+const RETRY_MS = 2_000;
+
+/** The certificate of a gateway, which may change while it runs. */
+export interface GatewayCertificate {
+  /** @throws {TtunError} if there is none now */
+  current(signal: AbortSignal): Promise<KeyPair>;
+}
+
+/** A certificate and a key in files, which are read again when they have changed. */
+export class FileCertificate implements GatewayCertificate {
+  readonly #files: { readonly cert: string; readonly key: string };
+  readonly #warn: (message: string) => void;
+  #pair: KeyPair;
+  #seen: string;
+  #looked: number;
+
+  /** @throws {TtunError} usage, if they cannot be read */
+  constructor(
+    files: { readonly cert: string; readonly key: string },
+    warn: (message: string) => void,
+  ) {
+    this.#files = files;
+    this.#warn = warn;
+    this.#seen = this.#state();
+    this.#pair = readPair(files);
+    this.#looked = Date.now();
+  }
+
+  current(): Promise<KeyPair> {
+    const now = Date.now();
+    if (now - this.#looked >= LOOK_MS) this.#look(now);
+    return Promise.resolve(this.#pair);
+  }
+
+  /** What cannot be read yet leaves the certificate as it is. */
+  #look(now: number): void {
+    this.#looked = now;
+    const state = this.#state();
+    if (state === this.#seen) return;
+    this.#seen = state;
+    try {
+      this.#pair = readPair(this.#files);
+    } catch (error) {
+      this.#warn(toTtunError(error).message);
+    }
+  }
+
+  #state(): string {
+    return [this.#files.cert, this.#files.key].map((path) => {
+      try {
+        const { mtime, size, ino } = Deno.statSync(path);
+        return `${mtime?.getTime()} ${size} ${ino}`;
+      } catch {
+        return "none"; // it is being replaced
+      }
+    }).join();
+  }
+}
+
+function readPair({ cert, key }: { readonly cert: string; readonly key: string }): KeyPair {
+  const read = (path: string) => {
+    try {
+      return Deno.readTextFileSync(path);
+    } catch (error) {
+      throw new TtunError("usage", `Cannot read ${path}: ${fileReason(error)}`, { cause: error });
+    }
+  };
+  const certificates = read(cert).match(
+    /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g,
+  );
+  if (certificates === null) {
+    throw new TtunError("usage", `Cannot use ${cert}: it has no certificate in PEM`);
+  }
+  return { certificates, key: read(key) };
+}
+
+/** A certificate by the cluster's authority, which is made anew when a third of its time is left. */
+export class IssuedCertificate implements GatewayCertificate {
+  readonly #apex: string;
+  readonly #held: HeldNode;
+  #pair: KeyPair | null = null;
+  #renewAt = 0;
+  #asking: Promise<KeyPair> | null = null;
+  #failedAt = -Infinity;
+  #failure: TtunError | null = null;
+
+  constructor(apex: string, held: HeldNode) {
+    this.#apex = apex;
+    this.#held = held;
+  }
+
+  async current(signal: AbortSignal): Promise<KeyPair> {
+    if (this.#pair !== null && Date.now() < this.#renewAt) return this.#pair;
+    const isSoon = Date.now() - this.#failedAt < RETRY_MS;
+    if (isSoon && this.#pair === null) throw this.#failure!;
+    if (!isSoon) {
+      this.#asking ??= this.#make(signal).finally(() => this.#asking = null);
+      this.#asking.catch(() => {}); // awaited by those that need it
+    }
+    if (this.#pair !== null && Date.now() < this.#renewAt + GATEWAY_LIFETIME / 4) return this.#pair;
+    if (this.#asking === null) throw this.#failure!;
+    return await this.#asking;
+  }
+
+  async #make(signal: AbortSignal): Promise<KeyPair> {
+    const { authority, state } = this.#held;
+    const seed = rng(32);
+    const signer = ed25519Signer(seed);
+    try {
+      const der = authority === null
+        ? await this.#ask(signer.publicKey, signal)
+        : issueGatewayCertificate({ publicKey: signer.publicKey, apex: this.#apex }, {
+          authority,
+          serial: rng(16),
+          nowMs: Date.now(),
+        });
+      const anchors = authority === null
+        ? state.authorities.map(trustAnchor)
+        : [authorityCertificate(authority)];
+      const pair = {
+        certificates: [der, ...anchors].map((one) => encodePem("CERTIFICATE", one)),
+        key: encodePem("PRIVATE KEY", pkcs8Of(seed)),
+      };
+      const { notBefore, notAfter } = parseCertificate(der);
+      this.#renewAt = notAfter - (notAfter - notBefore) / 3;
+      this.#pair = pair;
+      return pair;
+    } catch (thrown) {
+      this.#failedAt = Date.now();
+      this.#failure = toTtunError(thrown);
+      throw this.#failure;
+    }
+  }
+
+  async #ask(publicKey: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+    const { state, signer } = this.#held;
+    const request = {
+      kind: "certify",
+      certificate: state.certificate,
+      publicKey,
+      apex: this.#apex,
+    } as const;
+    const { certificate } = await askCertified(parseHostPort(state.facts.core), request, {
+      anchors: state.authorities.map(trustAnchor),
+      node: signer,
+      token: null,
+      signal,
+    });
+    return certificate;
+  }
+}

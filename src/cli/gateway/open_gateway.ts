@@ -1,0 +1,188 @@
+import { AgentGate } from "../../app/gateway/agent_gate.ts";
+import { AgentRoutes } from "../../app/gateway/agent_routes.ts";
+import { Gateway } from "../../app/gateway/gateway.ts";
+import { GatewayPages } from "../../app/gateway/gateway_pages.ts";
+import type { MessageStream } from "../../app/gateway/message_stream.ts";
+import { Names } from "../../app/gateway/names.ts";
+import type { Admission } from "../../app/mesh/admission/admission.ts";
+import { clientMemory } from "../../app/mux/session_memory.ts";
+import { acceptLoop } from "../../app/net/accept_loop.ts";
+import { formatAddr, parseHostPort } from "../../base/addr.ts";
+import { concat, toHex, utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import { startClose } from "../../base/start_close.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { MeshStore } from "../../contract/mesh_store.ts";
+import { AGENT_PROTOCOL } from "../../core/gateway/agent_messages.ts";
+import { MAX_CLIENT_HELLO, readClientHello } from "../../core/gateway/client_hello.ts";
+import { labelBelow } from "../../core/gateway/label.ts";
+import { Http1Client } from "../../core/http/http1/client.ts";
+import { Http1Server } from "../../core/http/http1/server.ts";
+import { derive } from "../../core/link/v2/secrets.ts";
+import { trustAnchor } from "../../core/mesh/admission/authority.ts";
+import { encodeNonce } from "../../core/mesh/admission/join_answer.ts";
+import { NONCE_SIZE } from "../../core/mesh/admission/join_request.ts";
+import { verifyEd25519 } from "../../io/crypto/ed25519.ts";
+import { NamedAcceptor } from "../../io/tls/named_acceptor.ts";
+import { NamedContexts } from "../../io/tls/named_contexts.ts";
+import { openLibssl } from "../../../ffi/openssl/libssl.ts";
+import { dialAuthority } from "../mesh/ask_cluster.ts";
+import type { HeldNode } from "../mesh/held_node.ts";
+import type { MeshTools } from "../mesh/mesh_tools.ts";
+import type { GatewayConfig } from "../mesh/plane_config.ts";
+import { rng } from "../platform/rng.ts";
+import { agentWire } from "./agent_wire.ts";
+import { FileCertificate, IssuedCertificate } from "./gateway_certificate.ts";
+
+/** Bytes that are read at once for any connection. */
+const SCRATCH = 64 * 1024;
+
+export interface GatewayParts {
+  readonly held: HeldNode;
+  readonly store: MeshStore;
+  /** Null where another node has the authority's key. */
+  readonly admission: Admission | null;
+  readonly isRevoked: (id: Uint8Array) => boolean;
+}
+
+export interface OpenedGateway {
+  /** Where visitors come, for the log. */
+  readonly at: string;
+  /** Ends the links of an agent that was revoked. */
+  closeAgent(id: Uint8Array): void;
+  /** Serves until the signal aborts. */
+  run(): Promise<never>;
+}
+
+/** Opens a node's gateway. @throws {TtunError} in_use, privilege, usage, system */
+export function openGateway(
+  { listen, apex, files }: GatewayConfig,
+  { held, store, admission, isRevoked }: GatewayParts,
+  { opened, log, signal, ciphers, platform }: MeshTools,
+): OpenedGateway {
+  if (!held.roles.includes("gateway")) {
+    throw new TtunError("usage", "Cannot use --gateway: the node has not the role gateway");
+  }
+  const { clock, libc } = platform;
+  const warn = (message: string) => log.warn(message);
+  const certificate = files === null
+    ? new IssuedCertificate(apex, held)
+    : new FileCertificate(files, warn);
+  const libssl = opened.use(openLibssl());
+  const secret = rng(32);
+  const contexts = opened.use(
+    new NamedContexts({
+      libssl,
+      protocols: ["http/1.1", AGENT_PROTOCOL],
+      ticketKeys: (name) => {
+        const part = (label: string) => derive(secret, label, utf8(name));
+        return concat(part("ticket 1"), part("ticket 2"), part("ticket 3")).slice(0, 80);
+      },
+      sessionContext: (name) => derive(null, "mesh session", utf8(name)),
+    }),
+  );
+  const net = platform.openNet({
+    io: libc === null ? "deno" : "ffi",
+    mptcp: false,
+    segmentBytes: {},
+  }, log);
+  const listener = opened.use(net.listen(listen, { signal }));
+  const port = "path" in listener.addr ? listen.port : listener.addr.port;
+  const routes = new AgentRoutes();
+  const gate = new AgentGate({
+    secrets: () => agentWire(ciphers),
+    clock,
+    memory: clientMemory(),
+    signal,
+    log,
+    authorities: () => held.state.authorities,
+    verify: verifyEd25519,
+    now: Date.now,
+    isRevoked,
+    names: new Names({ store, now: Date.now }),
+    routes,
+    apex,
+    port,
+    enroll: (messages, signal) =>
+      admission === null ? passOn(messages, held, signal) : answerHere(messages, admission, signal),
+  });
+  const pages = new GatewayPages(() => toHex(rng(8)));
+  const gateway = new Gateway({
+    apex,
+    routes,
+    clock,
+    log,
+    pages,
+    scratch: new Uint8Array(SCRATCH),
+    makeServer: () =>
+      new Http1Server({
+        scheme: "https",
+        makePage: (status, words) => pages.unreadable(status, words),
+      }),
+    makeClient: () => new Http1Client(),
+    forwarded: (head) => head,
+  });
+  const acceptor = new NamedAcceptor({
+    readHello: readClientHello,
+    mostHello: MAX_CLIENT_HELLO,
+    choose: async ({ name }, cancel) => {
+      const label = name === null ? null : labelBelow(name, apex);
+      if (name !== null && name !== apex && label === null) return null;
+      const pair = await certificate.current(AbortSignal.any([signal, cancel]));
+      // Names that nobody has published share a context: strangers would have many made.
+      const own = label !== null && routes.has(label) ? label : "";
+      return contexts.get(own, pair);
+    },
+    clock,
+    log,
+  });
+  const serve = async (inner: Connection) => {
+    const arrival = await acceptor.accept(inner, signal);
+    if (arrival === null) return;
+    const { stream, protocol } = arrival;
+    if (protocol === AGENT_PROTOCOL) await gate.accept(stream);
+    else await gateway.serve(stream);
+  };
+  return {
+    at: formatAddr({ host: listen.host, port }),
+    closeAgent: (id) => gate.close(id),
+    run: () =>
+      acceptLoop({
+        listener,
+        clock,
+        log,
+        signal,
+        take: (inner) => {
+          serve(inner).catch((error) => {
+            if (!signal.aborted) log.error("A visitor's connection failed", { why: String(error) });
+            startClose(inner);
+          });
+        },
+        evictIdle: () => acceptor.endOldest(),
+      }),
+  };
+}
+
+async function answerHere(
+  messages: MessageStream,
+  admission: Admission,
+  signal: AbortSignal,
+): Promise<void> {
+  const nonce = rng(NONCE_SIZE);
+  await messages.write(encodeNonce(nonce));
+  await messages.write(await admission.answer(await messages.need(), nonce, signal));
+}
+
+/** The node with the authority's key answers. What passes here is signed, and holds no secret. */
+async function passOn(
+  messages: MessageStream,
+  { state }: HeldNode,
+  signal: AbortSignal,
+): Promise<void> {
+  const anchors = state.authorities.map(trustAnchor);
+  await dialAuthority(parseHostPort(state.facts.core), anchors, signal, async (authority) => {
+    await messages.write(await authority.read());
+    await authority.write(await messages.need());
+    await messages.write(await authority.read());
+  });
+}

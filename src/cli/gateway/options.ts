@@ -1,0 +1,129 @@
+import type { HostPort } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import { readApex, readLabel } from "../../core/gateway/label.ts";
+import { readPublishTarget } from "../../core/gateway/publish_target.ts";
+import { readAddress } from "../command/address_args.ts";
+import { LOG_OPTIONS } from "../command/common_options.ts";
+import type { OptionTable, Values } from "../command/option_table.ts";
+import { GATEWAY_PORT } from "../mesh/options.ts";
+
+const AGENT_DATA = {
+  names: ["data"],
+  group: "basic",
+  kind: "string",
+  metavar: "DIR",
+  variable: "TTUN_AGENT_DATA",
+  defaultText: "agent in the state directory",
+  help: "the agent's folder: its key and certificate",
+} as const;
+
+export const ENROLL_OPTIONS = {
+  apex: {
+    names: ["apex"],
+    group: "basic",
+    kind: "string",
+    metavar: "DOMAIN[:PORT]",
+    positional: true,
+    required: true,
+    variable: null,
+    parse: readGateway,
+    help:
+      "the domain whose gateways this machine goes to, as example.net; --apex may be left out right " +
+      "behind the command",
+  },
+  invite: {
+    names: ["invite"],
+    group: "basic",
+    kind: "string",
+    metavar: "INVITE",
+    secret: true,
+    isSecret: () => true,
+    conflicts: ["inviteFile"],
+    variable: "TTUN_INVITE",
+    help:
+      "the invite that ttun mesh invite --names has printed; process lists can show it, so better " +
+      "use --invite-file or TTUN_INVITE; without any of these it is asked for",
+  },
+  inviteFile: {
+    names: ["invite-file"],
+    group: "basic",
+    kind: "string",
+    metavar: "FILE",
+    help: "read the invite from FILE, which only its owner may read (- is standard input)",
+  },
+  at: {
+    names: ["at"],
+    group: "network",
+    kind: "string",
+    metavar: "HOST[:PORT]",
+    variable: null,
+    parse: (text: string): HostPort => readAddress(text, { port: GATEWAY_PORT }),
+    defaultText: "the domain itself",
+    help: "connect to a gateway there, whose certificate must be for the domain all the same",
+  },
+  ca: {
+    names: ["ca"],
+    group: "security",
+    kind: "string",
+    metavar: "FILE",
+    variable: null,
+    defaultText: "the cluster's own authority, or the system's",
+    help: "trust these authorities (PEM) for the gateway's certificate",
+  },
+  data: AGENT_DATA,
+} as const satisfies OptionTable;
+
+export const PUBLISH_OPTIONS = {
+  target: {
+    names: ["target"],
+    group: "basic",
+    kind: "string",
+    metavar: "TARGET",
+    positional: true,
+    required: true,
+    variable: null,
+    parse: readPublishTarget,
+    help: "where requests go: 8080 (of this machine), HOST:PORT, http://HOST:PORT or unix:PATH; " +
+      "--target may be left out right behind the command",
+  },
+  name: {
+    names: ["name"],
+    group: "basic",
+    kind: "string",
+    metavar: "NAME",
+    variable: null,
+    required: true,
+    parse: readLabel,
+    help:
+      "the service is at https://NAME.DOMAIN; the name stays this agent's, also while it is off",
+  },
+  data: AGENT_DATA,
+  ...LOG_OPTIONS,
+} as const satisfies OptionTable;
+
+export const NAMES_OPTIONS = {
+  words: {
+    names: ["do"],
+    group: "basic",
+    kind: "list",
+    metavar: "list|release NAME",
+    positional: true,
+    required: true,
+    variable: null,
+    beginnings: ["list", "release"],
+    help:
+      "list prints the names of this machine's agent; release NAME gives one back, so that others " +
+      "may have it; --do may be left out right behind the command",
+  },
+  data: AGENT_DATA,
+} as const satisfies OptionTable;
+
+export type EnrollFlags = Values<typeof ENROLL_OPTIONS>;
+export type PublishFlags = Values<typeof PUBLISH_OPTIONS>;
+export type NamesFlags = Values<typeof NAMES_OPTIONS>;
+
+function readGateway(text: string): HostPort {
+  const { host, port } = readAddress(text, { port: GATEWAY_PORT });
+  if (host === "") throw new TtunError("usage", "There is no domain");
+  return { host: readApex(host), port };
+}

@@ -1,0 +1,138 @@
+import { AgentClient, type Tunnel } from "../../app/gateway/agent_client.ts";
+import { GatewayPages } from "../../app/gateway/gateway_pages.ts";
+import { HttpTarget } from "../../app/gateway/http_target.ts";
+import { TargetPool } from "../../app/gateway/target_pool.ts";
+import { clientMemory } from "../../app/mux/session_memory.ts";
+import { directOutbound } from "../../app/net/direct_outbound.ts";
+import { open } from "../../app/net/dial_events.ts";
+import { toHex } from "../../base/bytes.ts";
+import { toTtunError } from "../../base/errors.ts";
+import { Http1Client } from "../../core/http/http1/client.ts";
+import { Http1Server } from "../../core/http/http1/server.ts";
+import { parseCertificate } from "../../core/x509/certificate.ts";
+import { ed25519Signer } from "../../io/crypto/ed25519.ts";
+import type { PlaneHost } from "../plane/messages.ts";
+import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
+import { openSockets } from "../platform/open_sockets.ts";
+import type { SocketPlatform } from "../platform/platform.ts";
+import { rng } from "../platform/rng.ts";
+import { keepAgent } from "./agent_folder.ts";
+import { agentWay } from "./agent_way.ts";
+import { agentWire } from "./agent_wire.ts";
+import type { AgentConfig, TunnelConfig } from "./plane_config.ts";
+
+type Tools = PlaneTools<SocketPlatform, null>;
+
+/** Milliseconds to connect with a service. */
+const CONNECT_MS = 10_000;
+
+/** Bytes that are read at once for any connection. */
+const SCRATCH = 64 * 1024;
+
+/** Needs no privilege. @throws the reason of `host.stop`, or the failure that ended it */
+export async function run(config: AgentConfig, host: PlaneHost): Promise<void> {
+  await runPlane(config, host, {
+    mayMeetNames: true,
+    openPlatform: () => openSockets(config.io),
+    open: (tools: Tools) => openAgent(config, tools),
+  });
+}
+
+function openAgent(config: AgentConfig, tools: Tools): OpenedPlane<null> {
+  const { platform: { clock }, ciphers, resolver, log, signal, opened, port } = tools;
+  const { io, folder, seed, apex, at, ca } = config;
+  const net = tools.platform.openNet({ io, mptcp: false, segmentBytes: {} }, log);
+  const connect = agentWay({ at, apex, ca, net, resolver, clock, log, opened });
+  let { certificate } = config;
+  const scratch = new Uint8Array(SCRATCH);
+  const tunnels = config.tunnels.map((tunnel) => openTunnel(tunnel, { tools, net, scratch }));
+  let hasSaid = false;
+  const client = new AgentClient({
+    connect,
+    secrets: agentWire(ciphers),
+    clock,
+    memory: clientMemory(),
+    log,
+    signer: ed25519Signer(seed),
+    certificate: () => certificate,
+    tunnels,
+    isOld: () => {
+      const { notBefore, notAfter } = parseCertificate(certificate);
+      return Date.now() >= notAfter - (notAfter - notBefore) / 3;
+    },
+    renewed: (certified) => {
+      certificate = certified.certificate;
+      keepCertificate(config, certified.authorities, certificate, tools);
+    },
+    onPublished: (domain, port_) => {
+      const end = port_ === 443 ? "" : `:${port_}`;
+      for (const { name } of tunnels) {
+        const url = `https://${name}.${domain}${end}/`;
+        log.info("Published", { url });
+        if (!hasSaid) port.report({ kind: "print", line: url, isProgress: false });
+      }
+      if (!hasSaid) port.report({ kind: "up" });
+      hasSaid = true;
+    },
+  });
+  return { facts: { folder }, run: () => client.run(signal) };
+}
+
+/** Opens the way to one service. */
+function openTunnel(
+  { name, target: { to } }: TunnelConfig,
+  { tools, net, scratch }: {
+    readonly tools: Tools;
+    readonly net: ReturnType<SocketPlatform["openNet"]>;
+    readonly scratch: Uint8Array;
+  },
+): Tunnel {
+  const { platform: { clock }, resolver, log, signal, opened } = tools;
+  const outbound = directOutbound({
+    dialer: net,
+    resolver,
+    clock,
+    connectMs: CONNECT_MS,
+    rules: null,
+  });
+  const pool = opened.use(
+    new TargetPool({
+      clock,
+      scratch,
+      makeMachine: () => new Http1Client(),
+      dial: (cancel) => open(outbound, to, { signal, cancel }),
+    }),
+  );
+  const pages = new GatewayPages(() => toHex(rng(8)));
+  const { serve } = new HttpTarget({
+    pool,
+    clock,
+    scratch,
+    log,
+    signal,
+    name,
+    makeServer: () =>
+      new Http1Server({
+        scheme: "https",
+        makePage: (status, words) => pages.unreadable(status, words),
+      }),
+    request: (head) => head,
+    respond: (head) => head,
+    failure: (head) => pages.failed(head),
+  });
+  return { name, serve };
+}
+
+function keepCertificate(
+  { folder, apex, at }: AgentConfig,
+  authorities: readonly Uint8Array[],
+  certificate: Uint8Array,
+  { log }: Tools,
+): void {
+  try {
+    keepAgent(folder, { certificate, apex, at, authorities });
+    log.info("The agent has a new certificate");
+  } catch (error) {
+    log.warn("Cannot keep the agent's new certificate", { why: toTtunError(error).message });
+  }
+}

@@ -1,0 +1,25 @@
+import type { HostPort } from "../../base/addr.ts";
+import type { PublishTarget } from "../../core/gateway/publish_target.ts";
+import type { CommonConfig } from "../plane/common_config.ts";
+
+/** An agent that publishes services; it crosses to the data plane's Worker. */
+export interface AgentConfig extends CommonConfig {
+  readonly kind: "agent";
+  readonly io: "ffi" | "deno";
+  readonly folder: string;
+  /** 32 secret bytes of the agent's key. */
+  readonly seed: Uint8Array;
+  /** In DER. */
+  readonly certificate: Uint8Array;
+  readonly apex: string;
+  readonly at: HostPort;
+  readonly authorities: readonly Uint8Array[];
+  /** PEM file of the authorities that are trusted for gateways; null = the system's. */
+  readonly ca: string | null;
+  readonly tunnels: readonly TunnelConfig[];
+}
+
+export interface TunnelConfig {
+  readonly name: string;
+  readonly target: PublishTarget;
+}
