@@ -36,7 +36,8 @@ const server = createServer((request, response) => {
     };
     more();
   } else if (path === "/hang") {
-    request.on("close", () => console.log("cancelled"));
+    console.log("hanging");
+    response.on("close", () => console.log("cancelled"));
   } else {
     response.setHeader("content-type", "application/json");
     response.end(JSON.stringify({ method, url, headers }) + "\n");

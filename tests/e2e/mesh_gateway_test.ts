@@ -1,17 +1,20 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "../check.ts";
 import type { Process } from "../netns.ts";
 import { ttunCommand } from "./forward_pair.ts";
-import { machine, type Machine, MESH_ENV } from "./mesh_machine.ts";
+import { type Machine, machine, MESH_ENV } from "./mesh_machine.ts";
 
 const PLACE = "--host one --advertise 127.0.0.1:20204 --join-at 127.0.0.1:20205";
 const GATEWAY = ["--gateway", "127.0.0.1:8443", "--apex", "example.test"];
 const READY_MS = 30_000;
 const TARGET = new URL("gateway_target.mjs", import.meta.url).pathname;
+const SOCKET = new URL("gateway_socket.mjs", import.meta.url).pathname;
 
 interface Lab extends AsyncDisposable {
   readonly one: Machine;
   readonly node: Process;
+  readonly service: Process;
   /** Runs curl for a name of the apex. */
   curl(name: string, path: string, ...args: string[]): Promise<string>;
   /** Runs a command of an agent, whose folder has the name. */
@@ -37,6 +40,7 @@ async function gatewayLab(): Promise<Lab> {
   const lab: Lab = {
     one,
     node,
+    service,
     curl: async (name, path, ...args) => {
       const host = `${name}.example.test`;
       const all = [
@@ -60,7 +64,7 @@ async function gatewayLab(): Promise<Lab> {
     publish: async (folder, words) => {
       const [program, args] = command(folder, `publish ${words}`);
       const agent = one.host.spawn(program, args, { env: MESH_ENV });
-      await agent.waitFor(/ Published +url=/, READY_MS);
+      await agent.waitFor(/^https:\/\//m, READY_MS);
       return agent;
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
@@ -68,17 +72,77 @@ async function gatewayLab(): Promise<Lab> {
   return lab;
 }
 
-test("a service is published at a name, and withdrawn with its agent", async () => {
+test("a service is published at a name, which stays its agent's", async () => {
   await using lab = await gatewayLab();
-  await lab.enroll("laptop", "shop,blog");
+  await lab.enroll("laptop", "shop");
   {
     await using agent = await lab.publish("laptop", "8080 --name shop");
     assert.match(agent.stdout, /^https:\/\/shop\.example\.test:8443\/$/m);
-    const answer = JSON.parse(await lab.curl("shop", "/a%2Fb//../c?x=1"));
+    const answer = JSON.parse(await lab.curl("shop", "/a%2Fb//../c?x=1", "--path-as-is"));
     assert.equal(answer.url, "/a%2Fb//../c?x=1");
     assert.equal(answer.headers.host, "shop.example.test:8443");
+    await passesAllKinds(lab);
+    assert.match(await lab.curl("other", "/", "-w", "%{http_code}"), /no service at .*404$/s);
+    const wrong = await lab.curl("shop", "/", "-H", "Host: elsewhere.test", "-w", "%{http_code}");
+    assert.match(wrong, /421$/);
     agent.signal("SIGTERM");
     assert.equal((await agent.status).code, 0);
   }
   assert.match(await lab.curl("shop", "/", "-w", "%{http_code}"), /no service at .*404$/s);
+  await staysItsAgents(lab);
 });
+
+async function passesAllKinds(lab: Lab): Promise<void> {
+  const { host, data } = lab.one;
+  await host.sh(`head -c 5000000 /dev/urandom > ${data}/bulk`);
+  const [hash] = (await host.sh(`sha256sum ${data}/bulk`)).split(" ");
+  const sent = ["--data-binary", `@${data}/bulk`, "-H", "Expect:"];
+  assert.equal(await lab.curl("shop", "/echo", ...sent), `5000000 ${hash}`);
+  const chunked = [...sent, "-H", "Transfer-Encoding: chunked"];
+  assert.equal(await lab.curl("shop", "/echo", ...chunked), `5000000 ${hash}`);
+  assert.equal(await lab.curl("shop", "/echo", "-d", "x", "-H", "Expect: 100-continue"), echoOfX());
+  const got = await lab.curl("shop", "/bulk?80", "-o", "/dev/null", "-w", "%{size_download}");
+  assert.equal(got, String(80 * 65536));
+  assert.match(await lab.curl("shop", "/", "-I"), /^HTTP\/1\.1 200 OK\r\n/);
+  const early = await lab.curl("shop", "/early", ...sent, "-w", "%{http_code}");
+  assert.match(early, /too much\n.*413/s);
+  const [at, name] = ["shop.example.test:8443:127.0.0.1", "https://shop.example.test:8443"];
+  const follow = (path: string) =>
+    host.spawn("curl", ["-sN", "--resolve", at, "--cacert", `${data}/ca.crt`, `${name}${path}`]);
+  await using slow = follow("/slow");
+  await slow.waitFor(/first/, READY_MS); // it comes at once, whatever follows
+  await lab.curl("shop", "/finish");
+  await slow.waitFor(/last/, READY_MS);
+  assert.equal((await slow.status).code, 0);
+  await using gone = follow("/hang");
+  await lab.service.waitFor(/hanging/, READY_MS);
+  gone.signal("SIGKILL");
+  await lab.service.waitFor(/cancelled/, READY_MS); // the visitor has left, and the service hears it
+  assert.equal(await host.sh(`node ${SOCKET} ${data}/ca.crt`), "Upgrade: through and back\n");
+}
+
+function echoOfX(): string {
+  return `1 ${createHash("sha256").update("x").digest("hex")}`;
+}
+
+/** The name is the agent's that was enrolled for it, which alone may give it back. */
+async function staysItsAgents(lab: Lab): Promise<void> {
+  await lab.enroll("other", "*");
+  const taken = await lab.agent("other", "publish 8080 --name shop");
+  assert.match(taken.stderr, /the name is another agent's/);
+  assert.equal(taken.code, 8);
+  const foreign = await lab.agent("laptop", "publish 8080 --name blog");
+  assert.match(foreign.stderr, /the agent was enrolled for shop/);
+  assert.equal(foreign.code, 3);
+  assert.equal((await lab.agent("laptop", "names list")).stdout, "shop.example.test\n");
+  assert.match((await lab.agent("other", "names release shop")).stderr, /not this agent's/);
+  assert.equal((await lab.agent("laptop", "names release shop")).code, 0);
+  await using agent = await lab.publish("other", "8081 --name shop");
+  assert.match(await lab.curl("shop", "/", "-w", "%{http_code}"), /does not answer.*502$/s);
+  const { agents } = JSON.parse((await lab.one.ask("/v1/agents")).body);
+  const { agent: id } = agents.find((one: { names: string[] }) => one.names[0] === "*");
+  assert.equal((await lab.one.mesh(`revoke ${id.slice(0, 12)}`)).code, 0);
+  await agent.waitFor(/was revoked/, READY_MS);
+  assert.equal((await agent.status).code, 3);
+  assert.match(await lab.curl("shop", "/", "-w", "%{http_code}"), /no service at .*404$/s);
+}

@@ -1,11 +1,8 @@
 import type { Logger } from "../../base/log.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
-import type {
-  HttpClientMachine,
-  HttpRequest,
-  HttpServerMachine,
-} from "../../core/http/exchange.ts";
+import type { HttpRequest, HttpServerMachine } from "../../core/http/exchange.ts";
+import { FramedClient } from "../../core/http/framing/client.ts";
 import { labelBelow } from "../../core/gateway/label.ts";
 import type { AgentLink } from "./agent_link.ts";
 import type { AgentRoutes } from "./agent_routes.ts";
@@ -19,9 +16,9 @@ export interface GatewayOptions {
   readonly log: Logger;
   readonly pages: GatewayPages;
   readonly scratch: Uint8Array;
-  /** Machines for visitors, and for streams to agents. */
   readonly makeServer: () => HttpServerMachine;
-  readonly makeClient: () => HttpClientMachine;
+  /** Makes a text that tells requests apart, also in the log of the agent. */
+  readonly requestId: () => string;
   /** Returns the request as the agent is to have it. */
   readonly forwarded: (head: HttpRequest, visitor: Connection) => HttpRequest;
 }
@@ -47,19 +44,21 @@ export class Gateway {
   }
 
   #handle(head: HttpRequest, visitor: Connection): Handling {
-    const { clock, log, pages } = this.#o;
+    const { clock, log, pages, requestId } = this.#o;
     const began = clock.now();
+    const id = requestId();
     const tried = new Set<AgentLink>();
     const host = hostOf(head.authority);
     return {
-      next: () => this.#next(head, host, visitor, tried),
+      next: () => this.#next(head, { host, id }, visitor, tried),
       failure: (words) => {
-        log.warn("A request failed", { host, why: words });
+        log.warn("A request failed", { host, request: id, why: words });
         return pages.failed(head);
       },
       over: ({ status, requestBytes, responseBytes }) => {
         log.debug("request", {
           peer: visitor.peer,
+          request: id,
           host,
           method: head.method,
           status,
@@ -73,11 +72,11 @@ export class Gateway {
 
   #next(
     head: HttpRequest,
-    host: string,
+    { host, id }: { readonly host: string; readonly id: string },
     visitor: Connection,
     tried: Set<AgentLink>,
   ): Way | Page {
-    const { apex, routes, pages, makeClient, forwarded } = this.#o;
+    const { apex, routes, pages, forwarded } = this.#o;
     if (head.method === "CONNECT") return pages.notAllowed(head);
     if (host === apex) return pages.apex(head);
     const name = labelBelow(host, apex);
@@ -91,14 +90,18 @@ export class Gateway {
       return {
         head: forwarded(head, visitor),
         stream,
-        machine: makeClient(),
+        machine: new FramedClient({ visitor: addressOf(visitor), requestId: id }),
         wasRefused: () => wasRefused,
         respond: (response) => response,
       };
     } catch {
-      return this.#next(head, host, visitor, tried); // the link has as many streams as it may have
+      return this.#next(head, { host, id }, visitor, tried); // the link has as many streams as it may have
     }
   }
+}
+
+function addressOf({ remote }: Connection): string {
+  return "host" in remote ? remote.host : "";
 }
 
 /** Returns the host of an authority in lower case, without its port. */

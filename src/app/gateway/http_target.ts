@@ -1,14 +1,9 @@
 import { onAbort } from "../../base/scope.ts";
-import { toTtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
-import type {
-  HttpRequest,
-  HttpResponse,
-  HttpServerMachine,
-  ServerStep,
-} from "../../core/http/exchange.ts";
+import type { HttpRequest, HttpResponse, ServerStep } from "../../core/http/exchange.ts";
+import { FramedServer } from "../../core/http/framing/server.ts";
 import { ExchangeRelay, type ServerEnd } from "./exchange_relay.ts";
 import { MachineDriver } from "./machine_driver.ts";
 import type { TargetConnection, TargetPool } from "./target_pool.ts";
@@ -25,7 +20,6 @@ export interface HttpTargetOptions {
   readonly signal: AbortSignal;
   /** Name of the service, for the log. */
   readonly name: string;
-  readonly makeServer: () => HttpServerMachine;
   /** Returns the request as the service is to have it, or the answer of this end. */
   readonly request: (head: HttpRequest) => HttpRequest | Page;
   readonly respond: (head: HttpResponse) => HttpResponse;
@@ -42,8 +36,8 @@ export class HttpTarget {
 
   /** Serves a stream with one request. Owns it. */
   readonly serve = (stream: Stream): void => {
-    const { clock, scratch, makeServer } = this.#o;
-    const machine = makeServer();
+    const { clock, scratch } = this.#o;
+    const machine = new FramedServer();
     let relay: ExchangeRelay | null = null;
     const driver: MachineDriver<ServerStep> = new MachineDriver(machine, stream, {
       clock,
@@ -117,7 +111,8 @@ class Exchange {
       if (stop.signal.aborted) connection.close();
       else this.#use(connection);
     }, (error) => {
-      if (!stop.signal.aborted) this.#fail(toTtunError(error).message);
+      if (stop.signal.aborted) return;
+      this.#fail(error instanceof Error ? error.message : String(error));
     }).finally(() => registrations.dispose());
   }
 

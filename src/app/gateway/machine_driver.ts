@@ -1,4 +1,3 @@
-import { TtunError } from "../../base/errors.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
@@ -188,9 +187,8 @@ export class MachineDriver<Step extends { readonly kind: string }> {
     let got: number | null | undefined;
     try {
       got = this.stream.readNow(scratch);
-    } catch (error) {
-      if (!(error instanceof TtunError)) throw error; // a mistake
-      this.fail();
+    } catch {
+      this.fail(); // the stream has broken, or the signal that it lives under has aborted
       return false;
     }
     if (got === undefined) {

@@ -21,6 +21,7 @@ import { Admission, type ClusterSecrets } from "../mesh/admission/admission.ts";
 import { AdmissionDesk } from "../mesh/admission/admission_desk.ts";
 import {
   countGeneration,
+  listAgents,
   listMembers,
   makeInvite,
   revokeMember,
@@ -211,6 +212,8 @@ export class MeshNode {
     switch (route.kind) {
       case "members":
         return listMembers(store, signal).then((members) => jsonAnswer(200, { members }));
+      case "agents":
+        return listAgents(store, signal).then((agents) => jsonAnswer(200, { agents }));
       case "invites":
         return this.#invite(request, signal);
       case "revoke":

@@ -136,6 +136,9 @@ export function synopses(commands: Commands): string[] {
   ];
 }
 
+/** Letters of a group's commands that fit on a line. */
+const MOST_WORDS = 65;
+
 export interface Listing {
   /** All words of a command, or the word of a group that has one line. */
   readonly name: string;
@@ -147,7 +150,8 @@ export interface Listing {
 export function listings(commands: Commands): Listing[] {
   return Object.entries(commands).flatMap(([word, found]): Listing[] => {
     if (isGroup(found) && found.example !== undefined) {
-      const usage = `ttun ${word} ${Object.keys(found.commands).join("|")}`;
+      const words = Object.keys(found.commands).join("|");
+      const usage = `ttun ${word} ${words.length <= MOST_WORDS ? words : "COMMAND"}`;
       return [{ name: word, summary: found.summary, usage, example: found.example }];
     }
     return Object.entries(allCommands({ [word]: found })).map(([name, command]) => ({

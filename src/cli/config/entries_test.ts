@@ -51,6 +51,8 @@ const GOOD = [
   "a-b.toml",
   "a=10.0.0.0/8",
   "1-2000",
+  "node",
+  "example.net",
 ];
 
 function isGood(option: Extract<Option, { kind: "string" | "list" }>, text: string): boolean {
@@ -82,6 +84,8 @@ Deno.test("every option of every command that can stand in a file has its place 
       "mesh token",
       "mesh revoke",
       "mesh rotate",
+      "mesh enroll",
+      "mesh names",
       "mesh core",
       "send",
       "receive",

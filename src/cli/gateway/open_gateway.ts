@@ -16,7 +16,6 @@ import type { MeshStore } from "../../contract/mesh_store.ts";
 import { AGENT_PROTOCOL } from "../../core/gateway/agent_messages.ts";
 import { MAX_CLIENT_HELLO, readClientHello } from "../../core/gateway/client_hello.ts";
 import { labelBelow } from "../../core/gateway/label.ts";
-import { Http1Client } from "../../core/http/http1/client.ts";
 import { Http1Server } from "../../core/http/http1/server.ts";
 import { derive } from "../../core/link/v2/secrets.ts";
 import { trustAnchor } from "../../core/mesh/admission/authority.ts";
@@ -119,7 +118,7 @@ export function openGateway(
         scheme: "https",
         makePage: (status, words) => pages.unreadable(status, words),
       }),
-    makeClient: () => new Http1Client(),
+    requestId: () => toHex(rng(8)),
     forwarded: (head) => head,
   });
   const acceptor = new NamedAcceptor({

@@ -8,7 +8,6 @@ import { open } from "../../app/net/dial_events.ts";
 import { toHex } from "../../base/bytes.ts";
 import { toTtunError } from "../../base/errors.ts";
 import { Http1Client } from "../../core/http/http1/client.ts";
-import { Http1Server } from "../../core/http/http1/server.ts";
 import { parseCertificate } from "../../core/x509/certificate.ts";
 import { ed25519Signer } from "../../io/crypto/ed25519.ts";
 import type { PlaneHost } from "../plane/messages.ts";
@@ -111,11 +110,6 @@ function openTunnel(
     log,
     signal,
     name,
-    makeServer: () =>
-      new Http1Server({
-        scheme: "https",
-        makePage: (status, words) => pages.unreadable(status, words),
-      }),
     request: (head) => head,
     respond: (head) => head,
     failure: (head) => pages.failed(head),

@@ -1,6 +1,7 @@
 import { type HostPort, parseHostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
-import { readApex, readLabel } from "../../core/gateway/label.ts";
+import { readApex } from "../../core/gateway/label.ts";
+import { areAgentNames } from "../../core/mesh/admission/agent_certificate.ts";
 import { readAddress } from "../command/address_args.ts";
 import { DAEMON_OPTIONS } from "../background/options.ts";
 import { LOG_OPTIONS } from "../command/common_options.ts";
@@ -549,10 +550,13 @@ function readMemberRoles(text: string): readonly RoleName[] {
 }
 
 function readNames(text: string): readonly string[] {
-  const names = text.split(",").map((name) => name.trim());
-  if (names.length === 1 && names[0] === "*") return names;
-  if (names.length <= 32) return names.map(readLabel);
-  throw new TtunError("usage", "Cannot use this: write at most 32 names, or * for any");
+  const names = text.split(",").map((name) => name.trim().toLowerCase());
+  if (areAgentNames(names)) return names;
+  throw new TtunError(
+    "usage",
+    "Cannot use this: write at most 32 names of letters, digits and hyphens, with commas between, " +
+      "or * for any",
+  );
 }
 
 function readLoopback(text: string): HostPort {

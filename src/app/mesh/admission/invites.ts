@@ -1,7 +1,7 @@
 import { formatAddr, type HostPort, parseHostPort } from "../../../base/addr.ts";
 import { ProtocolError, TtunError } from "../../../base/errors.ts";
 import type { Rng } from "../../../contract/host.ts";
-import type { MeshStore } from "../../../contract/mesh_store.ts";
+import type { Entry, MeshStore } from "../../../contract/mesh_store.ts";
 import type { Signer } from "../../../contract/signature.ts";
 import { authorityHash } from "../../../core/mesh/admission/authority.ts";
 import { formatInvite, INVITE_ID_SIZE } from "../../../core/mesh/admission/invite.ts";
@@ -17,7 +17,11 @@ import {
   readFields,
   textField,
 } from "../../../core/mesh/admission/json.ts";
-import { AGENTS } from "../../../core/mesh/admission/agent_record.ts";
+import {
+  type AgentRecord,
+  AGENTS,
+  decodeAgent,
+} from "../../../core/mesh/admission/agent_record.ts";
 import { decodeMember, type Member, MEMBERS } from "../../../core/mesh/admission/member.ts";
 import { isPlaceName } from "../../../core/mesh/admission/node_certificate.ts";
 import { NODE_ROLES } from "../../../core/mesh/descriptor.ts";
@@ -141,19 +145,39 @@ export async function listMembers(
   signal: AbortSignal,
 ): Promise<(Member & { readonly node: string })[]> {
   const members: (Member & { readonly node: string })[] = [];
+  for await (const { key, value } of entriesOf(store, MEMBERS, signal)) {
+    members.push({ node: key.slice(MEMBERS.length), ...decodeMember(value) });
+  }
+  return members;
+}
+
+/** Returns all agents as JSON has them. */
+export async function listAgents(
+  store: MeshStore,
+  signal: AbortSignal,
+): Promise<(AgentRecord & { readonly agent: string })[]> {
+  const agents: (AgentRecord & { readonly agent: string })[] = [];
+  for await (const { key, value } of entriesOf(store, AGENTS, signal)) {
+    agents.push({ agent: key.slice(AGENTS.length), ...decodeAgent(value) });
+  }
+  return agents;
+}
+
+async function* entriesOf(
+  store: MeshStore,
+  prefix: string,
+  signal: AbortSignal,
+): AsyncGenerator<Entry> {
   let after: string | undefined;
   do {
-    const page = await store.list(MEMBERS, {
+    const page = await store.list(prefix, {
       signal,
       limit: 500,
       ...(after !== undefined && { after }),
     });
-    for (const { key, value } of page.entries) {
-      members.push({ node: key.slice(MEMBERS.length), ...decodeMember(value) });
-    }
+    yield* page.entries;
     after = page.next;
   } while (after !== undefined);
-  return members;
 }
 
 /** Counts the members, and those that have a generation of authorities and secrets. */

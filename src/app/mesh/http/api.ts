@@ -231,6 +231,7 @@ function rightOf(method: string, route: Route): { verb: Verb; key?: string } {
     case "ring":
     case "metrics":
     case "members":
+    case "agents":
       return { verb: "status" };
     default:
       return { verb: "admin" };

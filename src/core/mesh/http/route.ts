@@ -6,7 +6,7 @@ export type Route =
   | { readonly kind: "list"; readonly prefix: string }
   | { readonly kind: "watch"; readonly prefix: string }
   | { readonly kind: "lease"; readonly name: string }
-  | { readonly kind: "health" | "ring" | "metrics" | "members" }
+  | { readonly kind: "health" | "ring" | "metrics" | "members" | "agents" }
   | { readonly kind: "invites" | "leave" }
   | { readonly kind: "revoke"; readonly nodeId: string }
   | { readonly kind: "rotation"; readonly step: string }
@@ -34,6 +34,7 @@ export function routeOf(path: string): Route | null {
     case "health":
     case "ring":
     case "members":
+    case "agents":
     case "invites":
     case "leave":
       return rest === "" ? { kind } : null;
