@@ -81,6 +81,8 @@ test("a service is published at a name, which stays its agent's", async () => {
     const answer = JSON.parse(await lab.curl("shop", "/a%2Fb//../c?x=1", "--path-as-is"));
     assert.equal(answer.url, "/a%2Fb//../c?x=1");
     assert.equal(answer.headers.host, "shop.example.test:8443");
+    assert.equal(answer.headers["x-forwarded-for"], "127.0.0.1");
+    assert.equal(answer.headers["x-forwarded-proto"], "https");
     await passesAllKinds(lab);
     assert.match(await lab.curl("other", "/", "-w", "%{http_code}"), /no service at .*404$/s);
     const wrong = await lab.curl("shop", "/", "-H", "Host: elsewhere.test", "-w", "%{http_code}");

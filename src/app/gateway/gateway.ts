@@ -1,8 +1,12 @@
 import type { Logger } from "../../base/log.ts";
+import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { HttpRequest, HttpServerMachine } from "../../core/http/exchange.ts";
+import type { HttpRequest, HttpResponse, HttpServerMachine } from "../../core/http/exchange.ts";
 import { FramedClient } from "../../core/http/framing/client.ts";
+import type { AccessEntry } from "../../core/http/policy/access_log.ts";
+import { withForwarded } from "../../core/http/policy/forwarded.ts";
+import { withoutApexCookies } from "../../core/http/policy/set_cookie.ts";
 import { labelBelow } from "../../core/gateway/label.ts";
 import type { AgentLink } from "./agent_link.ts";
 import type { AgentRoutes } from "./agent_routes.ts";
@@ -19,16 +23,20 @@ export interface GatewayOptions {
   readonly makeServer: () => HttpServerMachine;
   /** Makes a text that tells requests apart, also in the log of the agent. */
   readonly requestId: () => string;
-  /** Returns the request as the agent is to have it. */
-  readonly forwarded: (head: HttpRequest, visitor: Connection) => HttpRequest;
+  /** Takes note of each exchange that is over. */
+  readonly access: (entry: AccessEntry) => void;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
 }
 
 /** Passes visitors' requests to the agents that publish the names that they ask for. */
 export class Gateway {
   readonly #o: GatewayOptions;
+  readonly #said: RateLimitedLog;
 
   constructor(o: GatewayOptions) {
     this.#o = o;
+    this.#said = new RateLimitedLog(o.log, () => o.clock.now(), OF_PEERS);
   }
 
   /** Serves a visitor's connection, whose TLS is complete. Owns it. */
@@ -44,8 +52,8 @@ export class Gateway {
   }
 
   #handle(head: HttpRequest, visitor: Connection): Handling {
-    const { clock, log, pages, requestId } = this.#o;
-    const began = clock.now();
+    const { apex, clock, log, pages, requestId, access, now } = this.#o;
+    const [time, began] = [now(), clock.now()];
     const id = requestId();
     const tried = new Set<AgentLink>();
     const host = hostOf(head.authority);
@@ -55,16 +63,16 @@ export class Gateway {
         log.warn("A request failed", { host, request: id, why: words });
         return pages.failed(head);
       },
-      over: ({ status, requestBytes, responseBytes }) => {
-        log.debug("request", {
-          peer: visitor.peer,
-          request: id,
-          host,
-          method: head.method,
-          status,
-          requestBytes,
-          responseBytes,
-          ms: Math.round(clock.now() - began),
+      over: (facts) => {
+        access({
+          ...facts,
+          head,
+          visitor: addressOf(visitor),
+          requestId: id,
+          version: "1.1",
+          time,
+          duration: clock.now() - began,
+          service: labelBelow(host, apex) ?? "",
         });
       },
     };
@@ -76,7 +84,8 @@ export class Gateway {
     visitor: Connection,
     tried: Set<AgentLink>,
   ): Way | Page {
-    const { apex, routes, pages, forwarded } = this.#o;
+    const { apex, routes, pages } = this.#o;
+    const address = addressOf(visitor);
     if (head.method === "CONNECT") return pages.notAllowed(head);
     if (host === apex) return pages.apex(head);
     const name = labelBelow(host, apex);
@@ -88,18 +97,30 @@ export class Gateway {
     try {
       const stream = link.open(name, () => wasRefused = true);
       return {
-        head: forwarded(head, visitor),
+        head: withForwarded(head, { visitor: address, isTrusted: false }),
         stream,
-        machine: new FramedClient({ visitor: addressOf(visitor), requestId: id }),
+        machine: new FramedClient({ visitor: address, requestId: id }),
         wasRefused: () => wasRefused,
-        respond: (response) => response,
+        respond: (response) => this.#answered(response, host),
       };
     } catch {
       return this.#next(head, { host, id }, visitor, tried); // the link has as many streams as it may have
     }
   }
+
+  /** One service must not set cookies for all the others. */
+  #answered(response: HttpResponse, host: string): HttpResponse {
+    const { fields, dropped } = withoutApexCookies(response.fields, this.#o.apex);
+    if (dropped.length === 0) return response;
+    this.#said.warn("Dropped cookies of a service that are for its neighbours too", {
+      host,
+      cookies: dropped.join(" "),
+    });
+    return { ...response, fields };
+  }
 }
 
+/** Returns the visitor's address; "" where it has none. */
 function addressOf({ remote }: Connection): string {
   return "host" in remote ? remote.host : "";
 }

@@ -17,6 +17,7 @@ import { AGENT_PROTOCOL } from "../../core/gateway/agent_messages.ts";
 import { MAX_CLIENT_HELLO, readClientHello } from "../../core/gateway/client_hello.ts";
 import { labelBelow } from "../../core/gateway/label.ts";
 import { Http1Server } from "../../core/http/http1/server.ts";
+import { accessJson, accessLine } from "../../core/http/policy/access_log.ts";
 import { derive } from "../../core/link/v2/secrets.ts";
 import { trustAnchor } from "../../core/mesh/admission/authority.ts";
 import { encodeNonce } from "../../core/mesh/admission/join_answer.ts";
@@ -55,10 +56,11 @@ export interface OpenedGateway {
 
 /** Opens a node's gateway. @throws {TtunError} in_use, privilege, usage, system */
 export function openGateway(
-  { listen, apex, files }: GatewayConfig,
+  { listen, apex, files, accessLog }: GatewayConfig,
   { held, store, admission, isRevoked }: GatewayParts,
-  { opened, log, signal, ciphers, platform }: MeshTools,
+  tools: MeshTools,
 ): OpenedGateway {
+  const { opened, log, signal, ciphers, platform } = tools;
   if (!held.roles.includes("gateway")) {
     throw new TtunError("usage", "Cannot use --gateway: the node has not the role gateway");
   }
@@ -119,7 +121,12 @@ export function openGateway(
         makePage: (status, words) => pages.unreadable(status, words),
       }),
     requestId: () => toHex(rng(8)),
-    forwarded: (head) => head,
+    now: Date.now,
+    access: (entry) => {
+      if (accessLog === "off") return;
+      const line = accessLog === "json" ? accessJson(entry) : accessLine(entry);
+      tools.port.report({ kind: "print", line, isProgress: false });
+    },
   });
   const acceptor = new NamedAcceptor({
     readHello: readClientHello,

@@ -4,6 +4,7 @@ import { writeNew } from "../../io/files/new_file.ts";
 import { isThere } from "../../io/files/present.ts";
 import { runEnd } from "../background/in_background.ts";
 import type { RunContext } from "../command/context.ts";
+import { print } from "../output/stdout.ts";
 import { followConfig } from "../plane/follow_config.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import { type FileLock, lockFile } from "../platform/file_lock.ts";
@@ -57,7 +58,11 @@ async function runHere(options: MeshNodeFlags, context: RunContext): Promise<num
   const hasLibc = Deno.build.os === "linux" && isGranted({ name: "ffi" });
   using libc = hasLibc ? openControlLibc() : null; // gives back memory that the start alone needs
   await using plane = new PlaneHandle<MeshFacts, null>(config, { libc, context, isHere: true });
+  let printing = Promise.resolve();
   await plane.run({
+    print: (line) => {
+      printing = printing.then(() => print(`${line}\n`, context.signal));
+    },
     prepare: ({ node, api, join, links, gateway }) => {
       if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
       context.log.info("Mesh node", {
@@ -72,13 +77,14 @@ async function runHere(options: MeshNodeFlags, context: RunContext): Promise<num
     },
     up: async () => await context.background?.ready(),
   });
+  await printing;
   context.signal.throwIfAborted();
   return 0;
 }
 
 /** @throws {TtunError} usage, if something is missing */
 function gatewayConfig(
-  { gateway, apex, gatewayCert: cert, gatewayKey: key }: MeshNodeFlags,
+  { gateway, apex, gatewayCert: cert, gatewayKey: key, accessLog }: MeshNodeFlags,
 ): GatewayConfig | null {
   if ((cert === undefined) !== (key === undefined)) {
     throw new TtunError("usage", "Give both --gateway-cert and --gateway-key, or none of them");
@@ -91,7 +97,7 @@ function gatewayConfig(
     throw new TtunError("usage", "Cannot use --gateway without --apex, the domain of its services");
   }
   const files = cert === undefined || key === undefined ? null : { cert, key };
-  return { listen: gateway, apex, files };
+  return { listen: gateway, apex, files, accessLog };
 }
 
 /** Two nodes in one folder would be one in the eyes of others. @throws {TtunError} in_use */

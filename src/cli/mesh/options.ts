@@ -261,6 +261,16 @@ const GATEWAY_OPTIONS = {
     variable: "TTUN_MESH_GATEWAY_KEY",
     help: "the key of --gateway-cert (PEM)",
   },
+  accessLog: {
+    names: ["access-log"],
+    group: "logging",
+    kind: "choice",
+    metavar: "HOW",
+    choices: ["off", "text", "json"],
+    default: "off",
+    help:
+      "print a line for each request to standard output: text is what web servers call combined",
+  },
 } as const satisfies OptionTable;
 
 /** An etcd cluster that has the core. */

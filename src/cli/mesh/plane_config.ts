@@ -31,6 +31,8 @@ export interface GatewayConfig {
   readonly apex: string;
   /** Files of the certificate and its key; null = the cluster's authority makes one. */
   readonly files: { readonly cert: string; readonly key: string } | null;
+  /** Lines about requests, on standard output. */
+  readonly accessLog: "off" | "text" | "json";
 }
 
 export interface MeshFacts {

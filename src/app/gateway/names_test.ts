@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { FakeClock } from "../../../tests/fake/clock.ts";
+import { seededRng } from "../../../tests/fake/rng.ts";
+import { toHex, utf8 } from "../../base/bytes.ts";
+import { MeshError, type MeshStore } from "../../contract/mesh_store.ts";
+import type { AgentFacts } from "../../core/mesh/admission/agent_certificate.ts";
+import { memoryStore } from "../mesh/store/memory_store.ts";
+import { Names } from "./names.ts";
+
+const { signal } = new AbortController();
+
+function agent(byte: number, names: readonly string[], quota = 2): AgentFacts {
+  const key = new Uint8Array(32).fill(byte);
+  return { agentId: key, publicKey: key, names, quota, notBefore: 0, notAfter: 1 };
+}
+
+/** A store whose core can be away. */
+function lab() {
+  const store = memoryStore({ clock: new FakeClock(), rng: seededRng(1) });
+  let isAway = false;
+  const away = new Proxy(store, {
+    get: (target, key: keyof MeshStore) => {
+      if (isAway) throw new MeshError("unavailable", "The core is away");
+      return target[key].bind(target);
+    },
+  });
+  return {
+    store,
+    names: new Names({ store: away, now: () => 5 }),
+    away: (is: boolean) => void (isAway = is),
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+}
+
+Deno.test("a name is its first agent's, also later and also for a race", async () => {
+  await using at = lab();
+  const [a, b] = [agent(1, ["*"]), agent(2, ["*"])];
+  const both = await Promise.allSettled([
+    at.names.claim("shop", a, signal),
+    at.names.claim("shop", b, signal),
+  ]);
+  assert.deepEqual(both.map(({ status }) => status).toSorted(), ["fulfilled", "rejected"]);
+  const [owner, other] = both[0]!.status === "fulfilled" ? [a, b] : [b, a];
+  await at.names.claim("shop", owner, signal);
+  await assert.rejects(at.names.claim("shop", other, signal), { kind: "in_use" });
+  await assert.rejects(at.names.release("shop", other.agentId, signal), { kind: "usage" });
+  await at.names.release("shop", owner.agentId, signal);
+  await assert.rejects(at.names.release("shop", owner.agentId, signal), { kind: "usage" });
+  await at.names.claim("shop", other, signal);
+});
+
+Deno.test("names of the certificate alone, as many as the quota says", async () => {
+  await using at = lab();
+  await assert.rejects(at.names.claim("blog", agent(1, ["shop"]), signal), { kind: "auth" });
+  const any = agent(1, ["*"]);
+  await at.names.claim("a", any, signal);
+  await at.names.claim("b", any, signal);
+  await assert.rejects(at.names.claim("c", any, signal), { kind: "exhausted" });
+  await at.names.claim("a", any, signal);
+  assert.deepEqual(await at.names.of(toHex(any.agentId), signal), ["a", "b"]);
+});
+
+Deno.test("a record of another program takes the name", async () => {
+  await using at = lab();
+  await at.store.put("name/web", utf8("192.0.2.7"), { signal });
+  await assert.rejects(at.names.claim("web", agent(1, ["*"]), signal), { kind: "in_use" });
+});
+
+Deno.test("while the core is away, those that had their names go on", async () => {
+  await using at = lab();
+  const [a, b] = [agent(1, ["*"]), agent(2, ["*"])];
+  await at.names.claim("shop", a, signal);
+  at.away(true);
+  await at.names.claim("shop", a, signal);
+  await assert.rejects(at.names.claim("shop", b, signal), { reason: "unavailable" });
+  await assert.rejects(at.names.claim("new", a, signal), { reason: "unavailable" });
+});
