@@ -1,17 +1,15 @@
 import { toTtunError, TtunError } from "../../base/errors.ts";
-import { authorityCertificate, trustAnchor } from "../../core/mesh/admission/authority.ts";
-import {
-  GATEWAY_LIFETIME,
-  issueGatewayCertificate,
-} from "../../core/mesh/admission/gateway_certificate.ts";
+import type { AdmissionDesk } from "../../app/mesh/admission/admission_desk.ts";
+import { trustAnchor } from "../../core/mesh/admission/authority.ts";
+import { GATEWAY_LIFETIME } from "../../core/mesh/admission/gateway_certificate.ts";
+import { decodeCertified } from "../../core/mesh/admission/join_answer.ts";
+import { encodeRequest, NONCE_SIZE } from "../../core/mesh/admission/join_request.ts";
 import { parseCertificate } from "../../core/x509/certificate.ts";
 import { encodePem, pkcs8Of } from "../../core/x509/pem.ts";
-import { parseHostPort } from "../../base/addr.ts";
 import { ed25519Signer } from "../../io/crypto/ed25519.ts";
 import type { KeyPair } from "../../io/tls/named_contexts.ts";
 import { fileReason } from "../platform/file_failure.ts";
 import { rng } from "../platform/rng.ts";
-import { askCertified } from "../mesh/ask_cluster.ts";
 import type { HeldNode } from "../mesh/held_node.ts";
 
 /** Milliseconds until files are looked at again. */
@@ -98,15 +96,17 @@ function readPair({ cert, key }: { readonly cert: string; readonly key: string }
 export class IssuedCertificate implements GatewayCertificate {
   readonly #apex: string;
   readonly #held: HeldNode;
+  readonly #desk: AdmissionDesk;
   #pair: KeyPair | null = null;
   #renewAt = 0;
   #asking: Promise<KeyPair> | null = null;
   #failedAt = -Infinity;
   #failure: TtunError | null = null;
 
-  constructor(apex: string, held: HeldNode) {
+  constructor(apex: string, held: HeldNode, desk: AdmissionDesk) {
     this.#apex = apex;
     this.#held = held;
+    this.#desk = desk;
   }
 
   async current(signal: AbortSignal): Promise<KeyPair> {
@@ -123,20 +123,19 @@ export class IssuedCertificate implements GatewayCertificate {
   }
 
   async #make(signal: AbortSignal): Promise<KeyPair> {
-    const { authority, state } = this.#held;
+    const { state, signer: node } = this.#held;
     const seed = rng(32);
-    const signer = ed25519Signer(seed);
+    const { publicKey } = ed25519Signer(seed);
+    const { certificate } = state;
+    const request = { kind: "certify", certificate, publicKey, apex: this.#apex } as const;
     try {
-      const der = authority === null
-        ? await this.#ask(signer.publicKey, signal)
-        : issueGatewayCertificate({ publicKey: signer.publicKey, apex: this.#apex }, {
-          authority,
-          serial: rng(16),
-          nowMs: Date.now(),
-        });
-      const anchors = authority === null
-        ? state.authorities.map(trustAnchor)
-        : [authorityCertificate(authority)];
+      const nonce = rng(NONCE_SIZE);
+      const sent = encodeRequest(request, nonce, node, null);
+      const { certificate: der, authorities } = decodeCertified(
+        await this.#desk.answer(sent, nonce, signal),
+      );
+      // Invites have the authority's hash alone, by which agents find it.
+      const anchors = authorities.map(trustAnchor);
       const pair = {
         certificates: [der, ...anchors].map((one) => encodePem("CERTIFICATE", one)),
         key: encodePem("PRIVATE KEY", pkcs8Of(seed)),
@@ -150,22 +149,5 @@ export class IssuedCertificate implements GatewayCertificate {
       this.#failure = toTtunError(thrown);
       throw this.#failure;
     }
-  }
-
-  async #ask(publicKey: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    const { state, signer } = this.#held;
-    const request = {
-      kind: "certify",
-      certificate: state.certificate,
-      publicKey,
-      apex: this.#apex,
-    } as const;
-    const { certificate } = await askCertified(parseHostPort(state.facts.core), request, {
-      anchors: state.authorities.map(trustAnchor),
-      node: signer,
-      token: null,
-      signal,
-    });
-    return certificate;
   }
 }

@@ -2,12 +2,11 @@ import { AgentGate } from "../../app/gateway/agent_gate.ts";
 import { AgentRoutes } from "../../app/gateway/agent_routes.ts";
 import { Gateway } from "../../app/gateway/gateway.ts";
 import { GatewayPages } from "../../app/gateway/gateway_pages.ts";
-import type { MessageStream } from "../../app/gateway/message_stream.ts";
 import { Names } from "../../app/gateway/names.ts";
-import type { Admission } from "../../app/mesh/admission/admission.ts";
+import type { AdmissionDesk } from "../../app/mesh/admission/admission_desk.ts";
 import { clientMemory } from "../../app/mux/session_memory.ts";
 import { acceptLoop } from "../../app/net/accept_loop.ts";
-import { formatAddr, parseHostPort } from "../../base/addr.ts";
+import { formatAddr } from "../../base/addr.ts";
 import { concat, toHex, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { startClose } from "../../base/start_close.ts";
@@ -19,14 +18,12 @@ import { labelBelow } from "../../core/gateway/label.ts";
 import { Http1Server } from "../../core/http/http1/server.ts";
 import { accessJson, accessLine } from "../../core/http/policy/access_log.ts";
 import { derive } from "../../core/link/v2/secrets.ts";
-import { trustAnchor } from "../../core/mesh/admission/authority.ts";
 import { encodeNonce } from "../../core/mesh/admission/join_answer.ts";
 import { NONCE_SIZE } from "../../core/mesh/admission/join_request.ts";
 import { verifyEd25519 } from "../../io/crypto/ed25519.ts";
 import { NamedAcceptor } from "../../io/tls/named_acceptor.ts";
 import { NamedContexts } from "../../io/tls/named_contexts.ts";
 import { openLibssl } from "../../../ffi/openssl/libssl.ts";
-import { dialAuthority } from "../mesh/ask_cluster.ts";
 import type { HeldNode } from "../mesh/held_node.ts";
 import type { MeshTools } from "../mesh/mesh_tools.ts";
 import type { GatewayConfig } from "../mesh/plane_config.ts";
@@ -40,8 +37,8 @@ const SCRATCH = 64 * 1024;
 export interface GatewayParts {
   readonly held: HeldNode;
   readonly store: MeshStore;
-  /** Null where another node has the authority's key. */
-  readonly admission: Admission | null;
+  /** Takes requests for certificates, wherever the authority's key is. */
+  readonly desk: AdmissionDesk;
   readonly isRevoked: (id: Uint8Array) => boolean;
 }
 
@@ -57,7 +54,7 @@ export interface OpenedGateway {
 /** Opens a node's gateway. @throws {TtunError} in_use, privilege, usage, system */
 export function openGateway(
   { listen, apex, files, accessLog }: GatewayConfig,
-  { held, store, admission, isRevoked }: GatewayParts,
+  { held, store, desk, isRevoked }: GatewayParts,
   tools: MeshTools,
 ): OpenedGateway {
   const { opened, log, signal, ciphers, platform } = tools;
@@ -67,7 +64,7 @@ export function openGateway(
   const { clock, libc } = platform;
   const warn = (message: string) => log.warn(message);
   const certificate = files === null
-    ? new IssuedCertificate(apex, held)
+    ? new IssuedCertificate(apex, held, desk)
     : new FileCertificate(files, warn);
   const libssl = opened.use(openLibssl());
   const secret = rng(32);
@@ -104,8 +101,11 @@ export function openGateway(
     routes,
     apex,
     port,
-    enroll: (messages, signal) =>
-      admission === null ? passOn(messages, held, signal) : answerHere(messages, admission, signal),
+    enroll: async (messages, signal) => {
+      const nonce = rng(NONCE_SIZE);
+      await messages.write(encodeNonce(nonce));
+      await messages.write(await desk.answer(await messages.need(), nonce, signal));
+    },
   });
   const pages = new GatewayPages(() => toHex(rng(8)));
   const gateway = new Gateway({
@@ -167,28 +167,4 @@ export function openGateway(
         evictIdle: () => acceptor.endOldest(),
       }),
   };
-}
-
-async function answerHere(
-  messages: MessageStream,
-  admission: Admission,
-  signal: AbortSignal,
-): Promise<void> {
-  const nonce = rng(NONCE_SIZE);
-  await messages.write(encodeNonce(nonce));
-  await messages.write(await admission.answer(await messages.need(), nonce, signal));
-}
-
-/** The node with the authority's key answers. What passes here is signed, and holds no secret. */
-async function passOn(
-  messages: MessageStream,
-  { state }: HeldNode,
-  signal: AbortSignal,
-): Promise<void> {
-  const anchors = state.authorities.map(trustAnchor);
-  await dialAuthority(parseHostPort(state.facts.core), anchors, signal, async (authority) => {
-    await messages.write(await authority.read());
-    await authority.write(await messages.need());
-    await messages.write(await authority.read());
-  });
 }

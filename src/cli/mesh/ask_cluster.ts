@@ -7,15 +7,12 @@ import {
   certificateQuestion,
 } from "../../core/mesh/admission/clear_certificates.ts";
 import {
-  type Certified,
-  decodeCertified,
   decodeMembership,
   decodeNonce,
   type Membership,
 } from "../../core/mesh/admission/join_answer.ts";
 import {
   type AdmissionRequest,
-  type CertifyRequest,
   encodeRequest,
   JOIN_PROTOCOL,
   MAX_JOIN_MESSAGE,
@@ -24,7 +21,6 @@ import { ANY_NODE_NAME } from "../../core/mesh/admission/node_certificate.ts";
 import { encodePem } from "../../core/x509/pem.ts";
 import { askCertificates } from "../../io/mesh/ask_certificates.ts";
 import { dialJoin } from "../../io/mesh/join_dialer.ts";
-import type { TlsMessages } from "../../io/mesh/tls_messages.ts";
 import { rng } from "../platform/rng.ts";
 
 /** Milliseconds for a request and its answer. */
@@ -53,57 +49,28 @@ export async function askAuthority(
   );
 }
 
-export interface AskOptions {
-  /** Certificates of the authorities, in DER. */
-  readonly anchors: readonly Uint8Array[];
-  readonly node: Signer;
-  readonly token: Signer | null;
-  readonly signal: AbortSignal;
-}
-
 /** Sends a request to a node that takes them, and returns its answer. @throws {TtunError} */
 export async function askCluster(
   to: HostPort,
   request: AdmissionRequest,
-  o: AskOptions,
+  o: {
+    /** Certificates of the authorities, in DER. */
+    readonly anchors: readonly Uint8Array[];
+    readonly node: Signer;
+    readonly token: Signer | null;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Membership> {
-  return decodeMembership(await ask(to, request, o));
-}
-
-/** Asks for a certificate that comes without secrets. @throws {TtunError} */
-export async function askCertified(
-  to: HostPort,
-  request: CertifyRequest,
-  o: AskOptions,
-): Promise<Certified> {
-  return decodeCertified(await ask(to, request, o));
-}
-
-async function ask(
-  to: HostPort,
-  request: AdmissionRequest,
-  { anchors, node, token, signal }: AskOptions,
-): Promise<Uint8Array> {
-  return await dialAuthority(to, anchors, signal, async (messages) => {
-    const nonce = decodeNonce(await messages.read());
-    await messages.write(encodeRequest(request, nonce, node, token));
-    return await messages.read();
-  });
-}
-
-/** Runs `talk` with the node that has the authority's key. @throws {TtunError}, and errors of `talk` */
-export async function dialAuthority<T>(
-  to: HostPort,
-  anchors: readonly Uint8Array[],
-  signal: AbortSignal,
-  talk: (messages: TlsMessages) => Promise<T>,
-): Promise<T> {
   return await dialJoin(to, {
-    authorities: anchors.map((der) => encodePem("CERTIFICATE", der)),
+    authorities: o.anchors.map((der) => encodePem("CERTIFICATE", der)),
     name: ANY_NODE_NAME,
     protocol: JOIN_PROTOCOL,
     mostBytes: MAX_JOIN_MESSAGE,
     timeoutMs: TIMEOUT,
-    signal,
-  }, talk);
+    signal: o.signal,
+  }, async (messages) => {
+    const nonce = decodeNonce(await messages.read());
+    await messages.write(encodeRequest(request, nonce, o.node, o.token));
+    return decodeMembership(await messages.read());
+  });
 }

@@ -194,13 +194,12 @@ export async function openMeshNode(
   return { facts: told, run };
 }
 
+/** Its code and OpenSSL are for nodes that have one alone. */
+async function loadGateway() {
+  return (await load(() => import("../gateway/open_gateway.ts"))).openGateway;
+}
+
 function nodesWithCore({ node }: Pick<RingDriver, "node">): NodeKey[] {
-  const gateway = config.gateway === null ? null : (await loadGateway())(config.gateway, {
-    held,
-    store,
-    desk: node.desk,
-    isRevoked: (id) => node.revocations.isRevoked(id),
-  }, tools);
   return node.status().peers.filter(({ descriptor }) => descriptor.roles.includes("core"))
     .map(({ key }) => key);
 }

@@ -8,6 +8,7 @@ import {
 } from "../../../core/mesh/admission/admission_message.ts";
 import { encodeRefusal } from "../../../core/mesh/admission/join_answer.ts";
 import { decodeRequest, requireSignature } from "../../../core/mesh/admission/join_request.ts";
+import { verifyAgentCertificate } from "../../../core/mesh/admission/agent_certificate.ts";
 import { verifyNodeCertificate } from "../../../core/mesh/admission/node_certificate.ts";
 import type { Admission } from "./admission.ts";
 
@@ -69,10 +70,12 @@ export class AdmissionDesk {
     const { authorities, verify, now } = this.#o;
     const signed = decodeRequest(request, nonce);
     const { request: wish, byNode } = signed;
-    const publicKey = wish.kind === "join"
+    const trust = () => ({ authorities: authorities(), verify });
+    const publicKey = "invite" in wish
       ? wish.publicKey
-      : verifyNodeCertificate(wish.certificate, { authorities: authorities(), verify }, now())
-        .publicKey;
+      : wish.kind === "renew-agent"
+      ? verifyAgentCertificate(wish.certificate, trust(), now()).publicKey
+      : verifyNodeCertificate(wish.certificate, trust(), now()).publicKey;
     requireSignature(signed, byNode, publicKey, verify);
   }
 }

@@ -65,7 +65,7 @@ function lab() {
         await makeInvite(text, {
           ...o,
           authority: () => AUTHORITY.publicKey,
-          seeds: () => [],
+          joinAt: () => ({ host: "192.0.2.1", port: 20205 }),
           signerOf: ed25519Signer,
         }, signal),
       );
@@ -108,7 +108,7 @@ Deno.test("invites of nodes and agents are none of each other's, nor are certifi
   const invite = await at.invite({ names: ["*"], quota: 1 });
   const join = {
     ...{ kind: "join", invite: invite.id, publicKey: AGENT.publicKey } as const,
-    ...{ host: "web-1", zone: "", roles: [] as const, address: "" },
+    ...{ host: "web-1", zone: "", roles: [] as const, address: "", joinAt: "" },
   };
   const answer = await at.ask(join, AGENT, invite);
   assert.throws(() => decodeMembership(answer), /it is for an agent/);

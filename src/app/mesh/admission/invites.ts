@@ -81,7 +81,8 @@ export async function makeInvite(
     if: "absent",
     ttlMs: lifetime,
   });
-  const seeds = await seedsOf(tools, signal);
+  // Agents come to gateways.
+  const seeds = record.agent !== null ? [] : await seedsOf(tools, signal);
   return formatInvite({
     id,
     token,
