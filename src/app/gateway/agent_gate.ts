@@ -61,7 +61,7 @@ export interface AgentGateOptions {
   readonly enroll: (messages: MessageStream, signal: AbortSignal) => Promise<void>;
 }
 
-/** What is known of a link while it lives. */
+/** Facts about a link while it lives. */
 interface Guest {
   link: AgentLink | null;
   readonly published: Set<string>;

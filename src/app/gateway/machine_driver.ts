@@ -24,7 +24,7 @@ export interface DriverOptions<Step> {
   readonly patience?: Partial<Record<WaitsFor, number>>;
   /** Takes steps that are none of the connection's. */
   readonly onStep: (step: Exclude<Step, ConnectionStep>) => void;
-  /** What was written has gone on its way. */
+  /** Called when all that was written has gone on its way. */
   readonly onIdle: () => void;
   readonly onLate?: () => void;
   /** Called once: nothing comes and goes any more. */

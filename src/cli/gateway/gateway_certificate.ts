@@ -50,7 +50,7 @@ export class FileCertificate implements GatewayCertificate {
     return Promise.resolve(this.#pair);
   }
 
-  /** What cannot be read yet leaves the certificate as it is. */
+  /** The certificate stays as it is while the files cannot be read. */
   #look(now: number): void {
     this.#looked = now;
     const state = this.#state();

@@ -1,6 +1,6 @@
 import { readU16 } from "../../base/bytes.ts";
 
-/** What a TLS client asks for before anything is chosen (RFC 8446 section 4.1.2). */
+/** The wishes of a TLS client before anything is chosen (RFC 8446 section 4.1.2). */
 export interface ClientHello {
   /** The name that it wants, in lower case (SNI, RFC 6066 section 3); null = it names none. */
   readonly name: string | null;

@@ -9,7 +9,7 @@ import { runHandshake } from "./tls_handshake.ts";
 import { TlsPipe } from "./tls_pipe.ts";
 import { TlsStream } from "./tls_stream.ts";
 
-/** What a client asks for before anything is chosen. */
+/** The wishes of a client before anything is chosen. */
 export interface TlsWish {
   /** In lower case; null = it names none. */
   readonly name: string | null;
