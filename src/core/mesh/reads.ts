@@ -21,6 +21,9 @@ const MISS_MS = 2500;
  */
 const MEND_MS = 100;
 
+/** Records that one list mends at its replicas; comparisons of ranges mend what is more. */
+const MOST_MENDED = 64;
+
 /** Replies of replicas with all their records that a reader waits for. */
 const REPLIES = 2;
 
@@ -76,7 +79,7 @@ export class Read {
   readonly #missAt: number;
   readonly #deadline: Timer;
 
-  /** `mending`: keys whose replicas are asked soon, which reads of one node share. */
+  /** `mending`: what the replicas are asked for soon, which reads of one node share. */
   constructor(
     ring: RingContext,
     o: ReadRequest,
@@ -125,9 +128,8 @@ export class Read {
 
   /** After an answer from the own copy: asks the others, and gives the newest to those that lack it. */
   #mendSoon(): void {
-    const { bucket, child } = this.#o;
-    if (child === null) return;
-    const key = joinKey({ bucket, child });
+    const { bucket, child, prefix, after } = this.#o;
+    const key = child === null ? `${bucket} ${prefix} ${after}` : joinKey({ bucket, child });
     if (this.#mending.has(key)) return;
     this.#mending.add(key);
     this.#ring.timers.at(this.#ring.now + MEND_MS, () => {
@@ -248,19 +250,22 @@ export class Read {
 
   /** Gives replicas that replied with older versions, or without one, the newest. */
   #repair(): void {
-    if (this.#o.child === null) return;
-    const newest = this.#newest.get(this.#o.child);
-    if (newest === undefined) return;
     const replicas = onDistinctHosts(this.#nodes, COPIES);
-    const older = this.#replies.filter(({ peer, answer }) =>
-      replicas.includes(peer) && replaces(newest, answer.records[0])
-    );
-    if (older.length > 0) this.#ring.counts.disagreements++;
-    for (const { peer } of older) {
-      this.#ask.put(peer, { type: "put", record: newest, isOwner: false }, {
-        onAnswer() {},
-        onFail() {},
-      });
+    let mended = 0;
+    for (const { peer, answer } of this.#replies) {
+      if (!replicas.includes(peer)) continue;
+      const told = new Map(answer.records.map((record) => [record.child, record]));
+      const end = answer.hasMore ? answer.records.at(-1)?.child : undefined;
+      for (const newest of this.#newest.values()) {
+        const isBehindPage = end !== undefined && newest.child > end;
+        if (isBehindPage || !replaces(newest, told.get(newest.child))) continue;
+        if (mended++ === 0) this.#ring.counts.disagreements++;
+        if (mended > MOST_MENDED) return;
+        this.#ask.put(peer, { type: "put", record: newest, isOwner: false }, {
+          onAnswer() {},
+          onFail() {},
+        });
+      }
     }
   }
 
