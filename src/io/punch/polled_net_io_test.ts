@@ -1,5 +1,8 @@
 import { deepEqual, rejects, throws } from "node:assert/strict";
+import type { NativeSockets } from "../../../ffi/sockets/native_sockets.ts";
+import { openLinuxSocketCalls } from "../../../ffi/sockets/posix_sockets.ts";
 import { test } from "../../../tests/check.ts";
+import { openForeignSockets } from "../../../tests/fake/foreign_sockets.ts";
 import { pauseBy, TCP_TRAITS } from "../../../tests/suite/real_nets.ts";
 import { later, readAll, type StreamNet } from "../../../tests/suite/stream_net.ts";
 import { eachCase, runCase } from "../../../tests/suite/stream_suite.ts";
@@ -8,13 +11,19 @@ import { dial } from "../../app/net/dial_events.ts";
 import { requireHostPort } from "../../base/addr.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { DenoClock } from "../reactor/deno_clock.ts";
-import { openPolledPunch } from "./polled_punch.ts";
+import { openPolledPunch, polledPunch } from "./polled_punch.ts";
 import { openPunchPorts } from "./punch_net.ts";
 
+const SYSTEMS = {
+  "Linux's constants": openLinuxSocketCalls,
+  "those of macOS": () => openForeignSockets("darwin"),
+  "those of Windows": () => openForeignSockets("windows"),
+};
+
 /** Linux's own sockets by the code that macOS and Windows have. */
-function polledNet(): StreamNet {
+function polledNet(open: () => NativeSockets): StreamNet {
   const clock = new DenoClock();
-  const punch = openPolledPunch("linux", clock);
+  const punch = polledPunch(open(), clock);
   return {
     dialer: punch.at({ host: "", port: 0 }).dialer,
     listen: (at, o) => punch.at(requireHostPort(at)).listen(o),
@@ -35,10 +44,12 @@ const register = (name: string, run: () => Promise<void>) => {
   if (!NOT_FOR_PUNCHING.some((case_) => name.endsWith(case_))) test(name, run);
 };
 
-eachCase("polled sockets", TCP_TRAITS, register, async (one) => {
-  await using net = polledNet();
-  await runCase(one, net);
-});
+for (const [constants, open] of Object.entries(SYSTEMS)) {
+  eachCase(`polled sockets, ${constants}`, TCP_TRAITS, register, async (one) => {
+    await using net = polledNet(open);
+    await runCase(one, net);
+  });
+}
 
 function openPunch() {
   const { signal } = new AbortController();
