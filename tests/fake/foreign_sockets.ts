@@ -151,7 +151,7 @@ class ForeignSockets implements NativeSockets {
     const [linux, bytes] = found;
     if (linux === NOTHING) return 0;
     const isSocket = level === system.solSocket;
-    // What shares a port on Windows takes both options here.
+    // The one option that shares a port on Windows is both options here.
     if (isSocket && option === system.soReuseAddr && system.soReusePort === null) {
       this.#linux.setOption(fd, LINUX_SOCKETS.solSocket, LINUX_SOCKETS.soReusePort!, bytes);
     }
