@@ -212,6 +212,8 @@ Deno.test("a channel ends at both ends, whatever waits; a frame that is too long
 
   using other = await pair.connect("auto");
   const its = pair.taken.at(-1)!;
+  await pair.settle(other.write(frame("hello")));
+  assert.deepEqual(await pair.settle(its.read()), frame("hello"));
   await pair.settle(other.write(frame("long", 600_000)));
   await assert.rejects(pair.settle(its.read()), /more than 524288 bytes/);
 });

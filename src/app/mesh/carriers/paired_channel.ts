@@ -15,10 +15,13 @@ const MOST_WAITING = 4 * 1024 * 1024;
 /** Bytes that have come and wait for the reader, beyond which no more is read. */
 const MOST_UNREAD = 2 * 1024 * 1024;
 
+/** Such bytes before the reader has asked for a second frame: the first one may be a stranger's. */
+const FIRST_UNREAD = MAX_FRAME;
+
 /**
  * A channel with two streams of one connection: frames that are too long for the first one go on
  * another, which is opened for the first of them, and hold no others up. Each write is one frame, and
- * each read gives whole frames.
+ * each read gives whole frames; the very first one comes on the first stream.
  */
 export class PairedChannel implements PeerChannel {
   readonly peer: string;
@@ -37,6 +40,7 @@ export class PairedChannel implements PeerChannel {
   #writing: Promise<void> = Promise.resolve();
   readonly #frames: Uint8Array[] = [];
   #unread = 0;
+  #reads = 0;
   #result: { readonly error: unknown } | "ended" | null = null;
   #onFrame: (() => void) | null = null;
   #onRoom: (() => void)[] = [];
@@ -66,11 +70,12 @@ export class PairedChannel implements PeerChannel {
   }
 
   async read(): Promise<Uint8Array | null> {
+    if (++this.#reads === 2) this.#makeRoom();
     for (;;) {
       const frame = this.#frames.shift();
       if (frame !== undefined) {
         this.#unread -= frame.length;
-        for (const run of this.#onRoom.splice(0)) run();
+        this.#makeRoom();
         return frame;
       }
       if (this.#result === "ended") return null;
@@ -89,7 +94,7 @@ export class PairedChannel implements PeerChannel {
     } catch (error) {
       this.#finish({ error });
     }
-    for (const run of this.#onRoom.splice(0)) run();
+    this.#makeRoom();
     return this.#over.promise;
   }
 
@@ -152,7 +157,7 @@ export class PairedChannel implements PeerChannel {
     const read = (): void => {
       try {
         while (this.#result === null) {
-          if (this.#unread >= MOST_UNREAD) return void this.#onRoom.push(read);
+          if (!this.#mayRead(stream)) return void this.#onRoom.push(read);
           const got = stream.readNow(this.#into);
           if (got === undefined) return stream.onReadable(read);
           if (got === null) {
@@ -169,6 +174,16 @@ export class PairedChannel implements PeerChannel {
     read();
   }
 
+  #mayRead(stream: Stream): boolean {
+    const hasBegun = this.#reads > 1 || this.#take !== null;
+    if (hasBegun) return this.#unread < MOST_UNREAD;
+    return stream === this.#stream && this.#unread < FIRST_UNREAD;
+  }
+
+  #makeRoom(): void {
+    for (const run of this.#onRoom.splice(0)) run();
+  }
+
   #got(frame: Uint8Array): void {
     if (this.#take !== null) return this.#take(frame);
     this.#frames.push(frame);
@@ -181,7 +196,7 @@ export class PairedChannel implements PeerChannel {
     if (this.#result === "ended") this.#over.resolve();
     else this.#over.reject(this.#result.error);
     this.#wake();
-    for (const run of this.#onRoom.splice(0)) run();
+    this.#makeRoom();
   }
 
   #wake(): void {
