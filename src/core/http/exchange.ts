@@ -104,7 +104,10 @@ export type WaitsFor =
 
 /** The half of both machines that has to do with bytes of the connection. */
 interface Machine<Step> {
-  /** False while bytes must stay in the connection, as nobody takes what is in them. */
+  /**
+   * False while bytes must stay in the connection, as nobody takes what is in them. Nor should any be
+   * given while much waits to be written: the other end could have answers pile up that it never reads.
+   */
   readonly wantsInput: boolean;
   readonly waitsFor: WaitsFor;
   /** Takes bytes of the connection, borrowed for the call. Only while `wantsInput`. */

@@ -1,0 +1,32 @@
+import type { HttpResponse } from "../exchange.ts";
+import { type Field, valuesOf } from "../fields.ts";
+
+/** Returns a field as HTTP/2 has it. */
+export function lowerCase({ name, value }: Field): Field {
+  return { name: name.toLowerCase(), value };
+}
+
+/** Returns a response's header list. Those that have no body by their status have no length. */
+export function listOf({ status, fields }: HttpResponse): Field[] {
+  const list = [{ name: ":status", value: String(status) }, ...fields.map(lowerCase)];
+  return status < 200 || status === 204 ? list.filter(isNotLength) : list;
+}
+
+/** Returns the list of a response that opens a tunnel, of which a websocket's has the status 200. */
+export function tunnelListOf(head: HttpResponse): Field[] {
+  const status = head.status === 101 ? 200 : head.status;
+  return listOf({ ...head, status }).filter((field) =>
+    isNotLength(field) && field.name !== "sec-websocket-accept"
+  );
+}
+
+/** Returns how many bytes follow; null = it is not known. */
+export function bodyLength(method: string, { status, fields }: HttpResponse): number | null {
+  if (method === "HEAD" || status === 204 || status === 304) return 0;
+  const [length] = valuesOf(fields, "content-length");
+  return length === undefined ? null : Number(length);
+}
+
+function isNotLength({ name }: Field): boolean {
+  return name !== "content-length";
+}
