@@ -24,6 +24,11 @@ test("the core moves to another node while it is used, and its old file does not
   isMoving = false;
   await writer;
   assert.match(moved.stdout, /The core is at the node [0-9a-f]{12} \(epoch 2\)/, moved.stderr);
+  // The authority's key has gone along: others join there, and not by the old node alone.
+  const isThere = (data: string) => [...Deno.readDirSync(data)].some((f) => f.name === "ca.key");
+  assert.deepEqual([isThere(first.data), isThere(second.data)], [false, true]);
+  assert.equal(JSON.parse((await second.ask("/v1/ring")).body).hasAuthority, true);
+  assert.match((await second.mesh("rotate add")).stdout, /nodes have the last change/);
   await until("a write after the move", async () => await put(second, "name/after", "1") === 204);
   assert(acknowledged.length > 0);
   for (const i of acknowledged) assert.equal(await get(second, `name/n${i}`), `${i}`);
@@ -32,6 +37,9 @@ test("the core moves to another node while it is used, and its old file does not
   old.process.signal("SIGKILL");
   await old.process.status;
   await cluster.restart(0);
+  await until("both have the new secret", async () => {
+    return /^2 of 2 nodes/.test((await second.mesh("rotate")).stdout);
+  });
   await until("the core is found where it is", async () => await get(first, "name/after") === "1");
   assert.equal(await put(first, "name/web", "2", "-H", "If-None-Match: *"), 412);
 });

@@ -33,15 +33,19 @@ async function done(words: string, env: Record<string, string> = {}): Promise<st
   return stdout;
 }
 
-async function refused(words: string, reason: RegExp): Promise<void> {
-  const { code, stderr } = await mesh(words);
+async function refused(
+  words: string,
+  reason: RegExp,
+  env: Record<string, string> = {},
+): Promise<void> {
+  const { code, stderr } = await mesh(words, env);
   assert.match(stderr, reason);
   assert.notEqual(code, 0);
 }
 
-async function startNode(words: string): Promise<Process> {
+async function startNode(words: string, env: Record<string, string> = {}): Promise<Process> {
   const [command, args] = ttunCommand("mesh", "node", ...words.split(" "));
-  const node = spawnHere(command, args, { env: ENV });
+  const node = spawnHere(command, args, { env: { ...ENV, ...env } });
   await node.waitFor(/ Mesh node /, READY_MS);
   return node;
 }
@@ -127,17 +131,36 @@ test({
     await done(`core export ${file} --data ${one}`);
     const keys = /^(\d+) keys are in etcd now/.exec(await done(`core import ${file} ${store}`));
     await refused(`core import ${file} ${store}`, /not empty.*Nothing was changed/);
+    const PASSPHRASE = { TTUN_MESH_PASSPHRASE: "correct horse battery" };
+    const hasKey = () => [...Deno.readDirSync(one)].some(({ name }) => name === "ca.key");
+    await refused(`node --data ${one} ${store}`, /keeps it sealed: give the passphrase by/);
     {
-      await using node = await startNode(`--data ${one} ${store}`);
+      await using node = await startNode(`--data ${one} ${store}`, PASSPHRASE);
+      await node.waitFor(/The authority's key is sealed in etcd/, READY_MS);
+      assert.equal(hasKey(), false);
+      assert.match(await done(`rotate add --data ${one}`), /^1 of 1 nodes/);
+      assert.equal(hasKey(), false);
       assert.equal(await done(`kv get name/a --data ${one}`), "1");
       await done(`kv put name/b 2 --data ${one} --if-version absent`);
       await refused(`core move 0000 --data ${one}`, /The core is in etcd, and stays there/);
       assert.match(await done(`status --data ${one}`), /^core +ok$/m);
       await end(node);
     }
+    await refused(`node --data ${one} ${store}`, /under another passphrase/, {
+      TTUN_MESH_PASSPHRASE: "another passphrase",
+    });
+    {
+      await using node = await startNode(`--data ${one} ${store}`, PASSPHRASE);
+      await node.waitFor(/The authority's key is sealed in etcd/, READY_MS);
+      assert.match(await done(`rotate use --data ${one}`), /^1 of 1 nodes/);
+      await end(node);
+    }
     await done(`core export ${file}.etcd ${store}`);
     await Deno.remove(`${one}/core.db`);
-    const restored = await done(`core import ${file}.etcd --data ${one}`);
+    const back = `core import ${file}.etcd --data ${one}`;
+    await refused(back, /Cannot take over the authority's key, which was sealed in etcd/);
+    const restored = await done(back, PASSPHRASE);
+    assert.equal(hasKey(), true);
     assert.match(restored, new RegExp(`with ${Number(keys![1]) + 1} keys`));
     await refused(`core export --store etcd://127.0.0.1:1`, /no member answers/);
     await refused(`core export --store nonsense`, /names no etcd/);

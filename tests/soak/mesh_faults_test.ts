@@ -82,7 +82,9 @@ test({
       const etcd = stack.use(await startEtcd({ members: 3, on }));
       members.push(etcd);
       const places = etcd.endpoints.map((endpoint) => endpoint.replace("http://", ""));
-      const store = ["--store", `etcd://${places.join(",")}`];
+      const passphrase = `${first.data}.passphrase`;
+      await Deno.writeTextFile(passphrase, "correct horse battery", { mode: 0o600 });
+      const store = ["--store", `etcd://${places.join(",")}`, "--passphrase-file", passphrase];
       const file = `${first.data}.export`;
       await first.mesh(["core", "export", file]);
       await first.mesh(["core", "import", file, ...store]);

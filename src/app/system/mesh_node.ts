@@ -55,7 +55,7 @@ export interface MeshNodeOptions {
   /** Returns the authority's key; null = another node has it. */
   readonly authority: () => Signer | null;
   /** Replaces authority and secret by a step. @throws {TtunError} usage */
-  readonly rotate: (step: RotationStep) => void;
+  readonly rotate: (step: RotationStep) => Promise<void>;
   /** Returns how far such a replacement is. */
   readonly rotationPhase: () => string;
   /** Returns true if the certificate is to be renewed. */
@@ -246,7 +246,7 @@ export class MeshNode {
       if (step === undefined) return words(404, "There is no such step");
       const { have, members } = await counts();
       requireAll(have, members, step);
-      rotate(step);
+      await rotate(step);
       await this.#tellOthers();
     }
     const { generation } = cluster();

@@ -12,16 +12,22 @@ import { isGranted, requirePermissions, socketNeeds } from "../platform/permissi
 import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
 import { statusPlace } from "../status/place.ts";
 import { apiSocket } from "./api_socket.ts";
-import { nodeFolder, readNode } from "./node_folder.ts";
+import { nodeFolder, type NodeState, readNode } from "./node_folder.ts";
 import { etcdAccess, storeSecrets } from "./open_etcd.ts";
 import type { MeshNodeFlags } from "./options.ts";
+import { passphraseSecrets, takePassphrase } from "./passphrase.ts";
 import type { GatewayConfig, MeshConfig, MeshFacts } from "./plane_config.ts";
 
 /** Runs the node of a folder until it is stopped. @throws {TtunError} */
 export async function runMeshNode(options: MeshNodeFlags, context: RunContext): Promise<number> {
   return await runEnd(options, context, {
     preset: "server",
-    secrets: () => storeSecrets(options, context),
+    secrets: async () => ({
+      ...await storeSecrets(options, context),
+      ...passphraseSecrets(
+        await passphraseFor(options, readNode(nodeFolder(options.data)), context),
+      ),
+    }),
     run: (context) => runHere(options, context),
   });
 }
@@ -48,6 +54,7 @@ async function runHere(options: MeshNodeFlags, context: RunContext): Promise<num
     joinListen: options.joinListen,
     transport: options.transport,
     etcd: await etcdAccess(options, context),
+    passphrase: await passphraseFor(options, state, context),
     backupEveryMs: options.backupEvery * 60_000,
     api: options.api ?? null,
     apex: options.apex ?? null,
@@ -98,6 +105,18 @@ function gatewayConfig(
   }
   const files = cert === undefined || key === undefined ? null : { cert, key };
   return { listen: gateway, apex, files, accessLog };
+}
+
+/** Null where a node has the core: the key is there, in a file. @throws {TtunError} usage, privilege */
+async function passphraseFor(
+  options: MeshNodeFlags,
+  { authoritySeed }: NodeState,
+  context: RunContext,
+): Promise<string | null> {
+  if (options.store === undefined) return null;
+  const needed =
+    "Cannot leave the authority's key in ca.key while the core is in etcd, which keeps it sealed";
+  return await takePassphrase(options, authoritySeed === null ? null : needed, context);
 }
 
 /** Two nodes in one folder would be one in the eyes of others. @throws {TtunError} in_use */

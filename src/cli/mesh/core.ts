@@ -2,6 +2,7 @@ import { readStore, writeStore } from "../../app/mesh/store/store_copy.ts";
 import { toHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { CoreState } from "../../contract/mesh_disk.ts";
+import { openUnderKey, saltOf } from "../../core/mesh/admission/sealed_authority.ts";
 import { exportCore, parseCoreExport } from "../../core/mesh/core/core_export.ts";
 import { restoredCore } from "../../core/mesh/core/core_state.ts";
 import { isSealedBackup, openBackup } from "../../core/mesh/core/sealed_backup.ts";
@@ -20,9 +21,11 @@ import { readKept } from "../tox/kept_file.ts";
 import { type ApiClient, apiClient } from "./api_client.ts";
 import { coreFile } from "./core_path.ts";
 import { keepPlace, readPlace } from "./kept_place.ts";
-import { nodeFolder, type NodeState, readNode } from "./node_folder.ts";
+import { KEPT_KEYS } from "./kept_keys.ts";
+import { keepNode, nodeFolder, type NodeState, readNode } from "./node_folder.ts";
 import { etcdAccess, openEtcd } from "./open_etcd.ts";
 import type { MeshCoreFlags } from "./options.ts";
+import { passphraseKey, takePassphrase } from "./passphrase.ts";
 
 /** Bytes of the largest export. */
 const MOST = 400 * 1024 * 1024;
@@ -136,15 +139,16 @@ async function move(
 
 /** Makes the core of this node, which does not run, of another core's state. */
 async function keepCore(
-  state: CoreState,
-  { data }: MeshCoreFlags,
+  given: CoreState,
+  options: MeshCoreFlags,
   context: RunContext,
 ): Promise<number> {
-  const folder = nodeFolder(data);
+  const folder = nodeFolder(options.data);
   const node = readNode(folder);
   requireCoreRole(node);
   const file = coreFile(folder);
   await requireEmpty(file);
+  const state = await takeKeys(given, { folder, node, options }, context);
   const self = toHex(nodeIdOf(ed25519Signer(node.seed).publicKey));
   // The backup may be older than the newest epoch that this node has heard of.
   const epoch = Math.max(state.epoch, readPlace(folder)?.epoch ?? 0);
@@ -159,6 +163,27 @@ async function keepCore(
     context.signal,
   );
   return 0;
+}
+
+/**
+ * Keeps the authority's keys that were sealed in an etcd where they are to be again: in the folder of
+ * the core's node. Returns the state without them. @throws {TtunError} usage, auth
+ */
+async function takeKeys(
+  state: CoreState,
+  { folder, node, options }: { folder: string; node: NodeState; options: MeshCoreFlags },
+  context: RunContext,
+): Promise<CoreState> {
+  const sealed = state.rows.find(({ key }) => key === KEPT_KEYS)?.value;
+  if (sealed === undefined) return state;
+  if (node.authoritySeed === null) {
+    const needed = "Cannot take over the authority's key, which was sealed in etcd";
+    const passphrase = await takePassphrase(options, needed, context);
+    const key = await passphraseKey(passphrase!, saltOf(sealed));
+    const { generation, ...keys } = openUnderKey(sealed, key);
+    keepNode(folder, { ...node, ...keys, facts: { ...node.facts, generation } });
+  }
+  return { ...state, rows: state.rows.filter(({ key }) => key !== KEPT_KEYS) };
 }
 
 function requireCoreRole({ facts }: NodeState): void {

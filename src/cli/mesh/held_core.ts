@@ -7,7 +7,7 @@ import { CoreServer } from "../../app/mesh/store/core_server.ts";
 import { ParcelReceiver } from "../../app/mesh/store/parcel_receiver.ts";
 import { ParcelSender } from "../../app/mesh/store/parcel_sender.ts";
 import { RemoteCore } from "../../app/mesh/store/remote_core.ts";
-import { TtunError } from "../../base/errors.ts";
+import { toTtunError, TtunError } from "../../base/errors.ts";
 import { abortable } from "../../base/scope.ts";
 import type { CoreDisk } from "../../contract/mesh_disk.ts";
 import { MeshError } from "../../contract/mesh_store.ts";
@@ -45,10 +45,28 @@ export interface CoreNodes {
   ask(node: NodeKey, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array>;
 }
 
+/** The authority's keys, which are where the core is. */
+export interface AuthorityKeys {
+  /** Returns them sealed for a node; null = they are not here. @throws {TtunError} unreachable */
+  sealedFor(node: NodeKey): Uint8Array | null;
+  /** Keeps those that were sealed for this node. @throws {TtunError} */
+  take(sealed: Uint8Array): void;
+  /** Removes them for good: another node has them. @throws {TtunError} */
+  giveUp(): void;
+}
+
 interface LocalCore {
   readonly driver: CoreDriver;
   readonly disk: CoreDisk;
   readonly server: CoreServer;
+}
+
+export interface HeldCoreOptions {
+  readonly folder: string;
+  readonly self: NodeKey;
+  /** The node has the role. */
+  readonly mayHaveIt: boolean;
+  readonly keys: AuthorityKeys;
 }
 
 /** The core in a node's folder, or the way to another node's; it may move while the node runs. */
@@ -59,6 +77,7 @@ export class HeldCore implements CoreClient, AsyncDisposable {
   readonly #nodes: CoreNodes;
   readonly #tools: MeshTools;
   readonly #parcels: ParcelReceiver;
+  readonly #keys: AuthorityKeys;
   #local: LocalCore | null = null;
   #remote: RemoteCore | null = null;
   #way: CorePlace | null = null;
@@ -68,7 +87,7 @@ export class HeldCore implements CoreClient, AsyncDisposable {
 
   /** @throws {TtunError} if its file is damaged or out of date */
   static async open(
-    o: { folder: string; self: NodeKey; mayHaveIt: boolean },
+    o: HeldCoreOptions,
     nodes: CoreNodes,
     tools: MeshTools,
   ): Promise<HeldCore> {
@@ -95,13 +114,14 @@ export class HeldCore implements CoreClient, AsyncDisposable {
   }
 
   private constructor(
-    { folder, self, mayHaveIt }: { folder: string; self: NodeKey; mayHaveIt: boolean },
+    { folder, self, mayHaveIt, keys }: HeldCoreOptions,
     nodes: CoreNodes,
     tools: MeshTools,
   ) {
     this.#folder = folder;
     this.#self = self;
     this.#mayHaveIt = mayHaveIt;
+    this.#keys = keys;
     this.#nodes = nodes;
     this.#tools = tools;
     this.#parcels = new ParcelReceiver({
@@ -161,16 +181,41 @@ export class HeldCore implements CoreClient, AsyncDisposable {
     }
   }
 
-  /** Hands the core to another node. Returns the new epoch. @throws {TtunError} */
+  /** Hands the core to another node, with the authority's keys. Returns the new epoch. @throws {TtunError} */
   async move(node: NodeKey, signal: AbortSignal): Promise<number> {
     const local = this.#local;
-    if (local === null) return await this.#finishMove(node, signal);
+    const epoch = local === null
+      ? await this.#finishMove(node, signal)
+      : await this.#moveLocal(node, local, signal);
+    await this.#handKeys(node, signal);
+    return epoch;
+  }
+
+  async #moveLocal(node: NodeKey, local: LocalCore, signal: AbortSignal): Promise<number> {
     const sender = this.#sender();
     try {
       return await moveCore({ core: local.driver, disk: local.disk, sender, node }, signal);
     } finally {
       if (local.driver.failure !== undefined) await this.#leave(node, local);
     }
+  }
+
+  /** The keys are given up once the other node has them for good. @throws {TtunError} partial */
+  async #handKeys(node: NodeKey, signal: AbortSignal): Promise<void> {
+    try {
+      const sealed = this.#keys.sealedFor(node);
+      if (sealed === null) return;
+      await this.#sender().send(node, "authority", sealed, signal);
+    } catch (error) {
+      throw new TtunError(
+        "partial",
+        `The core has moved to the node ${node}, and the authority's keys have not ` +
+          `(${toTtunError(error).message}): run the same command again`,
+        { cause: error },
+      );
+    }
+    this.#keys.giveUp();
+    this.#tools.log.info("The authority's keys have moved", { to: node.slice(0, 12) });
   }
 
   /** Keeps backups at other nodes while this one has the core. `authority`: its public key. */
@@ -296,9 +341,16 @@ export class HeldCore implements CoreClient, AsyncDisposable {
 
   async #takeParcel(kind: ParcelKind, bytes: Uint8Array): Promise<void> {
     if (kind === "backup") return keepBackup(this.#folder, bytes);
+    if (kind === "authority") return this.#takeKeys(bytes);
     if (!this.#mayHaveIt) throw new TtunError("usage", "This node's certificate is not for a core");
     if (this.#local !== null) throw new TtunError("usage", "This node has a core already");
     await putPendingCore(coreFile(this.#folder), receivedCore(bytes, this.#self));
+  }
+
+  #takeKeys(sealed: Uint8Array): void {
+    if (this.#local === null) throw new TtunError("usage", "This node has not the core");
+    this.#keys.take(sealed);
+    this.#tools.log.info("The authority's keys are at this node now");
   }
 
   async #activate(epoch: number): Promise<void> {

@@ -25,7 +25,8 @@ import { nodeIdOf } from "../../core/mesh/node_id.ts";
 import { ed25519Signer, verifyEd25519 } from "../../io/crypto/ed25519.ts";
 import { rng } from "../platform/rng.ts";
 import { askCluster } from "./ask_cluster.ts";
-import { keepNode, type NodeState } from "./node_folder.ts";
+import type { KeptKeys } from "./kept_keys.ts";
+import { keepNode, type NodeState, removeKeys } from "./node_folder.ts";
 
 /** Passes a request on to the node with the authority's key. @throws {MeshError} unavailable */
 export type PassOn = (body: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>;
@@ -39,6 +40,8 @@ export class HeldNode {
   #facts: NodeFacts;
   #authority: Signer | null;
   readonly #wanted: readonly NodeRole[] | null;
+  /** The authority's keys are kept there, and in no file of this node's. */
+  #kept: KeptKeys | null = null;
 
   /**
    * `roles`: those that the node takes of its certificate's; null = all. `onChange`: there is another
@@ -110,6 +113,8 @@ export class HeldNode {
   async renew(passOn: PassOn, signal: AbortSignal): Promise<void> {
     const state = this.#state;
     if (this.#authority !== null) {
+      const there = await this.#kept?.read(signal) ?? null;
+      if (there !== null) return this.takeKeys(there.keys);
       this.#change({ ...state, certificate: this.#issue(this.#facts, this.#authority) });
       return;
     }
@@ -156,17 +161,62 @@ export class HeldNode {
     };
   }
 
-  /** @throws {TtunError} usage, if another step comes next */
-  rotate(step: RotationStep): void {
-    const keys = this.keys;
+  /** @throws {TtunError} usage, if another step comes next; MeshError */
+  async rotate(step: RotationStep, signal: AbortSignal): Promise<void> {
+    const there = await this.#kept?.read(signal) ?? null;
+    const keys = there?.keys ?? this.keys;
     if (keys === null) throw new TtunError("usage", "Cannot rotate here: another node has the key");
     const seed = rng(32);
     const { publicKey } = ed25519Signer(seed);
     const { generation, ...next } = rotated(keys, step, { seed, publicKey, secret: rng(32) });
+    if (there !== null) await this.#kept?.write({ generation, ...next }, there.version, signal);
     this.#authority = ed25519Signer(next.authoritySeed);
     const facts = { ...this.#state.facts, generation };
     const certificate = this.#issue(this.#facts, this.#authority);
     this.#change({ ...this.#state, ...next, facts, certificate });
+  }
+
+  /**
+   * Has the authority's keys from now on: of the core's node before this one.
+   * @throws {TtunError} auth, for keys of an authority that is not trusted here, or older than these
+   */
+  takeKeys(keys: ClusterKeys): void {
+    const { authorities, facts } = this.#state;
+    const authority = ed25519Signer(keys.authoritySeed);
+    const known = new Set(authorities.map(toHex));
+    const isOurs = known.has(toHex(authority.publicKey)) && keys.generation >= facts.generation &&
+      toHex(keys.authorities[0]!) === toHex(authority.publicKey);
+    if (!isOurs) {
+      throw new TtunError("auth", "Cannot take the authority's keys: they are not this cluster's");
+    }
+    const { generation, ...taken } = keys;
+    this.#authority = authority;
+    const certificate = this.#issue(this.#facts, authority);
+    this.#change({ ...this.#state, ...taken, certificate, facts: { ...facts, generation } });
+  }
+
+  /**
+   * Has the keys in etcd from now on: those that are there, or its own, whose files are removed then.
+   * @throws {TtunError} auth, for another passphrase; MeshError
+   */
+  async keepKeysIn(kept: KeptKeys, signal: AbortSignal): Promise<void> {
+    const own = this.keys;
+    let there = await kept.read(signal);
+    if (own !== null && (there === null || there.keys.generation < own.generation)) {
+      await kept.write(own, there?.version ?? "absent", signal);
+      there = await kept.read(signal);
+    }
+    if (there === null) return;
+    this.#kept = kept;
+    this.takeKeys(there.keys);
+    removeKeys(this.#folder);
+  }
+
+  /** Another node has the authority's keys. @throws {TtunError} */
+  giveUpKeys(): void {
+    this.#authority = null;
+    this.#state = { ...this.#state, authoritySeed: null, nextSeed: null };
+    removeKeys(this.#folder);
   }
 
   get phase(): string {
@@ -180,7 +230,8 @@ export class HeldNode {
   }
 
   #keep(state: NodeState): void {
-    keepNode(this.#folder, state);
+    const isKept = this.#kept !== null;
+    keepNode(this.#folder, isKept ? { ...state, authoritySeed: null, nextSeed: null } : state);
     this.#state = state;
   }
 

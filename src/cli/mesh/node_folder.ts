@@ -145,6 +145,17 @@ export function keepNode(folder: string, state: NodeState): void {
   if (state.nextSeed === null) removeIfThere(`${folder}/${NEXT_AUTHORITY_KEY}`);
 }
 
+/** Removes the authority's keys. @throws {TtunError} privilege, system */
+export function removeKeys(folder: string): void {
+  for (const file of [AUTHORITY_KEY, NEXT_AUTHORITY_KEY]) {
+    try {
+      removeIfThere(`${folder}/${file}`);
+    } catch (error) {
+      throw fileFailure("remove the key", `${folder}/${file}`, error);
+    }
+  }
+}
+
 function authoritiesOf(folder: string): Uint8Array[] {
   const blocks = textOf(folder, AUTHORITIES).split(/(?=-----BEGIN)/)
     .map((block) => decodePem("CERTIFICATE", block));

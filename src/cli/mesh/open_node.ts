@@ -18,8 +18,10 @@ import type { OpenedPlane } from "../plane/run_plane.ts";
 import { rng } from "../platform/rng.ts";
 import { apiSocket } from "./api_socket.ts";
 import { describeNode } from "./describe.ts";
+import { keysOf, openKept } from "./authority_keys.ts";
 import { HeldCore } from "./held_core.ts";
 import { HeldNode } from "./held_node.ts";
+import { KeptKeys } from "./kept_keys.ts";
 import { keepRevoked, readRevoked } from "./kept_revocations.ts";
 import { clusterId } from "./node_folder.ts";
 import type { MeshTools } from "./mesh_tools.ts";
@@ -61,7 +63,10 @@ export async function openMeshNode(
   // With etcd no node has the core, whatever is in its folder.
   const etcd = config.etcd === null ? null : openEtcd(config.etcd, clock);
   const core = etcd !== null ? null : opened.use(
-    await HeldCore.open({ folder, self, mayHaveIt: held.roles.includes("core") }, {
+    await HeldCore.open({
+      ...{ folder, self, mayHaveIt: held.roles.includes("core") },
+      keys: keysOf(held, (node) => driver.node.descriptorOf(node)?.publicKey ?? null),
+    }, {
       candidates: () => nodesWithCore(driver),
       mayHaveCore: (node) => ring.links.hasRole(node, "core"),
       keepers: () => backupKeepers(driver, held.facts.host),
@@ -108,7 +113,7 @@ export async function openMeshNode(
     }),
     apex: () => config.apex,
     authority: () => held.authority,
-    rotate: (step) => held.rotate(step),
+    rotate: (step) => held.rotate(step, signal),
     rotationPhase: () => held.phase,
     isOld: () => held.isOld,
     renew: () => held.renew(passOn, signal),
@@ -184,7 +189,8 @@ export async function openMeshNode(
       void ring.links.accept(channel); // it never rejects
     };
     const work = [node.run(), ways.listen(take), left.promise];
-    const { backupEveryMs } = config;
+    const { backupEveryMs, passphrase } = config;
+    if (passphrase !== null) work.push(openKept(held, new KeptKeys(store, passphrase), tools));
     if (core !== null) {
       work.push(core.backUp(backupEveryMs, () => held.state.authorities[0]!, signal));
     }

@@ -309,6 +309,14 @@ const STORE_OPTIONS = {
   },
 } as const satisfies OptionTable;
 
+const PASSPHRASE_FILE = {
+  names: ["passphrase-file"],
+  group: "security",
+  kind: "string",
+  metavar: "FILE",
+  variable: "TTUN_MESH_PASSPHRASE_FILE",
+} as const;
+
 export const MESH_NODE_OPTIONS = {
   data: DATA,
   roles: {
@@ -380,6 +388,13 @@ export const MESH_NODE_OPTIONS = {
   },
   ...GATEWAY_OPTIONS,
   ...STORE_OPTIONS,
+  passphraseFile: {
+    ...PASSPHRASE_FILE,
+    help:
+      "with --store: read the passphrase under which etcd keeps the authority's key from FILE, " +
+      "which only its owner may read (- is standard input); without this, TTUN_MESH_PASSPHRASE; " +
+      "nodes without it pass on to others what needs the key",
+  },
   daemon: {
     ...DAEMON_OPTIONS.daemon,
     conflicts: [],
@@ -530,6 +545,12 @@ export const MESH_CORE_OPTIONS = {
       "--do may be left out right behind the command",
   },
   ...STORE_OPTIONS,
+  passphraseFile: {
+    ...PASSPHRASE_FILE,
+    help:
+      "import and restore at a node, of what was in etcd: read the passphrase of the authority's " +
+      "key from FILE (- is standard input); without this, TTUN_MESH_PASSPHRASE, then a prompt",
+  },
   ...ASK_OPTIONS,
 } as const satisfies OptionTable;
 

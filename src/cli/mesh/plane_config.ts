@@ -16,6 +16,8 @@ export interface MeshConfig extends CommonConfig {
   readonly transport: "auto" | "tcp" | "quic";
   /** An etcd cluster that has the core; null = a node has it. */
   readonly etcd: EtcdAccess | null;
+  /** Under which etcd keeps the authority's keys; null = they are a node's, or other nodes' alone. */
+  readonly passphrase: string | null;
   /** Milliseconds between backups of this node's core at others. */
   readonly backupEveryMs: number;
   /** The domain of published services; null = there is none. */

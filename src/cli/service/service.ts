@@ -81,7 +81,7 @@ const NOT_AS_OWN_USER: Readonly<Record<string, string>> = {
 const FILE_OPTIONS: readonly string[] = [
   ...["keyFile", "authFile", "directFile"],
   ...["secretFile", "rules", "nodes"],
-  ...["storePasswordFile", "storeCa"],
+  ...["storePasswordFile", "storeCa", "passphraseFile"],
 ];
 
 /**

@@ -9,8 +9,8 @@ import { Reader, varint } from "../../../base/varint.ts";
  */
 export const PARCEL = 2;
 
-/** A sealed backup to be kept, or a core that moves. */
-export const PARCEL_KINDS = ["backup", "core"] as const;
+/** A sealed backup to be kept, a core that moves, or the authority's keys that follow it. */
+export const PARCEL_KINDS = ["backup", "core", "authority"] as const;
 export type ParcelKind = typeof PARCEL_KINDS[number];
 
 export const PARCEL_ID = 16;
