@@ -120,8 +120,9 @@ export function servicesOf(
       number: entry.number,
       files: filesOf(config, entry, values, options),
       hasDevice: isTunnel && !forwardsAlone(values as unknown as TunFlags),
-      hasLowPorts: ["listen", "joinListen", "api", "local", "dynamic", "metrics", "udpPorts"]
-        .some((key) => isLow(values[key])) || isLow({ port: values["relayPort"] }),
+      hasLowPorts:
+        ["listen", "joinListen", "api", "gateway", "local", "dynamic", "metrics", "udpPorts"]
+          .some((key) => isLow(values[key])) || isLow({ port: values["relayPort"] }),
       writesSettings: ["nat", "defaultRoute", "killSwitch"].some(isGiven),
       setsNameServers: ["dns", "acceptDns"].some(isGiven),
       nodeFolder: entry.command === "mesh node"

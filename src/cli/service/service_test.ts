@@ -79,6 +79,8 @@ Deno.test("a node of a cluster is root without any of root's rights, as its fold
   const elsewhere = unitOf('[[mesh.node]]\ndata = "/srv/mesh"\nlisten = ":204"\n');
   assert.match(elsewhere, /^ReadWritePaths=-\/srv\/mesh$/m);
   assert.deepEqual(lines(elsewhere, "CapabilityBoundingSet"), ["CAP_NET_BIND_SERVICE"]);
+  const gateway = '[[mesh.node]]\napex = "example.net"\ngateway = ":443"\n';
+  assert.deepEqual(lines(unitOf(gateway), "AmbientCapabilities"), ["CAP_NET_BIND_SERVICE"]);
   refuses('[[mesh.node]]\ndata = "mesh"\n', /data "mesh": give the path from \//);
 });
 
