@@ -15,6 +15,7 @@ import {
   MAX_AGENT_MESSAGE,
   proveAgent,
 } from "../../core/gateway/agent_messages.ts";
+import { ROUTE_MS, signRoute } from "../../core/gateway/route.ts";
 import type { Certified } from "../../core/mesh/admission/join_answer.ts";
 import { Backoff } from "../../core/net/backoff.ts";
 import type { WireSecrets } from "../link/config.ts";
@@ -30,9 +31,6 @@ const MOST_EXCHANGES = 4096;
 /** Milliseconds until a gateway has answered. */
 const ANSWER_MS = 20_000;
 
-/** Milliseconds between looks at the age of the certificate. */
-const RENEW_MS = 600_000;
-
 /** A service that is published. */
 export interface Tunnel {
   readonly name: string;
@@ -47,6 +45,8 @@ export interface AgentClientOptions {
   readonly clock: Clock;
   readonly memory: SessionMemory;
   readonly log: Logger;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
   readonly signer: Signer;
   /** In DER. */
   readonly certificate: () => Uint8Array;
@@ -57,6 +57,8 @@ export interface AgentClientOptions {
   readonly renewed: (certified: Certified) => void;
   /** Called for each link when all tunnels are published by it. */
   readonly onPublished: (apex: string, port: number) => void;
+  /** Called with places of other gateways: HOST:PORT. */
+  readonly onOthers: (others: readonly string[]) => void;
 }
 
 /** Refusals that stay what they are, however often the agent asks. */
@@ -90,7 +92,7 @@ export class AgentClient {
 
   /** Runs one link to its end. */
   async #link(signal: AbortSignal): Promise<void> {
-    const { connect, certificate, signer, tunnels, onPublished } = this.#o;
+    const { connect, certificate, signer, tunnels, onPublished, now } = this.#o;
     const stream = await connect(signal);
     using carrier = await dialAgent(stream, { ...this.#o, signal }, tunnels);
     await using control = await AgentControl.open(carrier, this.#o.clock);
@@ -99,28 +101,38 @@ export class AgentClient {
       await control.ask({ kind: "hello", certificate: certificate(), proof });
     const welcome = await hello();
     if (welcome.kind !== "welcome") throw unexpected();
-    for (const { name } of tunnels) await control.ask({ kind: "publish", name });
+    const { apex, node } = welcome;
+    const publish = async () => {
+      for (const { name } of tunnels) {
+        const expires = now() + ROUTE_MS;
+        const signature = signRoute(signer, { name, apex, node }, expires);
+        await control.ask({ kind: "publish", name, expires, signature });
+      }
+    };
+    await publish();
     this.#backoff.restart();
-    onPublished(welcome.apex, welcome.port);
+    onPublished(apex, welcome.port);
+    this.#o.onOthers(welcome.others);
     let hasEnded = false;
     const ended = carrier.ended.then(() => void (hasEnded = true));
-    while (!hasEnded) {
-      if (await this.#renew(carrier)) await hello();
-      await this.#some(RENEW_MS, ended);
+    for (;;) {
+      await this.#some(ROUTE_MS / 3, ended);
+      if (hasEnded) return;
+      await this.#renew(carrier);
+      const again = await hello();
+      if (again.kind === "welcome") this.#o.onOthers(again.others);
+      await publish();
     }
   }
 
-  /** Returns true if there is another certificate. */
-  async #renew(carrier: V2Carrier): Promise<boolean> {
+  async #renew(carrier: V2Carrier): Promise<void> {
     const { clock, signer, certificate, isOld, renewed, log } = this.#o;
-    if (!isOld()) return false;
+    if (!isOld()) return;
     try {
       const request = { kind: "renew-agent", certificate: certificate() } as const;
       renewed(await askForCertificate(carrier, request, { agent: signer, token: null, clock }));
-      return true;
     } catch (error) {
       log.warn("Cannot renew the agent's certificate now", { why: toTtunError(error).message });
-      return false;
     }
   }
 

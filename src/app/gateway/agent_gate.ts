@@ -5,6 +5,7 @@ import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
+import type { MeshStore } from "../../contract/mesh_store.ts";
 import type { VerifySignature } from "../../contract/signature.ts";
 import {
   AGENT_SERVICE,
@@ -16,6 +17,8 @@ import {
   isAgentProof,
   MAX_AGENT_MESSAGE,
 } from "../../core/gateway/agent_messages.ts";
+import { encodeRoute, ROUTE_MS, routeKey, verifyRoute } from "../../core/gateway/route.ts";
+import type { NodeKey } from "../../core/mesh/node_id.ts";
 import {
   type AgentFacts,
   verifyAgentCertificate,
@@ -54,6 +57,12 @@ export interface AgentGateOptions {
   readonly isRevoked: (agentId: Uint8Array) => boolean;
   readonly names: Names;
   readonly routes: AgentRoutes;
+  /** Has the routes of agents that are linked here, for other nodes. */
+  readonly store: MeshStore;
+  /** This node. */
+  readonly self: NodeKey;
+  /** Where gateways on other hosts are: HOST:PORT. */
+  readonly others: () => readonly string[];
   readonly apex: string;
   /** Port at which visitors come. */
   readonly port: number;
@@ -64,6 +73,8 @@ export interface AgentGateOptions {
 /** Facts about a link while it lives. */
 interface Guest {
   link: AgentLink | null;
+  /** The agent's, in DER. */
+  certificate: Uint8Array;
   readonly published: Set<string>;
   /** Ends the link when its agent's time is over. */
   timer: Disposable;
@@ -102,11 +113,12 @@ export class AgentGate {
     if (carrier === null) return;
     this.#guestOf(carrier);
     await carrier.ended;
-    const { link, timer } = this.#guests.get(carrier)!;
+    const guest = this.#guests.get(carrier)!;
+    const { link, timer } = guest;
     timer[Symbol.dispose]();
     this.#guests.delete(carrier);
     if (link === null) return;
-    this.#o.routes.removeAll(link);
+    for (const name of [...guest.published]) this.#withdraw(name, guest, link);
     this.#o.log.info("An agent has left", { agent: shortId(link.facts.agentId), peer: link.peer });
   }
 
@@ -122,7 +134,7 @@ export class AgentGate {
     const known = this.#guests.get(carrier);
     if (known !== undefined) return known;
     const timer = this.#o.clock.after(HELLO_MS, () => carrier[Symbol.dispose]());
-    const guest: Guest = { link: null, published: new Set(), timer };
+    const guest: Guest = { link: null, certificate: new Uint8Array(), published: new Set(), timer };
     this.#guests.set(carrier, guest);
     return guest;
   }
@@ -181,7 +193,8 @@ export class AgentGate {
     const { names, routes, signal, apex, port } = this.#o;
     if (request.kind === "hello") {
       this.#meet(request, carrier, guest);
-      return { kind: "welcome", apex, port };
+      const { self: node, others } = this.#o;
+      return { kind: "welcome", apex, port, node, others: others() };
     }
     const { link, published } = guest;
     if (link === null) throw new TtunError("auth", "The agent has not said who it is");
@@ -190,10 +203,13 @@ export class AgentGate {
         if (published.size >= MOST_PUBLISHED) {
           throw new TtunError("exhausted", "Cannot publish more names by one link");
         }
+        this.#check(request, guest);
         await names.claim(request.name, link.facts, signal);
         if (!this.#guests.has(carrier)) throw new TtunError("lost", "The agent has left");
-        published.add(request.name);
         routes.add(request.name, link);
+        this.#tell(request, guest);
+        if (published.has(request.name)) return { kind: "done" };
+        published.add(request.name);
         this.#o.log.info("Published", {
           name: `${request.name}.${apex}`,
           agent: shortId(link.facts.agentId),
@@ -213,8 +229,32 @@ export class AgentGate {
   }
 
   #withdraw(name: string, { published }: Guest, link: AgentLink): void {
+    const { routes, store, self: node, log, signal } = this.#o;
     published.delete(name);
-    this.#o.routes.remove(name, link);
+    routes.remove(name, link);
+    if (routes.has(name)) return; // another instance is here
+    store.delete(routeKey({ name, node }), { signal }).catch((error) => {
+      if (!signal.aborted) log.debug("Cannot withdraw a route", { name, why: String(error) });
+    });
+  }
+
+  /** @throws {TtunError} auth, clock, if the agent has not signed the route to this node */
+  #check({ name, expires, signature }: Publish, { certificate }: Guest): void {
+    const { apex, self: node, verify, authorities, isRevoked, now } = this.#o;
+    const trust = { authorities: authorities(), verify, isRevoked };
+    verifyRoute({ certificate, expires, signature }, { name, apex, node }, trust, now());
+  }
+
+  /** Tells other nodes of the route; visitors of this one need it not. */
+  #tell({ name, expires, signature }: Publish, { certificate }: Guest): void {
+    const { store, self: node, log, signal, now } = this.#o;
+    const value = encodeRoute({ certificate, expires, signature });
+    const ttlMs = Math.max(1, Math.min(expires - now(), ROUTE_MS));
+    store.put(routeKey({ name, node }), value, { signal, ttlMs }).catch((error) => {
+      if (!signal.aborted) {
+        log.warn("Cannot tell other nodes of a route", { name, why: `${error}` });
+      }
+    });
   }
 
   /** @throws {TtunError} auth, clock, protocol */
@@ -233,6 +273,7 @@ export class AgentGate {
       throw new TtunError("auth", "Cannot trust the agent: it was revoked");
     }
     requireSame(guest.link, facts);
+    guest.certificate = certificate;
     guest.timer[Symbol.dispose]();
     guest.timer = clock.after(facts.notAfter - now(), () => carrier[Symbol.dispose]());
     if (guest.link !== null) {
@@ -243,6 +284,8 @@ export class AgentGate {
     this.#o.log.info("An agent has come", { agent: shortId(facts.agentId), peer: carrier.peer });
   }
 }
+
+type Publish = AgentRequest & { readonly kind: "publish" };
 
 /** A link stays one agent's. @throws {TtunError} auth */
 function requireSame(link: AgentLink | null, { agentId }: AgentFacts): void {

@@ -5,10 +5,6 @@ export class AgentRoutes {
   readonly #links = new Map<string, AgentLink[]>();
   #turn = 0;
 
-  get names(): string[] {
-    return [...this.#links.keys()].sort();
-  }
-
   add(name: string, link: AgentLink): void {
     const links = this.#links.get(name) ?? [];
     if (!links.includes(link)) this.#links.set(name, [...links, link]);
@@ -18,11 +14,6 @@ export class AgentRoutes {
     const left = (this.#links.get(name) ?? []).filter((one) => one !== link);
     if (left.length === 0) this.#links.delete(name);
     else this.#links.set(name, left);
-  }
-
-  /** The agent's link has ended. */
-  removeAll(link: AgentLink): void {
-    for (const name of this.names) this.remove(name, link);
   }
 
   has(name: string): boolean {

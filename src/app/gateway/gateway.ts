@@ -9,13 +9,20 @@ import { withForwarded } from "../../core/http/policy/forwarded.ts";
 import { withoutApexCookies } from "../../core/http/policy/set_cookie.ts";
 import { labelBelow } from "../../core/gateway/label.ts";
 import type { AgentLink } from "./agent_link.ts";
+import type { Stream } from "../../contract/stream.ts";
+import { HTTP_SERVICE } from "../../core/gateway/agent_messages.ts";
+import type { NodeKey } from "../../core/mesh/node_id.ts";
 import type { AgentRoutes } from "./agent_routes.ts";
+import type { HopLinks } from "./hop_links.ts";
+import type { RemoteRoutes } from "./remote_routes.ts";
 import type { GatewayPages } from "./gateway_pages.ts";
 import { type Handling, type Page, serveVisitor, type Way } from "./visitor.ts";
 
 export interface GatewayOptions {
   readonly apex: string;
   readonly routes: AgentRoutes;
+  readonly remote: RemoteRoutes;
+  readonly hops: HopLinks;
   readonly clock: Clock;
   readonly log: Logger;
   readonly pages: GatewayPages;
@@ -27,6 +34,12 @@ export interface GatewayOptions {
   readonly access: (entry: AccessEntry) => void;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+}
+
+/** Ways of one request that were taken. */
+interface Tried {
+  readonly links: Set<AgentLink>;
+  readonly nodes: Set<NodeKey>;
 }
 
 /** Passes visitors' requests to the agents that publish the names that they ask for. */
@@ -55,7 +68,7 @@ export class Gateway {
     const { apex, clock, log, pages, requestId, access, now } = this.#o;
     const [time, began] = [now(), clock.now()];
     const id = requestId();
-    const tried = new Set<AgentLink>();
+    const tried: Tried = { links: new Set(), nodes: new Set() };
     const host = hostOf(head.authority);
     return {
       next: () => this.#next(head, { host, id }, visitor, tried),
@@ -82,30 +95,67 @@ export class Gateway {
     head: HttpRequest,
     { host, id }: { readonly host: string; readonly id: string },
     visitor: Connection,
-    tried: Set<AgentLink>,
-  ): Way | Page {
+    tried: Tried,
+  ): Way | Page | Promise<Way | Page> {
     const { apex, routes, pages } = this.#o;
-    const address = addressOf(visitor);
     if (head.method === "CONNECT") return pages.notAllowed(head);
     if (host === apex) return pages.apex(head);
     const name = labelBelow(host, apex);
     if (name === null) return pages.misdirected(head);
-    const link = routes.pick(name, tried);
-    if (link === null) return tried.size > 0 ? pages.failed(head) : pages.absent(head, host);
-    tried.add(link);
-    let wasRefused = false;
-    try {
-      const stream = link.open(name, () => wasRefused = true);
+    const address = addressOf(visitor);
+    const way = (open: (refused: () => void) => Stream): Way => {
+      let wasRefused = false;
       return {
         head: withForwarded(head, { visitor: address, isTrusted: false }),
-        stream,
+        stream: open(() => wasRefused = true),
         machine: new FramedClient({ visitor: address, requestId: id }),
         wasRefused: () => wasRefused,
         respond: (response) => this.#answered(response, host),
       };
-    } catch {
-      return this.#next(head, { host, id }, visitor, tried); // the link has as many streams as it may have
+    };
+    for (;;) {
+      const link = routes.pick(name, tried.links);
+      if (link === null) break;
+      tried.links.add(link);
+      try {
+        return way((refused) => link.open(name, refused));
+      } catch {
+        // The link has as many streams as it may have, or ends.
+      }
     }
+    return this.#nextNode(name, tried, way, () => {
+      const hasTried = tried.links.size + tried.nodes.size > 0;
+      return hasTried ? pages.failed(head) : pages.absent(head, host);
+    });
+  }
+
+  /** Finds a way by another node at which the agent is. */
+  async #nextNode(
+    name: string,
+    { nodes }: Tried,
+    way: (open: (refused: () => void) => Stream) => Way,
+    absent: () => Page,
+  ): Promise<Way | Page> {
+    const { remote, hops } = this.#o;
+    for (const node of await remote.find(name)) {
+      if (nodes.has(node)) continue;
+      nodes.add(node);
+      try {
+        const carrier = await hops.get(node);
+        return way((refused) =>
+          carrier.openNow(HTTP_SERVICE + name, {
+            opened: () => {},
+            refused: () => {
+              remote.failed(name, node);
+              refused();
+            },
+          })
+        );
+      } catch {
+        remote.failed(name, node); // another one may have it
+      }
+    }
+    return absent();
   }
 
   /** One service must not set cookies for all the others. */

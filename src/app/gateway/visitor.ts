@@ -41,7 +41,7 @@ export interface Way {
 /** Decides where one request goes. */
 export interface Handling {
   /** Returns a way to the service, another one at each call; or a page, where there is none. */
-  next(): Way | Page;
+  next(): Way | Page | Promise<Way | Page>;
   /** Returns the page for a request on which all ways have failed. */
   failure(words: string): Page;
   /** Called once, at the end of the exchange. */
@@ -104,10 +104,17 @@ class Visitor {
     const next = (): boolean => {
       tries++;
       const found = handling.next();
-      if ("body" in found) return page(found);
-      current = found;
-      this.#attach(relay, found);
+      if (found instanceof Promise) found.then(go, (error) => go(handling.failure(String(error))));
+      else go(found);
       return true;
+    };
+    const go = (found: Way | Page): void => {
+      if ("body" in found) page(found);
+      else if (relay.isOver) found.stream.reset(); // the visitor has left meanwhile
+      else {
+        current = found;
+        this.#attach(relay, found);
+      }
     };
     let current: Way | null = null;
     const relay = new ExchangeRelay(this.#end, id, {

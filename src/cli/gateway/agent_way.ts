@@ -14,7 +14,6 @@ import { openLibssl } from "../../../ffi/openssl/libssl.ts";
 const DIAL_MS = 15_000;
 
 export interface AgentWayOptions {
-  readonly at: HostPort;
   /** Domain that the gateway's certificate must be for. */
   readonly apex: string;
   /** PEM file of the authorities that are trusted; null = the system's. */
@@ -27,13 +26,15 @@ export interface AgentWayOptions {
   readonly opened: AsyncDisposableStack;
 }
 
-/** Returns what connects an agent with a gateway that is proved by its certificate. */
-export function agentWay(o: AgentWayOptions): (signal: AbortSignal) => Promise<Connection> {
-  const { at, apex, ca, net, resolver, clock, log, opened } = o;
+/** Returns what connects an agent with gateways, which are proved by their certificate. */
+export function agentWay(
+  o: AgentWayOptions,
+): (at: HostPort, signal: AbortSignal) => Promise<Connection> {
+  const { apex, ca, net, resolver, clock, log, opened } = o;
   const libssl = opened.use(openLibssl());
   const context = opened.use(libssl.clientContext(ca ?? "", [AGENT_PROTOCOL]));
   const dialer = new TlsDialer(net, { context, clock, host: apex, pin: null, log });
-  return async (signal) => {
+  return async (at, signal) => {
     try {
       const timeoutMs = DIAL_MS;
       return resolver === null

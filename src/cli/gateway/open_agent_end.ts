@@ -27,6 +27,8 @@ export function openAgentEnd(
   const chosen = opened.use(chooseCiphers("auto", log));
   const { costs } = opened.use(knownCosts(chosen, clock));
   const secrets = agentWire({ ...chosen, costs });
-  const connect = agentWay({ ...o, net: new DenoNet(null), resolver: null, clock, log, opened });
+  const { apex, at, ca } = o;
+  const way = agentWay({ apex, ca, net: new DenoNet(null), resolver: null, clock, log, opened });
+  const connect = (signal: AbortSignal) => way(at, signal);
   return { clock, secrets, connect, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }

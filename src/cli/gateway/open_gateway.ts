@@ -1,12 +1,21 @@
 import { AgentGate } from "../../app/gateway/agent_gate.ts";
 import { AgentRoutes } from "../../app/gateway/agent_routes.ts";
 import { Gateway } from "../../app/gateway/gateway.ts";
+import { GatewayDirectory } from "../../app/gateway/gateway_directory.ts";
 import { GatewayPages } from "../../app/gateway/gateway_pages.ts";
+import { HopLinks } from "../../app/gateway/hop_links.ts";
+import { HopService } from "../../app/gateway/hop_service.ts";
 import { Names } from "../../app/gateway/names.ts";
 import type { AdmissionDesk } from "../../app/mesh/admission/admission_desk.ts";
+import { RemoteRoutes } from "../../app/gateway/remote_routes.ts";
+import type { NodeServices } from "../../app/mesh/carriers/channel_listener.ts";
+import type { V2Carrier } from "../../app/mesh/carriers/v2_carrier.ts";
+import { Relays } from "../../app/net/relay.ts";
+import { ScratchBuffers } from "../../app/net/scratch.ts";
+import type { NodeKey } from "../../core/mesh/node_id.ts";
 import { clientMemory } from "../../app/mux/session_memory.ts";
 import { acceptLoop } from "../../app/net/accept_loop.ts";
-import { formatAddr } from "../../base/addr.ts";
+import { formatAddr, parseHostPort } from "../../base/addr.ts";
 import { concat, toHex, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { startClose } from "../../base/start_close.ts";
@@ -40,11 +49,15 @@ export interface GatewayParts {
   /** Takes requests for certificates, wherever the authority's key is. */
   readonly desk: AdmissionDesk;
   readonly isRevoked: (id: Uint8Array) => boolean;
+  /** Links with another node for its services. @throws {TtunError} */
+  readonly dialNode: (node: NodeKey) => Promise<V2Carrier>;
 }
 
 export interface OpenedGateway {
   /** Where visitors come, for the log. */
   readonly at: string;
+  /** For other nodes, which pass their visitors' requests on. */
+  readonly services: NodeServices;
   /** Ends the links of an agent that was revoked. */
   closeAgent(id: Uint8Array): void;
   /** Serves until the signal aborts. */
@@ -53,8 +66,8 @@ export interface OpenedGateway {
 
 /** Opens a node's gateway. @throws {TtunError} in_use, privilege, usage, system */
 export function openGateway(
-  { listen, apex, files, accessLog }: GatewayConfig,
-  { held, store, desk, isRevoked }: GatewayParts,
+  { listen, apex, files, accessLog, advertise }: GatewayConfig,
+  { held, store, desk, isRevoked, dialNode }: GatewayParts,
   tools: MeshTools,
 ): OpenedGateway {
   const { opened, log, signal, ciphers, platform } = tools;
@@ -87,6 +100,20 @@ export function openGateway(
   const listener = opened.use(net.listen(listen, { signal }));
   const port = "path" in listener.addr ? listen.port : listener.addr.port;
   const routes = new AgentRoutes();
+  const self = toHex(held.facts.nodeId);
+  const directory = new GatewayDirectory({
+    ...{ store, clock, log, self },
+    host: held.facts.host,
+    address: formatAddr(advertise ?? { host: ownHost(held) ?? apex, port }),
+  });
+  const remote = new RemoteRoutes({
+    ...{ store, clock, now: Date.now, apex, self, signal },
+    trust: () => ({ authorities: held.state.authorities, verify: verifyEd25519, isRevoked }),
+  });
+  const hops = opened.use(new HopLinks({ clock, dial: dialNode }));
+  const relays = opened.use(
+    new Relays({ clock, scratch: new ScratchBuffers(SCRATCH), idleMs: Infinity, cut: signal }),
+  );
   const gate = new AgentGate({
     secrets: () => agentWire(ciphers),
     clock,
@@ -99,6 +126,9 @@ export function openGateway(
     isRevoked,
     names: new Names({ store, now: Date.now }),
     routes,
+    store,
+    self,
+    others: () => directory.others,
     apex,
     port,
     enroll: async (messages, signal) => {
@@ -111,6 +141,8 @@ export function openGateway(
   const gateway = new Gateway({
     apex,
     routes,
+    remote,
+    hops,
     clock,
     log,
     pages,
@@ -149,22 +181,29 @@ export function openGateway(
     if (protocol === AGENT_PROTOCOL) await gate.accept(stream);
     else await gateway.serve(stream);
   };
+  const accepting = () =>
+    acceptLoop({
+      listener,
+      clock,
+      log,
+      signal,
+      take: (inner) => {
+        serve(inner).catch((error) => {
+          if (!signal.aborted) log.error("A visitor's connection failed", { why: String(error) });
+          startClose(inner);
+        });
+      },
+      evictIdle: () => acceptor.endOldest(),
+    });
   return {
     at: formatAddr({ host: listen.host, port }),
+    services: new HopService({ routes, relays }),
     closeAgent: (id) => gate.close(id),
-    run: () =>
-      acceptLoop({
-        listener,
-        clock,
-        log,
-        signal,
-        take: (inner) => {
-          serve(inner).catch((error) => {
-            if (!signal.aborted) log.error("A visitor's connection failed", { why: String(error) });
-            startClose(inner);
-          });
-        },
-        evictIdle: () => acceptor.endOldest(),
-      }),
+    run: () => Promise.race([directory.run(signal), accepting()]),
   };
+}
+
+/** Returns the host at which other nodes reach this one; null = nowhere. */
+function ownHost({ state: { facts: { address } } }: HeldNode): string | null {
+  return address === "" ? null : parseHostPort(address).host;
 }

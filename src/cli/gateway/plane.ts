@@ -1,13 +1,16 @@
 import { AgentClient, type Tunnel } from "../../app/gateway/agent_client.ts";
+import { AgentLinks } from "../../app/gateway/agent_links.ts";
 import { GatewayPages } from "../../app/gateway/gateway_pages.ts";
 import { HttpTarget } from "../../app/gateway/http_target.ts";
 import { TargetPool } from "../../app/gateway/target_pool.ts";
 import { clientMemory } from "../../app/mux/session_memory.ts";
 import { directOutbound } from "../../app/net/direct_outbound.ts";
 import { open } from "../../app/net/dial_events.ts";
+import { formatAddr } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import { toTtunError } from "../../base/errors.ts";
 import { Http1Client } from "../../core/http/http1/client.ts";
+import type { Certified } from "../../core/mesh/admission/join_answer.ts";
 import { parseCertificate } from "../../core/x509/certificate.ts";
 import { ed25519Signer } from "../../io/crypto/ed25519.ts";
 import type { PlaneHost } from "../plane/messages.ts";
@@ -41,17 +44,15 @@ function openAgent(config: AgentConfig, tools: Tools): OpenedPlane<null> {
   const { platform: { clock }, ciphers, resolver, log, signal, opened, port } = tools;
   const { io, folder, seed, apex, at, ca } = config;
   const net = tools.platform.openNet({ io, mptcp: false, segmentBytes: {} }, log);
-  const connect = agentWay({ at, apex, ca, net, resolver, clock, log, opened });
   let { certificate } = config;
   const scratch = new Uint8Array(SCRATCH);
   const tunnels = config.tunnels.map((tunnel) => openTunnel(tunnel, { tools, net, scratch }));
-  let hasSaid = false;
-  const client = new AgentClient({
-    connect,
+  const common = {
     secrets: agentWire(ciphers),
     clock,
     memory: clientMemory(),
     log,
+    now: Date.now,
     signer: ed25519Signer(seed),
     certificate: () => certificate,
     tunnels,
@@ -59,22 +60,34 @@ function openAgent(config: AgentConfig, tools: Tools): OpenedPlane<null> {
       const { notBefore, notAfter } = parseCertificate(certificate);
       return Date.now() >= notAfter - (notAfter - notBefore) / 3;
     },
-    renewed: (certified) => {
+    renewed: (certified: Certified) => {
       certificate = certified.certificate;
       keepCertificate(config, certified.authorities, certificate, tools);
     },
-    onPublished: (domain, port_) => {
-      const end = port_ === 443 ? "" : `:${port_}`;
-      for (const { name } of tunnels) {
-        const url = `https://${name}.${domain}${end}/`;
-        log.info("Published", { url });
-        if (!hasSaid) port.report({ kind: "print", line: url, isProgress: false });
-      }
-      if (!hasSaid) port.report({ kind: "up" });
-      hasSaid = true;
-    },
+  };
+  const way = agentWay({ apex, ca, net, resolver, clock, log, opened });
+  let hasSaid = false;
+  const links = new AgentLinks({
+    first: at,
+    log,
+    make: (at, onOthers) =>
+      new AgentClient({
+        ...common,
+        connect: (signal) => way(at, signal),
+        onOthers,
+        onPublished: (domain, publicPort) => {
+          log.info("Linked", { gateway: formatAddr(at), names: tunnels.length });
+          if (hasSaid) return;
+          hasSaid = true;
+          for (const { name } of tunnels) {
+            const url = `https://${name}.${domain}${publicPort === 443 ? "" : `:${publicPort}`}/`;
+            port.report({ kind: "print", line: url, isProgress: false });
+          }
+          port.report({ kind: "up" });
+        },
+      }),
   });
-  return { facts: { folder }, run: () => client.run(signal) };
+  return { facts: { folder }, run: () => links.run(signal) };
 }
 
 /** Opens the way to one service. */

@@ -1,5 +1,6 @@
 import { ChannelDialer } from "../../app/mesh/carriers/channel_dialer.ts";
-import { listenForChannels } from "../../app/mesh/carriers/channel_listener.ts";
+import { listenForChannels, type NodeServices } from "../../app/mesh/carriers/channel_listener.ts";
+import { V2Carrier } from "../../app/mesh/carriers/v2_carrier.ts";
 import { LINK_PROTOCOL } from "../../app/mesh/links/hello.ts";
 import type { PeerChannel } from "../../app/mesh/links/peer_channel.ts";
 import type { WireSecrets } from "../../app/link/config.ts";
@@ -7,7 +8,7 @@ import { KeyRing } from "../../app/link/key_ring.ts";
 import { StrangerBudget } from "../../app/link/stranger_budget.ts";
 import { clientMemory } from "../../app/mux/session_memory.ts";
 import { dial } from "../../app/net/dial_events.ts";
-import { formatAddr } from "../../base/addr.ts";
+import { formatAddr, type HostPort } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { NamedKey } from "../../base/named_key.ts";
@@ -28,12 +29,17 @@ import { Renewed } from "./renewed.ts";
 /** A link by QUIC has one stream for each end's long frames beside the first one. */
 const QUIC_LINK = { alpn: LINK_PROTOCOL, beside: 1 };
 
+/** Milliseconds to connect with a node for its other services. */
+const SERVICES_MS = 5_000;
+
 export interface OpenedLinks {
   readonly dialer: ChannelDialer;
   /** Where other nodes come, for the log. */
   readonly at: string;
   /** Takes channels of other nodes, until the signal aborts. */
-  listen(take: (channel: PeerChannel) => void): Promise<void>;
+  listen(take: (channel: PeerChannel) => void, services?: NodeServices): Promise<void>;
+  /** Makes a link of version 2 to a node by TCP, for other services than the ring's. @throws {TtunError} */
+  dialServices(to: HostPort): Promise<V2Carrier>;
   /** The node has another certificate, or the cluster other secrets. */
   renew(): void;
 }
@@ -85,10 +91,19 @@ export function openLinks(
   return {
     dialer,
     at: formatAddr(bound),
-    async listen(take) {
+    async dialServices(to) {
+      const cancel = AbortSignal.any([signal, AbortSignal.timeout(SERVICES_MS)]);
+      const stream = await dial(net, to, { signal, cancel });
+      return await V2Carrier.dial(stream, {
+        ...{ secrets: secrets(), clock, memory, signal },
+        hasService: () => false,
+        onStream: (opened) => opened.reset(),
+      });
+    },
+    async listen(take, services) {
       await ring.run(secretOf);
       const loop = (listeners: { tcp: Listener | null; quic: Listener | null }) =>
-        listenForChannels({ ...tools, ...listeners, secrets: () => secrets(ring), take });
+        listenForChannels({ ...tools, ...listeners, secrets: () => secrets(ring), take, services });
       const loops = [
         ...(tcp === null ? [] : [loop({ tcp, quic: null })]),
         ...(byQuic === null ? [] : [byQuic.follow((quic) => loop({ tcp: null, quic }), signal)]),

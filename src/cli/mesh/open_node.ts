@@ -155,6 +155,12 @@ export async function openMeshNode(
     store,
     desk: node.desk,
     isRevoked: (id) => node.revocations.isRevoked(id),
+    dialNode: async (key) => {
+      const peer = driver.node.status().peers.find((one) => one.key === key);
+      const [address] = peer?.descriptor.addresses ?? [];
+      if (address === undefined) throw new TtunError("unreachable", "The node is not known here");
+      return await ways.dialServices(parseHostPort(address));
+    },
   }, tools);
   changed = () => {
     joins?.renew();
@@ -188,7 +194,7 @@ export async function openMeshNode(
     const take = (channel: PeerChannel) => {
       void ring.links.accept(channel); // it never rejects
     };
-    const work = [node.run(), ways.listen(take), left.promise];
+    const work = [node.run(), ways.listen(take, gateway?.services), left.promise];
     const { backupEveryMs, passphrase } = config;
     if (passphrase !== null) work.push(openKept(held, new KeptKeys(store, passphrase), tools));
     if (core !== null) {

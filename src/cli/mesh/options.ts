@@ -261,6 +261,16 @@ const GATEWAY_OPTIONS = {
     variable: "TTUN_MESH_GATEWAY_KEY",
     help: "the key of --gateway-cert (PEM)",
   },
+  gatewayAt: {
+    names: ["gateway-at"],
+    group: "network",
+    kind: "string",
+    metavar: "HOST[:PORT]",
+    variable: "TTUN_MESH_GATEWAY_AT",
+    parse: (text: string): HostPort => readAddress(text, { port: GATEWAY_PORT }),
+    defaultText: "the node's own address, the port of --gateway",
+    help: "where agents reach this gateway: they keep links to three gateways, of which one tells",
+  },
   accessLog: {
     names: ["access-log"],
     group: "logging",

@@ -10,6 +10,7 @@ import {
   readFields,
   textField,
 } from "../mesh/admission/json.ts";
+import type { NodeKey } from "../mesh/node_id.ts";
 import { isLabel } from "./label.ts";
 
 /** Name in ALPN of the connections of agents to gateways. */
@@ -30,7 +31,13 @@ export type AgentRequest =
   /** The first one, and again when the certificate was renewed. */
   | { readonly kind: "hello"; readonly certificate: Uint8Array; readonly proof: Uint8Array }
   /** Visitors of the name are to be passed on to this agent. */
-  | { readonly kind: "publish"; readonly name: string }
+  | {
+    readonly kind: "publish";
+    readonly name: string;
+    /** Of the route to this node, which is signed anew before it ends (route.ts). */
+    readonly expires: number;
+    readonly signature: Uint8Array;
+  }
   /** No more of them; the name stays the agent's. */
   | { readonly kind: "withdraw"; readonly name: string }
   /** Gives the name back: others may have it. */
@@ -39,7 +46,15 @@ export type AgentRequest =
   | { readonly kind: "names" };
 
 export type AgentAnswer =
-  | { readonly kind: "welcome"; readonly apex: string; readonly port: number }
+  | {
+    readonly kind: "welcome";
+    readonly apex: string;
+    readonly port: number;
+    /** Id of the gateway's node, for which routes are signed. */
+    readonly node: NodeKey;
+    /** Where other gateways are, on other hosts: HOST:PORT. */
+    readonly others: readonly string[];
+  }
   | { readonly kind: "names"; readonly names: readonly string[] }
   | { readonly kind: "done" }
   | { readonly kind: "refused"; readonly error: TtunError };
@@ -79,6 +94,12 @@ export function decodeAgentRequest(bytes: Uint8Array): AgentRequest {
         proof: bytesField(fields, "proof", WHAT, 64),
       };
     case "publish":
+      return {
+        kind: "publish",
+        name: nameOf(fields),
+        expires: numberField(fields, "expires", WHAT),
+        signature: bytesField(fields, "signature", WHAT, 64),
+      };
     case "withdraw":
     case "release":
       return { kind: fields["kind"], name: nameOf(fields) };
@@ -104,6 +125,13 @@ export function decodeAgentAnswer(bytes: Uint8Array): AgentAnswer {
         kind: "welcome",
         apex: textField(fields, "apex", WHAT, 253),
         port: numberField(fields, "port", WHAT),
+        node: textField(fields, "node", WHAT, 64),
+        others: listField(
+          fields,
+          "others",
+          WHAT,
+          (item) => typeof item === "string" && item.length <= 300 ? item : null,
+        ),
       };
     case "names": {
       const names = listField(fields, "names", WHAT, labelOf, 1000);

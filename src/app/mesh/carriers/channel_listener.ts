@@ -8,7 +8,8 @@ import { acceptLoop } from "../../net/accept_loop.ts";
 import { PairedChannel } from "./paired_channel.ts";
 import type { PeerChannel } from "../links/peer_channel.ts";
 import { quicChannel } from "./quic_channel.ts";
-import type { V2Carrier } from "./v2_carrier.ts";
+import type { MuxStream } from "../../../core/mux/mux_stream.ts";
+import { MESH_SERVICE, type V2Carrier } from "./v2_carrier.ts";
 import { V2Acceptor } from "./v2_acceptor.ts";
 
 export interface ChannelListenerOptions {
@@ -23,15 +24,31 @@ export interface ChannelListenerOptions {
   readonly signal: AbortSignal;
   /** Takes a channel, whose other end is still to prove that it is a node. */
   readonly take: (channel: PeerChannel) => void;
+  /** Other services of this node, for nodes alone; absent = there are none. */
+  readonly services?: NodeServices | undefined;
 }
+
+export interface NodeServices {
+  has(service: string): boolean;
+  /** Owns the stream. */
+  serve(stream: MuxStream, service: string): void;
+}
+
+/** Streams of other services that a node may have open on one connection. */
+const MOST_SERVED = 16_384;
 
 /** Takes channels that other nodes make. Runs until the signal aborts. @throws its reason */
 export async function listenForChannels(o: ChannelListenerOptions): Promise<never> {
-  const { clock, log, memory, secrets, signal, take } = o;
+  const { clock, log, memory, secrets, signal, take, services } = o;
   const channels = new WeakMap<V2Carrier, PairedChannel>();
   const acceptor = new V2Acceptor({
     ...{ clock, log, memory, secrets, signal },
-    onStream: (stream, carrier) => {
+    ...(services !== undefined && {
+      hasService: (service: string) => service === MESH_SERVICE || services.has(service),
+      mostStreams: MOST_SERVED,
+    }),
+    onStream: (stream, carrier, service) => {
+      if (service !== MESH_SERVICE) return services!.serve(stream, service);
       const known = channels.get(carrier);
       if (known !== undefined) return known.addBulk(stream);
       const { peer, binding } = carrier;

@@ -18,7 +18,7 @@ import type { SessionMemory } from "../../mux/session_memory.ts";
 import { StreamSession } from "../../mux/stream_session.ts";
 
 /** Name of the service that a node's streams are for (docs/wire/link-v2.md, "Services"). */
-const SERVICE = "mesh";
+export const MESH_SERVICE = "mesh";
 
 /** Streams that the other end may have open at a time: one for control, one for bulk, and spares. */
 const MOST_STREAMS = 4;
@@ -111,8 +111,13 @@ export class V2Carrier implements Disposable {
     return this.#carrier.channel.rttMs;
   }
 
+  /** Streams that are open, of both ends. */
+  get streams(): number {
+    return this.#session.mux.streams;
+  }
+
   /** Opens a stream, and resolves once the other end has taken it. @throws {TtunError} lost */
-  open(service = SERVICE): Promise<MuxStream> {
+  open(service = MESH_SERVICE): Promise<MuxStream> {
     const { promise, resolve, reject } = Promise.withResolvers<MuxStream>();
     const stream = this.openNow(service, { opened: () => resolve(stream), refused: reject });
     return promise;
@@ -140,7 +145,7 @@ export class V2Carrier implements Disposable {
     { kind, service = "" }: Open,
     o: V2CarrierOptions,
   ): void {
-    const { hasService = (name) => name === SERVICE, mostStreams = MOST_STREAMS } = o;
+    const { hasService = (name) => name === MESH_SERVICE, mostStreams = MOST_STREAMS } = o;
     if (kind !== OpenKind.service || !hasService(service) || this.#taken >= mostStreams) {
       return stream.answer(Refusal.notSupported, null);
     }

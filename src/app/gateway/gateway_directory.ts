@@ -1,0 +1,71 @@
+import { utf8 } from "../../base/bytes.ts";
+import type { Logger } from "../../base/log.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { MeshStore } from "../../contract/mesh_store.ts";
+import type { NodeKey } from "../../core/mesh/node_id.ts";
+import { sleep } from "../loop/sleep.ts";
+
+/** Prefix of the ring's keys that say where gateways are. */
+const GATEWAYS = "node/gateway/";
+
+/** Milliseconds between looks, of which a record outlives three. */
+const LOOK_MS = 20_000;
+const TTL_MS = 70_000;
+
+/** Gateways that an agent is told of. */
+const MOST_TOLD = 8;
+
+export interface GatewayDirectoryOptions {
+  readonly store: MeshStore;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** This node, and the host that it is on. */
+  readonly self: NodeKey;
+  readonly host: string;
+  /** Where agents reach this gateway: HOST:PORT. */
+  readonly address: string;
+}
+
+/** Tells other nodes where this gateway is, and knows where theirs are. */
+export class GatewayDirectory {
+  readonly #o: GatewayDirectoryOptions;
+  #others: readonly string[] = [];
+
+  constructor(o: GatewayDirectoryOptions) {
+    this.#o = o;
+  }
+
+  /** Where gateways on other hosts are: HOST:PORT, one of each host. */
+  get others(): readonly string[] {
+    return this.#others;
+  }
+
+  /** Runs until the signal aborts. @throws its reason */
+  async run(signal: AbortSignal): Promise<never> {
+    const { clock, log } = this.#o;
+    for (;;) {
+      try {
+        await this.#look(signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        log.debug("Cannot look for other gateways now", { why: String(error) });
+      }
+      // A new node finds the others sooner.
+      await sleep(clock, this.#others.length === 0 ? LOOK_MS / 10 : LOOK_MS, signal);
+    }
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const { store, self, host, address } = this.#o;
+    const value = utf8(`${host} ${address}`);
+    await store.put(GATEWAYS + self, value, { signal, ttlMs: TTL_MS });
+    const { entries } = await store.list(GATEWAYS, { signal, limit: 100 });
+    const byHost = new Map<string, string>();
+    for (const { key, value } of entries) {
+      const [, at, where] = /^(\S+) (\S+)$/.exec(new TextDecoder().decode(value)) ?? [];
+      if (at === undefined || where === undefined || key === GATEWAYS + self) continue;
+      if (at !== host) byHost.set(at, where);
+    }
+    this.#others = [...byHost.values()].slice(0, MOST_TOLD);
+  }
+}
