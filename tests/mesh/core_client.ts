@@ -146,10 +146,14 @@ export class CoreClient {
     const value = new Uint8Array([this.#node.index]);
     const put = { type: "put", key: "lease/job", value, if: ABSENT, session: session.id } as const;
     this.ask(put, (answer) => {
-      if (answer?.type !== "written" || this.#session !== session) return;
+      // The session may have it by a request whose answer was lost.
+      const current = answer?.type === "unmet" ? answer.current : null;
+      const own = current?.session === session.id ? current.rev : null;
+      const token = answer?.type === "written" ? answer.rev : own;
+      const isOver = this.#session !== session || session.until <= world.now;
+      if (token === null || isOver || session.holding !== null) return;
       const { index } = this.#node;
-      if (session.until <= world.now) return;
-      session.holding = { by: index, token: answer.rev, from: world.now, until: session.until };
+      session.holding = { by: index, token, from: world.now, until: session.until };
       this.#history.hold(session.holding);
     });
   }

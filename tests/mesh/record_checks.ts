@@ -87,7 +87,7 @@ export class VersionWatch {
       const before = seen.versions.get(key);
       if (before === record) continue;
       const isOlder = before !== undefined && compareVersions(record.version, before.version) < 0;
-      // Who had given the newer one up to its replicas may get an older one by a late frame.
+      // A node that had given the newer one up to its replicas may get an older one by a late frame.
       if (isOlder && replicasOf(inOrder(world), record.bucket).includes(node)) {
         throw new Error(`${key} fell to an older version on node ${node.index} at ${world.now}`);
       }
