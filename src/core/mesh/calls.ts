@@ -43,6 +43,8 @@ interface Call {
   readonly sentAt: number;
   readonly events: CallEvents;
   readonly isRelay: boolean;
+  /** It may have waited before it went out: its time is no measure of the peer's. */
+  readonly isPatient: boolean;
   verdictAt: number;
   isRepeated: boolean;
   isSlowTold: boolean;
@@ -57,7 +59,8 @@ export interface CallHost {
   /** Unix milliseconds. */
   readonly context: { readonly now: number; readonly wall: number };
   readonly timers: Timers;
-  send(to: Peer, frame: Frame): void;
+  /** `isPatient`: nobody waits for the answer. */
+  send(to: Peer, frame: Frame, isPatient: boolean): void;
   /** A neighbour over which a request for `peer` is repeated, or null. */
   relayFor(peer: Peer): Peer | null;
   /** Tells that a peer did not answer in time. */
@@ -90,12 +93,15 @@ export class Calls {
     return this.#open.size;
   }
 
-  /** Sends a request. `isRelay`: for another node, so that silence is not blamed on the peer. */
+  /**
+   * Sends a request. `isRelay`: for another node, so that silence is not blamed on the peer.
+   * `isPatient`: it may wait a moment for others to the same peer.
+   */
   call<T extends Request["type"]>(
     peer: Peer,
     body: Unnumbered<Extract<Request, { type: T }>>,
     events: CallEvents<BodyOf<T>>,
-    isRelay = false,
+    { isRelay = false, isPatient = false } = {},
   ): void {
     const number = this.#number = this.#number % MAX_NUMBER + 1;
     const frame = { ...body, request: number } as unknown as Request;
@@ -106,6 +112,7 @@ export class Calls {
       sentAt: now,
       events: events as unknown as CallEvents,
       isRelay,
+      isPatient,
       verdictAt: now + peer.verdictMs(this.load),
       isRepeated: isRelay,
       isSlowTold: events.onSlow === undefined,
@@ -115,7 +122,7 @@ export class Calls {
     };
     this.#open.set(number, call);
     this.#arm(call);
-    this.#host.send(peer, frame);
+    this.#host.send(peer, frame, isPatient);
   }
 
   /** Takes an answer or a failure from a peer. */
@@ -126,7 +133,9 @@ export class Calls {
       return this.#receiveRelayed(call, frame.body.frame);
     }
     if (call.peer !== from) return;
-    if (!call.isRepeated || call.isRelay) from.measure(this.#host.context.now - call.sentAt);
+    if ((!call.isRepeated || call.isRelay) && !call.isPatient) {
+      from.measure(this.#host.context.now - call.sentAt);
+    }
     if (frame.type === "answer" && frame.body.to !== call.frame.type) return;
     this.#finish(call, frame);
   }
@@ -198,7 +207,7 @@ export class Calls {
 
   /** Sends a request again, straight and by way of a neighbour; answers to both are one. */
   #repeat(call: Call): void {
-    this.#host.send(call.peer, call.frame);
+    this.#host.send(call.peer, call.frame, false);
     if (call.frame.type === "relay") return;
     const relay = this.#host.relayFor(call.peer);
     if (relay === null) return;
@@ -209,7 +218,7 @@ export class Calls {
       to: call.peer.key,
       frame: call.frame,
     };
-    this.#host.send(relay, frame);
+    this.#host.send(relay, frame, false);
   }
 
   #silent(call: Call): void {

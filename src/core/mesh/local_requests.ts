@@ -107,8 +107,8 @@ export class LocalRequests {
     if (name === null) return onResult(failed("denied", "That is no key"));
     const ring = this.#ring;
     if (ring.state === "leaving") return onResult(failed("closed", "The node leaves the ring"));
-    const offset = ring.clockOffset();
-    if (o.class === "durable" && Math.abs(offset) > MAX_OFF_MS) {
+    const offset = o.class === "durable" ? ring.clockOffset() : 0;
+    if (Math.abs(offset) > MAX_OFF_MS) {
       const seconds = Math.round(Math.abs(offset) / 1000);
       const way = offset > 0 ? "behind" : "ahead of";
       return onResult(failed("skew", `This node's clock is ${seconds} s ${way} the others'`));
@@ -157,9 +157,10 @@ export class LocalRequests {
       peer: Peer,
       body: Unnumbered<Extract<Request, { type: T }>>,
       events: CallEvents<Extract<AnswerBody, { to: T }>>,
+      isPatient = false,
     ): void => {
       const ring = this.#ring;
-      if (peer !== ring.self) return ring.calls.call<T>(peer, body, events);
+      if (peer !== ring.self) return ring.calls.call<T>(peer, body, events, { isPatient });
       this.#server.serve(peer, { ...body, request: 0 } as unknown as Request, {
         answer: (answer) =>
           events.onAnswer(answer as Extract<AnswerBody, { to: T }>, {

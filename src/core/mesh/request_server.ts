@@ -88,7 +88,7 @@ export class RequestServer {
             this.#relays--;
             refuse("busy");
           },
-        }, true);
+        }, { isRelay: true });
       }
       case "put": {
         const better = request.isOwner ? this.#betterOwner(request.record) : null;

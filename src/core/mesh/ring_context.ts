@@ -62,7 +62,7 @@ export class RingContext {
       relayFor: (peer) => this.#relayFor(peer),
       onSilent: (peer) => this.blame(peer),
       onLeft: (peer) => this.leave(peer, peer.descriptor.incarnation),
-      send: (to, frame) => this.send(to, frame),
+      send: (to, frame, isPatient) => this.send(to, frame, isPatient),
       context: this,
     }, o.nowMs);
   }
@@ -120,8 +120,11 @@ export class RingContext {
     return this.peers.self;
   }
 
-  send(to: Peer, frame: Frame): void {
-    this.steps.push({ type: "send", to: to.key, frame });
+  send(to: Peer, frame: Frame, isPatient = false): void {
+    const { key } = to;
+    this.steps.push(
+      isPatient ? { type: "send", to: key, frame, isPatient } : { type: "send", to: key, frame },
+    );
   }
 
   tell(event: RingEvent): void {

@@ -6,8 +6,16 @@ import type { RecordVersion } from "./version.ts";
 
 /** Things that the driver of a ring node is to do, in this order. */
 export type Step =
-  /** Sends a frame to a node, whose addresses `descriptorOf` tells. */
-  | { readonly type: "send"; readonly to: NodeKey; readonly frame: Frame }
+  /**
+   * Sends a frame to a node, whose addresses `descriptorOf` tells. `isPatient`: nobody waits for its
+   * answer, so that it may wait some milliseconds for others to the same node.
+   */
+  | {
+    readonly type: "send";
+    readonly to: NodeKey;
+    readonly frame: Frame;
+    readonly isPatient?: boolean;
+  }
   /** Dials a seed of which only the address is known; `met` or nothing follows. */
   | { readonly type: "dial"; readonly address: string }
   /** Writes to the disk and then calls `stored` with the token. */

@@ -4,10 +4,17 @@ export interface Timer {
   run: (() => void) | null;
 }
 
+type Waiting = Timer & { readonly turn: number };
+
+/** Cancelled timers that are left where they are. */
+const FEW = 64;
+
 /** Timers of a machine that has no clock: the earliest first, of one time in the order they came. */
 export class Timers {
-  readonly #heap: (Timer & { readonly turn: number })[] = [];
+  #heap: Waiting[] = [];
   #turn = 0;
+  /** Timers of the heap that are not wanted any longer. */
+  #cancelled = 0;
 
   /** Calls `run` at `time`, in milliseconds of the caller's clock. */
   at(time: number, run: () => void): Timer {
@@ -26,7 +33,14 @@ export class Timers {
   }
 
   cancel(timer: Timer | null): void {
-    if (timer !== null) timer.run = null;
+    if (timer === null || timer.run === null) return;
+    timer.run = null;
+    if (++this.#cancelled > FEW && this.#cancelled * 2 > this.#heap.length) this.#sweep();
+  }
+
+  /** Counts timers, some of which may not be wanted any longer. */
+  get size(): number {
+    return this.#heap.length;
   }
 
   /** Returns when the next timer is due; infinity when there is none. */
@@ -45,9 +59,18 @@ export class Timers {
     }
   }
 
+  /** Most timers are cancelled long before their time: they would keep much memory until then. */
+  #sweep(): void {
+    // An array in order is a heap.
+    this.#heap = this.#heap.filter(({ run }) => run !== null)
+      .sort((a, b) => isBefore(a, b) ? -1 : 1);
+    this.#cancelled = 0;
+  }
+
   #take(): Timer {
     const heap = this.#heap;
     const first = heap[0]!;
+    if (first.run === null) this.#cancelled--;
     const last = heap.pop()!;
     if (heap.length === 0) return first;
     let at = 0;

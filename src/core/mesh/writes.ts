@@ -23,6 +23,8 @@ export type AskPut = (
     onFail(code: FailureCode | null): void;
     onSlow?(): void;
   },
+  /** Nobody waits for the answer. */
+  isPatient?: boolean,
 ) => void;
 
 /** `newer`: the highest stamp of versions that replicas have and that this one does not replace, or 0. */
@@ -86,9 +88,19 @@ export class Write {
       this.#nodes = found.nodes;
       this.#wanted = copiesWanted(this.#ring, this.#record, found.nodes);
       const [owner] = found.nodes;
-      for (const peer of onDistinctHosts(this.#usable(), COPIES)) this.#send(peer, peer === owner);
+      const replicas = onDistinctHosts(this.#usable(), COPIES);
+      const waited = this.#record.class === "soft" ? this.#waitedFor(replicas) : replicas;
+      for (const peer of replicas) this.#send(peer, peer === owner, !waited.includes(peer));
       if (this.#open === 0) this.#again();
     });
+  }
+
+  /** Returns the replicas whose answers end a soft write soonest: the own copy, and the nearest ones. */
+  #waitedFor(replicas: readonly Peer[]): readonly Peer[] {
+    const { self } = this.#ring;
+    const far = (peer: Peer) => peer === self ? -1 : peer.srtt === 0 ? Infinity : peer.srtt | 0;
+    return replicas.toSorted((a, b) => far(a) < far(b) ? -1 : far(a) > far(b) ? 1 : 0)
+      .slice(0, this.#wanted);
   }
 
   #usable(): Peer[] {
@@ -97,7 +109,7 @@ export class Write {
     return this.#nodes.filter(isUsable);
   }
 
-  #send(peer: Peer, isOwner: boolean): void {
+  #send(peer: Peer, isOwner: boolean, isPatient = false): void {
     this.#asked.add(peer);
     this.#open++;
     this.#isSent = true;
@@ -116,7 +128,7 @@ export class Write {
         this.#sendNext();
       },
       onSlow: () => this.#sendNext(),
-    });
+    }, isPatient);
   }
 
   /** Sends to one more node, on a host that has not been asked in vain or with success. */

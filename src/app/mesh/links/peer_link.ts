@@ -11,6 +11,10 @@ import type { PeerChannel } from "./peer_channel.ts";
 /** Bytes that may wait for a slow link; more are dropped, as a network would. */
 const MOST_WAITING = 4 * 1024 * 1024;
 
+/** Milliseconds that patient frames wait for others, and bytes of them that do not wait any longer. */
+const PATIENCE = 5;
+const MOST_PATIENT = 16 * 1024;
+
 /** Milliseconds without a frame, either way, after which a link ends. */
 const IDLE = 60_000;
 
@@ -29,6 +33,10 @@ export class PeerLink implements Disposable {
   readonly #waiting: Uint8Array[] = [];
   readonly #end = new AbortController();
   #waitingBytes = 0;
+  /** Frames that nobody waits for yet, and when they go at the latest. */
+  readonly #patient: Uint8Array[] = [];
+  #patientBytes = 0;
+  #patience: Disposable | null = null;
   #isWriting = false;
   #usedAt: number;
   /** The first request after which nothing has come; null = something has. */
@@ -94,18 +102,40 @@ export class PeerLink implements Disposable {
     throw new ProtocolError("Cannot link with the node: it does not say hello");
   }
 
-  /** Returns false for a frame that is dropped. */
-  send(frame: Frame): boolean {
+  /**
+   * Returns false for a frame that is dropped. `isPatient`: it may wait some milliseconds, and goes with
+   * the next one that may not.
+   */
+  send(frame: Frame, isPatient = false): boolean {
     if (!this.isOpen) return false;
     const bytes = encodeFrame(frame);
-    if (!this.#isWriting && this.#writeNow(bytes)) {
-      this.#use(frame);
-      return this.isOpen;
-    }
+    this.#use(frame);
+    if (isPatient) return this.#sendSoon(bytes);
+    this.#sendPatient();
+    return this.#put(bytes);
+  }
+
+  #sendSoon(bytes: Uint8Array): boolean {
+    this.#patient.push(bytes);
+    this.#patientBytes += bytes.length;
+    if (this.#patientBytes > MOST_PATIENT) this.#sendPatient();
+    else this.#patience ??= this.#clock.after(PATIENCE, () => this.#sendPatient());
+    return this.isOpen;
+  }
+
+  #sendPatient(): void {
+    if (this.#patient.length === 0) return;
+    this.#patience?.[Symbol.dispose]();
+    this.#patience = null;
+    this.#patientBytes = 0;
+    for (const bytes of this.#patient.splice(0)) this.#put(bytes);
+  }
+
+  #put(bytes: Uint8Array): boolean {
+    if (!this.#isWriting && this.#writeNow(bytes)) return this.isOpen;
     if (this.#waitingBytes + bytes.length > MOST_WAITING) return false;
     this.#waitingBytes += bytes.length;
     this.#waiting.push(bytes);
-    this.#use(frame);
     if (!this.#isWriting) void this.#write(); // a failure ends the link
     return true;
   }
@@ -146,6 +176,7 @@ export class PeerLink implements Disposable {
 
   [Symbol.dispose](): void {
     if (!this.isOpen) return;
+    this.#patience?.[Symbol.dispose]();
     this.#end.abort();
     this.#channel[Symbol.dispose]();
   }

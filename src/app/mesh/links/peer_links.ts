@@ -106,13 +106,13 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
     return this.#linkWith(node)?.transport ?? null;
   }
 
-  send(to: NodeKey, frame: Frame, addresses: readonly string[]): void {
+  send(to: NodeKey, frame: Frame, addresses: readonly string[], isPatient = false): void {
     if (this.#signal.aborted) return;
     if (frame.type === "answer" || frame.type === "error") {
       this.#requests.get(to)?.answered(frame.request);
     }
     const link = this.#linkWith(to);
-    if (link !== undefined) return void link.send(frame);
+    if (link !== undefined) return void link.send(frame, isPatient);
     const dialling = this.#dialling.get(to);
     if (dialling !== undefined) {
       if (dialling.queue.length < MOST_QUEUED) dialling.queue.push(frame);

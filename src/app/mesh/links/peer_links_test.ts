@@ -187,6 +187,32 @@ Deno.test("a frame makes a link, which carries frames both ways", async () => {
   assert.deepEqual([a.links.count, b.links.count], [1, 1]);
 });
 
+Deno.test("patient frames go together some milliseconds later, or before one that does not wait", async () => {
+  await using world = new World();
+  const [a, b] = [world.add(1), world.add(2)];
+  a.links.send(b.self.key, PING, b.self.addresses);
+  await world.clock.settle();
+  const requests = () => b.frames.map(([, { request }]) => request);
+  for (const request of [2, 3]) a.links.send(b.self.key, { ...PING, request }, [], true);
+  await world.clock.advance(4);
+  assert.deepEqual(requests(), [1]);
+  await world.clock.advance(1);
+  assert.deepEqual(requests(), [1, 2, 3]);
+  a.links.send(b.self.key, { ...PING, request: 4 }, [], true);
+  a.links.send(b.self.key, { ...PING, request: 5 }, []);
+  await world.clock.settle();
+  assert.deepEqual(requests(), [1, 2, 3, 4, 5]);
+  // Many bytes do not wait.
+  const request = { type: "core", request: 6, body: new Uint8Array(20_000) } as const;
+  a.links.send(b.self.key, request, [], true);
+  await world.clock.settle();
+  assert.equal(requests().at(-1), 6);
+  a.links.send(b.self.key, { ...PING, request: 7 }, [], true);
+  a.links.close(b.self.key);
+  await world.clock.advance(100);
+  assert.equal(requests().at(-1), 6);
+});
+
 Deno.test("a link is made with whoever is at an address", async () => {
   await using world = new World();
   const [a, b] = [world.add(1), world.add(2)];

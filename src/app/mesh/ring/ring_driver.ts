@@ -241,7 +241,7 @@ export class RingDriver implements RingLinkEvents {
   #step(step: Step): void {
     switch (step.type) {
       case "send":
-        return this.#send(step.to, step.frame);
+        return this.#send(step.to, step.frame, step.isPatient);
       case "dial":
         return this.#o.links.dial(step.address);
       case "store":
@@ -261,8 +261,8 @@ export class RingDriver implements RingLinkEvents {
     }
   }
 
-  #send(to: NodeKey, frame: Frame): void {
-    this.#o.links.send(to, frame, this.node.descriptorOf(to)?.addresses ?? []);
+  #send(to: NodeKey, frame: Frame, isPatient = false): void {
+    this.#o.links.send(to, frame, this.node.descriptorOf(to)?.addresses ?? [], isPatient);
   }
 
   async #store(batch: RingBatch, token: number): Promise<void> {
@@ -344,7 +344,8 @@ export class RingDriver implements RingLinkEvents {
   #setTimer(): void {
     const { clock, now } = this.#o;
     const at = this.node.due();
-    if (this.#timer?.at === at || this.#isClosed) return;
+    // One that is earlier stays: requests begin and end much more often than their times are up.
+    if (this.#isClosed || (this.#timer !== null && this.#timer.at <= at)) return;
     this.#timer?.registration[Symbol.dispose]();
     this.#timer = null;
     if (at === Infinity) return;

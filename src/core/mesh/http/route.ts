@@ -79,6 +79,7 @@ export function isLocalName(host: string | null): boolean {
 }
 
 function decoded(text: string): string | null {
+  if (!text.includes("%")) return text;
   try {
     return decodeURIComponent(text);
   } catch {
