@@ -49,6 +49,7 @@ server.on("upgrade", (request, socket) => {
     "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
       `X-Asked: ${request.headers.connection}\r\n\r\n`,
   );
+  socket.on("error", () => {}); // the visitor has left
   socket.pipe(socket);
 });
 server.listen(8080, "127.0.0.1", () => console.log("listening"));

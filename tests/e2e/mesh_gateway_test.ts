@@ -83,7 +83,10 @@ test("a service is published at a name, which stays its agent's", async () => {
     assert.equal(answer.headers.host, "shop.example.test:8443");
     assert.equal(answer.headers["x-forwarded-for"], "127.0.0.1");
     assert.equal(answer.headers["x-forwarded-proto"], "https");
-    await passesAllKinds(lab);
+    await passesAllKinds(lab, "--http1.1");
+    await passesAllKinds(lab, "--http2");
+    const sockets = await lab.one.host.sh(`node ${SOCKET} ${lab.one.data}/ca.crt`);
+    assert.equal(sockets, "Upgrade: through and back\nUpgrade: through and back\n");
     assert.match(await lab.curl("other", "/", "-w", "%{http_code}"), /no service at .*404$/s);
     const wrong = await lab.curl("shop", "/", "-H", "Host: elsewhere.test", "-w", "%{http_code}");
     assert.match(wrong, /421$/);
@@ -94,23 +97,43 @@ test("a service is published at a name, which stays its agent's", async () => {
   await staysItsAgents(lab);
 });
 
-async function passesAllKinds(lab: Lab): Promise<void> {
+async function passesAllKinds(lab: Lab, version: string): Promise<void> {
   const { host, data } = lab.one;
   await host.sh(`head -c 5000000 /dev/urandom > ${data}/bulk`);
   const [hash] = (await host.sh(`sha256sum ${data}/bulk`)).split(" ");
-  const sent = ["--data-binary", `@${data}/bulk`, "-H", "Expect:"];
+  const sent = [version, "--data-binary", `@${data}/bulk`, "-H", "Expect:"];
   assert.equal(await lab.curl("shop", "/echo", ...sent), `5000000 ${hash}`);
   const chunked = [...sent, "-H", "Transfer-Encoding: chunked"];
   assert.equal(await lab.curl("shop", "/echo", ...chunked), `5000000 ${hash}`);
-  assert.equal(await lab.curl("shop", "/echo", "-d", "x", "-H", "Expect: 100-continue"), echoOfX());
-  const got = await lab.curl("shop", "/bulk?80", "-o", "/dev/null", "-w", "%{size_download}");
+  assert.equal(
+    await lab.curl("shop", "/echo", version, "-d", "x", "-H", "Expect: 100-continue"),
+    echoOfX(),
+  );
+  const got = await lab.curl(
+    "shop",
+    "/bulk?80",
+    version,
+    "-o",
+    "/dev/null",
+    "-w",
+    "%{size_download}",
+  );
   assert.equal(got, String(80 * 65536));
-  assert.match(await lab.curl("shop", "/", "-I"), /^HTTP\/1\.1 200 OK\r\n/);
+  const status = version === "--http2" ? /^HTTP\/2 200 \r\n/ : /^HTTP\/1\.1 200 OK\r\n/;
+  assert.match(await lab.curl("shop", "/", version, "-I"), status);
   const early = await lab.curl("shop", "/early", ...sent, "-w", "%{http_code}");
   assert.match(early, /too much\n.*413/s);
   const [at, name] = ["shop.example.test:8443:127.0.0.1", "https://shop.example.test:8443"];
   const follow = (path: string) =>
-    host.spawn("curl", ["-sN", "--resolve", at, "--cacert", `${data}/ca.crt`, `${name}${path}`]);
+    host.spawn("curl", [
+      version,
+      "-sN",
+      "--resolve",
+      at,
+      "--cacert",
+      `${data}/ca.crt`,
+      `${name}${path}`,
+    ]);
   await using slow = follow("/slow");
   await slow.waitFor(/first/, READY_MS); // it comes at once, whatever follows
   await lab.curl("shop", "/finish");
@@ -120,7 +143,6 @@ async function passesAllKinds(lab: Lab): Promise<void> {
   await lab.service.waitFor(/hanging/, READY_MS);
   gone.signal("SIGKILL");
   await lab.service.waitFor(/cancelled/, READY_MS); // the visitor has left, and the service hears it
-  assert.equal(await host.sh(`node ${SOCKET} ${data}/ca.crt`), "Upgrade: through and back\n");
 }
 
 function echoOfX(): string {

@@ -27,7 +27,8 @@ export interface GatewayOptions {
   readonly log: Logger;
   readonly pages: GatewayPages;
   readonly scratch: Uint8Array;
-  readonly makeServer: () => HttpServerMachine;
+  /** `protocol`: as visitor and node have agreed on it (ALPN); null = the visitor offers none. */
+  readonly makeServer: (protocol: string | null) => HttpServerMachine;
   /** Makes a text that tells requests apart, also in the log of the agent. */
   readonly requestId: () => string;
   /** Takes note of each exchange that is over. */
@@ -53,18 +54,18 @@ export class Gateway {
   }
 
   /** Serves a visitor's connection, whose TLS is complete. Owns it. */
-  async serve(stream: Connection): Promise<void> {
+  async serve(stream: Connection, protocol: string | null): Promise<void> {
     const { clock, scratch, log, makeServer } = this.#o;
     await serveVisitor(stream, {
-      machine: makeServer(),
+      machine: makeServer(protocol),
       clock,
       scratch,
       log,
-      handle: (head) => this.#handle(head, stream),
+      handle: (head) => this.#handle(head, stream, protocol === "h2" ? "2" : "1.1"),
     });
   }
 
-  #handle(head: HttpRequest, visitor: Connection): Handling {
+  #handle(head: HttpRequest, visitor: Connection, version: string): Handling {
     const { apex, clock, log, pages, requestId, access, now } = this.#o;
     const [time, began] = [now(), clock.now()];
     const id = requestId();
@@ -82,7 +83,7 @@ export class Gateway {
           head,
           visitor: addressOf(visitor),
           requestId: id,
-          version: "1.1",
+          version,
           time,
           duration: clock.now() - began,
           service: labelBelow(host, apex) ?? "",

@@ -8,6 +8,12 @@ import { linger } from "../net/lingering_close.ts";
 /** Reads in a row after which others get a turn. */
 const BUDGET = 32;
 
+/**
+ * Bytes that wait to be written, above which nothing is read: answers of HTTP/2 without a body, and
+ * what answers its control frames, are under no window.
+ */
+const MOST_WAITING = 256 * 1024;
+
 /** The half of a machine of HTTP that has to do with bytes (core/http/exchange.ts). */
 export interface ByteMachine<Step> {
   readonly wantsInput: boolean;
@@ -47,6 +53,7 @@ export class MachineDriver<Step extends { readonly kind: string }> {
   /** A callback of the stream, or of the clock, will go on. */
   #isAwaiting = false;
   #hasEnded = false;
+  #isBroken = false;
   #isClosing = false;
   #isOver = false;
   #waitsFor: WaitsFor | null = null;
@@ -57,8 +64,9 @@ export class MachineDriver<Step extends { readonly kind: string }> {
     this.stream = stream;
     this.#o = o;
     this.#queue = new WriteQueue(stream, () => {
-      if (this.#queue.failure !== null) this.fail();
+      if (this.#queue.failure !== null) this.#broken();
       else this.#o.onIdle();
+      this.#resume();
       return true;
     });
   }
@@ -103,6 +111,20 @@ export class MachineDriver<Step extends { readonly kind: string }> {
     this.#end();
   }
 
+  /**
+   * Nothing can be written any more, but an answer may have come before that: of a server that has
+   * refused the rest of a request. It is read in a turn of its own, as another may be reading now.
+   */
+  #broken(): void {
+    if (this.#isBroken || this.#isOver) return;
+    this.#isBroken = true;
+    this.#o.clock.onTurn(() => {
+      this.#pump();
+      this.fail();
+      return true;
+    });
+  }
+
   #work(): void {
     this.#isBusy = true;
     try {
@@ -113,7 +135,7 @@ export class MachineDriver<Step extends { readonly kind: string }> {
     } finally {
       this.#isBusy = false;
     }
-    if (this.#queue.failure !== null) this.fail();
+    if (this.#queue.failure !== null) this.#broken();
     else this.#watch();
   }
 
@@ -155,7 +177,7 @@ export class MachineDriver<Step extends { readonly kind: string }> {
   /** Goes on reading where the machine wants more again; never from within a read of another one. */
   #resume(): void {
     if (this.#isPumping || this.#isAwaiting || this.#isClosing || this.#hasEnded) return;
-    if (this.#isOver || !this.#machine.wantsInput) return;
+    if (this.#isOver || !this.#wantsInput) return;
     this.#isAwaiting = true;
     this.#o.clock.onTurn(this.#onReady);
   }
@@ -172,13 +194,17 @@ export class MachineDriver<Step extends { readonly kind: string }> {
     try {
       for (let reads = 0; reads < BUDGET; reads++) {
         if (this.#isOver || this.#isClosing || this.#hasEnded) return;
-        if (!this.#machine.wantsInput) return;
+        if (!this.#wantsInput) return;
         if (!this.#read()) return;
       }
     } finally {
       this.#isPumping = false;
     }
     this.#resume();
+  }
+
+  get #wantsInput(): boolean {
+    return this.#machine.wantsInput && this.#queue.waiting <= MOST_WAITING;
   }
 
   /** Returns false if there was nothing. */

@@ -5,6 +5,7 @@ export class WriteQueue {
   readonly #to: Stream;
   readonly #onIdle: OnReady;
   #queue: Uint8Array[] = [];
+  #waiting = 0;
   #isBusy = false;
   #isEnding = false;
   #flushed: PromiseWithResolvers<void> | null = null;
@@ -21,9 +22,17 @@ export class WriteQueue {
     return this.#isBusy;
   }
 
+  /** Bytes that wait. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
   write(bytes: Uint8Array): void {
     if (this.failure !== null || bytes.length === 0) return;
-    if (this.#isBusy) return void this.#queue.push(bytes.slice());
+    if (this.#isBusy) {
+      this.#waiting += bytes.length;
+      return void this.#queue.push(bytes.slice());
+    }
     try {
       const done = this.#to.writeNow(bytes);
       if (done < bytes.length) this.#wait(bytes.slice(done));
@@ -48,12 +57,14 @@ export class WriteQueue {
   #wait(rest: Uint8Array): void {
     this.#to.onWritable(() => this.#drain());
     this.#queue.unshift(rest);
+    this.#waiting += rest.length;
     this.#isBusy = true;
   }
 
   #drain(): boolean {
     try {
       for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        this.#waiting -= next.length;
         const done = this.#to.writeNow(next);
         if (done === next.length) continue;
         this.#wait(next.subarray(done));
@@ -86,6 +97,7 @@ export class WriteQueue {
   #break(error: unknown): void {
     this.failure ??= { error };
     this.#queue = [];
+    this.#waiting = 0;
   }
 
   /** Throws the error that ended the writing. */

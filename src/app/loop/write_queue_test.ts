@@ -39,7 +39,7 @@ Deno.test("what does not fit makes it busy, until all has gone; then it says so 
   const { far, sink, idle } = open(4);
   sink.write(utf8("0123456789"));
   sink.write(utf8("abc"));
-  assert.deepEqual([sink.isBusy, idle()], [true, 0]);
+  assert.deepEqual([sink.isBusy, sink.waiting, idle()], [true, 9, 0]);
   let isFlushed = false;
   const flushed = sink.flushed().then(() => isFlushed = true);
   assert.deepEqual(readNowAll(far).bytes, utf8("0123"));
@@ -47,7 +47,7 @@ Deno.test("what does not fit makes it busy, until all has gone; then it says so 
   assert.deepEqual([sink.isBusy, isFlushed], [true, false]);
   assert.deepEqual(await drain(far), utf8("456789abc"));
   await flushed;
-  assert.deepEqual([sink.isBusy, idle(), sink.failure], [false, 1, null]);
+  assert.deepEqual([sink.isBusy, sink.waiting, idle(), sink.failure], [false, 0, 1, null]);
 });
 
 Deno.test("bytes that are lent arrive as they were, in their order, none twice", async () => {

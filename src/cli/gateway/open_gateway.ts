@@ -24,9 +24,11 @@ import type { MeshStore } from "../../contract/mesh_store.ts";
 import { AGENT_PROTOCOL } from "../../core/gateway/agent_messages.ts";
 import { MAX_CLIENT_HELLO, readClientHello } from "../../core/gateway/client_hello.ts";
 import { labelBelow } from "../../core/gateway/label.ts";
-import { Http1Server } from "../../core/http/http1/server.ts";
+import { Http1Server, type MakePage } from "../../core/http/http1/server.ts";
+import { Http2Server } from "../../core/http/http2/server.ts";
 import { accessJson, accessLine } from "../../core/http/policy/access_log.ts";
 import { derive } from "../../core/link/v2/secrets.ts";
+import { encode64 } from "../../core/mesh/base64.ts";
 import { encodeNonce } from "../../core/mesh/admission/join_answer.ts";
 import { NONCE_SIZE } from "../../core/mesh/admission/join_request.ts";
 import { verifyEd25519 } from "../../io/crypto/ed25519.ts";
@@ -84,7 +86,7 @@ export function openGateway(
   const contexts = opened.use(
     new NamedContexts({
       libssl,
-      protocols: ["http/1.1", AGENT_PROTOCOL],
+      protocols: ["h2", "http/1.1", AGENT_PROTOCOL],
       ticketKeys: (name) => {
         const part = (label: string) => derive(secret, label, utf8(name));
         return concat(part("ticket 1"), part("ticket 2"), part("ticket 3")).slice(0, 80);
@@ -147,11 +149,13 @@ export function openGateway(
     log,
     pages,
     scratch: new Uint8Array(SCRATCH),
-    makeServer: () =>
-      new Http1Server({
-        scheme: "https",
-        makePage: (status, words) => pages.unreadable(status, words),
-      }),
+    makeServer: (protocol) => {
+      const scheme = "https";
+      const makePage: MakePage = (status, words) => pages.unreadable(status, words);
+      if (protocol !== "h2") return new Http1Server({ scheme, makePage });
+      const websocketKey = () => encode64(rng(16));
+      return new Http2Server({ scheme, makePage, websocketKey, now: () => clock.now() });
+    },
     requestId: () => toHex(rng(8)),
     now: Date.now,
     access: (entry) => {
@@ -179,7 +183,7 @@ export function openGateway(
     if (arrival === null) return;
     const { stream, protocol } = arrival;
     if (protocol === AGENT_PROTOCOL) await gate.accept(stream);
-    else await gateway.serve(stream);
+    else await gateway.serve(stream, protocol);
   };
   const accepting = () =>
     acceptLoop({
