@@ -39,7 +39,7 @@ test("a machine joins at a node without the authority's key, which passes on wha
   for (const one of [first, second]) await until("stable", () => isStable(one, 2));
   await join(third, second, "--roles node --host h3 --advertise 192.0.2.3");
   assert.match(node.output, /A node has joined/);
-  stack.use(await third.node());
+  const last = stack.use(await third.node());
   for (const one of machines) await until("stable", () => isStable(one, 3));
   // New secrets come to all nodes by their links.
   assert.equal((await first.mesh("rotate add")).code, 0);
@@ -50,4 +50,13 @@ test("a machine joins at a node without the authority's key, which passes on wha
     Deno.readTextFileSync(`${third.data}/secret`),
     Deno.readTextFileSync(`${first.data}/secret`),
   );
+  const { node: id } = JSON.parse((await third.ask("/v1/ring")).body);
+  assert.equal((await second.mesh(`revoke ${id}`)).code, 0);
+  await last.waitFor(/this node was revoked/);
+  await until("it is known as gone", async () => {
+    const { nodes } = JSON.parse((await first.ask("/v1/ring")).body);
+    return nodes.every((one: { id: string; status: string }) =>
+      one.id !== id || one.status === "dead"
+    );
+  });
 });

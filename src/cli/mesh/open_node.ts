@@ -140,7 +140,7 @@ export async function openMeshNode(
       if (why !== null) log.warn("Cannot keep which nodes were revoked", { why });
     },
     onRevoked: (id) => {
-      ring.links.close(toHex(id));
+      ring.links.revoke(toHex(id));
       gateway?.closeAgent(id);
     },
     moveCore: async (start) => {

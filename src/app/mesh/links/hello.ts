@@ -12,6 +12,7 @@ import {
 import { type Descriptor, descriptorVerifier } from "../../../core/mesh/descriptor.ts";
 import type { Hello } from "../../../core/mesh/frame.ts";
 import { nodeIdOfKey } from "../../../core/mesh/node_id.ts";
+import { RevokedError } from "./revoked_error.ts";
 
 /** Name in ALPN of links between nodes. */
 export const LINK_PROTOCOL = "ttun-mesh/1";
@@ -77,7 +78,7 @@ export function checkHello(hello: Hello, o: HelloTools): NodeFacts {
     descriptor.roles.every((role) => facts.roles.includes(role)) &&
     descriptorVerifier(trust.verify)(descriptor);
   if (!isItsOwn) throw refused("what it says of itself is not what its certificate says");
-  if (o.isRevoked(facts.nodeId)) throw refused("it was revoked");
+  if (o.isRevoked(facts.nodeId)) throw new RevokedError("other");
   return facts;
 }
 

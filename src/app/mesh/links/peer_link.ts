@@ -7,6 +7,7 @@ import type { MeshTransport } from "../../../core/mesh/transport_choice.ts";
 import { encodeFrame } from "../../../core/mesh/wire/frame_codec.ts";
 import { FrameReader, MAX_BULK_FRAME } from "../../../core/mesh/wire/frame_reader.ts";
 import type { PeerChannel } from "./peer_channel.ts";
+import { REVOKED, RevokedError } from "./revoked_error.ts";
 
 /** Bytes that may wait for a slow link; more are dropped, as a network would. */
 const MOST_WAITING = 4 * 1024 * 1024;
@@ -20,6 +21,9 @@ const IDLE = 60_000;
 
 /** Milliseconds in which something has to come after a request: the core may wait for 20 s. */
 const SILENCE = 30_000;
+
+/** Milliseconds for the last frame to arrive. */
+const BYE = 1_000;
 
 /** Milliseconds between two looks at that. */
 const LOOK = 5_000;
@@ -39,6 +43,8 @@ export class PeerLink implements Disposable {
   #patience: Disposable | null = null;
   #isWriting = false;
   #usedAt: number;
+  /** Ends a link whose other end does not, after the last frame. */
+  #leaving: Disposable | null = null;
   /** The first request after which nothing has come; null = something has. */
   #unansweredSince: number | null = null;
 
@@ -61,13 +67,13 @@ export class PeerLink implements Disposable {
   }
 
   get isOpen(): boolean {
-    return !this.#end.signal.aborted;
+    return !this.#end.signal.aborted && this.#leaving === null;
   }
 
   /** Returns the next frame; null = the link has ended. @throws {ProtocolError} */
   async next(): Promise<Frame | null> {
     while (this.#frames.length === 0) {
-      if (!this.isOpen) return null;
+      if (this.#end.signal.aborted) return null;
       const bytes = await this.#channel.read();
       if (bytes === null) return null;
       this.#frames.push(...this.#reader.feed(bytes));
@@ -92,13 +98,14 @@ export class PeerLink implements Disposable {
         for (const frame of this.#reader.feed(bytes)) each(frame);
       });
     }
-    for (let frame = await this.next(); frame !== null; frame = await this.next()) take(frame);
+    for (let frame = await this.next(); frame !== null; frame = await this.next()) each(frame);
   }
 
   /** @throws {ProtocolError} if it is another frame, or none */
   async nextHello(): Promise<Hello> {
     const frame = await this.next();
     if (frame?.type === "hello") return frame;
+    if (frame?.type === "bye" && frame.words === REVOKED) throw new RevokedError("own");
     throw new ProtocolError("Cannot link with the node: it does not say hello");
   }
 
@@ -174,8 +181,28 @@ export class PeerLink implements Disposable {
     return onAbort(signal, () => this[Symbol.dispose]());
   }
 
-  [Symbol.dispose](): void {
+  /** Says why the link ends: nothing more goes either way, and the other end has a second to close it. */
+  sayBye(words: string): void {
     if (!this.isOpen) return;
+    this.send({ type: "bye", request: 0, words });
+    if (this.#end.signal.aborted) return;
+    this.#leaving = this.#clock.after(BYE, () => this[Symbol.dispose]());
+  }
+
+  /** The same for a link whose frames nobody takes. Resolves at its end, and never rejects. */
+  async leave(words: string): Promise<void> {
+    this.sayBye(words);
+    try {
+      while (!this.#end.signal.aborted && await this.#channel.read() !== null);
+    } catch {
+      // It has broken, which ends it too.
+    }
+    this[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#end.signal.aborted) return;
+    this.#leaving?.[Symbol.dispose]();
     this.#patience?.[Symbol.dispose]();
     this.#end.abort();
     this.#channel[Symbol.dispose]();
@@ -184,7 +211,7 @@ export class PeerLink implements Disposable {
   async #write(): Promise<void> {
     this.#isWriting = true;
     try {
-      while (this.#waiting.length > 0 && this.isOpen) {
+      while (this.#waiting.length > 0 && !this.#end.signal.aborted) {
         const bytes = this.#waiting.shift()!;
         await this.#channel.write(bytes);
         this.#waitingBytes -= bytes.length;

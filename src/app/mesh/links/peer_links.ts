@@ -6,13 +6,14 @@ import type { Clock, Rng } from "../../../contract/host.ts";
 import { ANY_NODE_NAME, nodeName } from "../../../core/mesh/admission/node_certificate.ts";
 import type { NodeRole } from "../../../core/mesh/descriptor.ts";
 import type { MeshTransport } from "../../../core/mesh/transport_choice.ts";
-import type { Frame } from "../../../core/mesh/frame.ts";
+import type { Bye, Frame } from "../../../core/mesh/frame.ts";
 import { OpenRequests } from "../../../core/mesh/open_requests.ts";
 import { nodeIdOfKey, type NodeKey } from "../../../core/mesh/node_id.ts";
 import type { RingLinkEvents, RingLinks } from "../ring/ring_links.ts";
 import { checkHello, checkProof, type HelloTools, type LinkNonces, makeHello } from "./hello.ts";
 import type { PeerChannel } from "./peer_channel.ts";
 import { PeerLink, type ProvedLink } from "./peer_link.ts";
+import { REVOKED, RevokedError } from "./revoked_error.ts";
 
 /** Milliseconds for a connection, and for both hellos. */
 const DIAL = 5_000;
@@ -26,6 +27,9 @@ const MOST_QUEUED = 256;
 
 /** Milliseconds after a failure in which a node is not dialled again. */
 const PAUSE = 500;
+
+/** The same where one of the two nodes was revoked. */
+const REVOKED_PAUSE = 60_000;
 
 /** `refused` is called at once if an address refuses while another way to it is still tried. */
 export type Connect = (
@@ -119,6 +123,7 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
       return;
     }
     if (addresses.length === 0 || this.#isPaused(to)) return;
+    if (this.#o.isRevoked(nodeIdOfKey(to))) return;
     const started: Dialling = { queue: [frame] };
     this.#dialling.set(to, started);
     this.#run(this.#dialNode(to, addresses, started));
@@ -132,6 +137,11 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
 
   close(node: NodeKey): void {
     for (const link of [...this.#links.get(node) ?? []]) link[Symbol.dispose]();
+  }
+
+  /** Ends the links of a node that was revoked, and tells it so. */
+  revoke(node: NodeKey): void {
+    for (const link of [...this.#links.get(node) ?? []]) link.sayBye(REVOKED);
   }
 
   /** Serves a connection that somebody else has made. Never rejects. */
@@ -161,14 +171,15 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
     return false;
   }
 
-  #pause(to: NodeKey | string): void {
+  #pause(to: NodeKey | string, ms: number): void {
     if (this.#pausedUntil.size > 4096) this.#pausedUntil.clear();
-    this.#pausedUntil.set(to, this.#o.clock.now() + PAUSE);
+    this.#pausedUntil.set(to, this.#o.clock.now() + ms);
   }
 
   async #dialNode(to: NodeKey, addresses: readonly string[], { queue }: Dialling): Promise<void> {
     let proved: ProvedLink | null = null;
     let isRefused = false;
+    let pause = PAUSE;
     let isTold = false;
     const tell = () => {
       if (!isTold && !this.#signal.aborted) this.#events?.refused(to);
@@ -184,12 +195,13 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
       } catch (error) {
         if (this.#signal.aborted) break;
         isRefused ||= error instanceof UnreachableError && error.reason === "refused";
+        pause = Math.max(pause, pauseAfter(error));
         this.#tell(address, error);
       }
     }
     this.#dialling.delete(to);
     if (proved === null) {
-      this.#pause(to);
+      this.#pause(to, pause);
       if (isRefused) tell();
       return;
     }
@@ -226,13 +238,15 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
 
   async #dialAddress(address: string): Promise<void> {
     let proved: ProvedLink | null = null;
+    let pause = PAUSE;
     try {
       proved = await this.#open(this.#o.connect, parseHostPort(address), ANY_NODE_NAME, null);
     } catch (error) {
+      pause = pauseAfter(error);
       if (!this.#signal.aborted) this.#tell(address, error);
     }
     this.#dialling.delete(address);
-    if (proved === null) return this.#pause(address);
+    if (proved === null) return this.#pause(address, pause);
     using _again = this.#lookForTcp(proved);
     await this.#carry(proved);
   }
@@ -270,9 +284,15 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
       checkProof({ ...first, proof: second.proof }, "listener", nonces, this.#o);
       return { link, descriptor, notAfter };
     } catch (error) {
-      link[Symbol.dispose]();
+      this.#end(link, error);
       throw late.signal.aborted ? late.signal.reason : error;
     }
+  }
+
+  /** A node that was revoked is told so; all others see the link end. */
+  #end(link: PeerLink, error: unknown): void {
+    if (error instanceof RevokedError && error.whose === "other") this.#run(link.leave(REVOKED));
+    else link[Symbol.dispose]();
   }
 
   async #accept(link: PeerLink): Promise<void> {
@@ -296,7 +316,7 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
       link.send(makeHello(this.#o, "listener", nonce, nonces));
       proved = { link, descriptor: hello.descriptor, notAfter };
     } catch (error) {
-      link[Symbol.dispose]();
+      this.#end(link, error);
       if (!this.#signal.aborted) this.#tell(link.peer, error);
       return;
     } finally {
@@ -322,7 +342,7 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
     this.#events?.met(descriptor);
     try {
       await link.follow((frame) => {
-        if (frame.type === "bye") link[Symbol.dispose]();
+        if (frame.type === "bye") this.#takeBye(key, link, frame);
         else if (frame.type !== "hello") this.#take(key, link, frame);
       });
     } catch (error) {
@@ -334,6 +354,13 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
     this.#links.delete(key);
     this.#requests.delete(key);
     this.#roles.delete(key);
+  }
+
+  #takeBye(from: NodeKey, link: PeerLink, { words }: Bye): void {
+    link[Symbol.dispose]();
+    if (words !== REVOKED) return;
+    this.#pause(from, REVOKED_PAUSE);
+    this.#tell(link.peer, new RevokedError("own"));
   }
 
   #linkWith(node: NodeKey): PeerLink | undefined {
@@ -361,6 +388,10 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
       this.#said.warn("No link with a node", { peer, why: message });
     }
   }
+}
+
+function pauseAfter(error: unknown): number {
+  return error instanceof RevokedError ? REVOKED_PAUSE : PAUSE;
 }
 
 function tooLate(): TtunError {

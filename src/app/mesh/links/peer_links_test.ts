@@ -9,7 +9,11 @@ import type { Frame } from "../../../core/mesh/frame.ts";
 import { ed25519Signer, verifyEd25519 } from "../../../io/crypto/ed25519.ts";
 import type { MeshTransport } from "../../../core/mesh/transport_choice.ts";
 import type { PeerChannel } from "./peer_channel.ts";
+import { PeerLink } from "./peer_link.ts";
 import { PeerLinks } from "./peer_links.ts";
+import { REVOKED } from "./revoked_error.ts";
+import { encodeFrame } from "../../../core/mesh/wire/frame_codec.ts";
+import { FrameReader, MAX_BULK_FRAME } from "../../../core/mesh/wire/frame_reader.ts";
 
 const START = Date.UTC(2026, 5, 1);
 const signer = (byte: number) => ed25519Signer(new Uint8Array(32).fill(byte));
@@ -334,23 +338,72 @@ Deno.test("another node than the one that is meant gets no frame", async () => {
   assert.deepEqual([b.frames, a.met], [[], []]);
 });
 
-Deno.test("a node that was revoked loses its link, and gets no other one", async () => {
+/** The form of ids in `NodeOptions.revoked`. */
+function idOf({ self: { key } }: TestNode): string {
+  return key.match(/../g)!.map((digits) => parseInt(digits, 16)).join();
+}
+
+Deno.test("a node that was revoked loses its link, is told so, and dials again after a minute alone", async () => {
   await using world = new World();
   const revoked = new Set<string>();
   const [a, b] = [world.add(1, { revoked }), world.add(2)];
   b.links.dial("192.0.2.1:20204");
   await world.clock.settle();
   assert.equal(a.links.count, 1);
-  const id = Uint8Array.from(b.self.key.match(/../g)!.map((digits) => parseInt(digits, 16)));
-  revoked.add(id.join());
-  a.links.close(b.self.key);
+  revoked.add(idOf(b));
+  a.links.revoke(a.met[0]!);
   await world.clock.settle();
   assert.deepEqual([a.links.count, b.links.count], [0, 0]);
-  await world.clock.advance(1000);
-  b.links.dial("192.0.2.1:20204");
+  const told = () => b.said.filter((line) => /this node was revoked/.test(line)).length;
+  assert.equal(told(), 1);
+  // By the node's key, and by its address; the other one sees each try that there is.
+  const tries = () => a.said.filter((line) => /it was revoked/.test(line)).length;
+  for (let second = 0; second < 59; second++) {
+    b.links.send(a.self.key, PING, a.self.addresses);
+    b.links.dial("192.0.2.1:20204");
+    await world.clock.advance(1000);
+  }
+  assert.deepEqual([tries(), told()], [1, 2]);
+  await world.clock.advance(2000);
+  b.links.send(a.self.key, PING, a.self.addresses);
   await world.clock.settle();
-  assert.equal(a.links.count, 0);
-  assert(a.said.some((line) => /was revoked/.test(line)));
+  assert.deepEqual([tries(), told(), a.links.count], [2, 3, 0]);
+  assert.deepEqual(a.frames, []);
+});
+
+Deno.test("nobody dials a node that was revoked; at an address where one is, not for a minute", async () => {
+  await using world = new World();
+  const revoked = new Set<string>();
+  const [a, b] = [world.add(1, { revoked }), world.add(2)];
+  revoked.add(idOf(b));
+  a.links.send(b.self.key, PING, b.self.addresses);
+  await world.clock.advance(1000);
+  assert.deepEqual(b.said, []);
+  for (let second = 0; second < 10; second++) {
+    a.links.dial("192.0.2.2:20204");
+    await world.clock.advance(1000);
+  }
+  assert.equal(b.said.filter((line) => /this node was revoked/.test(line)).length, 1);
+  assert.deepEqual([a.links.count, b.links.count], [0, 0]);
+});
+
+Deno.test("an end that does not close its link after the last frame is not heard, and has a second", async () => {
+  const clock = new FakeClock();
+  const same = new Uint8Array(32);
+  const [here, there] = channelPair([same, same]);
+  const link = new PeerLink(here, clock);
+  const taken: Frame[] = [];
+  const following = link.follow((frame) => taken.push(frame));
+  link.sayBye(REVOKED);
+  assert.equal(link.send(PING), false);
+  await there.write(encodeFrame(PING));
+  await clock.advance(999);
+  const [bye] = new FrameReader(MAX_BULK_FRAME).feed((await there.read())!);
+  assert.deepEqual(bye, { type: "bye", request: 0, words: REVOKED });
+  await clock.advance(1);
+  await following;
+  assert.equal(await there.read(), null);
+  assert.deepEqual([taken, clock.pending], [[], 0]);
 });
 
 Deno.test("two nodes that dial each other go on by what is left, and revocation ends all of it", async () => {
