@@ -189,7 +189,7 @@ export class PeerLink implements Disposable {
     this.#leaving = this.#clock.after(BYE, () => this[Symbol.dispose]());
   }
 
-  /** The same for a link whose frames nobody takes. Resolves at its end, and never rejects. */
+  /** Does so for a link whose frames nobody takes. Resolves at its end, and never rejects. */
   async leave(words: string): Promise<void> {
     this.sayBye(words);
     try {

@@ -28,7 +28,7 @@ const MOST_QUEUED = 256;
 /** Milliseconds after a failure in which a node is not dialled again. */
 const PAUSE = 500;
 
-/** The same where one of the two nodes was revoked. */
+/** Milliseconds of that where one of the two nodes was revoked. */
 const REVOKED_PAUSE = 60_000;
 
 /** `refused` is called at once if an address refuses while another way to it is still tried. */
