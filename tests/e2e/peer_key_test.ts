@@ -64,10 +64,10 @@ slow(
     await using lab = await natLab("open", "open");
     const nothing = { input: "/dev/null", output: "/dev/null" };
     await using second = startPeer(lab.hosts[1], 1, nothing);
-    await second.waitFor(/connecting/, 20_000);
+    await second.waitFor(/connecting/, 60_000);
     const args = [...addresses(0), "--deadline", "5"];
     await using first = startPipe(lab.hosts[0], nothing, args, KEY);
-    await first.waitFor(/no peer on this connection: trying again/, 20_000);
+    await first.waitFor(/no peer on this connection: trying again/, 60_000);
     assert.equal((await first.status).code, 4, first.output);
     assert.equal((await second.status).code, 9, second.output); // no success for who has no key
   },
@@ -107,10 +107,10 @@ slow("peer --keep: the pipe goes on when its connection is cut", async () => {
   );
   const sink = { input: "/dev/null", output: files.got[1] };
   await using second = startPipe(b, sink, [...addresses(1), "--keep"], KEY);
-  await Promise.all([first, second].map((end) => end.waitFor(/Connected to peer!/, 20_000)));
+  await Promise.all([first, second].map((end) => end.waitFor(/Connected to peer!/, 60_000)));
   await pause(500);
   await a.sh("ss -K dst 198.51.100.2 dport = 54312 >/dev/null");
-  await second.waitFor(/session goes on/, 20_000);
+  await second.waitFor(/session goes on/, 60_000);
   assert.equal((await first.status).code, 0, first.output);
   assert.equal((await second.status).code, 0, second.output);
   const expected = await a.run("sh", ["-euc", `(${source}) | sha256sum`]);

@@ -5,7 +5,7 @@ import { ENDS, ENDS_V6, VIA, VIA_V6, viaLab } from "../via_lab.ts";
 import { NO_KEY, startPipe } from "./peers.ts";
 import { ENV, KEY, ttunCommand } from "./tunnel.ts";
 
-const MS = 30_000;
+const MS = 60_000;
 const NOTHING = { input: "/dev/null", output: "/dev/null" };
 
 /** Kinds that no other test has; `deno task soak:nat` has all pairs. */

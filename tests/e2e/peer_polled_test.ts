@@ -1,4 +1,4 @@
-/** `ttun peer` without the reactor, as on macOS and Windows, but by Linux's constants. */
+/** `ttun peer` without the reactor, as on macOS and Windows, or without OpenSSL. */
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import { natLab, PUBLIC } from "../nat_lab.ts";
@@ -28,6 +28,8 @@ function startPolled(
 
 const addresses = (i: 0 | 1) => ["-v", "-myip", PUBLIC[i], "-peerip", PUBLIC[1 - i]!];
 
+const wordsOf = ({ output }: Process) => /words=(\S+)/.exec(output)?.[1];
+
 async function expectSuccess(...ends: Process[]): Promise<void> {
   for (const end of ends) assert.equal((await end.status).code, 0, end.output);
 }
@@ -39,7 +41,6 @@ test("peer without the reactor: both SYNs go through NATs, with TLS and without 
   await using second = startPolled(lab.hosts[1], filesOf(files, 1), addresses(1));
   await expectSuccess(first, second);
   await files.expectSame();
-  const wordsOf = ({ output }: Process) => /words=(\S+)/.exec(output)?.[1];
   assert.match(wordsOf(first) ?? "", /^([a-z]+-){5}[a-z]+$/);
   assert.equal(wordsOf(first), wordsOf(second));
 });
@@ -58,7 +59,7 @@ test("peer without the reactor: a key, without TLS, and an end that is killed is
   const args = (i: 0 | 1) => [...addresses(i), "--wire", "v2"];
   await using first = startPolled(lab.hosts[0], ENDLESS, args(0), KEYED);
   await using second = startPolled(lab.hosts[1], ENDLESS, args(1), KEYED);
-  await Promise.all([first, second].map((end) => end.waitFor(/Connected to peer!/, 20_000)));
+  await Promise.all([first, second].map((end) => end.waitFor(/Connected to peer!/, 60_000)));
   first.signal("SIGKILL");
   assert.equal((await second.status).code, 9, second.output);
 });
@@ -69,7 +70,7 @@ test("peer without the reactor: no way is told within the deadline, and Ctrl-C e
   assert.equal((await late.status).code, 4, late.output);
   assert.match(late.output, /Cannot reach 198\.51\.100\.2 within 1 s/);
   await using stopped = startPolled(lab.hosts[0], ENDLESS, addresses(0));
-  await stopped.waitFor(/connecting/);
+  await stopped.waitFor(/connecting/, 60_000);
   stopped.signal("SIGINT");
   assert.equal((await stopped.status).code, 16, stopped.output);
 });
@@ -116,7 +117,55 @@ test("peer without the reactor: a STUN server tells the address, from the port t
   assert.match(stderr, /public address .*nat_keeps_port=true/);
 });
 
+/** Has no OpenSSL: a file without anything lies over its library. */
+function startWithoutOpenssl(
+  host: Host,
+  { input, output }: { readonly input: string; readonly output: string },
+  args: readonly string[],
+  env: Record<string, string> = NO_KEY,
+): Process {
+  const [command, rest] = ttunCommand("peer", ...args);
+  const script = `
+    for file in $(ldconfig -p | sed -n 's/^\\s*libssl\\.so\\.3 .*=> //p'); do
+      mount --bind /dev/null "$file"
+    done
+    exec "$@" <${input} >${output}`;
+  return host.spawn("unshare", ["-m", "sh", "-euc", script, "sh", command, ...rest], { env });
+}
+
+const DENOS = /OpenSSL 3 is missing: TLS is Deno's own/;
+
+for (const number of [0, 1] as const) {
+  const role = number === 0 ? "server" : "client";
+  test(`peer without OpenSSL, as the TLS ${role}: bytes both ways, and the same words`, async () => {
+    await using lab = await natLab("firewall", "firewall");
+    await using files = await makeFiles(3_000_000, 2_000_000);
+    const other = 1 - number as 0 | 1;
+    const start = startWithoutOpenssl;
+    await using first = start(lab.hosts[number], filesOf(files, number), addresses(number));
+    await using second = startPeer(lab.hosts[other], other, filesOf(files, other));
+    await expectSuccess(first, second);
+    await files.expectSame();
+    assert.match(first.output, DENOS);
+    assert.doesNotMatch(second.output, DENOS);
+    assert.equal(wordsOf(first), wordsOf(second));
+  });
+}
+
+test("peer without OpenSSL at both ends: a key is bound to the certificate; a kill is a loss", async () => {
+  await using lab = await natLab("open", "open");
+  const ends = ([0, 1] as const).map((i) =>
+    startWithoutOpenssl(lab.hosts[i], ENDLESS, addresses(i), KEYED)
+  );
+  await using first = ends[0]!;
+  await using second = ends[1]!;
+  for (const end of ends) await end.waitFor(/Connected to peer!/, 60_000);
+  assert.match(first.output, DENOS);
+  first.signal("SIGKILL");
+  assert.equal((await second.status).code, 9, second.output);
+});
+
 async function ticketOf(end: Process): Promise<string> {
-  await end.waitFor(/ttun peer connect peer:[\w-]+/, 20_000);
+  await end.waitFor(/ttun peer connect peer:[\w-]+/, 60_000);
   return /ttun peer connect (peer:[\w-]+)/.exec(end.output)![1]!;
 }

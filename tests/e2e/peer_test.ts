@@ -42,7 +42,7 @@ for (const kinds of ROWS) {
     await using lab = await natLab(...kinds);
     await using files = await makeFiles(30_000_000, 2_000_000);
     await using first = startPeer(lab.hosts[0], 0, filesOf(files, 0));
-    await first.waitFor(/connecting/);
+    await first.waitFor(/connecting/, 60_000);
     await pause(700);
     await using second = startPeer(lab.hosts[1], 1, filesOf(files, 1), "-k");
     assert.equal((await first.status).code, 0, first.output);
@@ -54,9 +54,9 @@ for (const kinds of ROWS) {
   });
 }
 
-const ended = together("peer: ends by a deadline, and by the end of tete");
+const late = together("peer: there is no way, which is told by the deadline");
 
-ended(
+late(
   "peer: where both NATs change ports there is no way, and it says so within the deadline",
   async () => {
     await using lab = await natLab("remapping", "remapping");
@@ -76,13 +76,13 @@ ended(
   },
 );
 
-ended(
+late(
   "peer: where one NAT changes its port, the open end says from which port it comes",
   async () => {
     await using lab = await natLab("open", "remapping");
     await using files = await makeFiles(10, 10);
     await using other = startPeer(lab.hosts[1], 1, filesOf(files, 1));
-    await other.waitFor(/connecting/);
+    await other.waitFor(/connecting/, 60_000);
     await using open = startPeer(lab.hosts[0], 0, filesOf(files, 0), "--deadline", "4");
     assert.equal((await open.status).code, 4, open.output);
     assert.match(
@@ -92,19 +92,18 @@ ended(
   },
 );
 
+const withTete = together("peer: the program tete at the other end");
+
 for (const [what, number] of [["server", 1], ["client", 0]] as const) {
   // tete ends all when our standard input does, as it knows no half-close: ours ends when its bytes
   // have come.
-  ended(`peer: the program tete at the other end, which is the TLS ${what}`, async () => {
+  withTete(`peer: the program tete at the other end, which is the TLS ${what}`, async () => {
     await using lab = await natLab("port-restricted", "port-restricted");
     await using files = await makeFiles(3_000_000, 1_000_000);
     using certificate = selfSigned("DNS:tete");
     // The greater address is the client's: tete has the lesser one, or the greater one.
     const tete = 1 - number as 0 | 1;
     const args = [PUBLIC[tete], PUBLIC[number], "7001", "7000", certificate.cert, certificate.key];
-    const { input, output } = filesOf(files, tete);
-    const script = `exec python3 ${TETE} "$@" <${input} >${output}`;
-    await using other = lab.hosts[tete].spawn("sh", ["-euc", script, "sh", ...args]);
     const ports = ["-lport", "7000", "-rport", "7001"];
     const command = ttunCommand(
       ...["tete", "-myip", PUBLIC[number], "-peerip", PUBLIC[tete], ...ports],
@@ -118,9 +117,14 @@ for (const [what, number] of [["server", 1], ["client", 0]] as const) {
       ["-euc", own, "sh", command[0], ...command[1]],
       { env: NO_KEY },
     );
-    await peer.waitFor(/Connected to peer!/, 20_000);
-    await other.waitFor(/Connected to peer!/);
-    await other.waitFor(/Peer closed connection/, 20_000);
+    // It tries ten times alone.
+    await peer.waitFor(/connecting/, 60_000);
+    const { input, output } = filesOf(files, tete);
+    const script = `exec python3 ${TETE} "$@" <${input} >${output}`;
+    await using other = lab.hosts[tete].spawn("sh", ["-euc", script, "sh", ...args]);
+    await peer.waitFor(/Connected to peer!/, 60_000);
+    await other.waitFor(/Connected to peer!/, 60_000);
+    await other.waitFor(/Peer closed connection/, 60_000);
     await peer.waitFor(/Peer closed connection/);
     await files.expectSame();
   });
@@ -133,7 +137,7 @@ test("peer: foreign connections count for nothing; a wrong fingerprint ends it w
   const { stderr } = await tryPeer(a, 0, "--fingerprint", "00".repeat(32));
   assert.match(stderr, /give what it logs to the other end, and --fingerprint there/);
   await using second = startPeer(b, 1, filesOf(files, 1), "--fingerprint", "00".repeat(32));
-  await second.waitFor(/connecting/);
+  await second.waitFor(/connecting/, 60_000);
   for (let i = 0; i < 12; i++) await a.sh(`nc -z -w 1 ${PUBLIC[1]} 54312`);
   await using first = startPeer(a, 0, filesOf(files, 0));
   assert.equal((await second.status).code, 3, second.output);
@@ -148,7 +152,7 @@ test("peer: the end that makes the certificate tells its fingerprint before ther
   await using lab = await natLab("open", "open");
   await using files = await makeFiles(1000, 1000);
   await using first = startPeer(lab.hosts[0], 0, filesOf(files, 0));
-  await first.waitFor(/connecting/);
+  await first.waitFor(/connecting/, 60_000);
   const [, sha256] = /may pin by --fingerprint +sha256=([0-9a-f]{64})/.exec(first.output)!;
   await using second = startPeer(lab.hosts[1], 1, filesOf(files, 1), "--fingerprint", sha256!);
   assert.equal((await second.status).code, 0, second.output);
@@ -162,11 +166,11 @@ test("peer: a connection that the other end gives up at once is tried anew; then
   const [a, b] = lab.hosts;
   const endless = { input: "/dev/zero", output: "/dev/null" };
   await using first = startPeer(a, 0, endless);
-  await first.waitFor(/connecting/);
+  await first.waitFor(/connecting/, 60_000);
   assert.equal((await b.run("python3", ["-c", CONNECT_AND_CLOSE, PUBLIC[0]])).code, 0);
   await first.waitFor(/warn.*the connection broke at once: trying again/);
   await using second = startPeer(b, 1, endless);
-  await Promise.all([first, second].map((end) => end.waitFor(/Connected to peer!/)));
+  await Promise.all([first, second].map((end) => end.waitFor(/Connected to peer!/, 60_000)));
   assert.notEqual((await b.run("nc", ["-z", "-w", "2", PUBLIC[0], "54312"])).code, 0);
 });
 
@@ -191,7 +195,7 @@ test("peer: an end that is killed in the middle is a loss for the other, and no 
   const endless = { input: "/dev/zero", output: "/dev/null" };
   await using first = startPeer(lab.hosts[0], 0, endless);
   await using second = startPeer(lab.hosts[1], 1, { input: "/dev/zero", output: files.got[1] });
-  await Promise.all([first, second].map((end) => end.waitFor(/Connected to peer!/)));
+  await Promise.all([first, second].map((end) => end.waitFor(/Connected to peer!/, 60_000)));
   await pause(200);
   first.signal("SIGKILL");
   assert.equal((await second.status).code, 9, second.output);
@@ -203,14 +207,14 @@ test("peer: Ctrl-C ends it within a second, before there is a connection too; th
   const endless = { input: "/dev/zero", output: "/dev/null" };
   for (const isConnected of [false, true]) {
     await using first = startPeer(lab.hosts[0], 0, endless);
-    await first.waitFor(/connecting/);
+    await first.waitFor(/connecting/, 60_000);
     if (!isConnected) {
       first.signal("SIGINT");
       assert.equal((await first.status).code, 16, first.output);
       continue;
     }
     await using second = startPeer(lab.hosts[1], 1, endless);
-    await Promise.all([first, second].map((end) => end.waitFor(/Connected to peer!/)));
+    await Promise.all([first, second].map((end) => end.waitFor(/Connected to peer!/, 60_000)));
     first.signal("SIGTERM");
     assert.equal((await first.status).code, 16, first.output);
     assert.match(first.output, /Stopped before the pipe's end/);

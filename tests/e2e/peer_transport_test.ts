@@ -6,7 +6,7 @@ import { formatTicket } from "../../src/core/ticket/ticket.ts";
 import { NO_KEY } from "./peers.ts";
 import { NO_WARM_UP, ttunCommand } from "./tunnel.ts";
 
-const MS = 30_000;
+const MS = 60_000;
 
 /** Starts a server that prints a ticket. */
 async function startServer(lab: NatLab, ...args: string[]): Promise<[Process, string]> {

@@ -4,7 +4,7 @@ import { VIA, viaLab } from "../via_lab.ts";
 import { filesOf, makeFiles, NO_KEY, startPipe } from "./peers.ts";
 import { ENV, KEY, ttunCommand } from "./tunnel.ts";
 
-const MS = 30_000;
+const MS = 60_000;
 
 /** Bytes without an end, each way. */
 const ENDLESS = { input: "/dev/zero", output: "/dev/null" };

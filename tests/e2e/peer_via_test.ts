@@ -7,7 +7,7 @@ import { VIA, type ViaLab, viaLab } from "../via_lab.ts";
 import { filesOf, makeFiles, NO_KEY, startPipe } from "./peers.ts";
 import { ENV, KEY, ttunCommand } from "./tunnel.ts";
 
-const MS = 30_000;
+const MS = 60_000;
 
 async function startVia(lab: ViaLab, ...args: string[]): Promise<Process> {
   const [command, all] = ttunCommand("server", "--no-tun", "-l", `${VIA}:20203`, ...args);
@@ -84,7 +84,7 @@ undirect(
     await end.waitFor(/warn.*Cannot connect to .*retry_in_seconds=/, MS);
     await end.waitFor(/ttun peer connect peer:[\w-]+ --via /, MS);
     await using _server = await startVia(lab);
-    await end.waitFor(/warn.*Cannot authenticate with .*retry_in_seconds=/, 3 * MS); // its pauses grow
+    await end.waitFor(/warn.*Cannot authenticate with .*retry_in_seconds=/, MS); // its pauses grow
     await using unused = start("--via-key-file", `${files.path}/key`);
     assert.equal((await unused.status).code, 2);
     await unused.closed;

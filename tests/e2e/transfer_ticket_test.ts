@@ -7,7 +7,7 @@ import { VIA, viaLab } from "../via_lab.ts";
 import { makeFiles, NO_KEY } from "./peers.ts";
 import { ENV, KEY, ttunCommand } from "./tunnel.ts";
 
-const MS = 30_000;
+const MS = 60_000;
 
 function start(host: Host, env: Record<string, string>, ...args: string[]): Process {
   const [command, rest] = ttunCommand(...args);

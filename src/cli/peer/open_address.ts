@@ -9,8 +9,6 @@ import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { isTlsClient } from "../../core/punch/punch.ts";
 import { ID_SIZE } from "../../core/link/v2/setup.ts";
-import { openLibssl } from "../../../ffi/openssl/libssl.ts";
-import type { TlsContext } from "../../../ffi/openssl/tls_context.ts";
 import type { OpenedPlane } from "../plane/run_plane.ts";
 import { wireSecrets } from "../plane/wire_secrets.ts";
 import { rng } from "../platform/rng.ts";
@@ -20,24 +18,27 @@ import { ownAddress, type PeerTools } from "./own_address.ts";
 import { openProgress } from "./pipe_progress.ts";
 import { KEEP_MS } from "./keep.ts";
 import { openPunch, openStdio } from "./peer_sockets.ts";
+import type { LoadedTls, PeerTls } from "./peer_tls.ts";
 import type { AddressTask, PeerStart } from "./plane_config.ts";
 import { securePeer } from "./secure_peer.ts";
 
-/** The name in the certificates of the program tete. */
-const TETE = "tete";
-
 const KEEP_ALIVE_SECONDS = 15;
 
-/** A pipe to a peer whose address is known. All that takes permissions is opened here. */
+/**
+ * A pipe to a peer whose address is known. All that takes permissions is opened here. `loaded`: null
+ * for a task without TLS.
+ */
 export function openByAddress(
   task: AddressTask & { readonly peerIp: string },
+  loaded: LoadedTls | null,
   tools: PeerTools,
 ): OpenedPlane<PeerStart> {
   const { platform, ciphers, opened, log, signal } = tools;
   const { clock } = platform;
   const { choice: congestion } = platform.planCongestion("auto");
   const { deadlineMs, keeps, link, localPort, peerIp } = task;
-  const tls = task.hasTls ? openContexts(opened) : null;
+  const tls = loaded?.open(opened) ?? null;
+  if (loaded?.needsEventLoop === true) log.debug("OpenSSL 3 is missing: TLS is Deno's own");
   const family = familyOf(peerIp);
   const wildcard = family === "IPv6" ? "::" : "0.0.0.0";
   const net = openPunch(tools).at({ host: wildcard, port: localPort });
@@ -51,7 +52,7 @@ export function openByAddress(
       const refusal = addressesRefusal(myIp, peerIp);
       if (refusal !== null) throw refusal;
       const isClient = isTlsClient(parseIp(myIp)!, parseIp(peerIp)!);
-      if (tls !== null) tellCertificate(isClient, tls.server, task, tools);
+      if (tls !== null) tellCertificate(isClient, tls, task, tools);
       const peer = { host: peerIp, port: task.remotePort };
       log.info("connecting", { peer: formatAddr(peer), from: task.localPort });
       const secure = async (stream: Connection, signal: AbortSignal): Promise<Connection> => {
@@ -62,7 +63,7 @@ export function openByAddress(
         if (task.keepAlive) stream.setOptions({ keepAliveSeconds: KEEP_ALIVE_SECONDS });
         if (link === null) stream.setOptions({ noDelay: true, congestion });
         if (tls === null) return stream;
-        return await securePeer(stream, isClient ? tls.client : tls.server, task, {
+        return await securePeer(stream, { tls, isClient }, task, {
           ...tools,
           signal,
         });
@@ -104,29 +105,16 @@ export function openByAddress(
   };
 }
 
-interface Contexts {
-  readonly client: TlsContext;
-  readonly server: TlsContext;
-}
-
-function openContexts(opened: AsyncDisposableStack): Contexts {
-  const libssl = opened.use(openLibssl());
-  return {
-    client: opened.use(libssl.clientContext(null)),
-    server: opened.use(libssl.ownContext(TETE)),
-  };
-}
-
 /** The end with the lesser address makes the certificate. @throws {TtunError} usage */
 function tellCertificate(
   isClient: boolean,
-  { ownDigest }: TlsContext,
+  { ownDigest }: PeerTls,
   { fingerprint }: AddressTask,
   { log }: PeerTools,
 ): void {
   if (isClient) return;
   if (fingerprint !== undefined) throw nothingToPin();
   log.info("certificate of this end, which the other may pin by --fingerprint", {
-    sha256: toHex(ownDigest!),
+    sha256: toHex(ownDigest),
   });
 }

@@ -4,6 +4,7 @@ import { runPlane } from "../plane/run_plane.ts";
 import { openSockets } from "../platform/open_sockets.ts";
 import { openDenoSockets } from "../platform/sockets_deno.ts";
 import { openByAddress } from "./open_address.ts";
+import { type LoadedTls, loadPeerTls } from "./peer_tls.ts";
 import { openConnect, openListen } from "./open_ticket.ts";
 import { openQuestion, type PeerTools } from "./own_address.ts";
 import type { PeerConfig, PeerTask } from "./plane_config.ts";
@@ -12,10 +13,13 @@ import { openStunServer } from "./stun_plane.ts";
 /** @throws the reason of `host.stop`, or the failure that ended it */
 export async function run(config: PeerConfig, host: PlaneHost): Promise<void> {
   const { task } = config;
+  // All is loaded before there is a loop that blocks.
+  const tls = hasTls(task) ? await loadPeerTls() : null;
   await runPlane(config, host, {
     mayMeetNames: hostsOf(task).some(({ host }) => !isIpAddress(host)),
-    openPlatform: () => config.io === "deno" ? openDenoSockets() : openSockets("ffi"),
-    open: (tools: PeerTools) => open(task, tools),
+    openPlatform: () =>
+      config.io === "deno" || tls?.needsEventLoop === true ? openDenoSockets() : openSockets("ffi"),
+    open: (tools: PeerTools) => open(task, tls, tools),
   });
 }
 
@@ -26,7 +30,11 @@ function hostsOf(task: PeerTask): HostPort[] {
   return [...via === null ? [] : [via.server], ...stun === undefined ? [] : [stun]];
 }
 
-function open(task: PeerTask, tools: PeerTools) {
+function hasTls(task: PeerTask): boolean {
+  return task.kind === "address" && task.peerIp !== undefined && task.hasTls;
+}
+
+function open(task: PeerTask, tls: LoadedTls | null, tools: PeerTools) {
   switch (task.kind) {
     case "stun":
       return openStunServer(task, tools);
@@ -38,7 +46,7 @@ function open(task: PeerTask, tools: PeerTools) {
       const { peerIp } = task;
       return peerIp === undefined
         ? openQuestion(task, tools)
-        : openByAddress({ ...task, peerIp }, tools);
+        : openByAddress({ ...task, peerIp }, tls, tools);
     }
   }
 }

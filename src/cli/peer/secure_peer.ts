@@ -1,13 +1,10 @@
-import { promised } from "../../app/net/dial_events.ts";
 import { constantTimeEqual, toHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
-import type { TlsContext } from "../../../ffi/openssl/tls_context.ts";
-import type { TlsSession } from "../../../ffi/openssl/tls_session.ts";
-import { openTls } from "../../io/tls/open_tls.ts";
 import { HANDSHAKE_MS } from "../../io/tls/tls_handshake.ts";
 import { fingerprintWords } from "./fingerprint_words.ts";
 import type { PeerTools } from "./own_address.ts";
+import type { PeerTls } from "./peer_tls.ts";
 import type { AddressTask } from "./plane_config.ts";
 
 /** The roles follow the addresses: with a wrong one both ends are servers, or both clients. */
@@ -17,12 +14,11 @@ const ROLES_HINT =
 /** Runs the TLS handshake in the role that the addresses give. */
 export async function securePeer(
   stream: Connection,
-  context: TlsContext,
+  { tls, isClient }: { readonly tls: PeerTls; readonly isClient: boolean },
   { fingerprint, link }: AddressTask,
   { platform: { clock }, log, signal }: Pick<PeerTools, "platform" | "log" | "signal">,
 ): Promise<Connection> {
-  const judge = (session: TlsSession) => {
-    const digest = context.ownDigest ?? session.peerDigest!;
+  const judge = (digest: Uint8Array) => {
     if (fingerprint !== undefined && !constantTimeEqual(digest, fingerprint)) throw wrong(digest);
     const sha256 = toHex(digest);
     log.info("certificate of this connection", { words: fingerprintWords(digest), sha256 });
@@ -31,10 +27,9 @@ export async function securePeer(
   };
   const late = () =>
     new TtunError("timeout", `Cannot use TLS with ${stream.peer}: no answer; ${ROLES_HINT}`);
-  const bindingOf = (session: TlsSession) => context.ownBinding ?? session.peerBinding!;
-  const how = { clock, signal, timeoutMs: HANDSHAKE_MS, late, judge, bindingOf };
   try {
-    return await promised((events) => openTls(stream, () => context.begin(null), how, events));
+    const how = { isClient, clock, signal, timeoutMs: HANDSHAKE_MS, late, judge };
+    return await tls.secure(stream, how);
   } catch (error) {
     if (!(error instanceof TtunError) || error.kind !== "protocol") throw error;
     throw new TtunError("protocol", `${error.message}; ${ROLES_HINT}`, { cause: error });

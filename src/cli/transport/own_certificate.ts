@@ -65,20 +65,26 @@ function read(text: string, nowMs: number): OwnCertificate | null {
   return { der, cert: encodePem("CERTIFICATE", der), key: encodePem("PRIVATE KEY", key) };
 }
 
-/** Makes a new key, and a certificate that it signs itself. */
-export function makeCertificate(nowMs: number): OwnCertificate {
+/** Makes a new key, and a certificate that it signs itself, which is valid from yesterday on. */
+export function makeCertificate(
+  nowMs: number,
+  { name, days }: { readonly name: string; readonly days: number } = {
+    name: OWN_NAME,
+    days: VALID_DAYS,
+  },
+): OwnCertificate {
   const seed = rng(32);
   const signer = ed25519Signer(seed);
   const wholeSecond = Math.floor(nowMs / 1000) * 1000;
   const der = encodeCertificate({
     serial: rng(16),
-    issuer: OWN_NAME,
-    subject: OWN_NAME,
+    issuer: name,
+    subject: name,
     notBefore: wholeSecond - DAY_MS,
-    notAfter: wholeSecond + VALID_DAYS * DAY_MS,
+    notAfter: wholeSecond + days * DAY_MS,
     publicKey: signer.publicKey,
     isAuthority: false,
-    dnsNames: [OWN_NAME],
+    dnsNames: [name],
     uris: [],
   }, (message) => signer.sign(message));
   const key = encodePem("PRIVATE KEY", pkcs8Of(seed));
