@@ -18,7 +18,8 @@ import { ownAddress, type PeerTools } from "./own_address.ts";
 import { openProgress } from "./pipe_progress.ts";
 import { KEEP_MS } from "./keep.ts";
 import { openPunch, openStdio } from "./peer_sockets.ts";
-import type { LoadedTls, PeerTls } from "./peer_tls.ts";
+import type { LoadedTls } from "./load_peer_tls.ts";
+import type { PeerTls } from "./peer_tls.ts";
 import type { AddressTask, PeerStart } from "./plane_config.ts";
 import { securePeer } from "./secure_peer.ts";
 

@@ -4,7 +4,7 @@ import { runPlane } from "../plane/run_plane.ts";
 import { openSockets } from "../platform/open_sockets.ts";
 import { openDenoSockets } from "../platform/sockets_deno.ts";
 import { openByAddress } from "./open_address.ts";
-import { type LoadedTls, loadPeerTls } from "./peer_tls.ts";
+import { type LoadedTls, loadPeerTls } from "./load_peer_tls.ts";
 import { openConnect, openListen } from "./open_ticket.ts";
 import { openQuestion, type PeerTools } from "./own_address.ts";
 import type { PeerConfig, PeerTask } from "./plane_config.ts";
