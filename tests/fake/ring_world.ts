@@ -5,6 +5,7 @@ import {
   descriptorVerifier,
   signDescriptor,
 } from "../../src/core/mesh/descriptor.ts";
+import type { RingRows } from "../../src/contract/mesh_disk.ts";
 import type { Frame } from "../../src/core/mesh/frame.ts";
 import { ringHashes } from "../../src/core/mesh/hashes.ts";
 import type { NodeKey } from "../../src/core/mesh/node_id.ts";
@@ -22,6 +23,8 @@ export class RingWorld {
   readonly drivers: RingDriver[] = [];
   /** All frames that nodes have sent. */
   readonly sent: { readonly from: NodeKey; readonly frame: Frame }[] = [];
+  /** All that disks were given. */
+  readonly stored: RingRows[] = [];
   /** Milliseconds since 1970. */
   readonly now = () => START + this.clock.now();
   readonly #byAddress = new Map<string, RingDriver>();
@@ -65,7 +68,13 @@ export class RingWorld {
     const { core } = o;
     const driver = new RingDriver({
       node,
-      disk: { commit: () => Promise.resolve(), [Symbol.asyncDispose]: () => Promise.resolve() },
+      disk: {
+        commit: (rows) => {
+          this.stored.push(rows);
+          return Promise.resolve();
+        },
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      },
       clock: this.clock,
       now,
       log: makeLogger(() => {}, () => 0),

@@ -15,6 +15,8 @@ export class Client {
   readonly readMs: number[] = [];
   readonly failures = { writes: 0, reads: 0, stale: 0 };
   readonly reasons: Record<string, number> = {};
+  /** Writes whose version is behind one that was acknowledged before they began. */
+  inversions = 0;
   readonly #world: World;
   readonly #random: () => number;
   readonly #keys: number;
@@ -44,6 +46,7 @@ export class Client {
   write(key: string, node = this.#anyNode()): void {
     if (node === null) return;
     const began = this.#world.now;
+    const known = this.acknowledged.get(key);
     const value = utf8(`${node.index}/${this.#count++}`);
     const isDeletion = this.#random() < 0.1;
     const o = { key, value, class: "durable" as const };
@@ -61,6 +64,7 @@ export class Client {
         const text = versionText(result.version);
         if (this.#versions.has(text)) throw new Error(`Version ${text} was given twice`);
         this.#versions.add(text);
+        if (known !== undefined && compareVersions(result.version, known) < 0) this.inversions++;
         const before = this.acknowledged.get(key);
         if (before === undefined || compareVersions(result.version, before) > 0) {
           this.acknowledged.set(key, result.version);

@@ -3,6 +3,7 @@ import { fleet, read, settle, write } from "./fleet.ts";
 import { pick } from "./random.ts";
 import { replicasOf } from "./record_checks.ts";
 import { inOrder } from "./ring_checks.ts";
+import { mustSettle } from "./run.ts";
 import type { SimulatedNode, World } from "./world.ts";
 
 /** Two writes, one after the other's acknowledgement: the later one must be read everywhere. */
@@ -69,3 +70,12 @@ for (const seed of [1, 3, 5]) {
     settle(world);
   });
 }
+
+Deno.test("mesh: with clocks that are up to 20 s apart no write is behind one that was acknowledged before", () => {
+  const kinds = ["clock", "clock", "loss", "doubling", "reordering"] as const;
+  for (let seed = 1; seed <= 6; seed++) {
+    const o = { seed, nodes: 3 + seed, ms: 60_000, everyMs: 4000, perSecond: 10, keys: 30 };
+    const { client } = mustSettle({ ...o, kinds });
+    equal(client.inversions, 0, `seed ${seed}`);
+  }
+});

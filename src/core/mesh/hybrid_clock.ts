@@ -88,6 +88,15 @@ export class HybridClock {
     if (stamp > this.#reserved) this.#reserved = stamp;
   }
 
+  /**
+   * Gives back what is reserved: no stamp follows. Returns what is to be on the disk in its place, so
+   * that the next run begins with the time.
+   */
+  release(): bigint {
+    this.#reserved = this.#last;
+    return this.#last;
+  }
+
   /** To be called when the disk refused a reservation: it is asked for again. */
   refused(): void {
     this.#asked = this.#reserved;

@@ -57,3 +57,13 @@ Deno.test("hybrid clock: after a restart a stamp waits until it is a minute ahea
   equal(clock.next(2000, 3000), null);
   equal(clock.next(4001, 3000), hlcOfMs(61_000) + 1n);
 });
+
+Deno.test("hybrid clock: what is given back begins the next run, and ends this one", () => {
+  const clock = ready(1000);
+  const stamp = clock.next(1000)!;
+  equal(clock.release(), stamp);
+  equal(clock.next(1001), null);
+  const next = new HybridClock(stamp);
+  next.reserved(next.wanted(1000)!);
+  equal(next.next(1000), stamp + 1n);
+});

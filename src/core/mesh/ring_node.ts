@@ -20,7 +20,7 @@ import { Records } from "./records.ts";
 import { Repair } from "./repair.ts";
 import { RequestServer } from "./request_server.ts";
 import { type Random, RingContext } from "./ring_context.ts";
-import type { RingImage } from "./ring_disk.ts";
+import type { RingBatch, RingImage } from "./ring_disk.ts";
 import { type RingStatus, statusOf } from "./ring_status.ts";
 import type { Result, Step } from "./steps.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -242,6 +242,13 @@ export class RingNode {
     });
   }
 
+  /** The process ends: tells the disk who is known, and that no more stamps are given. */
+  stop(nowMs: number): Step[] {
+    return this.#do(nowMs, () => {
+      if (this.#hasBegun) this.#remember({ reservedHlc: this.#records.clock.release() });
+    });
+  }
+
   /** Takes a descriptor of its own that is valid longer. */
   renew(descriptor: Descriptor, nowMs: number): Step[] {
     return this.#do(nowMs, () => this.#ring.self.update(descriptor));
@@ -374,12 +381,13 @@ export class RingNode {
     this.#remember();
   }
 
-  #remember(): void {
+  #remember(more: Pick<RingBatch, "reservedHlc"> = {}): void {
     const ring = this.#ring;
     const since = this.#repair.readySince;
     this.#records.disk.write({
       peers: ring.peers.remembered(ring),
       place: ring.self.descriptor.place,
+      ...more,
       ...(since === 0 ? {} : { ready: { since, until: Math.floor(ring.wall) } }),
     });
   }

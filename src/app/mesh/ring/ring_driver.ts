@@ -195,9 +195,10 @@ export class RingDriver implements RingLinkEvents {
     await this.#off.promise;
   }
 
-  /** Ends all that waits; nothing is done any more. */
+  /** Ends all that waits; nothing is done any more. The disk is closed after it. */
   close(): void {
     if (this.#isClosed) return;
+    this.#do(this.node.stop(this.#o.now()));
     this.#isClosed = true;
     this.#timer?.registration[Symbol.dispose]();
     const error = new MeshError("closed", "The node stops", { outcome: "unknown" });

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { RingWorld } from "../../../../tests/fake/ring_world.ts";
 import { utf8 } from "../../../base/bytes.ts";
 import { MeshError } from "../../../contract/mesh_store.ts";
+import { msOfHlc } from "../../../core/mesh/hybrid_clock.ts";
 import type { MeshRecord } from "../../../core/mesh/record.ts";
+import { imageOf } from "../../../core/mesh/ring_rows.ts";
 import { nodeMetrics } from "../http/node_metrics.ts";
 import type { RingDriver } from "./ring_driver.ts";
 import { ringMeasures } from "./ring_measures.ts";
@@ -147,4 +149,19 @@ Deno.test("the measures of a node tell its lookups, its copies and what its disk
     assert.match(text, new RegExp(`^ttun_mesh_${name} [0-9]`, "m"));
   }
   assert.match(text, /^ttun_mesh_disk_commit_seconds_total [0-9.]+$/m);
+});
+
+Deno.test("a node that is stopped leaves its disk with the time, not with what it had reserved", async () => {
+  using world = three();
+  await world.clock.advance(20_000);
+  const [first] = world.drivers as [RingDriver];
+  await world.settle(first.put({ ...NAME, value: utf8("1") }, signal));
+  await world.clock.advance(1000);
+  world.stored.length = 0;
+  first.close();
+  const loaded = { rows: [], peers: [], values: new Map<string, Uint8Array>(), wasDamaged: false };
+  for (const { name, value } of world.stored.at(-1)!.values) loaded.values.set(name, value);
+  const { reservedHlc } = imageOf(loaded, world.now(), true);
+  assert(msOfHlc(reservedHlc) <= world.now());
+  assert(msOfHlc(reservedHlc) >= world.now() - 5000);
 });
