@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { parseCidr } from "../../base/addr.ts";
+import type { HttpRequest } from "../http/exchange.ts";
+import { hashesOf, readLogins, VisitorGuard, type VisitorRules } from "./visitor_rules.ts";
+
+const SALT = new Uint8Array(16).fill(1);
+
+function request(...authorization: string[]): HttpRequest {
+  return {
+    ...{ method: "GET", scheme: "https", authority: "a.test", path: "/", hasBody: false } as const,
+    fields: [
+      { name: "Accept", value: "*/*" },
+      ...authorization.map((value) => ({ name: "Authorization", value })),
+    ],
+    upgrade: null,
+  };
+}
+
+function lab(o: Partial<VisitorRules> = {}) {
+  const at = { now: 0 };
+  const hashes = hashesOf(SALT, ["ann:pässword:x", "bob:y"], "tokEn");
+  const rules = { allow: null, hashes, salt: SALT, asksBrowser: true, ...o };
+  const guard = new VisitorGuard(rules, () => at.now);
+  const status = (head: HttpRequest, from = "192.0.2.1") => {
+    const verdict = guard.judge(head, from);
+    return verdict.kind === "pass" ? 200 : verdict.status;
+  };
+  return { at, guard, status };
+}
+
+const basic = (login: string) =>
+  `Basic ${btoa(String.fromCharCode(...new TextEncoder().encode(login)))}`;
+
+Deno.test("a login or a token opens the way, and does not go on to the service", () => {
+  const { guard, status } = lab();
+  for (const value of [basic("ann:pässword:x"), `basic  ${btoa("bob:y")}`, "Bearer tokEn"]) {
+    const verdict = guard.judge(request(value), "192.0.2.1");
+    assert.deepEqual(verdict, { kind: "pass", head: request() });
+  }
+  const wrong = [basic("bob:x"), basic("bob"), basic(":y"), "Bearer token", "Basic !", "Basic", ""];
+  for (const [i, value] of wrong.entries()) {
+    assert.equal(status(request(value), `10.0.0.${i}`), 401);
+  }
+  assert.equal(status(request("Bearer tokEn", "Bearer tokEn"), "10.0.1.1"), 401);
+  assert.equal(status(request()), 401);
+});
+
+Deno.test("an address that guesses has to wait, and others need not", () => {
+  const { at, status } = lab();
+  for (let i = 0; i < 10; i++) assert.equal(status(request(basic("bob:x"))), 401);
+  assert.equal(status(request(basic("bob:y"))), 429);
+  assert.equal(status(request()), 401); // a browser's first request is no guess
+  assert.equal(status(request(basic("bob:y")), "192.0.2.2"), 200);
+  at.now = 60_000;
+  assert.equal(status(request(basic("bob:y"))), 200);
+});
+
+Deno.test("networks judge the address alone", () => {
+  const allow = [parseCidr("192.0.2.0/24"), parseCidr("2001:db8::/32")];
+  const { status } = lab({ allow, hashes: null });
+  for (const from of ["192.0.2.9", "2001:db8::1"]) assert.equal(status(request(), from), 200);
+  for (const from of ["198.51.100.1", "2001:db9::1", ""]) {
+    assert.equal(status(request(), from), 403);
+  }
+});
+
+Deno.test("a file of logins has a name and a password in each line", () => {
+  assert.deepEqual(readLogins("# users\nann:x\r\n\nbob:y:z\n"), ["ann:x", "bob:y:z"]);
+  for (const text of ["", "#\n", "ann", "ann:x\nbob"]) assert.equal(readLogins(text), null);
+});
