@@ -45,6 +45,7 @@ const server = createServer((request, response) => {
 });
 // A websocket that repeats the bytes that come, as they are.
 server.on("upgrade", (request, socket) => {
+  socket.on("error", () => {}); // the visitor has left
   socket.write(
     "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
       `X-Asked: ${request.headers.connection}\r\n\r\n`,

@@ -6,7 +6,10 @@ import { ttunCommand } from "./forward_pair.ts";
 import { type Machine, machine, MESH_ENV } from "./mesh_machine.ts";
 
 const PLACE = "--host one --advertise 127.0.0.1:20204 --join-at 127.0.0.1:20205";
-const GATEWAY = ["--gateway", "127.0.0.1:8443", "--apex", "example.test"];
+const GATEWAY = [
+  ...["--gateway", "127.0.0.1:8443", "--apex", "example.test"],
+  ...["--redirect", "127.0.0.1:8081", "--access-log", "text"],
+];
 const READY_MS = 30_000;
 const TARGET = new URL("gateway_target.mjs", import.meta.url).pathname;
 const SOCKET = new URL("gateway_socket.mjs", import.meta.url).pathname;
@@ -161,8 +164,23 @@ async function staysItsAgents(lab: Lab): Promise<void> {
   assert.equal((await lab.agent("laptop", "names list")).stdout, "shop.example.test\n");
   assert.match((await lab.agent("other", "names release shop")).stderr, /not this agent's/);
   assert.equal((await lab.agent("laptop", "names release shop")).code, 0);
-  await using agent = await lab.publish("other", "8081 --name shop");
-  assert.match(await lab.curl("shop", "/", "-w", "%{http_code}"), /does not answer.*502$/s);
+  const { data, host } = lab.one;
+  await host.sh(`umask 077; echo ann:secret > ${data}/logins`);
+  const rules = `--basic-auth ${data}/logins --allow 127.0.0.0/8`;
+  await using agent = await lab.publish("other", `shop=1 open-house=8080 ${rules}`);
+  const code = async (name: string, ...args: string[]) =>
+    (await lab.curl(name, "/", "-o", "/dev/null", "-w", "%{http_code}", ...args)).slice(-3);
+  assert.equal(await code("open-house"), "401");
+  assert.equal(await code("open-house", "-u", "ann:wrong"), "401");
+  const seen = JSON.parse(await lab.curl("open-house", "/", "-u", "ann:secret"));
+  assert.equal(seen.headers.authorization, undefined);
+  const login = ["-u", "ann:secret"];
+  assert.match(await lab.curl("shop", "/", "-w", "%{http_code}", ...login), /not answer.*502$/s);
+  const plain = ["-s", "-o", "/dev/null", "-w", "%{http_code} %{redirect_url}"];
+  const led = [...plain, "-H", "Host: shop.example.test", "http://127.0.0.1:8081/a?b"];
+  const { stdout } = await host.run("curl", led);
+  assert.equal(stdout, "308 https://shop.example.test:8443/a?b");
+  assert.match(lab.node.output, /"GET \/a%2Fb\/\/\.\.\/c\?x=1 HTTP\/[12]\S*" 200 /);
   const { agents } = JSON.parse((await lab.one.ask("/v1/agents")).body);
   const { agent: id } = agents.find((one: { names: string[] }) => one.names[0] === "*");
   assert.equal((await lab.one.mesh(`revoke ${id.slice(0, 12)}`)).code, 0);

@@ -79,6 +79,7 @@ export class AgentClient {
     for (;;) {
       try {
         await this.#link(signal);
+        signal.throwIfAborted();
         log.warn("Lost the link to the gateway");
       } catch (thrown) {
         signal.throwIfAborted();

@@ -32,7 +32,7 @@ import type { SessionMemory } from "../mux/session_memory.ts";
 import { AgentLink } from "./agent_link.ts";
 import type { AgentRoutes } from "./agent_routes.ts";
 import { MessageStream } from "./message_stream.ts";
-import type { Names } from "./names.ts";
+import { type Names, requireName } from "./names.ts";
 
 /** Milliseconds in which an agent says who it is, or a machine enrolls. */
 const HELLO_MS = 15_000;
@@ -203,6 +203,7 @@ export class AgentGate {
         if (published.size >= MOST_PUBLISHED) {
           throw new TtunError("exhausted", "Cannot publish more names by one link");
         }
+        requireName(link.facts, request.name);
         this.#check(request, guest);
         await names.claim(request.name, link.facts, signal);
         if (!this.#guests.has(carrier)) throw new TtunError("lost", "The agent has left");

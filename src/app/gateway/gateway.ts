@@ -27,8 +27,10 @@ export interface GatewayOptions {
   readonly log: Logger;
   readonly pages: GatewayPages;
   readonly scratch: Uint8Array;
-  /** `protocol`: as visitor and node have agreed on it (ALPN); null = the visitor offers none. */
-  readonly makeServer: (protocol: string | null) => HttpServerMachine;
+  /** Port of visitors. */
+  readonly port: number;
+  /** `protocol`: of ALPN. */
+  readonly makeServer: (scheme: "http" | "https", protocol: string | null) => HttpServerMachine;
   /** Makes a text that tells requests apart, also in the log of the agent. */
   readonly requestId: () => string;
   /** Takes note of each exchange that is over. */
@@ -57,11 +59,32 @@ export class Gateway {
   async serve(stream: Connection, protocol: string | null): Promise<void> {
     const { clock, scratch, log, makeServer } = this.#o;
     await serveVisitor(stream, {
-      machine: makeServer(protocol),
+      machine: makeServer("https", protocol),
       clock,
       scratch,
       log,
       handle: (head) => this.#handle(head, stream, protocol === "h2" ? "2" : "1.1"),
+    });
+  }
+
+  /** Leads a visitor of plain HTTP to HTTPS. Owns the connection. */
+  async redirect(stream: Connection): Promise<void> {
+    const { apex, clock, scratch, log, makeServer, pages, port } = this.#o;
+    const at = port === 443 ? "" : `:${port}`;
+    const answer = (head: HttpRequest) => {
+      const host = hostOf(head.authority);
+      if (head.method === "CONNECT" || head.path === "*") return pages.notAllowed(head);
+      if (host !== apex && labelBelow(host, apex) === null) return pages.misdirected(head);
+      return pages.redirect(head, `https://${host}${at}${head.path}`);
+    };
+    await serveVisitor(stream, {
+      machine: makeServer("http", null),
+      ...{ clock, scratch, log },
+      handle: (head) => ({
+        next: () => answer(head),
+        failure: () => pages.failed(head),
+        over: () => {},
+      }),
     });
   }
 

@@ -3,6 +3,12 @@ import type { HttpRequest } from "../../core/http/exchange.ts";
 import { valuesOf } from "../../core/http/fields.ts";
 import type { Page } from "./visitor.ts";
 
+const REFUSALS = {
+  401: ["Login needed", "This service asks for a login."],
+  403: ["Forbidden", "This service is not for this address."],
+  429: ["Too many logins", "This address has failed too often; wait a minute."],
+} as const;
+
 /** Answers that a gateway, or an agent, gives itself. */
 export class GatewayPages {
   readonly #requestId: () => string;
@@ -26,6 +32,22 @@ export class GatewayPages {
 
   notAllowed(request: HttpRequest): Page {
     return this.#page(request, 405, "Not allowed", "This method is not answered here.");
+  }
+
+  /** The name is to be asked for by TLS. */
+  redirect(request: HttpRequest, to: string): Page {
+    const page = this.#page(request, 308, "Permanent redirect", "This is to be had by HTTPS.");
+    const fields = [...page.head.fields, { name: "Location", value: to }];
+    return { ...page, head: { ...page.head, fields } };
+  }
+
+  /** The visitor may not reach the service. `challenge`: of 401. */
+  refused(request: HttpRequest, status: 401 | 403 | 429, challenge: string): Page {
+    const [title, words] = REFUSALS[status];
+    const page = this.#page(request, status, title, words);
+    if (challenge === "") return page;
+    const fields = [...page.head.fields, { name: "WWW-Authenticate", value: challenge }];
+    return { ...page, head: { ...page.head, fields } };
   }
 
   /** The service does not answer. */

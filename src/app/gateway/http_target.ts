@@ -21,7 +21,7 @@ export interface HttpTargetOptions {
   /** Name of the service, for the log. */
   readonly name: string;
   /** Returns the request as the service is to have it, or the answer of this end. */
-  readonly request: (head: HttpRequest) => HttpRequest | Page;
+  readonly request: (head: HttpRequest, visitor: string) => HttpRequest | Page;
   readonly respond: (head: HttpResponse) => HttpResponse;
   readonly failure: (head: HttpRequest, words: string) => Page;
 }
@@ -44,7 +44,9 @@ export class HttpTarget {
       scratch,
       onStep: (step) => {
         if (step.kind !== "request") return relay?.fromServer(step);
-        relay = new Exchange(this.#o, { machine, driver }, step.id, step.head).relay;
+        const visitor = machine.origin?.visitor ?? "";
+        const server = { machine, driver };
+        relay = new Exchange(this.#o, server, step.id, step.head, visitor).relay;
       },
       onIdle: () => relay?.idle(),
       onOver: () => {},
@@ -61,7 +63,13 @@ class Exchange {
   readonly #over = new AbortController();
   #connection: TargetConnection | null = null;
 
-  constructor(o: HttpTargetOptions, server: ServerEnd, id: number, given: HttpRequest) {
+  constructor(
+    o: HttpTargetOptions,
+    server: ServerEnd,
+    id: number,
+    given: HttpRequest,
+    visitor: string,
+  ) {
     this.#o = o;
     this.relay = new ExchangeRelay(server, id, {
       respond: o.respond,
@@ -82,7 +90,7 @@ class Exchange {
         if (connection !== null) o.clock.onTurn(() => void connection.release());
       },
     });
-    const head = o.request(given);
+    const head = o.request(given, visitor);
     if ("body" in head) {
       this.#head = given;
       this.relay.answer(head.head, head.body);

@@ -91,6 +91,18 @@ export class MachineDriver<Step extends { readonly kind: string }> {
     this.#pump();
   }
 
+  /** Looks whether the other end has ended it, or says something that nobody has asked for. */
+  probe(): boolean {
+    if (this.#isOver || this.#hasEnded || this.#isClosing) return false;
+    try {
+      if (this.stream.readNow(new Uint8Array(1)) === undefined) return true;
+    } catch {
+      // It has broken.
+    }
+    this.fail();
+    return false;
+  }
+
   /** Has the machine called, now or behind the steps that are being done. */
   call(run: () => Step[]): void {
     if (this.#isOver) return;

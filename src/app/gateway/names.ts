@@ -33,12 +33,7 @@ export class Names {
 
   /** @throws {TtunError} auth, in_use, exhausted; {MeshError} */
   async claim(name: string, agent: AgentFacts, signal: AbortSignal): Promise<void> {
-    if (!mayHaveName(agent, name)) {
-      throw new TtunError(
-        "auth",
-        `Cannot publish ${name}: the agent was enrolled for ${agent.names.join(", ")}`,
-      );
-    }
+    requireName(agent, name);
     const id = toHex(agent.agentId);
     try {
       await this.#claim(name, id, agent.quota, signal);
@@ -108,4 +103,13 @@ export class Names {
     } while (after !== undefined);
     return found;
   }
+}
+
+/** @throws {TtunError} auth, if the agent's certificate does not give it the name */
+export function requireName(agent: AgentFacts, name: string): void {
+  if (mayHaveName(agent, name)) return;
+  throw new TtunError(
+    "auth",
+    `Cannot publish ${name}: the agent was enrolled for ${agent.names.join(", ")}`,
+  );
 }

@@ -29,7 +29,7 @@ export class TargetPool implements Disposable {
   /** Returns a connection that was used before; null = there is none. */
   take(): TargetConnection | null {
     for (let next = this.#idle.pop(); next !== undefined; next = this.#idle.pop()) {
-      if (next.isFree) return next;
+      if (next.isFree && next.end.driver.probe()) return next;
     }
     return null;
   }

@@ -20,6 +20,7 @@ import { concat, toHex, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
+import type { Listener } from "../../contract/dial.ts";
 import type { MeshStore } from "../../contract/mesh_store.ts";
 import { AGENT_PROTOCOL } from "../../core/gateway/agent_messages.ts";
 import { MAX_CLIENT_HELLO, readClientHello } from "../../core/gateway/client_hello.ts";
@@ -68,7 +69,7 @@ export interface OpenedGateway {
 
 /** Opens a node's gateway. @throws {TtunError} in_use, privilege, usage, system */
 export function openGateway(
-  { listen, apex, files, accessLog, advertise }: GatewayConfig,
+  { listen, apex, files, accessLog, advertise, redirect }: GatewayConfig,
   { held, store, desk, isRevoked, dialNode }: GatewayParts,
   tools: MeshTools,
 ): OpenedGateway {
@@ -149,8 +150,8 @@ export function openGateway(
     log,
     pages,
     scratch: new Uint8Array(SCRATCH),
-    makeServer: (protocol) => {
-      const scheme = "https";
+    port,
+    makeServer: (scheme, protocol) => {
       const makePage: MakePage = (status, words) => pages.unreadable(status, words);
       if (protocol !== "h2") return new Http1Server({ scheme, makePage });
       const websocketKey = () => encode64(rng(16));
@@ -185,7 +186,8 @@ export function openGateway(
     if (protocol === AGENT_PROTOCOL) await gate.accept(stream);
     else await gateway.serve(stream, protocol);
   };
-  const accepting = () =>
+  const plain = redirect === null ? null : opened.use(net.listen(redirect, { signal }));
+  const accepting = (listener: Listener, serve: (inner: Connection) => Promise<void>) =>
     acceptLoop({
       listener,
       clock,
@@ -203,7 +205,12 @@ export function openGateway(
     at: formatAddr({ host: listen.host, port }),
     services: new HopService({ routes, relays }),
     closeAgent: (id) => gate.close(id),
-    run: () => Promise.race([directory.run(signal), accepting()]),
+    run: () =>
+      Promise.race([
+        directory.run(signal),
+        accepting(listener, serve),
+        ...(plain === null ? [] : [accepting(plain, (inner) => gateway.redirect(inner))]),
+      ]),
   };
 }
 

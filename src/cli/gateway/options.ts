@@ -1,7 +1,7 @@
-import type { HostPort } from "../../base/addr.ts";
+import { type HostPort, parseCidr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { readApex, readLabel } from "../../core/gateway/label.ts";
-import { readPublishTarget } from "../../core/gateway/publish_target.ts";
+import { type PublishTarget, readPublishTarget } from "../../core/gateway/publish_target.ts";
 import { readAddress } from "../command/address_args.ts";
 import { LOG_OPTIONS } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
@@ -77,14 +77,15 @@ export const PUBLISH_OPTIONS = {
   target: {
     names: ["target"],
     group: "basic",
-    kind: "string",
-    metavar: "TARGET",
+    kind: "list",
+    metavar: "[NAME=]TARGET",
     positional: true,
     required: true,
     variable: null,
-    parse: readPublishTarget,
-    help: "where requests go: 8080 (of this machine), HOST:PORT, http://HOST:PORT or unix:PATH; " +
-      "--target may be left out right behind the command",
+    parse: readTunnel,
+    help:
+      "where requests go: 8080 (of this machine), HOST:PORT, http://HOST:PORT or unix:PATH; there " +
+      "may be several with a name each; --target may be left out right behind the command",
   },
   name: {
     names: ["name"],
@@ -92,10 +93,37 @@ export const PUBLISH_OPTIONS = {
     kind: "string",
     metavar: "NAME",
     variable: null,
-    required: true,
     parse: readLabel,
+    defaultText: "three words, which stay the target's",
     help:
       "the service is at https://NAME.DOMAIN; the name stays this agent's, also while it is off",
+  },
+  basicAuth: {
+    names: ["basic-auth"],
+    group: "security",
+    kind: "string",
+    metavar: "FILE",
+    help:
+      "ask visitors for a name and a password, which FILE has in lines of NAME:PASSWORD; only its " +
+      "owner may read it",
+  },
+  bearerFile: {
+    names: ["bearer-file"],
+    group: "security",
+    kind: "string",
+    metavar: "FILE",
+    help:
+      "let in visitors whose requests have the token of FILE (Authorization: Bearer); only its owner " +
+      "may read it",
+  },
+  allow: {
+    names: ["allow"],
+    group: "security",
+    kind: "list",
+    metavar: "CIDR",
+    variable: null,
+    parse: parseCidr,
+    help: "let in visitors from these networks alone",
   },
   data: AGENT_DATA,
   ...LOG_OPTIONS,
@@ -121,6 +149,12 @@ export const NAMES_OPTIONS = {
 export type EnrollFlags = Values<typeof ENROLL_OPTIONS>;
 export type PublishFlags = Values<typeof PUBLISH_OPTIONS>;
 export type NamesFlags = Values<typeof NAMES_OPTIONS>;
+
+function readTunnel(text: string): { name: string | null; target: PublishTarget } {
+  const [, name, target] = /^([^=:/]+)=(.*)$/s.exec(text) ?? [];
+  if (name === undefined) return { name: null, target: readPublishTarget(text) };
+  return { name: readLabel(name), target: readPublishTarget(target!) };
+}
 
 function readGateway(text: string): HostPort {
   const { host, port } = readAddress(text, { port: GATEWAY_PORT });

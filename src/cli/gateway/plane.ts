@@ -9,6 +9,7 @@ import { open } from "../../app/net/dial_events.ts";
 import { formatAddr } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import { toTtunError } from "../../base/errors.ts";
+import { VisitorGuard } from "../../core/gateway/visitor_rules.ts";
 import { Http1Client } from "../../core/http/http1/client.ts";
 import type { Certified } from "../../core/mesh/admission/join_answer.ts";
 import { parseCertificate } from "../../core/x509/certificate.ts";
@@ -46,7 +47,10 @@ function openAgent(config: AgentConfig, tools: Tools): OpenedPlane<null> {
   const net = tools.platform.openNet({ io, mptcp: false, segmentBytes: {} }, log);
   let { certificate } = config;
   const scratch = new Uint8Array(SCRATCH);
-  const tunnels = config.tunnels.map((tunnel) => openTunnel(tunnel, { tools, net, scratch }));
+  const guard = new VisitorGuard(config.rules, () => clock.now());
+  const tunnels = config.tunnels.map((tunnel) =>
+    openTunnel(tunnel, { tools, net, scratch, guard })
+  );
   const common = {
     secrets: agentWire(ciphers),
     clock,
@@ -93,10 +97,11 @@ function openAgent(config: AgentConfig, tools: Tools): OpenedPlane<null> {
 /** Opens the way to one service. */
 function openTunnel(
   { name, target: { to } }: TunnelConfig,
-  { tools, net, scratch }: {
+  { tools, net, scratch, guard }: {
     readonly tools: Tools;
     readonly net: ReturnType<SocketPlatform["openNet"]>;
     readonly scratch: Uint8Array;
+    readonly guard: VisitorGuard;
   },
 ): Tunnel {
   const { platform: { clock }, resolver, log, signal, opened } = tools;
@@ -123,7 +128,12 @@ function openTunnel(
     log,
     signal,
     name,
-    request: (head) => head,
+    request: (head, visitor) => {
+      const verdict = guard.judge(head, visitor);
+      if (verdict.kind === "pass") return verdict.head;
+      log.debug("Refused a visitor", { name, visitor, status: verdict.status });
+      return pages.refused(head, verdict.status, verdict.challenge);
+    },
     respond: (head) => head,
     failure: (head) => pages.failed(head),
   });

@@ -1,5 +1,6 @@
 import type { HostPort } from "../../base/addr.ts";
 import type { PublishTarget } from "../../core/gateway/publish_target.ts";
+import type { VisitorRules } from "../../core/gateway/visitor_rules.ts";
 import type { CommonConfig } from "../plane/common_config.ts";
 
 /** An agent that publishes services; it crosses to the data plane's Worker. */
@@ -17,8 +18,11 @@ export interface AgentConfig extends CommonConfig {
   /** PEM file of the authorities that are trusted for gateways; null = the system's. */
   readonly ca: string | null;
   readonly tunnels: readonly TunnelConfig[];
+  /** Of all of them. */
+  readonly rules: VisitorRules;
 }
 
+/** A service and its name. */
 export interface TunnelConfig {
   readonly name: string;
   readonly target: PublishTarget;

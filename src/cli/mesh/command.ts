@@ -91,7 +91,8 @@ async function runHere(options: MeshNodeFlags, context: RunContext): Promise<num
 
 /** @throws {TtunError} usage, if something is missing */
 function gatewayConfig(
-  { gateway, apex, gatewayCert: cert, gatewayKey: key, gatewayAt, accessLog }: MeshNodeFlags,
+  { gateway, apex, gatewayCert: cert, gatewayKey: key, gatewayAt, redirect, accessLog }:
+    MeshNodeFlags,
 ): GatewayConfig | null {
   if ((cert === undefined) !== (key === undefined)) {
     throw new TtunError("usage", "Give both --gateway-cert and --gateway-key, or none of them");
@@ -104,7 +105,8 @@ function gatewayConfig(
     throw new TtunError("usage", "Cannot use --gateway without --apex, the domain of its services");
   }
   const files = cert === undefined || key === undefined ? null : { cert, key };
-  return { listen: gateway, apex, files, accessLog, advertise: gatewayAt ?? null };
+  const at = { listen: gateway, redirect: redirect ?? null, advertise: gatewayAt ?? null };
+  return { ...at, apex, files, accessLog };
 }
 
 /** Null where a node has the core: the key is there, in a file. @throws {TtunError} usage, privilege */

@@ -261,6 +261,15 @@ const GATEWAY_OPTIONS = {
     variable: "TTUN_MESH_GATEWAY_KEY",
     help: "the key of --gateway-cert (PEM)",
   },
+  redirect: {
+    names: ["redirect"],
+    group: "network",
+    kind: "string",
+    metavar: "[ADDR:]PORT",
+    variable: "TTUN_MESH_REDIRECT",
+    parse: (text: string) => readAddress(text, { host: "", port: 80 }),
+    help: "lead visitors of plain HTTP there to HTTPS, as on port 80",
+  },
   gatewayAt: {
     names: ["gateway-at"],
     group: "network",

@@ -33,6 +33,8 @@ export interface GatewayConfig {
   readonly apex: string;
   /** Files of the certificate and its key; null = the cluster's authority makes one. */
   readonly files: { readonly cert: string; readonly key: string } | null;
+  /** Where visitors of plain HTTP come; null = nowhere. */
+  readonly redirect: HostPort | null;
   /** Where agents of other gateways reach this one; null = at the node's own address. */
   readonly advertise: HostPort | null;
   /** Lines about requests, on standard output. */
