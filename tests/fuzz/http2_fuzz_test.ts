@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { concat } from "../../src/base/bytes.ts";
 import { responseOf } from "../../src/core/http/steps_fixture.ts";
-import { frame, GET, Http2Talk, PREFACE } from "../../src/core/http/http2/http2_fixture.ts";
+import { PREFACE } from "../../src/core/http/http2/constants.ts";
+import { frame, GET, Http2Talk } from "../../src/core/http/http2/http2_fixture.ts";
 import { packSettings } from "../../src/core/http/http2/frames.ts";
 
 const anyFrame = fc.record({

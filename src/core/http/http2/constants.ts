@@ -1,3 +1,5 @@
+import { utf8 } from "../../../base/bytes.ts";
+
 /** Numbers of RFC 9113 sections 6 and 7. */
 export const Frame = {
   data: 0,
@@ -50,3 +52,6 @@ export const MAX_FRAME = 16_384;
 
 export const MAX_WINDOW = 2 ** 31 - 1;
 export const DEFAULT_WINDOW = 65_535;
+
+/** The first bytes of a client (section 3.4). */
+export const PREFACE = utf8("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");

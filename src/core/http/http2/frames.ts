@@ -1,5 +1,5 @@
 import { concat, utf8, writeU16, writeU32 } from "../../../base/bytes.ts";
-import { type ErrorCode, Flag, Frame, HEADER_SIZE } from "./constants.ts";
+import { type ErrorCode, Flag, Frame, HEADER_SIZE, MAX_FRAME } from "./constants.ts";
 
 /** Returns a frame's header; `length` bytes of payload follow. */
 export function frameHeader(
@@ -55,6 +55,18 @@ export function packRstStream(stream: number, code: ErrorCode): Uint8Array {
 
 export function packGoaway(lastStream: number, code: ErrorCode, words: string): Uint8Array {
   return packFrame(Frame.goaway, 0, 0, concat(u32(lastStream), u32(code), utf8(words)));
+}
+
+/** Returns data in frames: headers, and views of the data behind each. */
+export function packData(stream: number, bytes: Uint8Array, isEnd: boolean): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  for (let at = 0; at === 0 || at < bytes.length; at += MAX_FRAME) {
+    const part = bytes.subarray(at, at + MAX_FRAME);
+    const flags = isEnd && at + part.length === bytes.length ? Flag.endStream : 0;
+    parts.push(frameHeader(Frame.data, flags, stream, part.length));
+    if (part.length > 0) parts.push(part);
+  }
+  return parts;
 }
 
 /** Returns a header block in one HEADERS frame and as many of CONTINUATION as it takes. */

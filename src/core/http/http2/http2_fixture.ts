@@ -6,11 +6,9 @@ import { HpackDecoder } from "../hpack/decoder.ts";
 import { HpackEncoder } from "../hpack/encoder.ts";
 import { lend } from "../http1/http1_fixture.ts";
 import { told } from "../steps_fixture.ts";
-import { Flag, Frame, HEADER_SIZE } from "./constants.ts";
+import { Flag, Frame, HEADER_SIZE, PREFACE } from "./constants.ts";
 import { frameHeader, packHeaders, packSettings } from "./frames.ts";
 import { Http2Server } from "./server.ts";
-
-export const PREFACE = utf8("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
 /** A frame of any kind. */
 export function frame(

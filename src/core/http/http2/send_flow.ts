@@ -1,8 +1,8 @@
 import { ConnectionError } from "./connection_error.ts";
 import { DEFAULT_WINDOW, ErrorCode, MAX_WINDOW } from "./constants.ts";
-import type { Http2Stream } from "./stream.ts";
+import type { FlowStream } from "./stream.ts";
 
-/** Windows of what is sent to a client, which makes them larger as it takes data. */
+/** Windows of what is sent to the other end, which makes them larger as it takes data. */
 export class SendFlow {
   #window = DEFAULT_WINDOW;
   #first = DEFAULT_WINDOW;
@@ -13,12 +13,12 @@ export class SendFlow {
   }
 
   /** Bytes that may be sent on a stream now. */
-  roomOf(stream: Http2Stream): number {
+  roomOf(stream: FlowStream): number {
     return Math.max(0, Math.min(stream.sendWindow, this.#window));
   }
 
   /** Takes note of data that are sent; `stream` is null for one that is not kept. */
-  sent(stream: Http2Stream | null, bytes: number): void {
+  sent(stream: FlowStream | null, bytes: number): void {
     if (stream !== null) stream.sendWindow -= bytes;
     this.#window -= bytes;
   }
@@ -34,8 +34,14 @@ export class SendFlow {
     checkWindow(this.#window);
   }
 
+  /** @throws {ConnectionError} above the largest window */
+  growStream(stream: FlowStream, bytes: number): void {
+    stream.sendWindow += bytes;
+    checkWindow(stream.sendWindow);
+  }
+
   /** Makes the window of every stream another one. @throws {ConnectionError} */
-  resize(first: number, streams: Iterable<Http2Stream>): void {
+  resize(first: number, streams: Iterable<FlowStream>): void {
     checkWindow(first);
     const change = first - this.#first;
     this.#first = first;

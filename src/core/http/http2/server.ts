@@ -1,4 +1,3 @@
-import { readU16, readU32, utf8 } from "../../../base/bytes.ts";
 import { ProtocolError } from "../../../base/errors.ts";
 import { HttpError } from "../error.ts";
 import type {
@@ -13,6 +12,7 @@ import { HpackDecoder } from "../hpack/decoder.ts";
 import { HpackEncoder } from "../hpack/encoder.ts";
 import type { MakePage } from "../http1/server.ts";
 import { ConnectionError } from "./connection_error.ts";
+import { ControlFrames } from "./control_frames.ts";
 import {
   DEFAULT_WINDOW,
   ErrorCode,
@@ -20,25 +20,26 @@ import {
   Frame,
   MAX_FRAME,
   MAX_WINDOW,
+  PREFACE,
   Setting,
 } from "./constants.ts";
 import { Cost, FloodBudget } from "./flood_budget.ts";
 import { FrameReader } from "./frame_reader.ts";
 import {
   frameHeader,
+  packData,
   packGoaway,
   packHeaders,
-  packPingAck,
   packRstStream,
   packSettings,
   packWindowUpdate,
-  SETTINGS_ACK,
 } from "./frames.ts";
 import { HeaderBlock } from "./header_block.ts";
 import { CONNECTION_WINDOW, ReceiveFlow } from "./receive_flow.ts";
 import { bodyLength, listOf, lowerCase, tunnelListOf } from "./response_fields.ts";
 import { SendFlow } from "./send_flow.ts";
 import { readStreamRequest, readStreamTrailers, type RequestOptions } from "./read_request.ts";
+import { RESET_CODES } from "./reset_codes.ts";
 import { Http2Stream, STREAM_WINDOW } from "./stream.ts";
 
 const MAX_STREAMS = 100;
@@ -47,19 +48,6 @@ const LIST_LIMITS = { bytes: 64 * 1024, fields: 256 };
 
 /** A window update of fewer bytes is one of many. */
 const SMALL_WINDOW = 512;
-
-const PREFACE = utf8("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-
-const RESET_CODES: Readonly<Record<ResetCode, ErrorCode>> = {
-  cancel: ErrorCode.cancel,
-  refused: ErrorCode.refusedStream,
-  unanswered: ErrorCode.internal,
-  incomplete: ErrorCode.internal,
-  protocol: ErrorCode.internal,
-  timeout: ErrorCode.cancel,
-  overload: ErrorCode.enhanceYourCalm,
-  internal: ErrorCode.internal,
-};
 
 export interface Http2ServerOptions {
   readonly scheme: "http" | "https";
@@ -85,6 +73,18 @@ export class Http2Server implements HttpServerMachine {
   readonly #block = new HeaderBlock();
   readonly #received = new ReceiveFlow((bytes) => this.#write(bytes));
   readonly #sent = new SendFlow();
+  readonly #control = new ControlFrames({
+    write: (bytes) => this.#write(bytes),
+    spend: (cost) => this.#spend(cost),
+    tableSize: (bytes) => this.#encoder.setLimit(Math.min(bytes, TABLE_SIZE)),
+    firstWindow: (bytes) => this.#resizeWindows(bytes),
+    windowUpdate: (stream, increment) => this.#windowUpdate(stream, increment),
+    rstStream: (stream) => this.#rstStream(stream),
+    goaway: () => {
+      this.#isDraining = true;
+      this.#closeIfDrained();
+    },
+  });
   readonly #frames = new FrameReader({
     frame: (type, flags, stream, payload) => this.#frame(type, flags, stream, payload),
     dataBegins: (stream, length, isEnd) => this.#dataBegins(stream, length, isEnd),
@@ -94,7 +94,6 @@ export class Http2Server implements HttpServerMachine {
   });
   /** Bytes of the preface that have come. */
   #prefaceLength = 0;
-  #hasSettings = false;
   #hasSent = false;
   #lastStream = 0;
   /** The stream whose frame of data is being read; null = it is over. */
@@ -115,7 +114,9 @@ export class Http2Server implements HttpServerMachine {
 
   get waitsFor(): WaitsFor {
     if (this.#isOver) return "nothing";
-    if (this.#block.isOpen || (this.#prefaceLength > 0 && !this.#hasSettings)) return "head";
+    if (this.#block.isOpen || (this.#prefaceLength > 0 && !this.#control.hasSettings)) {
+      return "head";
+    }
     return this.#streams.size > 0 ? "exchange" : "request";
   }
 
@@ -165,12 +166,7 @@ export class Http2Server implements HttpServerMachine {
     this.#sent.sent(stream, bytes.length);
     if (responseLeft !== null) stream.responseLeft = responseLeft - bytes.length;
     const isEnd = stream.responseLeft === 0;
-    for (let at = 0; at < bytes.length; at += MAX_FRAME) {
-      const part = bytes.subarray(at, at + MAX_FRAME);
-      const flags = isEnd && at + part.length === bytes.length ? Flag.endStream : 0;
-      this.#write(frameHeader(Frame.data, flags, id, part.length));
-      this.#write(part);
-    }
+    for (const part of packData(id, bytes, isEnd)) this.#write(part);
     if (isEnd) this.#endResponse(stream);
     return this.#takeSteps();
   }
@@ -294,76 +290,15 @@ export class Http2Server implements HttpServerMachine {
 
   #frame(type: number, flags: number, id: number, payload: Uint8Array): void {
     if (this.#isOver) return;
-    if (!this.#hasSettings && (type !== Frame.settings || (flags & Flag.ack) !== 0)) {
+    if (!this.#control.hasSettings && (type !== Frame.settings || (flags & Flag.ack) !== 0)) {
       throw protocol("its first frame is not of settings");
     }
     if (this.#block.isOpen && (type !== Frame.continuation || id !== this.#block.stream)) {
       throw protocol("a frame came within a header block");
     }
-    switch (type) {
-      case Frame.headers:
-      case Frame.continuation:
-        return this.#headerBlock(type, flags, id, payload);
-      case Frame.priority:
-        if (id === 0) throw protocol("a priority is of no stream");
-        checkSize(payload, 5);
-        return this.#spend(Cost.ignored);
-      case Frame.rstStream:
-        checkSize(payload, 4);
-        return this.#rstStream(id);
-      case Frame.settings:
-        return this.#settings(flags, id, payload);
-      case Frame.pushPromise:
-        throw protocol("a client pushes nothing");
-      case Frame.ping:
-        return this.#ping(flags, id, payload);
-      case Frame.goaway:
-        if (id !== 0) throw protocol("a GOAWAY is of a stream");
-        this.#isDraining = true;
-        return this.#closeIfDrained();
-      case Frame.windowUpdate:
-        checkSize(payload, 4);
-        return this.#windowUpdate(id, readU32(payload, 0) & MAX_WINDOW);
-      default:
-        this.#spend(Cost.ignored); // extensions are ignored (section 4.1)
-    }
-  }
-
-  #ping(flags: number, id: number, payload: Uint8Array): void {
-    if (id !== 0) throw protocol("a ping is of a stream");
-    checkSize(payload, 8);
-    this.#spend(Cost.ping);
-    if ((flags & Flag.ack) === 0) this.#write(packPingAck(payload));
-  }
-
-  #settings(flags: number, id: number, payload: Uint8Array): void {
-    if (id !== 0) throw protocol("settings are of a stream");
-    if ((flags & Flag.ack) !== 0) {
-      checkSize(payload, 0);
-      return this.#spend(Cost.ignored);
-    }
-    if (payload.length % 6 !== 0) checkSize(payload, -1);
-    this.#spend(Cost.settings);
-    this.#hasSettings = true;
-    for (let at = 0; at < payload.length; at += 6) {
-      this.#setting(readU16(payload, at), readU32(payload, at + 2));
-    }
-    this.#write(SETTINGS_ACK);
-  }
-
-  #setting(id: number, value: number): void {
-    switch (id) {
-      case Setting.headerTableSize:
-        return this.#encoder.setLimit(Math.min(value, TABLE_SIZE));
-      case Setting.enablePush:
-        if (value > 1) throw protocol("a setting has a value that it cannot have");
-        return;
-      case Setting.initialWindowSize:
-        return this.#resizeWindows(value);
-      case Setting.maxFrameSize:
-        // Larger frames would only keep others waiting.
-        if (value < MAX_FRAME || value >= 2 ** 24) throw protocol("its frames' size is none");
-    }
+    if (type === Frame.headers || type === Frame.continuation) {
+      this.#headerBlock(type, flags, id, payload);
+    } else this.#control.take(type, flags, id, payload);
   }
 
   #resizeWindows(value: number): void {
@@ -521,7 +456,9 @@ export class Http2Server implements HttpServerMachine {
   #dataBegins(id: number, length: number, isEnd: boolean): void {
     this.#dataStream = null;
     if (this.#isOver) return;
-    if (!this.#hasSettings || this.#block.isOpen) throw protocol("a frame of data came too early");
+    if (!this.#control.hasSettings || this.#block.isOpen) {
+      throw protocol("a frame of data came too early");
+    }
     this.#checkNotIdle(id);
     this.#received.received(length);
     if (length === 0 && !isEnd) this.#spend(Cost.empty);
@@ -608,12 +545,6 @@ export class Http2Server implements HttpServerMachine {
     this.#budget.earn();
     if (stream.isRequestDone) this.#remove(stream);
     else this.#reset(stream, ErrorCode.none); // the rest of the request is not wanted (section 8.1)
-  }
-}
-
-function checkSize(payload: Uint8Array, size: number): void {
-  if (payload.length !== size) {
-    throw new ConnectionError(ErrorCode.frameSize, "a frame's size is none");
   }
 }
 

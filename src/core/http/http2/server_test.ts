@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { concat } from "../../../base/bytes.ts";
 import { responseOf } from "../steps_fixture.ts";
-import { Flag, Frame, Setting } from "./constants.ts";
+import { Flag, Frame, PREFACE, Setting } from "./constants.ts";
 import { packSettings, packWindowUpdate } from "./frames.ts";
-import { frame, GET, Http2Talk, PREFACE, u32 } from "./http2_fixture.ts";
+import { frame, GET, Http2Talk, u32 } from "./http2_fixture.ts";
 
 const POST = { ...GET, ":method": "POST" };
 

@@ -1,19 +1,29 @@
 import type { HttpRequest } from "../exchange.ts";
 import { valuesOf } from "../fields.ts";
 
-/** Bytes of data that a client may send on one stream before some have gone on. */
+/** Bytes of data that the other end may send on one stream before some have gone on. */
 export const STREAM_WINDOW = 512 * 1024;
 
-/** One stream of a connection: the state of its two ways, and their windows. */
-export class Http2Stream {
+/** The windows of one stream. */
+export interface FlowStream {
+  readonly id: number;
+  /** Bytes of data that this end may send; below 0 where the other has made its window smaller. */
+  sendWindow: number;
+  /** Bytes of data that the other end may send. */
+  receiveWindow: number;
+  /** Bytes that have gone on, of which the other end has not been told. */
+  credit: number;
+  /** The other end sends no more. */
+  readonly isInputDone: boolean;
+}
+
+/** A request's stream at the server: the state of its two ways, and their windows. */
+export class Http2Stream implements FlowStream {
   readonly id: number;
   readonly request: HttpRequest;
   readonly expectsContinue: boolean;
-  /** Bytes of data that this end may send; below 0 where the client has made its window smaller. */
   sendWindow: number;
-  /** Bytes of data that the client may send. */
   receiveWindow = STREAM_WINDOW;
-  /** Bytes that have gone on, of which the client has not been told. */
   credit = 0;
   /** Bytes that were given and have not gone on. */
   unconsumed = 0;
@@ -41,6 +51,10 @@ export class Http2Stream {
     this.expectsContinue = expects.some((value) => value.toLowerCase() === "100-continue");
     const [length] = valuesOf(request.fields, "content-length");
     this.requestLeft = this.mayTunnel || length === undefined ? null : Number(length);
+  }
+
+  get isInputDone(): boolean {
+    return this.isRequestDone;
   }
 
   get mayTunnel(): boolean {
