@@ -10,6 +10,7 @@ const ROOT = new URL("..", import.meta.url).pathname;
 const WORKERS = [
   { entry: "src/cli/data_plane", named: "../data_plane.ts" },
   { entry: "src/io/quic/quic_worker", named: "./quic_worker.ts" },
+  { entry: "src/io/tox/tox_worker", named: "./tox_worker.ts" },
   { entry: "src/io/mesh/sqlite_worker", named: "./sqlite_worker.ts" },
 ] as const;
 

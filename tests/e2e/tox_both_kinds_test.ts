@@ -35,7 +35,7 @@ test({
   fn: async () => {
     await using folder = await makeFolder();
     const nodes = `${folder.path}/nodes.json`;
-    using stack = new DisposableStack();
+    await using stack = new AsyncDisposableStack();
     stack.use(openNetwork(nodes, 45_100));
     const secret = `${folder.path}/secret`;
     await Deno.writeTextFile(secret, "open sesame\n", { mode: 0o600 });
@@ -58,11 +58,11 @@ test({
     const wrongKey = ["--key-file", wrong, "-L", `18294:127.0.0.1:${port}`, "--once"];
     await using stranger = start("client", "-s", `tox:${id}?nodes=${nodes}&udp=45104`, ...wrongKey);
 
-    const tox = openNode(stack, 45_103, nodes);
+    const { node } = openNode(stack, 45_103, nodes);
     const up = Promise.withResolvers<void>();
     const old = stack.use(
       new ToxClient({
-        ...{ tox, clock, name: "the server", message: utf8("open sesame\0").slice() },
+        ...{ node, clock, name: "the server", message: utf8("open sesame\0").slice() },
         address: new Uint8Array(fromHex(id!.toLowerCase())),
         onState: (state) => state === "up" && up.resolve(),
         onFailed: up.reject,

@@ -1,14 +1,15 @@
-/** libtoxcore as it is installed: two nodes in one process, on loopback. */
+/** libtoxcore as it is installed: nodes in threads of one process, on loopback. */
 import assert from "node:assert/strict";
+import type { TtunError } from "../../src/base/errors.ts";
 import type { PacketLink } from "../../src/contract/packet_link.ts";
 import { DenoClock } from "../../src/io/reactor/deno_clock.ts";
 import { ToxClient } from "../../src/io/tox/tox_client.ts";
 import { ToxServer } from "../../src/io/tox/tox_server.ts";
-import type { Tox } from "../../ffi/tox/tox.ts";
 import { test } from "../check.ts";
 import { requireOwnNamespace } from "../own_namespace.ts";
 import { settleCallbacks } from "../settle_callbacks.ts";
-import { lacksToxcore, openLocalToxcore, TOX_LINK_MS } from "./tox_lab.ts";
+import { TemporaryFiles } from "../temporary_files.ts";
+import { lacksToxcore, openLocalToxcore, openNetwork, openNode, TOX_LINK_MS } from "./tox_lab.ts";
 
 requireOwnNamespace();
 settleCallbacks();
@@ -79,29 +80,25 @@ function isWhole({ packets }: Events, size: number): void {
   });
 }
 
-function meet(a: Tox, b: Tox): void {
-  for (const [from, to] of [[a, b], [b, a]] as const) {
-    const at = { host: "127.0.0.1", port: to.udpPort!, publicKey: to.dhtKey };
-    assert.ok(from.bootstrap(at));
-    assert.ok(!from.bootstrap({ ...at, host: "no address" }));
-  }
-}
-
 test({
   name: "a client and a server find each other, lose no packet, and tell their end",
   ignore: lacksToxcore(),
   fn: async () => {
-    using toxcore = openLocalToxcore();
-    assert.match(toxcore.version, /^0\.2\.\d+$/);
-    const { sizes } = toxcore;
-    const serverTox = toxcore.open({ ...LOCAL, udpPorts: { first: 41_001, last: 41_001 } });
-    const clientTox = toxcore.open({ ...LOCAL, udpPorts: { first: 41_002, last: 41_002 } });
+    using files = new TemporaryFiles();
+    const nodes = `${files.makeFolder("tox")}/nodes`;
+    using _network = openNetwork(nodes, 41_000);
+    await using stack = new AsyncDisposableStack();
+    const serverTox = openNode(stack, 41_001, nodes);
+    const clientTox = openNode(stack, 41_002, nodes);
+    const { version, sizes } = clientTox.facts;
+    assert.match(version, /^0\.2\.\d+$/);
+    assert.equal(clientTox.facts.udpPort, 41_002);
     const clock = new DenoClock();
-    const publicKey = clientTox.address.slice(0, sizes.publicKey);
+    const publicKey = clientTox.facts.address.slice(0, sizes.publicKey);
     const [atServer, atClient] = [new Events(), new Events()];
     let served: PacketLink | null = null;
     using server = new ToxServer({
-      tox: serverTox,
+      node: serverTox.node,
       clock,
       admit: (key, message) => {
         assert.deepEqual(key, publicKey);
@@ -119,15 +116,14 @@ test({
       onFailed: (error) => atServer.tell(`failed: ${error}`),
     });
     using client = new ToxClient({
-      tox: clientTox,
+      node: clientTox.node,
       clock,
-      address: serverTox.address,
+      address: serverTox.facts.address,
       name: "a server",
       message: SECRET,
       onState: (state) => atClient.tell(state),
       onFailed: (error) => atClient.tell(`failed: ${error}`),
     });
-    meet(serverTox, clientTox);
     const { link } = client;
     atClient.listenTo(link);
     assert.ok(!link.isUp && !link.send(Uint8Array.of(ID)));
@@ -146,12 +142,9 @@ test({
     isWhole(atClient, sizes.packet);
     assert.ok(up.refused > 0 && down.refused > 0, "the queue has never been full");
 
-    assert.equal(serverTox.friends.length, 1);
     client[Symbol.dispose]();
     await atServer.until("the client's end", () => atServer.changes.includes("down"));
-    assert.deepEqual(serverTox.friends, []);
     assert.ok(!link.isUp && !link.send(Uint8Array.of(ID)));
-    assert.throws(() => clientTox.address, /closed/);
   },
 });
 
@@ -169,6 +162,9 @@ test({
     assert.throws(() => tox.addFriend(address, new Uint8Array()), /message/);
     const tooLong = new Uint8Array(sizes.friendRequest + 1);
     assert.throws(() => tox.addFriend(address, tooLong), /too long/);
+    const at = { host: "no address", port: 1, publicKey: address.slice(0, sizes.publicKey) };
+    assert.ok(!tox.bootstrap(at));
+    assert.ok(tox.bootstrap({ ...at, host: "127.0.0.1" }));
     const friend = tox.addFriend(address, SECRET);
     assert.equal(tox.send(friend, Uint8Array.of(ID)), "offline");
     assert.equal(tox.send(friend + 1, Uint8Array.of(ID)), "offline");
@@ -178,6 +174,22 @@ test({
     tox.deleteFriend(friend);
     assert.deepEqual(tox.friends, []);
     assert.equal(tox.friendOf(publicKey), null);
+  },
+});
+
+test({
+  name: "a thread that cannot have its instance says why, and leaves nothing",
+  ignore: lacksToxcore(),
+  fn: async () => {
+    using files = new TemporaryFiles();
+    const nodes = `${files.makeFolder("tox")}/nodes`;
+    using _network = openNetwork(nodes, 41_010);
+    await using stack = new AsyncDisposableStack();
+    assert.throws(
+      () => openNode(stack, 41_010, nodes),
+      (error: TtunError) => error.kind === "in_use",
+    );
+    openNode(stack, 41_011, nodes); // one that is never started ends as well
   },
 });
 

@@ -32,13 +32,13 @@ test({
   fn: async () => {
     await using folder = await makeFolder();
     const nodes = `${folder.path}/nodes.json`;
-    using stack = new DisposableStack();
+    await using stack = new AsyncDisposableStack();
     stack.use(openNetwork(nodes, 45_000));
-    const tox = openNode(stack, 45_001, nodes);
-    const id = toHex(tox.address).toUpperCase();
+    const { node, facts } = openNode(stack, 45_001, nodes);
+    const id = toHex(facts.address).toUpperCase();
     const server = stack.use(
       new ToxServer({
-        ...{ tox, clock },
+        ...{ node, clock },
         admit: () => ({ name: "a client", isTrusted: true }),
         onLink: (link) => {
           const served: TunnelLink = new TunnelLink(link, {

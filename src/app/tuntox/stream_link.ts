@@ -67,8 +67,7 @@ export class StreamLink implements PacketLinkEvents, Disposable {
     this.#isWoken = true;
     this.#clock.onTurn(() => {
       this.#isWoken = false;
-      this.#flush();
-      return true;
+      this.#flush(); // writers that it tells may leave work to promises
     });
   }
 

@@ -85,8 +85,7 @@ export class TunnelLink implements PacketLinkEvents, Disposable {
     this.#isWoken = true;
     this.#clock.onTurn(() => {
       this.#isWoken = false;
-      this.#flush();
-      return true;
+      this.#flush(); // writers that it tells may leave work to promises
     });
   }
 

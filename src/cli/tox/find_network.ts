@@ -1,11 +1,11 @@
-import type { Tox } from "../../../ffi/tox/tox.ts";
+import type { RemoteTox } from "../../io/tox/remote_tox.ts";
 import type { WayTools } from "../peer/way_tools.ts";
 import { lookForNetwork } from "./open_node.ts";
 import type { ToxNodeConfig } from "./plane_config.ts";
 
 /** Looks for the network until what is opened closes. `onFailed`: it has ended otherwise. */
 export function findNetwork(
-  tox: Tox,
+  tox: RemoteTox,
   node: ToxNodeConfig,
   { platform: { clock }, resolver, log, opened, signal, isOnline, onFailed }: WayTools & {
     readonly isOnline: () => boolean;

@@ -23,7 +23,7 @@ export function openToxServer(at: string, tools: WayTools): DirectServer {
   let state: ToxClientState = "offline";
   const client = opened.use(
     new ToxClient({
-      ...{ tox, clock, name, address, message: LINK_REQUEST },
+      ...{ node: tox, clock, name, address, message: LINK_REQUEST },
       onState: (now, connection) => {
         if (state === "up" && now !== "up") log.warn("the server is offline");
         state = now;

@@ -34,7 +34,7 @@ export function openToxListener(at: string, tools: WayTools): Listener {
   const failed = (error: unknown) => listener.fail(nodeFailed(error));
   const server = opened.use(
     new ToxServer({
-      tox,
+      node: tox,
       clock,
       admit: (publicKey) => {
         const peer = `tox:${toHex(publicKey).toUpperCase()}`;

@@ -54,7 +54,7 @@ export function openToxClient(
       let counters = (): ForwardCounters => ({ connections: 0, served: 0 });
       await scope(signal, async (tasks) => {
         using client = new ToxClient({
-          ...{ tox, clock, name, message, address: end.address },
+          ...{ node: tox, clock, name, message, address: end.address },
           onState: (now, connection) => {
             if (state === "up" && now !== "up") log.warn("the server is offline");
             state = now;

@@ -1,45 +1,45 @@
 import { sleep } from "../../app/loop/sleep.ts";
 import { isIpAddress } from "../../base/addr.ts";
-import { toTtunError, TtunError } from "../../base/errors.ts";
+import { toTtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
-import type { Tox } from "../../../ffi/tox/tox.ts";
-import { openToxcore, type Toxcore } from "../../../ffi/tox/toxcore.ts";
+import type { RemoteTox } from "../../io/tox/remote_tox.ts";
+import { ToxThread } from "../../io/tox/tox_thread.ts";
+import type { SocketPlatform } from "../platform/platform.ts";
 import type { ToxFacts, ToxNodeConfig } from "./plane_config.ts";
 
 /** Milliseconds after which the network is looked for again, while it is not found. */
 const LOOKS_AGAIN_MS = 20_000;
 
+/** Never called: it makes the Worker's file a dependency for `deno cache` and `deno install`. */
+export const workerModule: () => Promise<unknown> = () => import("../../io/tox/tox_worker.ts");
+
 export interface OpenedTox {
-  readonly tox: Tox;
+  readonly tox: RemoteTox;
   readonly facts: ToxFacts;
 }
 
-/** Opens an instance of libtoxcore, which closes with the data plane at the latest. @throws {TtunError} */
+/**
+ * Opens an instance of libtoxcore in a thread of its own, which ends with the data plane at the
+ * latest. @throws {TtunError}
+ */
 export function openTox(
-  node: ToxNodeConfig,
-  { opened, log }: { readonly opened: AsyncDisposableStack; readonly log: Logger },
+  { program, savedata, udpPorts, relayPort, proxy }: ToxNodeConfig,
+  { opened, log, platform: { reactor, clock } }: {
+    readonly opened: AsyncDisposableStack;
+    readonly log: Logger;
+    readonly platform: Pick<SocketPlatform, "reactor" | "clock">;
+  },
 ): OpenedTox {
-  const toxcore = opened.use(openToxcore(Deno.build.os, node.program));
-  const tox = opened.use(newTox(toxcore, node));
-  log.debug("libtoxcore", { version: toxcore.version, udp: tox.udpPort ?? "none" });
-  return { tox, facts: { address: tox.address, savedata: tox.savedata } };
-}
-
-/** Does without IPv6 where that does not work. */
-function newTox(toxcore: Toxcore, { savedata, udpPorts, relayPort, proxy }: ToxNodeConfig): Tox {
   const settings = {
     ...{ udpPorts, relayPort, proxy },
+    ...{ udp: true, ipv6: true, localDiscovery: true },
     savedata: savedata ?? undefined,
-    udp: true,
-    localDiscovery: true,
   };
-  try {
-    return toxcore.open({ ...settings, ipv6: true });
-  } catch (error) {
-    if (!(error instanceof TtunError) || error.kind !== "in_use") throw error;
-    return toxcore.open({ ...settings, ipv6: false });
-  }
+  const { facts, node } = opened.use(new ToxThread({ reactor, clock, program, settings }));
+  const { version, udpPort, address, savedata: identity } = facts;
+  log.debug("libtoxcore", { version, udp: udpPort ?? "none" });
+  return { tox: node, facts: { address, savedata: identity } };
 }
 
 export interface LookTools {
@@ -53,7 +53,7 @@ export interface LookTools {
 
 /** Looks for the network by the nodes of the list, again and again while it is not found. */
 export async function lookForNetwork(
-  tox: Tox,
+  tox: RemoteTox,
   node: ToxNodeConfig,
   tools: LookTools,
 ): Promise<void> {
@@ -66,7 +66,7 @@ export async function lookForNetwork(
 }
 
 async function use(
-  tox: Tox,
+  tox: RemoteTox,
   { host, port, publicKey, relayPorts }: ToxNodeConfig["nodes"][number],
   { proxy }: ToxNodeConfig,
   { resolver, log, signal }: LookTools,

@@ -100,7 +100,7 @@ export function openToxServer(
         let connection: ToxConnection = "none";
         const server: ToxServer = stack.use(
           new ToxServer({
-            tox,
+            node: tox,
             clock,
             admit,
             onRefused: ({ message }) => said.warn("a friend is not let in", { why: message }),

@@ -1,8 +1,8 @@
+import type { TtunError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { ToxInstance } from "../../../ffi/tox/tox.ts";
 import type { ToxConnection } from "../../../ffi/tox/tox_types.ts";
 import { ToxLink } from "./tox_link.ts";
-import { ToxNode, type ToxNodeEvents } from "./tox_node.ts";
+import type { ToxNode, ToxNodeEvents } from "./tox_node.ts";
 
 /** Milliseconds after which a friend request that has led to nothing is made anew. */
 const ASKS_AGAIN_MS = 45_000;
@@ -12,7 +12,7 @@ export type ToxClientState = "offline" | "asked" | "up";
 
 export interface ToxClientOptions {
   /** Owned by the client. */
-  readonly tox: ToxInstance;
+  readonly node: ToxNode;
   readonly clock: Clock;
   /** The server's Tox ID. */
   readonly address: Uint8Array<ArrayBuffer>;
@@ -38,7 +38,7 @@ export class ToxClient implements ToxNodeEvents, Disposable {
 
   constructor(o: ToxClientOptions) {
     this.#o = o;
-    this.#node = new ToxNode(o.tox, o.clock, this);
+    this.#node = o.node;
     this.#link = new ToxLink(this.#node, o.name);
   }
 
@@ -52,7 +52,7 @@ export class ToxClient implements ToxNodeEvents, Disposable {
   }
 
   start(): void {
-    this.#node.start();
+    this.#node.start(this);
   }
 
   self(connection: ToxConnection): void {
@@ -79,6 +79,12 @@ export class ToxClient implements ToxNodeEvents, Disposable {
     else this.#o.onState("offline", this.#self);
   }
 
+  /** No later request could succeed. */
+  friendRefused(_friend: number, error: TtunError): void {
+    this[Symbol.dispose]();
+    this.#o.onFailed(error);
+  }
+
   packet(friend: number, packet: Uint8Array<ArrayBuffer>): void {
     if (friend === this.#friend) this.#link.packet(packet);
   }
@@ -93,25 +99,19 @@ export class ToxClient implements ToxNodeEvents, Disposable {
     this.#o.onFailed(error);
   }
 
-  /** @throws {TtunError} usage */
   #ask(): void {
-    const { tox, address, message, clock, onState } = this.#o;
-    this.#friend = tox.addFriend(address, message);
+    const { address, message, clock, onState } = this.#o;
+    this.#friend = this.#node.addFriend(address, message);
     this.#timer = clock.after(ASKS_AGAIN_MS, () => {
       this.#forget();
-      try {
-        if (this.#self !== "none") this.#ask();
-      } catch (error) {
-        this[Symbol.dispose]();
-        this.#o.onFailed(error);
-      }
+      if (this.#self !== "none") this.#ask();
     });
     onState("asked", this.#self);
   }
 
   #forget(): void {
     this.#stopTimer();
-    if (this.#friend !== null) this.#o.tox.deleteFriend(this.#friend);
+    if (this.#friend !== null) this.#node.deleteFriend(this.#friend);
     this.#friend = null;
   }
 

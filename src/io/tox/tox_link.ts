@@ -22,7 +22,7 @@ export class ToxLink implements PacketLink {
   }
 
   get maxPacketBytes(): number {
-    return this.#node.tox.sizes.packet;
+    return this.#node.sizes.packet;
   }
 
   get isUp(): boolean {

@@ -1,9 +1,9 @@
+import { toHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { ToxInstance } from "../../../ffi/tox/tox.ts";
 import type { ToxConnection } from "../../../ffi/tox/tox_types.ts";
 import { ToxLink } from "./tox_link.ts";
-import { ToxNode, type ToxNodeEvents } from "./tox_node.ts";
+import type { ToxNode, ToxNodeEvents } from "./tox_node.ts";
 
 /** Milliseconds in which a friend that was let in has to come. */
 const HAS_TO_COME_MS = 300_000;
@@ -21,7 +21,7 @@ export interface Admission {
 
 export interface ToxServerOptions {
   /** Owned by the server. */
-  readonly tox: ToxInstance;
+  readonly node: ToxNode;
   readonly clock: Clock;
   /** Null: the friend is not let in. */
   readonly admit: (
@@ -42,6 +42,8 @@ export interface ToxServerOptions {
 }
 
 interface Friend {
+  /** Its public key. */
+  readonly key: string;
   readonly admission: Admission;
   readonly link: ToxLink;
   readonly timer: Disposable;
@@ -55,15 +57,13 @@ export class ToxServer implements ToxNodeEvents, Disposable {
   readonly #node: ToxNode;
   readonly #friends = new Map<number, Friend>();
 
-  /** Friends of an identity that was kept are forgotten: they would come without the secret. */
   constructor(o: ToxServerOptions) {
     this.#o = o;
-    this.#node = new ToxNode(o.tox, o.clock, this);
-    for (const friend of o.tox.friends) o.tox.deleteFriend(friend);
+    this.#node = o.node;
   }
 
   start(): void {
-    this.#node.start();
+    this.#node.start(this);
   }
 
   self(connection: ToxConnection): void {
@@ -73,10 +73,11 @@ export class ToxServer implements ToxNodeEvents, Disposable {
   friendRequest(publicKey: Uint8Array<ArrayBuffer>, message: Uint8Array<ArrayBuffer>): void {
     const { clock, admit } = this.#o;
     const admission = admit(publicKey, message);
-    if (admission === null || !this.#makeRoom()) return;
-    const friend = this.#accept(publicKey);
-    if (friend === null || this.#friends.has(friend)) return;
+    const key = toHex(publicKey);
+    if (admission === null || this.#isKnown(key) || !this.#makeRoom()) return;
+    const friend = this.#node.acceptFriend(publicKey);
     this.#friends.set(friend, {
+      key,
       admission,
       link: new ToxLink(this.#node, admission.name),
       timer: clock.after(HAS_TO_COME_MS, () => this.#forget(friend)),
@@ -96,6 +97,12 @@ export class ToxServer implements ToxNodeEvents, Disposable {
     const { link, admission } = known;
     if (!link.isUp) known.use = this.#o.onLink(link, connection, admission);
     link.up(friend, connection);
+  }
+
+  /** Such as one with this end's own key; others are served on. */
+  friendRefused(friend: number, error: TtunError): void {
+    this.#forget(friend);
+    this.#o.onRefused(error);
   }
 
   packet(friend: number, packet: Uint8Array<ArrayBuffer>): void {
@@ -123,15 +130,8 @@ export class ToxServer implements ToxNodeEvents, Disposable {
     return true;
   }
 
-  /** Null: the library takes no such friend, as one with this end's own key; others are served on. */
-  #accept(publicKey: Uint8Array<ArrayBuffer>): number | null {
-    try {
-      return this.#o.tox.acceptFriend(publicKey);
-    } catch (error) {
-      if (!(error instanceof TtunError)) throw error;
-      this.#o.onRefused(error);
-      return null;
-    }
+  #isKnown(key: string): boolean {
+    return [...this.#friends.values()].some((friend) => friend.key === key);
   }
 
   #forget(friend: number): void {
@@ -139,7 +139,7 @@ export class ToxServer implements ToxNodeEvents, Disposable {
     if (known === undefined) return;
     this.#friends.delete(friend);
     known.timer[Symbol.dispose]();
-    this.#o.tox.deleteFriend(friend);
+    this.#node.deleteFriend(friend);
     end(known);
   }
 

@@ -1,20 +1,21 @@
 import assert from "node:assert/strict";
-import { TtunError } from "../../base/errors.ts";
 import { FakeClock } from "../../../tests/fake/clock.ts";
-import { FakeTox } from "../../../tests/fake/tox.ts";
+import type { ToxEvent } from "../../../ffi/tox/tox_types.ts";
+import { FakeToxNode } from "../../../tests/fake/tox_node.ts";
 import type { ToxLink } from "./tox_link.ts";
 import { ToxServer } from "./tox_server.ts";
 
 const KEY = new Uint8Array(32).fill(3);
 const REQUEST = { kind: "request", publicKey: KEY, message: Uint8Array.of(1, 0) } as const;
-const ONLINE = { kind: "friend", friend: 0, connection: "udp" } as const;
+const ONLINE = { kind: "friend", friend: 1, connection: "udp" } as const;
 const OFFLINE = { ...ONLINE, connection: "none" } as const;
 
-function open(tox = new FakeTox()) {
+function open() {
+  const node = new FakeToxNode();
   const [clock, told] = [new FakeClock(), [] as string[]];
   const links: ToxLink[] = [];
   const server = new ToxServer({
-    ...{ tox, clock },
+    ...{ node, clock },
     admit: (key, message) =>
       message[0] === 1 ? { name: `friend ${key[0]}`, isTrusted: true } : null,
     onLink: (link, connection) => {
@@ -33,83 +34,72 @@ function open(tox = new FakeTox()) {
     onFailed: (error) => told.push(`failed: ${error}`),
   });
   server.start();
-  const happen = async (...events: FakeTox["events"]) => {
-    tox.events.push(...events);
-    await clock.advance(50);
+  const happen = (...events: ToxEvent[]) => {
+    for (const event of events) node.happen(event);
     return told.splice(0);
   };
-  return { tox, clock, server, links, happen };
+  return { node, told, clock, server, links, happen };
 }
 
-Deno.test("friends of a kept identity are forgotten: they would come without the secret", () => {
-  const tox = new FakeTox();
-  tox.acceptFriend(KEY);
-  open(tox);
-  assert.deepEqual(tox.friends, []);
+Deno.test("a friend that the library does not take ends nothing", () => {
+  const { node, told, happen } = open();
+  happen(REQUEST);
+  node.refuse(1, "own");
+  assert.deepEqual(told.splice(0), ["refused: own"]);
+  assert.deepEqual(node.friends, []);
+  assert.deepEqual(happen(REQUEST, { ...ONLINE, friend: 2 }), ["friend 3 by udp", "up"]);
 });
 
-Deno.test("a friend that the library does not take ends nothing", async () => {
-  const tox = new FakeTox();
-  const accept = tox.acceptFriend.bind(tox);
-  tox.acceptFriend = () => {
-    throw new TtunError("usage", "own");
-  };
-  const { happen } = open(tox);
-  assert.deepEqual(await happen(REQUEST), ["refused: own"]);
-  tox.acceptFriend = accept;
-  assert.deepEqual(await happen(REQUEST, ONLINE), ["friend 3 by udp", "up"]);
-});
-
-Deno.test("who is let in has a link, and whoever goes has to ask again", async () => {
-  const { tox, links, happen } = open();
-  assert.deepEqual(await happen(ONLINE), []); // nobody knows it
-  assert.deepEqual(await happen({ ...REQUEST, message: Uint8Array.of(2) }), []);
-  assert.deepEqual(tox.friends, []);
-  assert.deepEqual(await happen(REQUEST, OFFLINE), []);
-  assert.deepEqual(await happen(ONLINE), ["friend 3 by udp", "up"]);
-  assert.deepEqual(await happen({ ...ONLINE, connection: "tcp" }), []); // another way
-  const packet = { kind: "packet", friend: 0, bytes: Uint8Array.of(162) } as const;
-  assert.deepEqual(await happen(packet), ["packet 162"]);
+Deno.test("who is let in has a link, and whoever goes has to ask again", () => {
+  const { node, links, happen } = open();
+  assert.deepEqual(happen(ONLINE), []); // nobody knows it
+  assert.deepEqual(happen({ ...REQUEST, message: Uint8Array.of(2) }), []);
+  assert.deepEqual(node.friends, []);
+  assert.deepEqual(happen(REQUEST, OFFLINE), []);
+  assert.deepEqual(happen(ONLINE), ["friend 3 by udp", "up"]);
+  assert.deepEqual(happen({ ...ONLINE, connection: "tcp" }), []); // another way
+  const packet = { kind: "packet", friend: 1, bytes: Uint8Array.of(162) } as const;
+  assert.deepEqual(happen(packet), ["packet 162"]);
   assert.ok(links[0]!.send(Uint8Array.of(162, 1)));
   assert.deepEqual(links[0]!.traffic, { sentBytes: 2, receivedBytes: 1 });
   assert.equal(links[0]!.connection, "tcp");
-  assert.deepEqual(await happen(OFFLINE), ["down", "over"]);
-  assert.deepEqual(tox.friends, []);
+  assert.deepEqual(happen(OFFLINE), ["down", "over"]);
+  assert.deepEqual(node.friends, []);
   assert.ok(!links[0]!.send(Uint8Array.of(162)));
-  assert.deepEqual(await happen(ONLINE, packet), []);
-  await happen(REQUEST);
-  assert.deepEqual(await happen({ ...ONLINE, friend: 1 }), ["friend 3 by udp", "up"]);
+  assert.deepEqual(happen(ONLINE, packet), []);
+  happen(REQUEST);
+  assert.deepEqual(happen({ ...ONLINE, friend: 2 }), ["friend 3 by udp", "up"]);
   assert.equal(links.length, 2);
 });
 
 Deno.test("a friend that never comes is forgotten after five minutes, and there are 256 at most", async () => {
-  const { tox, clock, happen } = open();
+  const { node, clock, happen } = open();
   for (let i = 0; i < 300; i++) {
-    await happen({ ...REQUEST, publicKey: new Uint8Array(32).fill(i % 256).fill(i >> 8, 31) });
+    happen({ ...REQUEST, publicKey: new Uint8Array(32).fill(i % 256).fill(i >> 8, 31) });
   }
-  assert.equal(tox.friends.length, 256);
-  assert.equal(tox.friendOf(new Uint8Array(32).fill(43).fill(0, 31)), null); // the oldest
+  assert.equal(node.friends.length, 256);
+  assert.ok(!node.hasKey(new Uint8Array(32).fill(43).fill(0, 31))); // the oldest
   await clock.advance(300_000);
-  assert.equal(tox.friends.length, 0);
+  assert.equal(node.friends.length, 0);
 });
 
-Deno.test("at its end all links go down", async () => {
-  const { tox, clock, server, links, happen } = open();
-  await happen(REQUEST);
-  await happen(ONLINE);
+Deno.test("at its end all links go down", () => {
+  const { node, clock, server, links, happen } = open();
+  happen(REQUEST);
+  happen(ONLINE);
   server[Symbol.dispose]();
-  assert.ok(!links[0]!.isUp && tox.isClosed);
+  assert.ok(!links[0]!.isUp && node.isClosed);
   assert.equal(clock.pending, 0);
 });
 
-Deno.test("a friend that is dropped has to ask again", async () => {
-  const { tox, server, links, happen } = open();
-  await happen(REQUEST);
-  await happen(ONLINE);
+Deno.test("a friend that is dropped has to ask again", () => {
+  const { node, server, links, happen } = open();
+  happen(REQUEST);
+  happen(ONLINE);
   server.drop(links[0]!);
-  assert.deepEqual(tox.friends, []);
+  assert.deepEqual(node.friends, []);
   assert.ok(!links[0]!.isUp);
   server.drop(links[0]!);
-  await happen(REQUEST);
-  assert.equal(tox.friends.length, 1);
+  happen(REQUEST);
+  assert.equal(node.friends.length, 1);
 });
