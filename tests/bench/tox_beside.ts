@@ -1,9 +1,9 @@
 /**
  * `deno task bench:tox-beside [rounds] [seconds]`: how much a busy link of Tox slows other work of its
- * process, which shares the data plane's thread with it. A server listens on TCP and for Tox; messages
+ * process. A server listens on TCP and for Tox; messages
  * go back and forth through a forward over TCP: alone, beside a transfer over Tox by the same server,
- * and beside a transfer over Tox by another process, which is the most that a thread of its own could
- * gain. By turns in each round, in a namespace that has nothing but `lo`. Prints medians; progress
+ * and beside a transfer over Tox by another process, which is the most that libtoxcore's own thread
+ * can gain. By turns in each round, in a namespace that has nothing but `lo`. Prints medians; progress
  * goes to standard error. By default 8 rounds of 3 seconds: some three minutes.
  *
  * Needs root and: apt-get install util-linux libtoxcore2.
@@ -22,7 +22,7 @@ const ENDLESS = 1e12;
 const ECHO = { port: 8000, targetPort: 7000 };
 /** Forwards through that server, and through another one. */
 const BULKS = [{ port: 8001, targetPort: 7001 }, { port: 8002, targetPort: 7002 }];
-const CASES = ["alone", "beside Tox of its thread", "beside Tox of another process"];
+const CASES = ["alone", "beside Tox of its process", "beside Tox of another process"];
 
 const [rounds = 8, seconds = 3] = Deno.args.map(Number);
 if (!(rounds > 0) || !(seconds > 0)) {

@@ -103,7 +103,7 @@ test({
       admit: (key, message) => {
         assert.deepEqual(key, publicKey);
         assert.deepEqual(message, SECRET);
-        return { name: "a client", isTrusted: true };
+        return { name: "a client", publicKey, isTrusted: true };
       },
       onLink: (link) => {
         assert.equal(link.peer, "a client");

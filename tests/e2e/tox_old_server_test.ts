@@ -39,7 +39,7 @@ test({
     const server = stack.use(
       new ToxServer({
         ...{ node, clock },
-        admit: () => ({ name: "a client", isTrusted: true }),
+        admit: (publicKey) => ({ name: "a client", publicKey, isTrusted: true }),
         onLink: (link) => {
           const served: TunnelLink = new TunnelLink(link, {
             ...tools,

@@ -12,8 +12,8 @@ function open() {
   const client = new StreamLink(near, { clock });
   const server = new StreamLink(far, { clock, accept: () => true });
   near.setUp(true);
-  const told = { drops: 0 };
-  watchFriend(server, clock, () => void told.drops++);
+  const told = { drops: 0, proofs: 0 };
+  watchFriend(server, { clock, drop: () => void told.drops++, proved: () => void told.proofs++ });
   const connect = async () => {
     const opened = Promise.withResolvers<FriendStream>();
     client.streams.open({ opened: opened.resolve, refused: opened.reject });
@@ -35,8 +35,10 @@ Deno.test("a friend without a stream is dropped after three looks", async () => 
 Deno.test("a friend whose stream lasts stays", async () => {
   const { clock, told, connect } = open();
   await connect();
+  await clock.advance(30_000);
+  assert.equal(told.proofs, 0);
   await clock.advance(600_000);
-  assert.equal(told.drops, 0);
+  assert.deepEqual(told, { drops: 0, proofs: 1 });
 });
 
 Deno.test("streams that end before the next look do not count", async () => {
@@ -47,7 +49,7 @@ Deno.test("streams that end before the next look do not count", async () => {
     stream.reset();
     await clock.advance(5000);
   }
-  assert.equal(told.drops, 1);
+  assert.deepEqual(told, { drops: 1, proofs: 0 });
 });
 
 Deno.test("a friend that has gone is not watched", async () => {

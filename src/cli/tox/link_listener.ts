@@ -39,18 +39,22 @@ export function openToxListener(at: string, tools: WayTools): Listener {
       admit: (publicKey) => {
         const peer = `tox:${toHex(publicKey).toUpperCase()}`;
         if (gate.judge(publicKey, LINK_REQUEST, clock.now()) === "link") {
-          return { name: peer, isTrusted: false };
+          return { name: peer, publicKey, isTrusted: false };
         }
         said.warn("a friend is not let in", { peer, why: "too many ask at a time" });
         return null;
       },
       onRefused: ({ message }) => said.warn("a friend is not let in", { why: message }),
-      onLink: (link, way) => {
+      onLink: (link, way, { publicKey }) => {
         said.info("a client is online", { peer: link.peer, way: wayOf(way) });
         const split = new SplitLink(link);
         refuseTunnels(split.tunnels, { clock, random: rng, log });
         const streams = listener.serve(split.streams);
-        watchFriend(streams, clock, () => server.drop(link));
+        watchFriend(streams, {
+          clock,
+          drop: () => server.drop(link),
+          proved: () => gate.prove(publicKey),
+        });
         return streams;
       },
       onSelf: (now) => {

@@ -66,7 +66,7 @@ export function openToxServer(
     if (verdict === "welcome" || verdict === "link") {
       requests.letIn++;
       said.info("friend request", { peer });
-      return { name: peer, isTrusted: verdict === "welcome" };
+      return { name: peer, publicKey, isTrusted: verdict === "welcome" };
     }
     requests.refused++;
     said.warn("a friend is not let in", { peer, why: REFUSALS[verdict] });
@@ -104,13 +104,17 @@ export function openToxServer(
             clock,
             admit,
             onRefused: ({ message }) => said.warn("a friend is not let in", { why: message }),
-            onLink: (link, connection, { isTrusted }) => {
+            onLink: (link, connection, { isTrusted, publicKey }) => {
               said.info("a client is online", { peer: link.peer, way: wayOf(connection) });
               const split = new SplitLink(link);
               const friend = listener.serve(split.streams);
               if (!isTrusted) {
                 refuseTunnels(split.tunnels, host);
-                watchFriend(friend, clock, () => server.drop(link));
+                watchFriend(friend, {
+                  clock,
+                  drop: () => server.drop(link),
+                  proved: () => gate.prove(publicKey),
+                });
                 return friends.add(link, () => null, () => true);
               }
               const { tunnels } = serveTunnels(host, split.tunnels);

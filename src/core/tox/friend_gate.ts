@@ -1,4 +1,4 @@
-import { constantTimeEqual } from "../../base/bytes.ts";
+import { constantTimeEqual, toHex } from "../../base/bytes.ts";
 import { isLinkRequest } from "./link_request.ts";
 
 export interface FriendRules {
@@ -18,16 +18,22 @@ export type FriendVerdict = "welcome" | "link" | "secret" | "whitelist" | "many"
 const MOST = 60;
 const WINDOW = 60_000;
 
+/** Keys of friends that proved themselves, the latest of which are kept. */
+const MOST_PROVED = 1024;
+
 /**
  * Judges the friend requests of a server. Keys of requests cost nothing, so a limit for each key would
  * be none, and a limit for all would let a flood of wrong secrets keep out those with the right one:
  * a comparison takes less than the library's work for a request, so every secret is compared. Only
- * those that show neither a secret nor a key of the whitelist share a limit.
+ * those that show neither a secret nor a key of the whitelist share a limit, in which friends do not
+ * count that proved a link's key before: a flood keeps them out no more.
  */
 export class FriendGate {
   readonly #rules: FriendRules;
   #windowFrom = -Infinity;
   #taken = 0;
+  /** The oldest first. */
+  readonly #proved = new Set<string>();
 
   constructor(rules: FriendRules) {
     this.#rules = rules;
@@ -41,8 +47,19 @@ export class FriendGate {
     }
     const isLink = isLinkRequest(message);
     if (secret !== null && !isLink) return isSecret(secret, message) ? "welcome" : "secret";
-    if (whitelist.length === 0 && !this.#hasPlace(now)) return "many";
+    const isProved = isLink && this.#proved.has(toHex(publicKey));
+    if (whitelist.length === 0 && !isProved && !this.#hasPlace(now)) return "many";
     return isLink ? "link" : "welcome";
+  }
+
+  /** A friend of verdict `link` has proved the link's key. */
+  prove(publicKey: Uint8Array): void {
+    const key = toHex(publicKey);
+    this.#proved.delete(key);
+    this.#proved.add(key);
+    if (this.#proved.size <= MOST_PROVED) return;
+    const [oldest] = this.#proved;
+    this.#proved.delete(oldest!);
   }
 
   #hasPlace(now: number): boolean {

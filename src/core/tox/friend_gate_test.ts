@@ -61,3 +61,23 @@ Deno.test("friends that want streams alone have shown nothing: sixty a minute, b
   assert.equal(gate.judge(OTHER, LINK_REQUEST, 59_999), "many");
   assert.equal(gate.judge(KEY, utf8("open sesame\0"), 59_999), "welcome");
 });
+
+Deno.test("a flood does not keep out those that proved the key before", () => {
+  const gate = new FriendGate({ secret, whitelist: [] });
+  gate.prove(KEY);
+  for (let i = 0; i < 100; i++) gate.judge(OTHER, LINK_REQUEST, 0);
+  assert.equal(gate.judge(OTHER, LINK_REQUEST, 0), "many");
+  assert.equal(gate.judge(KEY, LINK_REQUEST, 0), "link");
+  assert.equal(gate.judge(KEY, utf8("guess\0"), 0), "secret"); // it proved no secret
+});
+
+Deno.test("those that proved the key are limited, and the latest are known", () => {
+  const gate = new FriendGate({ secret: null, whitelist: [] });
+  const key = (i: number) => Uint8Array.of(i >> 8, i);
+  for (let i = 0; i < 1024; i++) gate.prove(key(i));
+  gate.prove(key(0));
+  gate.prove(key(1024));
+  for (let i = 0; i < 60; i++) gate.judge(OTHER, LINK_REQUEST, 0);
+  assert.equal(gate.judge(key(1), LINK_REQUEST, 0), "many");
+  for (const i of [0, 2, 1024]) assert.equal(gate.judge(key(i), LINK_REQUEST, 0), "link", `${i}`);
+});

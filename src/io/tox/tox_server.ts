@@ -15,6 +15,7 @@ const MOST_FRIENDS = 256;
 export interface Admission {
   /** Its name for logs. */
   readonly name: string;
+  readonly publicKey: Uint8Array;
   /** It has shown the secret, where there is one. */
   readonly isTrusted: boolean;
 }

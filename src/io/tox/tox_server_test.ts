@@ -17,7 +17,7 @@ function open() {
   const server = new ToxServer({
     ...{ node, clock },
     admit: (key, message) =>
-      message[0] === 1 ? { name: `friend ${key[0]}`, isTrusted: true } : null,
+      message[0] === 1 ? { name: `friend ${key[0]}`, publicKey: key, isTrusted: true } : null,
     onLink: (link, connection) => {
       links.push(link);
       told.push(`${link.peer} by ${connection}`);

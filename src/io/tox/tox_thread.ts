@@ -61,6 +61,11 @@ export class ToxThread implements AsyncDisposable {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     this.#worker = new Worker(new URL("./tox_worker.ts", import.meta.url), { type: "module" });
+    let node: RemoteTox | null = null;
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      node?.fail(new TtunError("internal", `Tox's thread has failed: ${event.message}`));
+    };
     const [commands, reports] = [ringMemory(COMMANDS), ringMemory(REPORTS)];
     const flags = this.#flags.buffer as SharedArrayBuffer;
     const init: ToxWorkerInit = {
@@ -73,7 +78,7 @@ export class ToxThread implements AsyncDisposable {
       this.#close();
       throw error;
     }
-    this.node = new RemoteTox({
+    this.node = node = new RemoteTox({
       sizes: this.facts.sizes,
       commands: new RecordRing(commands),
       reports: new RecordRing(reports),
@@ -84,10 +89,6 @@ export class ToxThread implements AsyncDisposable {
       },
     });
     if (wakeFd === null) port1.onmessage = () => this.#read();
-    this.#worker.onerror = (event) => {
-      event.preventDefault();
-      this.node.fail(new TtunError("internal", `Tox's thread has failed: ${event.message}`));
-    };
   }
 
   /** @throws {TtunError} */
