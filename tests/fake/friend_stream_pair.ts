@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { FriendStreams } from "../../src/core/tuntox/friend_streams.ts";
+import type { UnreadTotal } from "../../src/core/tuntox/unread_total.ts";
 import type { FriendStream } from "../../src/core/tuntox/friend_stream.ts";
 
 /** One end of a link of packets that has no wire, and holds to the sender's promises. */
@@ -18,14 +19,18 @@ export class FriendStreamEnd {
   constructor(
     role: "client" | "server",
     now: () => number,
-    { accepts = role === "server", firstWindow = 64 * 1024 } = {},
+    { accepts = role === "server", firstWindow = 64 * 1024, total }: {
+      accepts?: boolean;
+      firstWindow?: number;
+      total?: UnreadTotal;
+    } = {},
   ) {
     this.streams = new FriendStreams({
       role,
       peer: role === "client" ? "server" : "client",
       send: (packet) => this.#send(packet),
       now,
-      firstWindow,
+      ...{ firstWindow, total },
       wake: () => void this.wakes++,
       ...(accepts && { accept: (stream: FriendStream) => this.accepted.push(stream) > 0 }),
     });
@@ -59,11 +64,17 @@ export class FriendStreamPair {
   readonly client: FriendStreamEnd;
   readonly server: FriendStreamEnd;
 
-  constructor({ accepts = true, firstWindow }: { accepts?: boolean; firstWindow?: number } = {}) {
+  /** `total`: the server's. */
+  constructor({ accepts = true, firstWindow, total }: {
+    accepts?: boolean;
+    firstWindow?: number;
+    total?: UnreadTotal;
+  } = {}) {
     const now = () => this.now;
     const window = firstWindow === undefined ? {} : { firstWindow };
     this.client = new FriendStreamEnd("client", now, window);
-    this.server = new FriendStreamEnd("server", now, { accepts, ...window });
+    const counted = total === undefined ? {} : { total };
+    this.server = new FriendStreamEnd("server", now, { accepts, ...window, ...counted });
   }
 
   /** Delivers up to `most` packets from one end to the other. */

@@ -7,6 +7,8 @@ import type { Clock } from "../../contract/host.ts";
 import type { PacketLink } from "../../contract/packet_link.ts";
 import type { OnReady } from "../../contract/stream.ts";
 import type { FriendStream } from "../../core/tuntox/friend_stream.ts";
+import { UNREAD_OF_ALL } from "../../core/tuntox/limits.ts";
+import { UnreadTotal } from "../../core/tuntox/unread_total.ts";
 import { StreamLink } from "./stream_link.ts";
 
 /** Streams that nobody has accepted yet, of all friends. */
@@ -16,21 +18,30 @@ const MOST_PENDING = 128;
 export class FriendListener implements Listener {
   readonly addr: Addr = { path: "" };
   readonly #clock: Clock;
+  readonly #total: UnreadTotal;
   readonly #registration: Disposable;
   #pending: FriendStream[] = [];
   #waiter: OnReady | null = null;
   #closed: { readonly reason: unknown } | null = null;
 
-  /** It listens until the signal aborts. @throws its reason */
-  constructor(clock: Clock, signal: AbortSignal) {
+  /**
+   * It listens until the signal aborts. `total`: counts what waits for readers, of all friends.
+   * @throws the signal's reason
+   */
+  constructor(clock: Clock, signal: AbortSignal, total = new UnreadTotal(UNREAD_OF_ALL)) {
     signal.throwIfAborted();
     this.#clock = clock;
+    this.#total = total;
     this.#registration = onAbort(signal, (reason) => this.#close(reason));
   }
 
   /** Takes streams of the friend at the other end of a link until that goes down. */
   serve(link: PacketLink): StreamLink {
-    return new StreamLink(link, { clock: this.#clock, accept: (stream) => this.#take(stream) });
+    return new StreamLink(link, {
+      clock: this.#clock,
+      total: this.#total,
+      accept: (stream) => this.#take(stream),
+    });
   }
 
   #take(stream: FriendStream): boolean {

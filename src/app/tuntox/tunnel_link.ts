@@ -7,9 +7,7 @@ import { MAX_PACKET } from "../../core/tuntox/frames.ts";
 import { type TunnelLimits, USUAL_LIMITS } from "../../core/tuntox/limits.ts";
 import { type TunnelRequest, Tunnels } from "../../core/tuntox/tunnels.ts";
 import type { UnreadTotal } from "../../core/tuntox/unread_total.ts";
-
-/** Milliseconds between looks at what waits for a time. */
-const LOOK_MS = 1000;
+import { FramePump } from "./frame_pump.ts";
 
 export interface TunnelLinkOptions {
   readonly clock: Clock;
@@ -29,11 +27,8 @@ export class TunnelLink implements PacketLinkEvents, Disposable {
   readonly link: PacketLink;
   /** Called with the payload of each pong, a view. */
   onPong: ((payload: Uint8Array) => void) | null = null;
-  readonly #clock: Clock;
+  readonly #pump: FramePump;
   readonly #said: RateLimitedLog;
-  #isWoken = false;
-  #isClosed = false;
-  #timer: Disposable | null = null;
 
   /** @throws {TtunError} internal, for a link that carries too small packets */
   constructor(link: PacketLink, { clock, random, log, limits, total, serve }: TunnelLinkOptions) {
@@ -41,7 +36,7 @@ export class TunnelLink implements PacketLinkEvents, Disposable {
       throw new TtunError("internal", "The link's packets are too small for tuntox's frames");
     }
     this.link = link;
-    this.#clock = clock;
+    this.#pump = new FramePump(clock, () => this.tunnels);
     this.#said = new RateLimitedLog(log, () => clock.now());
     this.tunnels = new Tunnels({
       role: serve === undefined ? "client" : "server",
@@ -52,7 +47,7 @@ export class TunnelLink implements PacketLinkEvents, Disposable {
       now: () => clock.now(),
       random,
       events: {
-        wake: () => this.#wake(),
+        wake: () => this.#pump.wake(),
         requested: (request) => serve?.(request),
         ponged: (payload) => this.onPong?.(payload),
       },
@@ -69,43 +64,21 @@ export class TunnelLink implements PacketLinkEvents, Disposable {
   }
 
   room(): void {
-    this.#flush();
+    this.#pump.flush();
   }
 
   up(): void {
-    this.#flush();
+    this.#pump.flush();
   }
 
   down(): void {
     this.tunnels.lose(new TtunError("lost", `Lost the link with ${this.link.peer}`));
   }
 
-  #wake(): void {
-    if (this.#isWoken || this.#isClosed) return;
-    this.#isWoken = true;
-    this.#clock.onTurn(() => {
-      this.#isWoken = false;
-      this.#flush(); // writers that it tells may leave work to promises
-    });
-  }
-
-  #flush(): void {
-    if (this.#isClosed) return;
-    this.tunnels.flush();
-    if (this.tunnels.needsTicks) this.#timer ??= this.#clock.after(LOOK_MS, this.#look);
-  }
-
-  readonly #look = (): void => {
-    this.#timer = null;
-    this.tunnels.tick();
-    this.#flush();
-  };
-
   /** Ends all tunnels at once; the link is not used any more. */
   [Symbol.dispose](): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#timer?.[Symbol.dispose]();
+    if (this.#pump.isClosed) return;
+    this.#pump[Symbol.dispose]();
     this.tunnels.lose(new TtunError("lost", `The link with ${this.link.peer} is closed here`));
   }
 }

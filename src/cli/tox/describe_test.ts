@@ -1,19 +1,12 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
-import { FakeTox } from "../../../tests/fake/tox.ts";
+import { FakeToxNode } from "../../../tests/fake/tox_node.ts";
 import { SessionList } from "../../core/status/session_list.ts";
 import { ToxLink } from "../../io/tox/tox_link.ts";
-import { ToxNode } from "../../io/tox/tox_node.ts";
 import { ToxFriends } from "./describe.ts";
 
 Deno.test("friends are counted by their ways, and those that are tuntox are sessions", async () => {
-  const [clock, sessions, tox] = [new FakeClock(), new SessionList(), new FakeTox()];
-  const ignore = () => {};
-  const events = {
-    ...{ self: ignore, friendRequest: ignore, friendConnection: ignore, packet: ignore },
-    ...{ room: ignore, failed: ignore },
-  };
-  using node = new ToxNode(tox, clock, events);
+  const [clock, sessions, node] = [new FakeClock(), new SessionList(), new FakeToxNode()];
   const friends = new ToxFriends(sessions, clock);
   const open = (peer: string, number: number, way: "udp" | "tcp") => {
     const link = new ToxLink(node, peer);

@@ -81,13 +81,14 @@ export function openToxServer(
         const { tasks, relays, stack } = scope;
         const quota = new Quota(limits);
         const friends = new ToxFriends(sessions, clock);
+        const total = new UnreadTotal(UNREAD_OF_ALL);
         const host: TunnelHost = {
           ...{ clock, random: rng, log, said, relays, outbound, rules: end.tunnels },
           quota,
-          total: new UnreadTotal(UNREAD_OF_ALL),
+          total,
           signal: tasks.signal,
         };
-        const listener = new FriendListener(clock, tasks.signal);
+        const listener = new FriendListener(clock, tasks.signal, total);
         const secrets = wireSecrets(config.link, ciphers, s);
         const streams = openStreamHost({
           ...{ ...targets, clock, log, sessions, secrets, quota },

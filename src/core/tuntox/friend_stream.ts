@@ -33,6 +33,8 @@ export interface StreamOwner {
   schedule(stream: FriendStream): void;
   /** Sends a frame that goes before all data. */
   push(frame: Uint8Array<ArrayBuffer>): void;
+  /** Bytes that have come were read or thrown away. */
+  released(stream: FriendStream, bytes: number): void;
   /** No frame of the stream comes or goes any more. */
   finished(stream: FriendStream): void;
 }
@@ -95,6 +97,7 @@ export class FriendStream implements Connection {
     this.#check();
     if (this.#in.length > 0) {
       const size = this.#in.read(into);
+      this.#owner.released(this, size);
       this.#consumed(size);
       return size;
     }
@@ -174,10 +177,16 @@ export class FriendStream implements Connection {
   #close(reason: unknown): void {
     this.#registration?.[Symbol.dispose]();
     this.#closed = { reason };
+    this.#consumed(this.#throwAway());
+    this.#tell();
+  }
+
+  /** Returns how many bytes it were. */
+  #throwAway(): number {
     const unread = this.#in.length;
     this.#in.clear();
-    this.#consumed(unread);
-    this.#tell();
+    this.#owner.released(this, unread);
+    return unread;
   }
 
   stats(): ConnectionStats {
@@ -234,12 +243,27 @@ export class FriendStream implements Connection {
     this.#finish();
   }
 
-  /** Takes data, a view; `received` tells its reader. */
-  receive(payload: Uint8Array): void {
-    if (this.#endCame || payload.length > this.#theirCredit) return this.#breaks();
+  /** Takes data, a view; returns how many bytes of it wait for the reader, whom `received` tells. */
+  receive(payload: Uint8Array): number {
+    if (this.#endCame || payload.length > this.#theirCredit) {
+      this.#breaks();
+      return 0;
+    }
     this.#theirCredit -= payload.length;
-    if (this.#closed !== null) return this.#consumed(payload.length);
+    if (this.#closed !== null) {
+      this.#consumed(payload.length);
+      return 0;
+    }
     this.#in.push(payload);
+    return payload.length;
+  }
+
+  /** Ends it, and what waits for its reader is thrown away: the memory is needed. */
+  cut(): void {
+    if (!this.#isOver) this.#owner.push(packReset(this.number, ResetCode.aborted));
+    this.#throwAway();
+    const why = "its reader is slower than the link, and too much waits for readers";
+    this.abandon(new TtunError("lost", `Lost the connection with ${this.peer}: ${why}`));
   }
 
   /** Tells the reader of what `receive` took. */

@@ -1,6 +1,7 @@
 import { FinalError, TtunError } from "../../base/errors.ts";
 import { ChunkPool } from "../mux/chunk_pool.ts";
-import { MAX_PACKET, type NoFrame } from "./frames.ts";
+import { FrameTurns, MOST_ANSWERS } from "./frame_turns.ts";
+import type { NoFrame } from "./frames.ts";
 import { FriendStream, type StreamOwner } from "./friend_stream.ts";
 import {
   NO_STREAM,
@@ -14,6 +15,7 @@ import {
   type StreamFrame,
   STREAMS_VERSION,
 } from "./stream_frames.ts";
+import type { UnreadHolder, UnreadTotal } from "./unread_total.ts";
 
 /** Streams of a friend at a time: each client has one, and two while it changes connections. */
 const MOST_STREAMS = 16;
@@ -21,14 +23,8 @@ const MOST_STREAMS = 16;
 /** Bytes that the other end may send ahead of a reader at first. */
 const FIRST_WINDOW = 64 * 1024;
 
-/** Answers to the other end that wait: beyond them its frames get none. */
-const MOST_ANSWERS = 1024;
-
 /** Numbers of streams that have ended, for which frames may be under way. */
 const RESTING = 64;
-
-/** Packets of one `flush`: others want their turn. */
-const BUDGET = 256;
 
 /** Milliseconds for the answer to an open stream's request. */
 const ANSWER_MS = 30_000;
@@ -59,6 +55,8 @@ export interface FriendStreamsOptions {
   readonly accept?: (stream: FriendStream) => boolean;
   /** Bytes that the other end may send ahead of a reader at first; absent = the usual ones. */
   readonly firstWindow?: number;
+  /** Counts what waits for readers, of all friends; absent = this one is alone. */
+  readonly total?: UnreadTotal | undefined;
 }
 
 interface Waiting {
@@ -70,35 +68,36 @@ interface Waiting {
  * Streams between two ends of ttun over a link of packets (docs/wire/tuntox.md, 8). An end that is
  * tuntox answers no request, which is known by the pong to the ping behind it.
  */
-export class FriendStreams implements StreamOwner {
+export class FriendStreams implements StreamOwner, UnreadHolder {
   readonly pool = new ChunkPool();
   readonly firstWindow: number;
   readonly #o: FriendStreamsOptions;
   readonly #streams = new Map<number, FriendStream>();
   /** Requests of this end, by the stream's number. */
   readonly #waiting = new Map<number, Waiting>();
-  /** Frames that go before all data. */
-  #control: Uint8Array<ArrayBuffer>[] = [];
-  /** Streams with frames to send, in the order of their turns. */
-  #turns: FriendStream[] = [];
-  readonly #packet: Uint8Array<ArrayBuffer> = new Uint8Array(MAX_PACKET);
-  /** Bytes of the packet that the link has not taken yet. */
-  #held = 0;
+  readonly #frames: FrameTurns<FriendStream>;
   #next = 1;
   /** Takes the answer to `greet`. */
   #greeted: ((hasStreams: boolean) => void) | null = null;
   readonly #resting: number[] = [];
-  /** Streams whose readers are not told yet of what has come. */
-  #fresh: FriendStream[] = [];
+  /** Streams that have ended, of which bytes wait for a reader still. */
+  readonly #draining = new Set<FriendStream>();
+  #unread = 0;
 
   constructor(o: FriendStreamsOptions) {
     this.#o = o;
+    this.#frames = new FrameTurns(o);
     this.firstWindow = o.firstWindow ?? FIRST_WINDOW;
   }
 
   /** The link has taken all that there was to send. */
   get isFlushed(): boolean {
-    return this.#held === 0 && this.#control.length === 0 && this.#turns.length === 0;
+    return this.#frames.isFlushed;
+  }
+
+  /** Bytes that have come and wait for their readers. */
+  get unread(): number {
+    return this.#unread;
   }
 
   /** Streams and requests. */
@@ -171,69 +170,17 @@ export class FriendStreams implements StreamOwner {
 
   // Frames that go.
 
-  /**
-   * Sends what can be sent now, and tells readers what has come, once for all packets that came
-   * together. Call it also when the link has room again.
-   */
+  /** Sends what can be sent now, and tells readers what has come. Call it also when there is room. */
   flush(): void {
-    this.#tellReaders();
-    for (let left = BUDGET; left > 0; left--) {
-      if (this.#held === 0) this.#held = this.#nextFrame();
-      if (this.#held === 0) return;
-      const packet = this.#packet;
-      if (!this.#o.send(this.#held === MAX_PACKET ? packet : packet.subarray(0, this.#held))) {
-        return;
-      }
-      this.#held = 0;
-    }
-    this.#o.wake();
-  }
-
-  #tellReaders(): void {
-    const fresh = this.#fresh;
-    if (fresh.length === 0) return;
-    this.#fresh = [];
-    for (const stream of fresh) {
-      stream.isFresh = false;
-      stream.received();
-    }
-  }
-
-  /** Puts the next frame into `#packet`; returns its size. */
-  #nextFrame(): number {
-    const control = this.#control.shift();
-    if (control !== undefined) {
-      this.#packet.set(control);
-      return control.length;
-    }
-    for (let stream = this.#turns.shift(); stream !== undefined; stream = this.#turns.shift()) {
-      stream.isScheduled = false;
-      const size = stream.nextFrame(this.#packet);
-      if (stream.hasFrame) this.#queue(stream);
-      if (size > 0) return size;
-    }
-    return 0;
+    this.#frames.flush();
   }
 
   push(frame: Uint8Array<ArrayBuffer>): void {
-    this.#control.push(frame);
-    this.#o.wake();
-  }
-
-  /** An answer that the peer may cause in any number. */
-  #answer(frame: Uint8Array<ArrayBuffer>): void {
-    if (this.#control.length < MOST_ANSWERS) this.push(frame);
-  }
-
-  #queue(stream: FriendStream): void {
-    if (stream.isScheduled) return;
-    stream.isScheduled = true;
-    this.#turns.push(stream);
+    this.#frames.push(frame);
   }
 
   schedule(stream: FriendStream): void {
-    this.#queue(stream);
-    this.#o.wake();
+    this.#frames.schedule(stream);
   }
 
   // Frames that come.
@@ -249,11 +196,11 @@ export class FriendStreams implements StreamOwner {
   #take(frame: StreamFrame): void {
     switch (frame.kind) {
       case "probe":
-        return this.#answer(packProbe("probed", frame.stream));
+        return this.#frames.answer(packProbe("probed", frame.stream));
       case "probed":
         return this.#takeProbed(frame.stream);
       case "hello":
-        if (this.#o.role === "server") return this.#answer(packHello());
+        if (this.#o.role === "server") return this.#frames.answer(packHello());
         return this.#takeGreeting(frame.version === STREAMS_VERSION);
       case "open":
         return this.#takeOpen(frame);
@@ -270,17 +217,28 @@ export class FriendStreams implements StreamOwner {
   }
 
   #takeData(stream: FriendStream, payload: Uint8Array): void {
-    stream.receive(payload);
-    if (stream.isFresh) return;
-    stream.isFresh = true;
-    this.#fresh.push(stream);
-    this.#o.wake();
+    this.#unread += stream.receive(payload);
+    this.#frames.heard(stream);
+    this.#o.total?.set(this, this.#unread);
+  }
+
+  /** Ends the stream of which most waits for its reader. */
+  endSlowest(): void {
+    const all = [...this.#streams.values(), ...this.#draining];
+    all.reduce((a, b) => a.unread >= b.unread ? a : b).cut();
+  }
+
+  released(stream: FriendStream, bytes: number): void {
+    if (bytes === 0) return;
+    this.#unread -= bytes;
+    this.#o.total?.set(this, this.#unread);
+    if (stream.unread === 0) this.#draining.delete(stream);
   }
 
   /** Whoever sends to a stream that has not been here lately is told that there is none. */
   #takeUnknown(number: number): void {
     if (this.#resting.includes(number) || this.#waiting.has(number)) return;
-    this.#answer(packReset(number, ResetCode.aborted));
+    this.#frames.answer(packReset(number, ResetCode.aborted));
     this.#rest(number);
   }
 
@@ -289,7 +247,7 @@ export class FriendStreams implements StreamOwner {
     const known = this.#streams.get(number);
     if (known !== undefined) return known.receiveAgain();
     if (role !== "server") return;
-    if (this.#control.length >= MOST_ANSWERS) return;
+    if (this.#frames.waiting >= MOST_ANSWERS) return;
     if (version !== STREAMS_VERSION) return this.push(packReset(number, ResetCode.version));
     if (accept === undefined) return this.push(packReset(number, ResetCode.refused));
     if (this.count >= MOST_STREAMS) return this.push(packReset(number, ResetCode.full));
@@ -342,6 +300,7 @@ export class FriendStreams implements StreamOwner {
   }
 
   finished(stream: FriendStream): void {
+    if (stream.unread > 0) this.#draining.add(stream);
     this.#streams.delete(stream.number);
     this.#rest(stream.number);
   }
@@ -358,14 +317,9 @@ export class FriendStreams implements StreamOwner {
 
   /** The link is lost, and all that was on it. Streams can be opened again. */
   lose(error: TtunError): void {
-    this.#control = [];
-    this.#turns = [];
-    this.#held = 0;
+    this.#frames.clear();
     this.#greeted = null;
-    for (const stream of [...this.#streams.values()]) {
-      stream.isScheduled = false;
-      stream.abandon(error);
-    }
+    for (const stream of [...this.#streams.values()]) stream.abandon(error);
     for (const number of [...this.#waiting.keys()]) this.#refuse(number, error);
     this.#resting.length = 0;
   }

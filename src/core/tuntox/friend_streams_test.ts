@@ -4,6 +4,7 @@ import { FriendStreamEnd, FriendStreamPair } from "../../../tests/fake/friend_st
 import { FinalError, TtunError } from "../../base/errors.ts";
 import { packPong, parseFrame } from "./frames.ts";
 import type { FriendStream } from "./friend_stream.ts";
+import { UnreadTotal } from "./unread_total.ts";
 import { packEnd, packOpen, packOpened, packReset, packWindow } from "./stream_frames.ts";
 
 const INTO = new Uint8Array(100_000);
@@ -293,4 +294,45 @@ Deno.test("whatever comes, nothing throws, and memory stays within the windows",
       for (const stream of end.accepted) assert(stream.unread <= 2 << 20);
     }
   }));
+});
+
+Deno.test("what waits for readers counts for all friends, and the one with most loses its slowest stream", () => {
+  const total = new UnreadTotal(150_000);
+  const [first, second] = [new FriendStreamPair({ total }), new FriendStreamPair({ total })];
+  const [big, small, other] = [first.open(), first.open(), second.open()];
+  assert.equal(writeAll(first, big.client, 60_000), 60_000);
+  assert.equal(writeAll(first, small.client, 30_000), 30_000);
+  assert.equal(writeAll(second, other.client, 50_000), 50_000);
+  assert.equal(total.bytes, 140_000);
+  assert.equal(drain(other.server).size, 50_000);
+  assert.equal(total.bytes, 90_000);
+  writeAll(second, other.client, 65_000);
+  assert.equal(first.server.streams.unread, 30_000);
+  assert.equal(total.bytes, 30_000 + 65_000);
+  assert.match(drain(big.server).end!, /its reader is slower than the link/);
+  first.settle();
+  assert.match(drain(big.client).end!, /it has given it up/);
+  assert.equal(drain(small.server).size, 30_000);
+  assert.equal(drain(other.server).size, 65_000);
+  assert.equal(total.bytes, 0);
+});
+
+Deno.test("what waits in streams that have ended counts until it is read or thrown away", () => {
+  const total = new UnreadTotal(1_000_000);
+  const pair = new FriendStreamPair({ total });
+  const [read, thrown] = [pair.open(), pair.open()];
+  for (const { client } of [read, thrown]) {
+    client.writeNow(new Uint8Array(1000));
+    pair.settle();
+    client.reset();
+    pair.settle();
+  }
+  assert.equal(total.bytes, 2000);
+  assert.equal(drain(read.server).size, 1000);
+  assert.equal(total.bytes, 1000);
+  pair.server.streams.endSlowest();
+  assert.equal(total.bytes, 0);
+  assert.equal(drain(thrown.server).size, 0);
+  void thrown.server[Symbol.asyncDispose](); // it is done at once
+  assert.equal(pair.server.streams.unread, 0);
 });

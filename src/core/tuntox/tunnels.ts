@@ -2,9 +2,9 @@ import { readU16, readU32 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Rng } from "../../contract/host.ts";
 import { ChunkPool } from "../mux/chunk_pool.ts";
+import { FrameTurns, MOST_ANSWERS } from "./frame_turns.ts";
 import {
   type Frame,
-  MAX_PACKET,
   MAX_PAYLOAD,
   type NoFrame,
   packAck,
@@ -19,17 +19,11 @@ import type { TunnelLimits } from "./limits.ts";
 import { type TunnelOwner, TunnelStream } from "./tunnel_stream.ts";
 import type { UnreadHolder, UnreadTotal } from "./unread_total.ts";
 
-/** Answers to the peer that wait: beyond them its pings, and acks that nobody waits for, get none. */
-const MOST_ANSWERS = 1024;
-
 /** Frames that wait beyond which pings get no answer: theirs are as long as packets. */
 const MOST_BEFORE_PONGS = 64;
 
 /** Tunnels that have ended whose ids are not given again yet: the peer may still send to them. */
 const RESTING_IDS = 1024;
-
-/** Packets of one `flush`: others want their turn. */
-const BUDGET = 256;
 
 export interface TunnelsEvents {
   /** Call `flush` soon, but not from within. */
@@ -91,9 +85,8 @@ export interface TunnelsOptions {
 }
 
 /**
- * The tunnels of one friend over a link of packets (docs/wire/tuntox.md). No frame is dropped while
- * the link is up: one that the link refuses is given again before any other. The tunnels send in
- * turns of a frame.
+ * The tunnels of one friend over a link of packets (docs/wire/tuntox.md), which send in turns of a
+ * frame.
  */
 export class Tunnels implements TunnelOwner, UnreadHolder {
   readonly pool = new ChunkPool();
@@ -105,13 +98,7 @@ export class Tunnels implements TunnelOwner, UnreadHolder {
   readonly #waiting = new Map<number, Waiting>();
   /** Requests of the other end. */
   readonly #requests = new Set<TunnelRequest>();
-  /** Frames that go before all data. */
-  #control: Uint8Array<ArrayBuffer>[] = [];
-  /** Tunnels with frames to send, in the order of their turns. */
-  #turns: TunnelStream[] = [];
-  readonly #packet: Uint8Array<ArrayBuffer> = new Uint8Array(MAX_PACKET);
-  /** Bytes of the packet that the link has not taken yet. */
-  #held = 0;
+  readonly #frames: FrameTurns<TunnelStream>;
   #nextForward: number;
   readonly #restingIds: number[] = [];
   /** Tunnels that have ended, of which bytes wait for a reader still. */
@@ -119,11 +106,10 @@ export class Tunnels implements TunnelOwner, UnreadHolder {
   /** Half-closed tunnels whose FIN is held back. */
   readonly #halfClosed = new Set<TunnelStream>();
   #unread = 0;
-  /** Tunnels whose readers are not told yet of what has come. */
-  #fresh: TunnelStream[] = [];
 
   constructor(o: TunnelsOptions) {
     this.#o = o;
+    this.#frames = new FrameTurns({ send: o.send, wake: () => o.events.wake() });
     this.role = o.role;
     this.now = o.now;
     this.#nextForward = readU32(o.random(4), 0);
@@ -136,7 +122,7 @@ export class Tunnels implements TunnelOwner, UnreadHolder {
 
   /** The link has taken all that there was to send. */
   get isFlushed(): boolean {
-    return this.#held === 0 && this.#control.length === 0 && this.#turns.length === 0;
+    return this.#frames.isFlushed;
   }
 
   /** Tunnels and requests, of either end. */
@@ -161,7 +147,7 @@ export class Tunnels implements TunnelOwner, UnreadHolder {
     const to = `${target.host}:${target.port}`;
     const dueAt = this.now() + this.#o.limits.answerMs;
     this.#waiting.set(forward, { to, dueAt, early: new Uint8Array(early), events });
-    this.#push(packRequest(forward, target));
+    this.#frames.push(packRequest(forward, target));
     return { cancel: () => void this.#waiting.delete(forward) };
   }
 
@@ -179,7 +165,7 @@ export class Tunnels implements TunnelOwner, UnreadHolder {
 
   /** Sends a ping; its payload comes back. */
   ping(payload: Uint8Array): void {
-    this.#push(packPing(payload.subarray(0, MAX_PAYLOAD)));
+    this.#frames.push(packPing(payload.subarray(0, MAX_PAYLOAD)));
   }
 
   // For a server.
@@ -190,7 +176,7 @@ export class Tunnels implements TunnelOwner, UnreadHolder {
     const id = this.#freshId();
     const stream = new TunnelStream(this, id, this.#o.peer);
     this.#streams.set(id, stream);
-    this.#push(packAck(request.forward, id));
+    this.#frames.push(packAck(request.forward, id));
     return stream;
   }
 
@@ -201,7 +187,7 @@ export class Tunnels implements TunnelOwner, UnreadHolder {
   refuse(request: TunnelRequest, code: number): void {
     if (!this.#requests.delete(request)) return;
     const id = this.#freshId();
-    this.#push(packDeny(request.forward, code), packAck(request.forward, id), packFin(id));
+    this.#frames.push(packDeny(request.forward, code), packAck(request.forward, id), packFin(id));
     this.#rest(id);
   }
 
@@ -220,70 +206,13 @@ export class Tunnels implements TunnelOwner, UnreadHolder {
 
   // Frames that go.
 
-  /**
-   * Sends what can be sent now, and tells readers what has come: once for all packets that came
-   * together, each of which would be a write to a socket otherwise. Call it also when the link has
-   * room again.
-   */
+  /** Sends what can be sent now, and tells readers what has come. Call it also when there is room. */
   flush(): void {
-    this.#tellReaders();
-    for (let left = BUDGET; left > 0; left--) {
-      if (this.#held === 0) this.#held = this.#next();
-      if (this.#held === 0) return;
-      const packet = this.#packet;
-      if (!this.#o.send(this.#held === MAX_PACKET ? packet : packet.subarray(0, this.#held))) {
-        return;
-      }
-      this.#held = 0;
-    }
-    this.#o.events.wake();
-  }
-
-  #tellReaders(): void {
-    const fresh = this.#fresh;
-    if (fresh.length === 0) return;
-    this.#fresh = [];
-    for (const stream of fresh) {
-      stream.isFresh = false;
-      stream.received();
-    }
-  }
-
-  /** Puts the next frame into `#packet`; returns its size. */
-  #next(): number {
-    const control = this.#control.shift();
-    if (control !== undefined) {
-      this.#packet.set(control);
-      return control.length;
-    }
-    for (let stream = this.#turns.shift(); stream !== undefined; stream = this.#turns.shift()) {
-      stream.isScheduled = false;
-      const size = stream.nextFrame(this.#packet);
-      if (stream.hasFrame) this.#queue(stream);
-      if (size > 0) return size;
-    }
-    return 0;
-  }
-
-  #push(...frames: Uint8Array<ArrayBuffer>[]): void {
-    this.#control.push(...frames);
-    this.#o.events.wake();
-  }
-
-  /** An answer that the peer may cause in any number. */
-  #answer(frame: Uint8Array<ArrayBuffer>): void {
-    if (this.#control.length < MOST_ANSWERS) this.#push(frame);
-  }
-
-  #queue(stream: TunnelStream): void {
-    if (stream.isScheduled) return;
-    stream.isScheduled = true;
-    this.#turns.push(stream);
+    this.#frames.flush();
   }
 
   schedule(stream: TunnelStream): void {
-    this.#queue(stream);
-    this.#o.events.wake();
+    this.#frames.schedule(stream);
   }
 
   // Frames that come.
@@ -299,7 +228,7 @@ export class Tunnels implements TunnelOwner, UnreadHolder {
   #take(frame: Frame): void {
     switch (frame.kind) {
       case "ping":
-        if (this.#control.length < MOST_BEFORE_PONGS) this.#push(packPong(frame.payload));
+        if (this.#frames.waiting < MOST_BEFORE_PONGS) this.#frames.push(packPong(frame.payload));
         return;
       case "pong":
         return this.#o.events.ponged(frame.payload);
@@ -319,7 +248,7 @@ export class Tunnels implements TunnelOwner, UnreadHolder {
   /** Requests beyond the limit get no answer, as of tuntox. */
   #takeRequest(request: TunnelRequest): void {
     if (this.role !== "server" || !this.canOpen) return;
-    if (this.#control.length >= MOST_ANSWERS) return;
+    if (this.#frames.waiting >= MOST_ANSWERS) return;
     this.#requests.add(request);
     this.#o.events.requested(request);
   }
@@ -335,7 +264,7 @@ export class Tunnels implements TunnelOwner, UnreadHolder {
       return waiting.events.refused(null, new TtunError("protocol", words));
     }
     // Nobody waits for it any more: its server need not keep it.
-    if (waiting === undefined) return this.#answer(packFin(tunnel));
+    if (waiting === undefined) return this.#frames.answer(packFin(tunnel));
     this.#waiting.delete(forward);
     const stream = new TunnelStream(this, tunnel, this.#o.peer);
     this.#streams.set(tunnel, stream);
@@ -355,11 +284,7 @@ export class Tunnels implements TunnelOwner, UnreadHolder {
     const stream = this.#streams.get(tunnel);
     if (stream === undefined) return;
     this.#unread += stream.receive(payload);
-    if (!stream.isFresh) {
-      stream.isFresh = true;
-      this.#fresh.push(stream);
-      this.#o.events.wake();
-    }
+    this.#frames.heard(stream);
     const { limits: { unread, unreadOfTunnel }, total } = this.#o;
     if (stream.unread > unreadOfTunnel) this.#cut(stream);
     else if (this.#unread > unread) this.endSlowest();
@@ -417,9 +342,7 @@ export class Tunnels implements TunnelOwner, UnreadHolder {
 
   /** The link is lost, and all that was on it. The tunnels can be used again. */
   lose(error: TtunError): void {
-    this.#control = [];
-    this.#turns = [];
-    this.#held = 0;
+    this.#frames.clear();
     const streams = [...this.#streams.values()];
     const requests = [...this.#requests];
     this.#requests.clear();
