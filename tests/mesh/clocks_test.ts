@@ -34,6 +34,8 @@ Deno.test("mesh: of three nodes, one with a clock an hour off keeps the others f
     world.pass(30_000);
     const result = write(world, wrong, "kv/clock/x", "wrong");
     equal(result.is === "failed" && result.reason, "skew");
+    const told = wrong.events.filter((event) => event.name === "clock");
+    equal(Math.sign(told.at(-1)!.offsetMs), -Math.sign(offset));
     const right = write(world, world.nodes[1]!, "kv/clock/x", `right ${offset}`);
     equal(right.is === "written" && right.copies, 3);
     equal(read(world, wrong, "kv/clock/x"), `right ${offset}`);
@@ -54,6 +56,9 @@ Deno.test("mesh: of three nodes, one with a clock an hour off keeps the others f
     wrong.offset = 0;
     world.pass(10_000);
     settle(world);
+    equal(wrong.events.findLast((event) => event.name === "clock")!.offsetMs, 0);
+    const others = world.nodes.filter((node) => node !== wrong);
+    equal(others.some(({ events }) => events.some(({ name }) => name === "clock")), false);
   }
 });
 

@@ -213,6 +213,7 @@ export class Records {
   #sweep(): void {
     const ring = this.#ring;
     ring.timers.at(ring.now + SWEEP_MS, () => this.#sweep());
+    ring.lookAtClock();
     for (const record of this.store.expired(ring.time)) {
       if (record.class === "soft") this.store.remove(record);
       else if (!record.isTombstone) {

@@ -2,6 +2,7 @@ import { Calls } from "./calls.ts";
 import { distance } from "./circle.ts";
 import type { Descriptor, Verify } from "./descriptor.ts";
 import type { Frame, NodeState } from "./frame.ts";
+import { MAX_OFF_MS } from "./hybrid_clock.ts";
 import type { Peer } from "./peer.ts";
 import { Peers } from "./peers.ts";
 import { type AgreedClock, agreeOnClock } from "./agreed_clock.ts";
@@ -44,6 +45,7 @@ export class RingContext {
 
   #clock: AgreedClock = { offset: 0, lag: 0 };
   #agreedAt = -Infinity;
+  #isOff = false;
 
   constructor(
     o: {
@@ -109,6 +111,15 @@ export class RingContext {
     const fresh = this.peers.all().filter(({ offsetAt }) => offsetAt > this.now - STAMP_MS);
     this.#clock = agreeOnClock(this.self.host, fresh);
     return this.#clock;
+  }
+
+  /** Tells where the own clock goes wrong, and where it is right again. */
+  lookAtClock(): void {
+    const offset = this.clockOffset();
+    const isOff = Math.abs(offset) > MAX_OFF_MS;
+    if (isOff === this.#isOff) return;
+    this.#isOff = isOff;
+    this.tell({ name: "clock", offsetMs: isOff ? Math.round(offset) : 0 });
   }
 
   setTime(nowMs: number): void {

@@ -40,6 +40,8 @@ export type RingEvent =
   | { readonly name: "merge"; readonly node: NodeKey }
   | { readonly name: "state"; readonly state: "warming" | "ready" | "leaving" | "off" }
   | { readonly name: "skew"; readonly node: NodeKey; readonly aheadMs: number }
+  /** The others' clocks are so much ahead of the own one; 0: it is right again. */
+  | { readonly name: "clock"; readonly offsetMs: number }
   | { readonly name: "disk"; readonly isFull: boolean };
 
 export type Result =

@@ -61,7 +61,7 @@ export class RingDriver implements RingLinkEvents {
   readonly #cores = new Map<number, { readonly node: NodeKey } & Pending<Uint8Array>>();
   readonly #followers = new Map<string, Set<(record: MeshRecord) => void>>();
   readonly #counts: Record<RingEvent["name"], number> = {
-    ...{ dead: 0, alive: 0, left: 0, merge: 0, state: 0, skew: 0, disk: 0 },
+    ...{ dead: 0, alive: 0, left: 0, merge: 0, state: 0, skew: 0, clock: 0, disk: 0 },
   };
   readonly #times = {
     write: { count: 0, failed: 0, seconds: 0 },
@@ -304,6 +304,15 @@ export class RingDriver implements RingLinkEvents {
           node: shown(event.node),
           ms: event.aheadMs,
         });
+      case "clock": {
+        const { offsetMs: ms } = event;
+        if (ms === 0) return log.info("This node's clock is near those of the others again");
+        const way = ms > 0 ? "behind" : "ahead of";
+        return log.warn(
+          `This node's clock is ${way} those of the others; it writes nothing durable until it is set`,
+          { ms: Math.abs(ms) },
+        );
+      }
       case "disk":
         if (event.isFull) return log.error("The ring's disk is full: writes are refused");
         return log.info("The ring's disk takes records again");
