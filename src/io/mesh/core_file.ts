@@ -71,11 +71,12 @@ export interface OpenedCore {
 /**
  * Opens the file of a core of one. `create` makes one where there is none; `leastEpoch` is the
  * newest epoch that the cluster has been heard to have: a file of an older one is out of date.
+ * `isAlone`: other files of this process do not wait for it, as while a whole core is written.
  * @throws {TtunError} if it is missing, damaged, open elsewhere or has moved to another node
  */
 export async function openCoreFile(
   path: string,
-  o: { create: boolean; leastEpoch?: number; maxPages?: number },
+  o: { create: boolean; leastEpoch?: number; maxPages?: number; isAlone?: boolean },
 ): Promise<OpenedCore> {
   if (!o.create && !await isFile(path)) {
     throw new TtunError(
@@ -83,7 +84,7 @@ export async function openCoreFile(
       `There is no ${path}, which this node's core is: bring it back with \`ttun mesh core restore\``,
     );
   }
-  const file = await SqliteFile.open(path, TABLES, { maxPages: o.maxPages }).catch(explain);
+  const file = await SqliteFile.open(path, TABLES, o).catch(explain);
   try {
     const state = await load(file);
     if (state.epoch < (o.leastEpoch ?? 0)) {

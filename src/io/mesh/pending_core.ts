@@ -9,7 +9,7 @@ import { openCoreFile } from "./core_file.ts";
 export async function putPendingCore(path: string, state: CoreState): Promise<void> {
   const pending = pendingPath(path);
   await removeDatabase(pending);
-  const { disk } = await openCoreFile(pending, { create: true });
+  const { disk } = await openCoreFile(pending, { create: true, isAlone: true });
   await using _ = disk;
   await disk.replace(state);
 }
@@ -17,7 +17,7 @@ export async function putPendingCore(path: string, state: CoreState): Promise<vo
 /** The epoch of the core that waits beside `path`, or null. */
 export async function pendingEpoch(path: string): Promise<number | null> {
   if (!await exists(pendingPath(path))) return null;
-  const { disk, state } = await openCoreFile(pendingPath(path), { create: false });
+  const { disk, state } = await openCoreFile(pendingPath(path), { create: false, isAlone: true });
   await disk[Symbol.asyncDispose]();
   return state.epoch;
 }
@@ -35,7 +35,7 @@ export async function activateCore(path: string, epoch: number): Promise<void> {
     return;
   }
   if (waiting === null && await exists(path)) {
-    const { disk, state } = await openCoreFile(path, { create: false });
+    const { disk, state } = await openCoreFile(path, { create: false, isAlone: true });
     await disk[Symbol.asyncDispose]();
     if (state.epoch === epoch) return;
   }

@@ -38,21 +38,22 @@ export class SqliteFile implements AsyncDisposable {
   #isCommitting = false;
   #ended: Error | null = null;
 
-  private constructor(path: string) {
+  private constructor(path: string, isAlone: boolean | undefined) {
     this.#path = path;
-    this.#thread = SqliteThread.join((error) => this.#end(error));
+    this.#thread = SqliteThread.join((error) => this.#end(error), { isAlone });
   }
 
   /**
    * Opens or makes a file that nobody but its owner may read. `maxPages` limits its size, for tests.
+   * `isAlone`: others of this process do not wait for it.
    * @throws {DamagedFile}; {TtunError} in_use, system
    */
   static async open(
     path: string,
     tables: readonly TableSpec[],
-    o: { maxPages?: number | undefined } = {},
+    o: { maxPages?: number | undefined; isAlone?: boolean | undefined } = {},
   ): Promise<SqliteFile> {
-    const file = new SqliteFile(path);
+    const file = new SqliteFile(path, o.isAlone);
     try {
       // SQLite gives its log the rights of the file.
       (await Deno.open(path, { create: true, read: true, write: true, mode: 0o600 })).close();

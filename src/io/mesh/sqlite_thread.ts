@@ -40,8 +40,15 @@ export class SqliteThread {
     };
   }
 
-  /** `onFailure`: the thread has failed, and answers nothing any more. */
-  static join(onFailure: (error: TtunError) => void): ThreadPlace {
+  /**
+   * `onFailure`: the thread has failed, and answers nothing any more. `isAlone`: the file gets a thread
+   * of its own, as it takes so long that others must not wait for it.
+   */
+  static join(
+    onFailure: (error: TtunError) => void,
+    { isAlone = false }: { isAlone?: boolean | undefined } = {},
+  ): ThreadPlace {
+    if (isAlone) return new SqliteThread().#place(onFailure);
     this.#shared ??= new SqliteThread();
     return this.#shared.#place(onFailure);
   }
