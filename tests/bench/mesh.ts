@@ -4,7 +4,7 @@
  * own that has nothing but `lo`: milliseconds of gets and puts of 300 bytes from 1 and 32 clients,
  * what they cost in CPU, and what an idle process takes. The mesh and etcd are asked by HTTP, Redis
  * by its own protocol. Prints medians, what each store promises, and what they say about the targets;
- * progress goes to standard error. By default 3 rounds of 4 seconds: some 20
+ * progress goes to standard error. By default 3 rounds of 4 seconds: some 25
  * minutes.
  *
  * Needs root and: apt-get install util-linux curl. Files are in the folder of temporary ones, which
@@ -21,7 +21,7 @@ import { lookAtOthers } from "./proxy/others.ts";
 import { format } from "./results.ts";
 import { median } from "./statistics.ts";
 
-const IDLE_SECONDS = 15;
+const IDLE_SECONDS = 30;
 const CONTENDERS = { mesh, etcd1: etcd(1), etcd3: etcd(3), redis };
 
 const [rounds = 3, seconds = 4] = Deno.args.slice(0, 2).map(Number);

@@ -14,8 +14,11 @@ const LOAD = new URL("load.ts", import.meta.url).pathname;
 /** Of each operation, before any is measured. */
 const WARM_REQUESTS = 1024;
 
-/** From the start, or the last request, until a store is at rest. */
+/** From the start until a store is at rest. */
 const SETTLE_MS = 5000;
+
+/** From the last request until a store is at rest: it gives back what the requests have taken, too. */
+const REST_MS = 30_000;
 
 export interface OperationFigures extends LoadFigures {
   readonly operation: Load["operation"];
@@ -48,7 +51,7 @@ export async function measureStore(
   const folder = files.makeFolder("store");
   const store = await contender.start(host, folder);
   const names = OPERATIONS.filter((name) => name in contender.promises);
-  await settle();
+  await wait(SETTLE_MS);
   const freshMb = mostMb(store);
   await warmUp(host, store, names);
   const idleCpu = await measureIdle(store, idleSeconds);
@@ -85,14 +88,14 @@ async function warmUp(host: Host, { at }: RunningStore, names: readonly Operatio
   }
 }
 
-async function settle(): Promise<void> {
-  await new Promise((wake) => setTimeout(wake, SETTLE_MS));
+async function wait(ms: number): Promise<void> {
+  await new Promise((wake) => setTimeout(wake, ms));
 }
 
 async function measureIdle(store: RunningStore, seconds: number) {
-  await settle();
+  await wait(REST_MS);
   const before = store.ends.map((end) => runSeconds([end]));
-  await new Promise((wake) => setTimeout(wake, 1000 * seconds));
+  await wait(1000 * seconds);
   const used = store.ends.map((end, i) => runSeconds([end]) - before[i]!);
   return 100 * Math.max(...used) / seconds;
 }
