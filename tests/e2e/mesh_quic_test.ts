@@ -37,6 +37,11 @@ test("two nodes between which no TCP gets through are linked by QUIC", async () 
   assert.equal(joined.code, 0, joined.stderr);
   stack.use(await second.node());
   for (const node of [first, second]) await settled(node, 2);
+  for (const node of [first, second]) {
+    const { stdout } = await node.mesh("status --json");
+    assert.match(stdout, /"transport": ?"quic"/);
+    assert.doesNotMatch(stdout, /"transport": ?"tcp"/);
+  }
   const put = await second.ask("/v1/kv/kv/app/x", "-X", "PUT", "-d", "blue");
   assert.equal(put.status, 204);
   assert.deepEqual(await first.ask("/v1/kv/kv/app/x"), { status: 200, body: "blue" });

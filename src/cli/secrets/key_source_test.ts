@@ -225,6 +225,11 @@ Deno.test("a file that others may use is refused, with the command that mends it
     assert.match(message, /run chmod 600 \/k$/);
     assert.doesNotMatch(message, /secret/);
   }
+  for (const mode of [0o020666, 0o060660]) {
+    const files = { "/dev/x": { content: "", mode } };
+    const message = await refusal({ files }, { keyFile: "/dev/x" });
+    assert.match(message, /it is a device, not a file; - is standard input$/);
+  }
   const path = "/it's mine";
   const files = { [path]: { content: "secret", mode: 0o644 } };
   assert.match(await refusal({ files }, { keyFile: path }), /chmod 600 '\/it'\\''s mine'$/);

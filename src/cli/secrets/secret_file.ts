@@ -89,6 +89,10 @@ export async function promptFor(
   return oneLine(await promptSecret(host.terminal, kind.question, o)); // it may have been pasted
 }
 
+/** Types of files in a mode, as in stat.h: those that nobody should be told to change the rights of. */
+const FILE_TYPE = 0o170000;
+const DEVICES = [0o020000, 0o060000];
+
 async function readPrivate(
   file: KeyFile,
   path: string,
@@ -101,6 +105,10 @@ async function readPrivate(
     throw new TtunError("usage", `Cannot read ${name}: it is a directory`);
   }
   if (info.mode !== null && (info.mode & rule.forbidden) !== 0) {
+    if (DEVICES.includes(info.mode & FILE_TYPE)) {
+      const words = `Cannot use ${name}: it is a device, not a file; - is standard input`;
+      throw new TtunError("usage", words);
+    }
     throw new TtunError(
       "usage",
       `Cannot use ${name}: other users have access to it; ` +
