@@ -48,7 +48,8 @@ async function getsAll(host: Host, ...args: string[]): Promise<void> {
 }
 
 test({
-  name: "a server that is tuntox: ssh by -W of ttun, curl by its -L and -D",
+  name:
+    "a server that is tuntox: ssh by -W of ttun, curl by its -L and -D, and again behind its end",
   ignore: isLacking,
   fn: async () => {
     await using folder = await makeFolder();
@@ -56,6 +57,9 @@ test({
     await using _web = await serveWeb(hosts.server);
     const spawn = (command: string, args: string[]) => hosts.server.spawn(command, args);
     await using _sshd = await startSshd(folder, { spawn });
+    // A third node: two alone do not find each other again where one of them was killed.
+    const third = ["tox", "--open", "-u", "33449", "-C", `${folder.path}/third`];
+    await using _third = hosts.client.spawn(...ttunCommand(...third), { env: ENV });
     const identity = ["-C", `${folder.path}/`, "-u", "33446:33446", "-t", "0", "-d"];
     await using server = hosts.server.spawn(TUNTOX, identity, { env: ENV });
     const [, id] = await server.waitFor(/Tox ID: ([0-9A-F]{76})/, LINK_MS);
@@ -70,6 +74,25 @@ test({
     const ssh = ["-o", proxy, ...sshArgs(folder), "root@there", "echo 'a  b'; exit 7"];
     const done = await hosts.client.run("ssh", ssh, { env: ENV, timeoutMs: LINK_MS });
     assert.deepEqual([done.code, done.stdout], [7, "a  b\n"], done.stderr);
+
+    // An end of input is no end of the tunnel, which has no half-close.
+    const [pipe, way] = ttunCommand(...to, "-u", "33452", "-W", WEB);
+    const script = `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | exec "$@" | tail -c ${SIZE} | wc -c`;
+    const piped = ["-c", script, "sh", pipe, ...way];
+    const { stdout } = await hosts.client.run("sh", piped, { env: ENV, timeoutMs: LINK_MS });
+    assert.equal(stdout.trim(), `${SIZE}`);
+    const pings = ttunCommand(...to, "-u", "33453", "-p");
+    const pinged = await hosts.client.run(...pings, { env: ENV, timeoutMs: LINK_MS });
+    assert.match(pinged.stdout, /^10 answered, min\/avg\/max /m);
+
+    server.signal("SIGKILL");
+    await server.status;
+    await client.waitFor(/the server is offline/, LINK_MS);
+    const lines = client.lineCount;
+    const again = identity.map((word) => word.replaceAll("33446", "33447"));
+    await using _again = hosts.server.spawn(TUNTOX, again, { env: ENV });
+    await client.waitFor(/server is online/, LINK_MS, lines);
+    for (let i = 0; i < 2; i++) await getsAll(hosts.client, "http://127.0.0.1:8000/");
   },
 });
 

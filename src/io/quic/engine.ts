@@ -22,6 +22,7 @@ const OPTIONS = {
 } as const;
 
 interface Dialling {
+  conn: Deno.QuicConn | null;
   isGivenUp: boolean;
   /** Lets it go on that waits. */
   go: (() => void) | null;
@@ -189,10 +190,9 @@ export class QuicEngine {
   ): Promise<void> {
     const late = Promise.withResolvers<never>();
     late.promise.catch(() => {}); // it is raced against
-    const state: Dialling = { isGivenUp: false, go: null, late, socket: "" };
+    const state: Dialling = { conn: null, isGivenUp: false, go: null, late, socket: "" };
     this.#dials.set(id, state);
-    let conn: Deno.QuicConn | null = null;
-    const timer = setTimeout(() => late.reject(new Late()), timeoutMs);
+    const timer = setTimeout(() => this.#giveUp(id), timeoutMs);
     try {
       const { to, serverName, caCerts, protocol } = target;
       const [endpoint, socket] = this.#client(to);
@@ -200,6 +200,7 @@ export class QuicEngine {
       if (waits) {
         this.#send({ kind: "bound", id, port: endpoint.addr.port });
         await Promise.race([new Promise<void>((resolve) => state.go = resolve), late.promise]);
+        if (state.isGivenUp) throw new Late(); // it may have no mark
       }
       const connecting = Deno.connectQuic<false>({
         hostname: to.host,
@@ -214,19 +215,29 @@ export class QuicEngine {
       connecting.then((made) => {
         if (state.isGivenUp) made.close({ closeCode: 1, reason: "" });
       }, () => {}); // a failure is awaited below
-      conn = await Promise.race([connecting, late.promise]);
+      const conn = state.conn = await Promise.race([connecting, late.promise]);
       const stream = await Promise.race([conn.createBidirectionalStream(), late.promise]);
+      if (state.isGivenUp) throw new Late();
       const streams = conn.incomingBidirectionalStreams.getReader();
       const { mostPacket } = this.#begin(id, conn, stream, streams, this.#use(socket));
       this.#send({ kind: "connected", id, local: plain(endpoint.addr), mostPacket });
     } catch (error) {
-      state.isGivenUp = error instanceof Late;
-      conn?.close({ closeCode: 1, reason: "" });
+      state.conn?.close({ closeCode: 1, reason: "" });
       this.#failed(id, error);
     }
     clearTimeout(timer);
     this.#dials.delete(id);
-    if (state.isGivenUp && conn === null) this.#closeUnused(state.socket);
+  }
+
+  /** Returns false if there is no such dial. */
+  #giveUp(id: number): boolean {
+    const dial = this.#dials.get(id);
+    if (dial === undefined) return false;
+    this.#dials.delete(id);
+    dial.isGivenUp = true;
+    dial.late.reject(new Late());
+    if (dial.conn === null) this.#closeUnused(dial.socket);
+    return true;
   }
 
   /** Counts a connection of a socket of dials; returns what is to be called at its end. */
@@ -299,8 +310,7 @@ export class QuicEngine {
   }
 
   #abort(id: number): void {
-    this.#dials.get(id)?.late.reject(new Late());
-    this.#streams.get(id)?.abort();
+    if (!this.#giveUp(id)) this.#streams.get(id)?.abort();
   }
 
   #unlisten(id: number): void {
@@ -312,7 +322,7 @@ export class QuicEngine {
     if (this.#isStopped) return;
     this.#isStopped = true;
     for (const id of [...this.#listeners.keys()]) this.#unlisten(id);
-    for (const dial of this.#dials.values()) dial.late.reject(new Late());
+    for (const id of [...this.#dials.keys()]) this.#giveUp(id);
     for (const stream of this.#streams.values()) stream.close();
     if (this.#streams.size > 0) {
       await new Promise<void>((resolve) => {
