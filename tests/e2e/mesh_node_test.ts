@@ -118,3 +118,28 @@ test("an invite of another cluster is not believed", async () => {
   const refused = await one.host.run(command, args, { env: ENV });
   assert.deepEqual([refused.code, /no node of the cluster/.test(refused.stderr)], [3, true]);
 });
+
+test("a node that is told to stop while it starts ends cleanly, whatever it has opened by then", async () => {
+  await using one = await machine("one");
+  assert.equal((await one.mesh(`init ${PLACE}`)).code, 0);
+  const files = () => [...Deno.readDirSync(one.data)].map(({ name }) => name);
+  for (const file of ["lock", "ring.db", "ring.db-wal", "api.sock"]) {
+    for (const left of ["lock", "ring.db", "ring.db-wal"]) {
+      await Deno.remove(`${one.data}/${left}`).catch(() => {}); // it may not be there
+    }
+    const [command, args] = ttunCommand("mesh", "node", "--data", one.data);
+    await using node = one.host.spawn(command, args, { env: ENV });
+    for (let i = 0; !files().includes(file); i++) {
+      assert(i < 3000, `${file} does not come: ${node.output}`);
+      await new Promise((wake) => setTimeout(wake, 10));
+    }
+    node.signal("SIGINT");
+    assert.equal((await node.status).code, 0, node.output);
+    await node.closed;
+    assert.doesNotMatch(node.output, / (warn|error) /);
+    assert.deepEqual(files().filter((name) => name === "api.sock" || name.endsWith("-wal")), []);
+  }
+  assert.equal((await one.mesh("kv get kv/app/x")).code, 4);
+  await using _again = await one.node();
+  assert.equal((await one.mesh("kv put name/a 1")).code, 0);
+});

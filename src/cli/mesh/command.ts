@@ -18,6 +18,9 @@ import type { MeshNodeFlags } from "./options.ts";
 import { passphraseSecrets, takePassphrase } from "./passphrase.ts";
 import type { GatewayConfig, MeshConfig, MeshFacts } from "./plane_config.ts";
 
+/** Milliseconds to end, also for one that is just starting: it closes its files, however slow the disk is. */
+const STOP_MS = 30_000;
+
 /** Runs the node of a folder until it is stopped. @throws {TtunError} */
 export async function runMeshNode(options: MeshNodeFlags, context: RunContext): Promise<number> {
   return await runEnd(options, context, {
@@ -64,7 +67,10 @@ async function runHere(options: MeshNodeFlags, context: RunContext): Promise<num
   using _follows = followConfig(context, null);
   const hasLibc = Deno.build.os === "linux" && isGranted({ name: "ffi" });
   using libc = hasLibc ? openControlLibc() : null; // gives back memory that the start alone needs
-  await using plane = new PlaneHandle<MeshFacts, null>(config, { libc, context, isHere: true });
+  await using plane = new PlaneHandle<MeshFacts, null>(config, {
+    ...{ libc, context, isHere: true },
+    stopMs: STOP_MS,
+  });
   let printing = Promise.resolve();
   await plane.run({
     print: (line) => {

@@ -60,6 +60,7 @@ export async function openMeshNode(
     },
   }, tools);
   const { driver } = ring;
+  signal.throwIfAborted(); // it was told to stop while files were opened
   // With etcd no node has the core, whatever is in its folder.
   const etcd = config.etcd === null ? null : openEtcd(config.etcd, clock);
   const core = etcd !== null ? null : opened.use(
@@ -75,6 +76,7 @@ export async function openMeshNode(
   );
   const { roles, facts: { host } } = held;
   const isCoreWell = () => core?.isWell ?? false;
+  signal.throwIfAborted();
   const store = opened.use(nodeStore({
     ring: driver,
     host,

@@ -289,9 +289,14 @@ export class PeerLinks implements RingLinks, AsyncDisposable {
     }
   }
 
+  async #leave(link: PeerLink): Promise<void> {
+    using _end = link.endWith(this.#signal);
+    await link.leave(REVOKED);
+  }
+
   /** A node that was revoked is told so; all others see the link end. */
   #end(link: PeerLink, error: unknown): void {
-    if (error instanceof RevokedError && error.whose === "other") this.#run(link.leave(REVOKED));
+    if (error instanceof RevokedError && error.whose === "other") this.#run(this.#leave(link));
     else link[Symbol.dispose]();
   }
 
