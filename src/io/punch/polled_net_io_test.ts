@@ -10,6 +10,7 @@ import { accept, read, write } from "../../app/loop/stream_io.ts";
 import { dial } from "../../app/net/dial_events.ts";
 import { requireHostPort } from "../../base/addr.ts";
 import { utf8 } from "../../base/bytes.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { DenoClock } from "../reactor/deno_clock.ts";
 import { openPolledPunch, polledPunch } from "./polled_punch.ts";
 import { openPunchPorts } from "./punch_net.ts";
@@ -82,17 +83,21 @@ test("polled sockets: a port connects and listens at once, and may be free befor
 test("polled sockets: two SYNs that cross are a connection", async () => {
   const { punch, signal } = openPunch();
   await using _punch = punch;
-  let port: number;
-  {
-    await using probe = punch.at({ host: "127.0.0.1", port: 0 }).listen({ signal });
-    port = requireHostPort(probe.addr).port;
-  }
-  // A connect to its own address and port meets itself (RFC 9293, simultaneous open).
-  await using own = await dial(
-    punch.at({ host: "", port }).dialer,
-    { host: "127.0.0.1", port },
-    { signal },
-  );
+  // A connect to its own address and port meets itself (RFC 9293, simultaneous open). Another program
+  // may have got the port meanwhile.
+  const meetItself = async (tries: number): Promise<Connection> => {
+    const probe = punch.at({ host: "127.0.0.1", port: 0 }).listen({ signal });
+    const { port } = requireHostPort(probe.addr);
+    await probe[Symbol.asyncDispose]();
+    try {
+      const to = { host: "127.0.0.1", port };
+      return await dial(punch.at({ host: "", port }).dialer, to, { signal });
+    } catch (error) {
+      if (tries === 1) throw error;
+      return await meetItself(tries - 1);
+    }
+  };
+  await using own = await meetItself(5);
   deepEqual(own.local, own.remote);
   await write(own, utf8("to itself"));
   await own.closeWrite();
