@@ -36,10 +36,13 @@ export interface TtunOptions {
   congestion?: string;
   /** False leaves the warm-up out. */
   warmUp?: boolean;
+  /** The transport; TCP unless it is said. */
+  over?: "quic";
 }
 
-export function ttunName({ wire, aead, cipher, warmUp = true }: TtunOptions): string {
-  return `ttun ${wire}, ${aead}, ${cipher}${warmUp ? "" : ", no warm-up"}`;
+export function ttunName({ wire, aead, cipher, warmUp = true, over }: TtunOptions): string {
+  const way = over === undefined ? "" : ", over QUIC";
+  return `ttun ${wire}, ${aead}, ${cipher}${way}${warmUp ? "" : ", no warm-up"}`;
 }
 
 export function ttun(options: TtunOptions): Contender {
@@ -53,7 +56,7 @@ export function ttun(options: TtunOptions): Contender {
 /** Starts a server and its client; they are up when this returns. */
 export async function startTtun(
   { server, client }: TwoHosts,
-  { wire, aead, cipher, main = MAIN, congestion = "auto", warmUp = true }: TtunOptions,
+  { wire, aead, cipher, main = MAIN, congestion = "auto", warmUp = true, over }: TtunOptions,
   mtu: Mtu,
   serverAddress = "192.0.2.1",
 ): Promise<TunnelEnd[]> {
@@ -61,9 +64,13 @@ export async function startTtun(
   if (congestion !== "auto") given.push("--congestion", congestion);
   if (!warmUp) given.push("--no-warm-up");
   if (mtu !== null) given.push("--mtu", `${mtu}`);
-  const listening = spawnFrom(main, server, ["server", ...given]);
+  const listens = over === undefined ? [] : ["-l", "quic://:20203"];
+  const listening = spawnFrom(main, server, ["server", ...listens, ...given]);
   await listening.waitFor(/listening/, READY_MS);
-  const connected = spawnFrom(main, client, ["client", "-s", `${serverAddress}:20203`, ...given]);
+  const [, cert = ""] = /quic:\/\/HOST:20203(\?cert=[^\s"]+)/.exec(listening.output) ?? [];
+  const to = over === undefined ? "" : "quic://";
+  const url = `${to}${serverAddress}:20203${cert}`;
+  const connected = spawnFrom(main, client, ["client", "-s", url, ...given]);
   await connected.waitFor(/authenticated/, READY_MS);
   return [listening, connected].map((process) => ({ process, program: Deno.execPath() }));
 }
