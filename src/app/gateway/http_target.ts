@@ -22,7 +22,8 @@ export interface HttpTargetOptions {
   readonly name: string;
   /** Returns the request as the service is to have it, or the answer of this end. */
   readonly request: (head: HttpRequest, visitor: string) => HttpRequest | Page;
-  readonly respond: (head: HttpResponse) => HttpResponse;
+  /** Returns the answer as the visitor is to have it. */
+  readonly respond: (head: HttpResponse, request: HttpRequest) => HttpResponse;
   readonly failure: (head: HttpRequest, words: string) => Page;
 }
 
@@ -72,7 +73,7 @@ class Exchange {
   ) {
     this.#o = o;
     this.relay = new ExchangeRelay(server, id, {
-      respond: o.respond,
+      respond: (head) => o.respond(head, given),
       failed: ({ code, words, mayRepeat }) => {
         const wasNew = this.#connection?.isNew !== false;
         this.#connection = null;

@@ -9,11 +9,17 @@ import { open } from "../../app/net/dial_events.ts";
 import { formatAddr } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import { toTtunError } from "../../base/errors.ts";
+import type { Dialer } from "../../contract/dial.ts";
+import type { PublishTarget } from "../../core/gateway/publish_target.ts";
 import { VisitorGuard } from "../../core/gateway/visitor_rules.ts";
 import { Http1Client } from "../../core/http/http1/client.ts";
+import { Http2Client } from "../../core/http/http2/client.ts";
+import { withPublicLocation } from "../../core/http/policy/location.ts";
 import type { Certified } from "../../core/mesh/admission/join_answer.ts";
 import { parseCertificate } from "../../core/x509/certificate.ts";
 import { ed25519Signer } from "../../io/crypto/ed25519.ts";
+import { TlsDialer } from "../../io/tls/tls_dialer.ts";
+import { openLibssl } from "../../../ffi/openssl/libssl.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
 import { openSockets } from "../platform/open_sockets.ts";
@@ -96,7 +102,7 @@ function openAgent(config: AgentConfig, tools: Tools): OpenedPlane<null> {
 
 /** Opens the way to one service. */
 function openTunnel(
-  { name, target: { to } }: TunnelConfig,
+  { name, target }: TunnelConfig,
   { tools, net, scratch, guard }: {
     readonly tools: Tools;
     readonly net: ReturnType<SocketPlatform["openNet"]>;
@@ -105,8 +111,9 @@ function openTunnel(
   },
 ): Tunnel {
   const { platform: { clock }, resolver, log, signal, opened } = tools;
+  const { to, scheme, host } = target;
   const outbound = directOutbound({
-    dialer: net,
+    dialer: targetDialer(target, net, tools),
     resolver,
     clock,
     connectMs: CONNECT_MS,
@@ -116,7 +123,7 @@ function openTunnel(
     new TargetPool({
       clock,
       scratch,
-      makeMachine: () => new Http1Client(),
+      makeMachine: () => scheme === "h2c" ? new Http2Client("http") : new Http1Client(),
       dial: (cancel) => open(outbound, to, { signal, cancel }),
     }),
   );
@@ -130,14 +137,33 @@ function openTunnel(
     name,
     request: (head, visitor) => {
       const verdict = guard.judge(head, visitor);
-      if (verdict.kind === "pass") return verdict.head;
+      if (verdict.kind === "pass") {
+        return host === null ? verdict.head : { ...verdict.head, authority: host };
+      }
       log.debug("Refused a visitor", { name, visitor, status: verdict.status });
       return pages.refused(head, verdict.status, verdict.challenge);
     },
-    respond: (head) => head,
+    respond: (head, request) => {
+      if (host === null) return head;
+      const own = { scheme: scheme === "https" ? scheme : "http", authority: host } as const;
+      return withPublicLocation(head, own, request);
+    },
     failure: (head) => pages.failed(head),
   });
   return { name, serve };
+}
+
+/** Connects with a service: by TLS where it is one of https. @throws {TtunError} usage, system */
+function targetDialer(
+  { tls }: PublishTarget,
+  net: Dialer,
+  { platform, log, opened }: Tools,
+): Dialer {
+  if (tls === null) return net;
+  const libssl = opened.use(openLibssl());
+  const context = opened.use(libssl.clientContext(tls.ca));
+  const { clock } = platform;
+  return new TlsDialer(net, { context, clock, host: tls.name, pin: null, log });
 }
 
 function keepCertificate(

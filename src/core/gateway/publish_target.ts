@@ -1,43 +1,98 @@
 import { TtunError } from "../../base/errors.ts";
 import { type ForwardTarget, makeTarget } from "../../base/target.ts";
+import { AUTHORITY } from "../http/check_fields.ts";
 
 /** Where an agent passes requests on to. */
 export interface PublishTarget {
   readonly kind: "http";
   readonly to: ForwardTarget;
+  /** `h2c`: HTTP/2 without TLS, as services of gRPC speak it. */
+  readonly scheme: "http" | "https" | "h2c";
+  /** Host of the requests in place of the visitor's; null = that goes on. */
+  readonly host: string | null;
+  /** Of https. */
+  readonly tls: TargetTls | null;
+}
+
+export interface TargetTls {
+  /** PEM file of the authorities that are trusted; "" = the system's; null = nothing is verified. */
+  readonly ca: string | null;
+  /** Name or address that the certificate must be for. */
+  readonly name: string;
 }
 
 /** Schemes of later versions, and of other programs: a target that is none must not look like one. */
 const SCHEME = /^([a-z][a-z0-9+.-]*):\/\//i;
 
+const PORTS = { http: 80, https: 443, h2c: 80 } as const;
+
+const FORMS = "write 8080, HOST:PORT, unix:PATH, or http://, https:// or h2c:// with HOST[:PORT]";
+
 /**
- * Reads where requests go: `8080` (of this machine), `HOST:PORT`, `http://HOST[:PORT]` or
- * `unix:PATH`. @throws {TtunError} usage
+ * Reads where requests go: `8080` (of this machine), `HOST:PORT`, `unix:PATH`, or `http`, `https` or
+ * `h2c` with `://HOST[:PORT]` and `?host=NAME`; of https `?ca=FILE`, `?name=NAME` and `?verify=no` as
+ * well. @throws {TtunError} usage
  */
 export function readPublishTarget(text: string): PublishTarget {
-  const [whole = "", scheme = "http"] = SCHEME.exec(text) ?? [];
-  if (scheme.toLowerCase() !== "http") {
-    throw unusable(text, `${scheme}:// is not to be had; publish a service of plain HTTP`);
-  }
+  const [whole = "", given = "http"] = SCHEME.exec(text) ?? [];
+  const scheme = given.toLowerCase();
+  if (!isScheme(scheme)) throw unusable(text, `${scheme}:// is not to be had`);
   if (whole === "" && text.startsWith("unix:")) return unixTarget(text);
   const rest = text.slice(whole.length);
-  if (/^\d+$/.test(rest) && whole === "") return at(text, "127.0.0.1", Number(rest));
-  const [, host, digits] = /^(\[[^\]]*\]|[^:/?#@[\]]+)(?::(\d+))?\/?$/.exec(rest) ?? [];
-  if (host === undefined || (whole === "" && digits === undefined)) {
-    throw unusable(text, "write 8080, HOST:PORT, http://HOST:PORT or unix:PATH");
+  if (/^\d+$/.test(rest) && whole === "") return plain(at(text, "127.0.0.1", Number(rest)));
+  const [, host, digits, query] =
+    /^(\[[^\]]*\]|[^:/?#@[\]]+)(?::(\d+))?\/?(?:\?([^#]*))?$/.exec(rest) ?? [];
+  const isBare = whole === "" && (digits === undefined || query !== undefined);
+  if (host === undefined || isBare) throw unusable(text, FORMS);
+  const to = at(text, host.replace(/^\[(.*)\]$/, "$1"), Number(digits ?? PORTS[scheme]));
+  return { ...plain(to), scheme, ...readQuery(text, scheme, to.host, query) };
+}
+
+function isScheme(text: string): text is keyof typeof PORTS {
+  return Object.hasOwn(PORTS, text);
+}
+
+function plain(to: ForwardTarget): PublishTarget {
+  return { kind: "http", to, scheme: "http", host: null, tls: null };
+}
+
+function readQuery(
+  text: string,
+  scheme: PublishTarget["scheme"],
+  name: string,
+  query = "",
+): Pick<PublishTarget, "host" | "tls"> {
+  const known = new Set(scheme === "https" ? ["host", "ca", "name", "verify"] : ["host"]);
+  const found = new Map<string, string>();
+  for (const [key, value] of new URLSearchParams(query)) {
+    if (!known.has(key) || found.has(key) || value === "") {
+      throw unusable(
+        text,
+        `${scheme}:// may have ${[...known].map((one) => `?${one}=`).join(", ")}`,
+      );
+    }
+    found.set(key, value);
   }
-  return at(text, host.replace(/^\[(.*)\]$/, "$1"), Number(digits ?? 80));
+  const host = found.get("host") ?? null;
+  if (host !== null && !AUTHORITY.test(host)) throw unusable(text, "?host= is no host");
+  if (scheme !== "https") return { host, tls: null };
+  const verify = found.get("verify");
+  if (verify !== undefined && (verify !== "no" || found.has("ca") || found.has("name"))) {
+    throw unusable(text, "?verify=no stands alone: then nothing of the certificate is verified");
+  }
+  const ca = verify === "no" ? null : found.get("ca") ?? "";
+  return { host, tls: { ca, name: found.get("name") ?? name } };
 }
 
 function unixTarget(text: string): PublishTarget {
   const path = text.slice("unix:".length);
-  if (path.startsWith("/") && !path.includes("\0")) return { kind: "http", to: { path } };
+  if (path.startsWith("/") && !path.includes("\0")) return plain({ path });
   throw unusable(text, "write the whole path of the socket, as unix:/run/app.sock");
 }
 
-function at(text: string, host: string, port: number): PublishTarget {
+function at(text: string, host: string, port: number) {
   try {
-    return { kind: "http", to: makeTarget(host, port) };
+    return makeTarget(host, port);
   } catch (error) {
     throw unusable(text, error instanceof Error ? error.message : String(error));
   }

@@ -11,7 +11,31 @@ Deno.test("targets of plain HTTP", () => {
     ["[::1]:81", { host: "::1", port: 81 }],
     ["unix:/run/app.sock", { path: "/run/app.sock" }],
   ];
-  for (const [text, to] of rows) assert.deepEqual(readPublishTarget(text), { kind: "http", to });
+  const plain = { kind: "http", scheme: "http", host: null, tls: null };
+  for (const [text, to] of rows) assert.deepEqual(readPublishTarget(text), { ...plain, to });
+});
+
+Deno.test("targets with TLS, of HTTP/2 alone, and with a host of their own", () => {
+  const rows: [string, object][] = [
+    ["https://a", { scheme: "https", to: { host: "a", port: 443 }, tls: { ca: "", name: "a" } }],
+    ["https://[::1]:1/?verify=no", {
+      scheme: "https",
+      to: { host: "::1", port: 1 },
+      tls: { ca: null, name: "::1" },
+    }],
+    ["HTTPS://10.0.0.1?ca=/x/ca.pem&name=app.test&host=app.test:8443", {
+      scheme: "https",
+      to: { host: "10.0.0.1", port: 443 },
+      host: "app.test:8443",
+      tls: { ca: "/x/ca.pem", name: "app.test" },
+    }],
+    ["h2c://localhost:50051", { scheme: "h2c", to: { host: "localhost", port: 50051 } }],
+    ["http://a?host=b", { to: { host: "a", port: 80 }, host: "b" }],
+  ];
+  const plain = { kind: "http", scheme: "http", host: null, tls: null };
+  for (const [text, facts] of rows) {
+    assert.deepEqual(readPublishTarget(text), { ...plain, ...facts }, text);
+  }
 });
 
 Deno.test("others are refused in words", () => {
@@ -26,7 +50,19 @@ Deno.test("others are refused in words", () => {
     "http://u@a",
     "unix:a",
   ];
-  for (const text of [...others, "https://a", "tcp://a:1", "ftp://a", "http://a:x", "a:1/b"]) {
+  const wrong = [
+    "http://a?ca=x",
+    "http://a?verify=no",
+    "https://a?verify=yes",
+    "https://a?verify=no&ca=x",
+    "https://a?name=",
+    "https://a?ca=x&ca=y",
+    "https://a?x=y",
+    "http://a?host=b/c",
+    "a:1?host=b",
+    "https://a#b",
+  ];
+  for (const text of [...others, ...wrong, "tcp://a:1", "ftp://a", "http://a:x", "a:1/b"]) {
     assert.throws(() => readPublishTarget(text), { kind: "usage" }, text);
   }
 });

@@ -76,7 +76,7 @@ export class Http2Client implements HttpClientMachine {
     },
     windowUpdate: (stream, increment) => this.#windowUpdate(stream, increment),
     rstStream: (stream, code) => this.#rstStream(stream, code),
-    goaway: (lastStream) => this.#goaway(lastStream),
+    goaway: (lastStream, code) => this.#goaway(lastStream, code),
   });
   readonly #frames = new FrameReader({
     frame: (type, flags, stream, payload) => this.#frame(type, flags, stream, payload),
@@ -88,6 +88,7 @@ export class Http2Client implements HttpClientMachine {
   #exchange: Exchange | null = null;
   /** The exchange whose frame of data is being read; null = it is over. */
   #dataOf: Exchange | null = null;
+  #hasSent = false;
   #lastStream = -1;
   /** The server takes no further requests. */
   #isDraining = false;
@@ -121,7 +122,7 @@ export class Http2Client implements HttpClientMachine {
       const words = "A service of HTTP/2 is asked for no tunnel";
       return [{ kind: "reset", code: "protocol", words }];
     }
-    if (this.#lastStream < 0) this.#greet();
+    this.#greet();
     this.#lastStream += 2;
     this.#exchange = {
       id: this.#lastStream,
@@ -189,6 +190,7 @@ export class Http2Client implements HttpClientMachine {
 
   feed(bytes: Uint8Array): ClientStep[] {
     if (this.#isOver || this.#isEnded) return [];
+    this.#greet(); // a server may speak first, and nothing goes before the preface
     try {
       this.#frames.take(bytes);
     } catch (error) {
@@ -222,6 +224,8 @@ export class Http2Client implements HttpClientMachine {
   }
 
   #greet(): void {
+    if (this.#hasSent) return;
+    this.#hasSent = true;
     this.#write(PREFACE);
     this.#write(packSettings([
       [Setting.headerTableSize, TABLE_SIZE],
@@ -302,11 +306,13 @@ export class Http2Client implements HttpClientMachine {
     this.#forget(exchange);
   }
 
-  #goaway(lastStream: number): void {
+  #goaway(lastStream: number, code: number): void {
     this.#isDraining = true;
     const exchange = this.#exchange;
     if (exchange === null) return this.#close("clean");
-    if (exchange.id > lastStream) this.#fail(exchange, "refused", "The service is going away");
+    if (exchange.id > lastStream) {
+      this.#fail(exchange, "refused", `The service is going away (${code})`);
+    }
   }
 
   #list(id: number, isEnd: boolean): void {

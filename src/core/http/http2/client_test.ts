@@ -191,6 +191,14 @@ Deno.test("it begins with the preface, its settings and the request, and waits f
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
   );
   assert.equal(more.length, 3);
+  const client = new Http2Client("http");
+  const steps = client.feed(packSettings([]));
+  assert.equal(
+    steps[0]?.kind === "write" && steps[0].bytes[0],
+    "P".charCodeAt(0),
+    "before its ack",
+  );
+  assert.equal(client.request(requestOf()).length, 1);
 });
 
 Deno.test("a server that goes away: what it has not seen may be sent again", () => {

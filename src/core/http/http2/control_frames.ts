@@ -16,7 +16,7 @@ export interface ControlEvents {
   /** `stream` is 0 for the connection. */
   windowUpdate(stream: number, increment: number): void;
   rstStream(stream: number, code: number): void;
-  goaway(lastStream: number): void;
+  goaway(lastStream: number, code: number): void;
 }
 
 /** Reads frames that are neither of data nor of header blocks (RFC 9113 section 6), and answers them. */
@@ -53,7 +53,7 @@ export class ControlFrames {
       case Frame.goaway:
         if (id !== 0) throw protocol("a GOAWAY is of a stream");
         if (payload.length < 8) throw badSize();
-        return events.goaway(readU32(payload, 0) & MAX_WINDOW);
+        return events.goaway(readU32(payload, 0) & MAX_WINDOW, readU32(payload, 4));
       case Frame.windowUpdate:
         checkSize(payload, 4);
         return events.windowUpdate(id, readU32(payload, 0) & MAX_WINDOW);
