@@ -42,6 +42,7 @@ test("a machine joins at a node without the authority's key, which passes on wha
   const last = stack.use(await third.node());
   for (const one of machines) await until("stable", () => isStable(one, 3));
   // New secrets come to all nodes by their links.
+  assert.match((await second.mesh("rotate add")).stderr, /key is at another node/);
   assert.equal((await first.mesh("rotate add")).code, 0);
   await until("all have the new secret", async () => {
     return /^3 of 3 nodes/.test((await first.mesh("rotate")).stdout);

@@ -223,7 +223,10 @@ export class MeshNode {
       case "leave":
         return this.#leave(request);
       case "rotation":
-        return key === null ? null : this.#rotation(request, route.step, signal);
+        if (key !== null) return this.#rotation(request, route.step, signal);
+        return Promise.resolve(
+          words(409, "The authority's key is at another node, that with the core: rotate there"),
+        );
       default:
         return null;
     }
