@@ -1,7 +1,7 @@
 import { toHex } from "../../base/bytes.ts";
 import { toTtunError, TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
+import { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
@@ -89,13 +89,18 @@ export class AgentGate {
 
   constructor(o: AgentGateOptions) {
     this.#o = o;
-    this.#said = new RateLimitedLog(o.log, () => o.clock.now(), OF_PEERS);
+    this.#said = new RateLimitedLog(o.log, () => o.clock.now());
     this.#acceptor = new V2Acceptor({
       ...o,
       hasService: (service) => service === AGENT_SERVICE || service === ENROLL_SERVICE,
       mostStreams: MOST_STREAMS,
       onStream: (stream, carrier, service) => this.#opened(stream, carrier, service),
     });
+  }
+
+  /** How many agents are linked. */
+  get count(): number {
+    return this.agents.length;
   }
 
   /** Agents that are linked. */

@@ -24,6 +24,11 @@ export class AgentLink {
     return this.#carrier.rttMs;
   }
 
+  /** It should have answered by now: another link is better. */
+  get isSuspect(): boolean {
+    return this.#carrier.isSuspect;
+  }
+
   /** Opens a stream for one request to a name of the agent's. @throws {TtunError} lost */
   open(name: string, refused: (error: TtunError) => void): MuxStream {
     return this.#carrier.openNow(HTTP_SERVICE + name, { opened: () => {}, refused });

@@ -16,13 +16,20 @@ export class AgentRoutes {
     else this.#links.set(name, left);
   }
 
+  /** How many names there are. */
+  get count(): number {
+    return this.#links.size;
+  }
+
   has(name: string): boolean {
     return this.#links.has(name);
   }
 
   /** Returns links by turns, so that instances of an agent share the work; without those of `not`. */
   pick(name: string, not: ReadonlySet<AgentLink>): AgentLink | null {
-    const links = (this.#links.get(name) ?? []).filter((link) => !not.has(link));
+    const all = (this.#links.get(name) ?? []).filter((link) => !not.has(link));
+    const answering = all.filter(({ isSuspect }) => !isSuspect);
+    const links = answering.length > 0 ? answering : all;
     return links[this.#turn++ % links.length] ?? null;
   }
 }

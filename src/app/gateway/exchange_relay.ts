@@ -117,6 +117,8 @@ export class ExchangeRelay {
         return this.#down.flush();
       case "reset":
         this.#toClient(({ machine }) => machine.reset("cancel"));
+        // A message about it could wait behind a body that the other end does not read.
+        this.#client?.driver.fail();
         return this.#end();
     }
   }

@@ -1,5 +1,5 @@
 import type { Logger } from "../../base/log.ts";
-import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
+import { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { HttpRequest, HttpResponse, HttpServerMachine } from "../../core/http/exchange.ts";
@@ -13,6 +13,7 @@ import type { Stream } from "../../contract/stream.ts";
 import { HTTP_SERVICE } from "../../core/gateway/agent_messages.ts";
 import type { NodeKey } from "../../core/mesh/node_id.ts";
 import type { AgentRoutes } from "./agent_routes.ts";
+import type { GatewayCounts } from "./gateway_counts.ts";
 import type { HopLinks } from "./hop_links.ts";
 import type { RemoteRoutes } from "./remote_routes.ts";
 import type { GatewayPages } from "./gateway_pages.ts";
@@ -33,6 +34,7 @@ export interface GatewayOptions {
   readonly makeServer: (scheme: "http" | "https", protocol: string | null) => HttpServerMachine;
   /** Makes a text that tells requests apart, also in the log of the agent. */
   readonly requestId: () => string;
+  readonly counts: GatewayCounts;
   /** Takes note of each exchange that is over. */
   readonly access: (entry: AccessEntry) => void;
   /** Milliseconds since 1970. */
@@ -52,7 +54,7 @@ export class Gateway {
 
   constructor(o: GatewayOptions) {
     this.#o = o;
-    this.#said = new RateLimitedLog(o.log, () => o.clock.now(), OF_PEERS);
+    this.#said = new RateLimitedLog(o.log, () => o.clock.now());
   }
 
   /** Serves a visitor's connection, whose TLS is complete. Owns it. */
@@ -89,7 +91,8 @@ export class Gateway {
   }
 
   #handle(head: HttpRequest, visitor: Connection, version: string): Handling {
-    const { apex, clock, log, pages, requestId, access, now } = this.#o;
+    const { apex, clock, pages, requestId, access, now, counts } = this.#o;
+    counts.open++;
     const [time, began] = [now(), clock.now()];
     const id = requestId();
     const tried: Tried = { links: new Set(), nodes: new Set() };
@@ -97,10 +100,12 @@ export class Gateway {
     return {
       next: () => this.#next(head, { host, id }, visitor, tried),
       failure: (words) => {
-        log.warn("A request failed", { host, request: id, why: words });
+        this.#said.warn("A request failed", { host, request: id, why: words });
         return pages.failed(head);
       },
       over: (facts) => {
+        counts.open--;
+        counts.add(facts, clock.now() - began);
         access({
           ...facts,
           head,

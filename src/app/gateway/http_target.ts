@@ -43,6 +43,7 @@ export class HttpTarget {
     const driver: MachineDriver<ServerStep> = new MachineDriver(machine, stream, {
       clock,
       scratch,
+      endMeansLeft: true,
       onStep: (step) => {
         if (step.kind !== "request") return relay?.fromServer(step);
         const visitor = machine.origin?.visitor ?? "";

@@ -8,6 +8,9 @@ import { linger } from "../net/lingering_close.ts";
 /** Reads in a row after which others get a turn. */
 const BUDGET = 32;
 
+/** Milliseconds between looks at a connection that is not read for now. */
+const LOOK_MS = 2_000;
+
 /**
  * Bytes that wait to be written, above which nothing is read: answers of HTTP/2 without a body, and
  * what answers its control frames, are under no window.
@@ -30,6 +33,8 @@ export interface DriverOptions<Step> {
   readonly patience?: Partial<Record<WaitsFor, number>>;
   /** Takes steps that are none of the connection's. */
   readonly onStep: (step: Exclude<Step, ConnectionStep>) => void;
+  /** An end of the other side's bytes means that it has left, whatever it has sent before. */
+  readonly endMeansLeft?: boolean;
   /** Called when all that was written has gone on its way. */
   readonly onIdle: () => void;
   readonly onLate?: () => void;
@@ -58,6 +63,7 @@ export class MachineDriver<Step extends { readonly kind: string }> {
   #isOver = false;
   #waitsFor: WaitsFor | null = null;
   #timer: Disposable | null = null;
+  #lookTimer: Disposable | null = null;
 
   constructor(machine: ByteMachine<Step>, stream: Stream, o: DriverOptions<Step>) {
     this.#machine = machine;
@@ -182,6 +188,7 @@ export class MachineDriver<Step extends { readonly kind: string }> {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#timer?.[Symbol.dispose]();
+    this.#lookTimer?.[Symbol.dispose]();
     startClose(this.stream);
     this.#o.onOver();
   }
@@ -206,13 +213,25 @@ export class MachineDriver<Step extends { readonly kind: string }> {
     try {
       for (let reads = 0; reads < BUDGET; reads++) {
         if (this.#isOver || this.#isClosing || this.#hasEnded) return;
-        if (!this.#wantsInput) return;
+        if (!this.#wantsInput) return this.#lookLater();
         if (!this.#read()) return;
       }
     } finally {
       this.#isPumping = false;
     }
     this.#resume();
+  }
+
+  /** While nothing is read, nothing tells that the other end has gone. */
+  #lookLater(): void {
+    this.#lookTimer ??= this.#o.clock.after(LOOK_MS, () => {
+      this.#lookTimer = null;
+      if (this.#isOver || this.#isAwaiting || this.#isClosing || this.#hasEnded) return;
+      const { isGone, peerClosed } = this.stream.stats?.() ?? {};
+      const hasLeft = isGone === true || (this.#o.endMeansLeft === true && peerClosed === true);
+      if (hasLeft) this.fail();
+      else if (!this.#wantsInput) this.#lookLater();
+    });
   }
 
   get #wantsInput(): boolean {

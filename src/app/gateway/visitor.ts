@@ -75,6 +75,7 @@ class Visitor {
       clock,
       scratch,
       patience: PATIENCE,
+      endMeansLeft: true,
       onStep: (step) => {
         if (step.kind === "request") this.#begin(step.id, step.head);
         else this.#relays.get(step.id)?.fromServer(step);

@@ -1,6 +1,10 @@
 import { AgentGate } from "../../app/gateway/agent_gate.ts";
 import { AgentRoutes } from "../../app/gateway/agent_routes.ts";
 import { Gateway } from "../../app/gateway/gateway.ts";
+import { GatewayCounts } from "../../app/gateway/gateway_counts.ts";
+import type { Measure } from "../../app/mesh/http/node_metrics.ts";
+import { DEFAULT_LIMITS, limitsFor } from "../../app/net/connection_limits.ts";
+import { Quota } from "../../app/net/connection_quota.ts";
 import { GatewayDirectory } from "../../app/gateway/gateway_directory.ts";
 import { GatewayPages } from "../../app/gateway/gateway_pages.ts";
 import { HopLinks } from "../../app/gateway/hop_links.ts";
@@ -46,6 +50,9 @@ import { FileCertificate, IssuedCertificate } from "./gateway_certificate.ts";
 /** Bytes that are read at once for any connection. */
 const SCRATCH = 64 * 1024;
 
+/** Seconds of silence until a visitor's machine is asked whether it is still there. */
+const KEEP_ALIVE = 60;
+
 export interface GatewayParts {
   readonly held: HeldNode;
   readonly store: MeshStore;
@@ -61,6 +68,8 @@ export interface OpenedGateway {
   readonly at: string;
   /** For other nodes, which pass their visitors' requests on. */
   readonly services: NodeServices;
+  /** Numbers for the node's metrics. */
+  measures(): readonly Measure[];
   /** Ends the links of an agent that was revoked. */
   closeAgent(id: Uint8Array): void;
   /** Serves until the signal aborts. */
@@ -114,6 +123,8 @@ export function openGateway(
     trust: () => ({ authorities: held.state.authorities, verify: verifyEd25519, isRevoked }),
   });
   const hops = opened.use(new HopLinks({ clock, dial: dialNode }));
+  const { total, perAddress } = limitsFor(DEFAULT_LIMITS, platform.descriptors, log, 1);
+  const places = new Quota({ total, perAddress });
   const relays = opened.use(
     new Relays({ clock, scratch: new ScratchBuffers(SCRATCH), idleMs: Infinity, cut: signal }),
   );
@@ -140,6 +151,7 @@ export function openGateway(
       await messages.write(await desk.answer(await messages.need(), nonce, signal));
     },
   });
+  const counts = new GatewayCounts();
   const pages = new GatewayPages(() => toHex(rng(8)));
   const gateway = new Gateway({
     apex,
@@ -159,6 +171,7 @@ export function openGateway(
     },
     requestId: () => toHex(rng(8)),
     now: Date.now,
+    counts,
     access: (entry) => {
       if (accessLog === "off") return;
       const line = accessLog === "json" ? accessJson(entry) : accessLine(entry);
@@ -183,8 +196,20 @@ export function openGateway(
     const arrival = await acceptor.accept(inner, signal);
     if (arrival === null) return;
     const { stream, protocol } = arrival;
-    if (protocol === AGENT_PROTOCOL) await gate.accept(stream);
-    else await gateway.serve(stream, protocol);
+    if (protocol === AGENT_PROTOCOL) return await gate.accept(stream);
+    await visit(stream, () => gateway.serve(stream, protocol));
+  };
+  // A visitor has a place among all, which it may lose to another address when that has few.
+  const visit = async (stream: Connection, run: () => Promise<void>) => {
+    stream.setOptions({ keepAliveSeconds: KEEP_ALIVE });
+    const since = clock.now();
+    using place = places.take(stream.remote, {
+      account: "",
+      lastActive: since,
+      evict: () => stream.reset(),
+    });
+    if (place === null) stream.reset();
+    else await run();
   };
   const plain = redirect === null ? null : opened.use(net.listen(redirect, { signal }));
   const accepting = (listener: Listener, serve: (inner: Connection) => Promise<void>) =>
@@ -204,12 +229,20 @@ export function openGateway(
   return {
     at: formatAddr({ host: listen.host, port }),
     services: new HopService({ routes, relays }),
+    measures: () =>
+      counts.measures({
+        agents: gate.count,
+        names: routes.count,
+        handshakes: acceptor.pending,
+      }),
     closeAgent: (id) => gate.close(id),
     run: () =>
       Promise.race([
         directory.run(signal),
         accepting(listener, serve),
-        ...(plain === null ? [] : [accepting(plain, (inner) => gateway.redirect(inner))]),
+        ...(plain === null
+          ? []
+          : [accepting(plain, (inner) => visit(inner, () => gateway.redirect(inner)))]),
       ]),
   };
 }

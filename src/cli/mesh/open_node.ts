@@ -13,6 +13,7 @@ import type { NodeKey } from "../../core/mesh/node_id.ts";
 import { ADMISSION } from "../../core/mesh/admission/admission_message.ts";
 import { ed25519Signer, verifyEd25519 } from "../../io/crypto/ed25519.ts";
 import { ApiServer } from "../../io/mesh/api_server.ts";
+import type { OpenedGateway } from "../gateway/open_gateway.ts";
 import { load } from "../plane/load.ts";
 import type { OpenedPlane } from "../plane/run_plane.ts";
 import { rng } from "../platform/rng.ts";
@@ -127,7 +128,8 @@ export async function openMeshNode(
     measures: () => {
       const figures = core?.figures ?? null;
       const ofCore = figures === null ? [] : coreMeasures(figures);
-      return [...ringMeasures(driver, ring.links.counts), ...ofCore];
+      const ofGateway = gateway?.measures() ?? [];
+      return [...ringMeasures(driver, ring.links.counts), ...ofCore, ...ofGateway];
     },
     leave: async () => {
       await driver.leave();
@@ -152,18 +154,20 @@ export async function openMeshNode(
     },
   });
   const joins = openJoins(config.joinListen, { held, desk: node.desk }, tools);
-  const gateway = config.gateway === null ? null : (await loadGateway())(config.gateway, {
-    held,
-    store,
-    desk: node.desk,
-    isRevoked: (id) => node.revocations.isRevoked(id),
-    dialNode: async (key) => {
-      const peer = driver.node.status().peers.find((one) => one.key === key);
-      const [address] = peer?.descriptor.addresses ?? [];
-      if (address === undefined) throw new TtunError("unreachable", "The node is not known here");
-      return await ways.dialServices(parseHostPort(address));
-    },
-  }, tools);
+  const gateway: OpenedGateway | null = config.gateway === null
+    ? null
+    : (await loadGateway())(config.gateway, {
+      held,
+      store,
+      desk: node.desk,
+      isRevoked: (id) => node.revocations.isRevoked(id),
+      dialNode: async (key) => {
+        const peer = driver.node.status().peers.find((one) => one.key === key);
+        const [address] = peer?.descriptor.addresses ?? [];
+        if (address === undefined) throw new TtunError("unreachable", "The node is not known here");
+        return await ways.dialServices(parseHostPort(address));
+      },
+    }, tools);
   changed = () => {
     joins?.renew();
     ways.renew();

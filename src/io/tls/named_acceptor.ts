@@ -1,6 +1,6 @@
 import { toTtunError, TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
+import { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
@@ -57,7 +57,7 @@ export class NamedAcceptor {
 
   constructor(o: NamedAcceptorOptions) {
     this.#o = o;
-    this.#said = new RateLimitedLog(o.log, () => o.clock.now(), OF_PEERS);
+    this.#said = new RateLimitedLog(o.log, () => o.clock.now());
   }
 
   /** Handshakes that have begun and not ended. */

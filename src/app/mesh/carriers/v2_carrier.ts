@@ -111,6 +111,11 @@ export class V2Carrier implements Disposable {
     return this.#carrier.channel.rttMs;
   }
 
+  /** The other end should have answered by now. */
+  get isSuspect(): boolean {
+    return this.#carrier.isSuspect;
+  }
+
   /** Streams that are open, of both ends. */
   get streams(): number {
     return this.#session.mux.streams;
