@@ -167,10 +167,12 @@ export class Membership {
     ring.timers.at(ring.now + this.#jitter(STABILIZE_MS), () => this.#tick());
     if (!this.#isActive) return;
     this.#ticks++;
-    const { pred, now } = ring;
-    if (pred !== null && pred.heardAt < now - FLUSH_MS) {
-      this.ping(pred, () => {
-        if (ring.pred === pred && pred.isDead(ring.now)) this.drop(pred);
+    const { now } = ring;
+    // Without a predecessor the next one is hearsay, and may have left long ago.
+    const before = ring.pred ?? ring.preds[0];
+    if (before !== undefined && before.heardAt < now - FLUSH_MS) {
+      this.ping(before, () => {
+        if (before.isDead(ring.now)) this.drop(before);
       });
     }
     this.#stabilize();
