@@ -2,6 +2,9 @@ import { EnginePackets } from "./engine_packets.ts";
 import { EngineStream } from "./engine_stream.ts";
 import type { QuicEvent } from "./messages.ts";
 
+/** Streams that the other end may open on one connection, one behind the other: each takes memory. */
+const MOST_OPENED = 64;
+
 type Streams = ReadableStreamDefaultReader<Deno.QuicBidirectionalStream>;
 
 export interface EngineConnectionTools {
@@ -60,9 +63,10 @@ export class EngineConnection {
 
   async #takeAll(streams: Streams): Promise<void> {
     try {
-      for (;;) {
+      for (let left = MOST_OPENED;; left--) {
         const { value: stream } = await streams.read();
         if (stream === undefined || this.#isOver) return;
+        if (left === 0) return this.#conn.close({ closeCode: 1, reason: "" });
         const id = this.#tools.nextId();
         this.#add(id, stream);
         this.#tools.tell({ kind: "beside", id: this.#id, stream: id });

@@ -93,6 +93,28 @@ test("quic: an end of QUIC's own stream, and a connection that is closed, are no
   });
 });
 
+test("quic: a client that opens and ends one stream after the other loses its connection", async () => {
+  await withStranger(async (stranger, accepted) => {
+    await stranger.send(1);
+    const stream = await accepted();
+    stream.beside!.onOpened((opened) => opened.reset());
+    const opening = (async () => {
+      for (;;) {
+        const { writable } = await stranger.conn.createBidirectionalStream({
+          waitUntilAvailable: true,
+        });
+        const writer = writable.getWriter();
+        writer.closed.catch(() => {}); // the listener may end it
+        await writer.write(Uint8Array.of(1));
+        await writer.close();
+      }
+    })();
+    await assert.rejects(Promise.all([opening, readAll(stream)]));
+    await assert.rejects(readAll(stream), LOST);
+    await opening.catch(() => {}); // the connection has ended
+  });
+});
+
 test("quic: data of one that nobody takes waits at the client", async () => {
   await withStranger(async (stranger, accepted) => {
     await stranger.send(1);
