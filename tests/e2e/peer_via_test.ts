@@ -84,7 +84,9 @@ undirect(
     await end.waitFor(/warn.*Cannot connect to .*retry_in_seconds=/, MS);
     await end.waitFor(/ttun peer connect peer:[\w-]+ --via /, MS);
     await using _server = await startVia(lab);
-    await end.waitFor(/warn.*Cannot authenticate with .*retry_in_seconds=/, MS); // its pauses grow
+    // Another end, as the pauses of the first one have grown.
+    await using late = start(...via);
+    await late.waitFor(/warn.*Cannot authenticate with .*retry_in_seconds=/, MS);
     await using unused = start("--via-key-file", `${files.path}/key`);
     assert.equal((await unused.status).code, 2);
     await unused.closed;
