@@ -7,6 +7,7 @@ const PLACE = "--host one --advertise 127.0.0.1:20204 --join-at 127.0.0.1:20205"
 const GATEWAY = [
   ...["--gateway", "127.0.0.1:8443", "--apex", "example.test"],
   ...["--redirect", "127.0.0.1:8081", "--access-log", "text"],
+  ...["--fallback", "127.0.0.1:8444"],
 ];
 export const READY_MS = 30_000;
 const TARGET = new URL("gateway_target.mjs", import.meta.url).pathname;

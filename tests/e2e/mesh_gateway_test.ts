@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "../check.ts";
+import { selfSigned } from "../suite/certificates.ts";
 import { gatewayLab, type Lab, READY_MS } from "./mesh_gateway_lab.ts";
 
 const SOCKET = new URL("gateway_socket.mjs", import.meta.url).pathname;
@@ -23,12 +24,24 @@ test("a service is published at a name, which stays its agent's", async () => {
     assert.match(await lab.curl("other", "/", "-w", "%{http_code}"), /no service at .*404$/s);
     const wrong = await lab.curl("shop", "/", "-H", "Host: elsewhere.test", "-w", "%{http_code}");
     assert.match(wrong, /421$/);
+    await leavesOthersAlone(lab);
     agent.signal("SIGTERM");
     assert.equal((await agent.status).code, 0);
   }
   assert.match(await lab.curl("shop", "/", "-w", "%{http_code}"), /no service at .*404$/s);
   await staysItsAgents(lab);
 });
+
+/** TLS for a name that is not the mesh's goes to the server that has it. */
+async function leavesOthersAlone({ one: { host } }: Lab): Promise<void> {
+  using web = selfSigned("DNS:web.test");
+  const files = ["-cert", web.cert, "-key", web.key];
+  await using server = host.spawn("openssl", ["s_server", "-accept", "8444", "-www", ...files]);
+  await server.waitFor(/ACCEPT/, READY_MS);
+  const to = ["-sS", "--resolve", "web.test:8443:127.0.0.1", "--cacert", web.cert];
+  const { stdout, stderr } = await host.run("curl", [...to, "https://web.test:8443/"]);
+  assert.match(stdout, /Ciphers supported/, stderr);
+}
 
 async function passesAllKinds(lab: Lab, version: string): Promise<void> {
   const { host, data } = lab.one;

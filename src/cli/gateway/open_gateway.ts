@@ -14,12 +14,14 @@ import type { AdmissionDesk } from "../../app/mesh/admission/admission_desk.ts";
 import { RemoteRoutes } from "../../app/gateway/remote_routes.ts";
 import type { NodeServices } from "../../app/mesh/carriers/channel_listener.ts";
 import type { V2Carrier } from "../../app/mesh/carriers/v2_carrier.ts";
+import { write } from "../../app/loop/stream_io.ts";
+import { dialAny } from "../../app/net/dial_host.ts";
 import { Relays } from "../../app/net/relay.ts";
 import { ScratchBuffers } from "../../app/net/scratch.ts";
 import type { NodeKey } from "../../core/mesh/node_id.ts";
 import { clientMemory } from "../../app/mux/session_memory.ts";
 import { acceptLoop } from "../../app/net/accept_loop.ts";
-import { formatAddr, parseHostPort } from "../../base/addr.ts";
+import { formatAddr, type HostPort, parseHostPort } from "../../base/addr.ts";
 import { concat, toHex, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { startClose } from "../../base/start_close.ts";
@@ -50,6 +52,9 @@ import { FileCertificate, IssuedCertificate } from "./gateway_certificate.ts";
 /** Bytes that are read at once for any connection. */
 const SCRATCH = 64 * 1024;
 
+/** Milliseconds to connect with the server that has other names. */
+const FALLBACK_MS = 5_000;
+
 /** Seconds of silence until a visitor's machine is asked whether it is still there. */
 const KEEP_ALIVE = 60;
 
@@ -78,7 +83,7 @@ export interface OpenedGateway {
 
 /** Opens a node's gateway. @throws {TtunError} in_use, privilege, usage, system */
 export function openGateway(
-  { listen, apex, files, accessLog, advertise, redirect }: GatewayConfig,
+  { listen, apex, files, accessLog, advertise, redirect, fallback }: GatewayConfig,
   { held, store, desk, isRevoked, dialNode }: GatewayParts,
   tools: MeshTools,
 ): OpenedGateway {
@@ -189,6 +194,11 @@ export function openGateway(
       const own = label !== null && routes.has(label) ? label : "";
       return contexts.get(own, pair);
     },
+    onForeign: fallback === null ? undefined : (inner, hello) => {
+      visit(inner, () => passOn(inner, hello, fallback)).catch((error) => {
+        if (!signal.aborted) log.debug("A connection of another name failed", { why: `${error}` });
+      }).finally(() => startClose(inner));
+    },
     clock,
     log,
   });
@@ -210,6 +220,13 @@ export function openGateway(
     });
     if (place === null) stream.reset();
     else await run();
+  };
+  /** Carries a connection for a name of others as it is. */
+  const passOn = async (inner: Connection, hello: Uint8Array, to: HostPort) => {
+    const dialling = { to, dialer: net, resolver: tools.resolver, clock, signal };
+    await using target = await dialAny({ ...dialling, timeoutMs: FALLBACK_MS });
+    await write(target, hello);
+    await relays.run(inner, target);
   };
   const plain = redirect === null ? null : opened.use(net.listen(redirect, { signal }));
   const accepting = (listener: Listener, serve: (inner: Connection) => Promise<void>) =>

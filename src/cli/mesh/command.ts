@@ -97,7 +97,7 @@ async function runHere(options: MeshNodeFlags, context: RunContext): Promise<num
 
 /** @throws {TtunError} usage, if something is missing */
 function gatewayConfig(
-  { gateway, apex, gatewayCert: cert, gatewayKey: key, gatewayAt, redirect, accessLog }:
+  { gateway, apex, gatewayCert: cert, gatewayKey: key, gatewayAt, redirect, fallback, accessLog }:
     MeshNodeFlags,
 ): GatewayConfig | null {
   if ((cert === undefined) !== (key === undefined)) {
@@ -112,7 +112,7 @@ function gatewayConfig(
   }
   const files = cert === undefined || key === undefined ? null : { cert, key };
   const at = { listen: gateway, redirect: redirect ?? null, advertise: gatewayAt ?? null };
-  return { ...at, apex, files, accessLog };
+  return { ...at, apex, files, accessLog, fallback: fallback ?? null };
 }
 
 /** Null where a node has the core: the key is there, in a file. @throws {TtunError} usage, privilege */

@@ -270,6 +270,16 @@ const GATEWAY_OPTIONS = {
     parse: (text: string) => readAddress(text, { host: "", port: 80 }),
     help: "lead visitors of plain HTTP there to HTTPS, as on port 80",
   },
+  fallback: {
+    names: ["fallback"],
+    group: "network",
+    kind: "string",
+    metavar: "HOST:PORT",
+    variable: "TTUN_MESH_FALLBACK",
+    parse: (text: string): HostPort => parseHostPort(text),
+    help:
+      "TLS for other names than the apex's goes there untouched: so another web server has the same port",
+  },
   gatewayAt: {
     names: ["gateway-at"],
     group: "network",

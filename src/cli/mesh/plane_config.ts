@@ -35,6 +35,8 @@ export interface GatewayConfig {
   readonly files: { readonly cert: string; readonly key: string } | null;
   /** Where visitors of plain HTTP come; null = nowhere. */
   readonly redirect: HostPort | null;
+  /** Where TLS for names of others goes; null = it is refused. */
+  readonly fallback: HostPort | null;
   /** Where agents of other gateways reach this one; null = at the node's own address. */
   readonly advertise: HostPort | null;
   /** Lines about requests, on standard output. */

@@ -31,6 +31,11 @@ export interface NamedAcceptorOptions {
   readonly mostHello: number;
   /** Returns the context for a client; null = there is none for the name. It may take its time. */
   readonly choose: (wish: TlsWish, signal: AbortSignal) => Promise<TlsContext | null>;
+  /**
+   * Takes a connection for whose name there is no context, with the bytes that were read of it; absent
+   * = it is refused. Owns the connection.
+   */
+  readonly onForeign?: ((inner: Connection, hello: Uint8Array) => void) | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -120,7 +125,9 @@ export class NamedAcceptor {
     const context = await this.#o.choose(wish, stop);
     stop.throwIfAborted();
     if (context === null) {
-      await refuse(inner, NO_SUCH_NAME);
+      const { onForeign } = this.#o;
+      if (onForeign === undefined) await refuse(inner, NO_SUCH_NAME);
+      else onForeign(inner, bytes);
       return null;
     }
     const session = context.begin(null);
