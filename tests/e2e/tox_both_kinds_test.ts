@@ -85,6 +85,7 @@ test({
     assert.deepEqual(into.subarray(0, 5), utf8("hello"));
     // Strangers hear nothing.
     assert.equal((await stranger.status).code, 6, stranger.output);
+    await stranger.closed;
     assert.match(stranger.output, /Cannot authenticate with tox:/);
     assert.equal(server.output.match(/a client is online/g)?.length, 3, server.output);
     assert.ok(!server.output.includes("sesame"), server.output);

@@ -65,8 +65,10 @@ test({
     await using pipe = new Process(command, rest, { env: { ...ENV }, stdin: "piped" });
     await using byUrl = start("client", "-s", url, "-L", "18292:127.0.0.1:1");
     assert.equal((await remote.status).code, 2, remote.output);
+    await remote.closed;
     assert.match(remote.output, /Cannot use -R: the server is tuntox or an older ttun/);
     assert.equal((await byUrl.status).code, 11, byUrl.output);
+    await byUrl.closed;
     assert.match(byUrl.output, /tuntox runs there/);
     await local.waitFor(/the server is tuntox, or an older ttun/, TOX_LINK_MS);
     using conn = await Deno.connect({ hostname: "127.0.0.1", port: 18_291 });
@@ -74,6 +76,7 @@ test({
     assert.equal(new TextDecoder().decode(into.subarray(0, (await conn.read(into))!)), "hello 80");
     // The wire has no half-close: its input stays open, and it ends with its tunnel.
     assert.equal((await pipe.status).code, 0, pipe.output);
+    await pipe.closed;
     assert.equal(pipe.stdout, "hello 22");
     local.signal("SIGTERM");
     assert.equal((await local.status).code, 0, local.output);

@@ -123,6 +123,7 @@ test({
     }
     assert.equal((await pings.status).code, 0, pings.output);
     await pings.closed;
+    await pings.closed;
     assert.match(
       pings.stdout,
       /^(seq=\d+ time=\d+\.\d\d ms\n){10}10 answered, min\/avg\/max .* ms\n$/,
@@ -132,11 +133,13 @@ test({
     await assert.rejects(readAll(refused), Deno.errors.ConnectionReset);
 
     assert.equal((await pipe.status).code, 0, pipe.output);
+    await pipe.closed;
     assert.ok(pipe.stdout === text, `${pipe.stdout.length} of ${text.length} bytes came back`);
     // Between two ends of ttun each way ends by itself: it may still have something to say.
     await given;
     await waits.closeInput();
     assert.equal((await waits.status).code, 0, waits.output);
+    await waits.closed;
     assert.ok(waits.stdout === text, `${waits.stdout.length} of ${text.length} bytes came back`);
     await server.waitFor(/not let in.*why="it has no secret, or another one"/, TOX_LINK_MS);
     assert.doesNotMatch(stranger.output, /server is online/);
@@ -169,6 +172,7 @@ test({
     const forward = ["-L", "18082:127.0.0.1:1"];
     await using client = startTox(["-i", id, ...forward, "--deadline", "1", "-u", "42006"]);
     assert.equal((await client.status).code, 6, client.output);
+    await client.closed;
     assert.match(client.output, /Cannot reach the Tox network within 1 s: no node/);
     await using pipe = startTox(["-i", id, "-W", "127.0.0.1:1", "--deadline", "1", "-u", "42007"]);
     assert.equal((await pipe.status).code, 255, pipe.output);
@@ -180,6 +184,7 @@ test({
   fn: async () => {
     await using server = startTox([]);
     assert.equal((await server.status).code, 2, server.output);
+    await server.closed;
     assert.match(server.output, /Cannot serve without a secret and without -i/);
   },
 });
