@@ -123,7 +123,7 @@ export class Http1Client implements HttpClientMachine {
     try {
       while (rest.length > 0 && !this.#isOver) {
         const exchange = this.#exchange;
-        if (exchange === null) this.#close("reset"); // nobody asked it anything
+        if (exchange === null) this.#close("clean"); // nobody asked it anything
         else if (exchange.isTunnel) rest = this.#takeTunnel(exchange, rest);
         else if (exchange.body === null) rest = this.#takeHead(exchange, rest);
         else rest = this.#takeBody(exchange, exchange.body, rest);

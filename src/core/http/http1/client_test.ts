@@ -59,7 +59,7 @@ Deno.test("stray bytes, and what had to be mended, end the connection behind the
   ) assert.equal(asked().server(answer).at(-1), last, answer);
   const idle = asked();
   idle.server("HTTP/1.1 204 OK\n\n");
-  assert.deepEqual(idle.server("HTTP/1.1 200 OK\n\n"), ["close (reset)"]);
+  assert.deepEqual(idle.server("HTTP/1.1 200 OK\n\n"), ["close (clean)"]);
 });
 
 Deno.test("what is no answer of HTTP, or could end in two places, fails the exchange", () => {

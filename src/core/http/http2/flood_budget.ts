@@ -14,6 +14,8 @@ export const Cost = {
   /** A frame for a stream that is over. */
   late: 1,
   smallWindow: 2,
+  /** Of a large header block, compressed: honest clients send large fields once. */
+  perBlockByte: 1 / 512,
   ignored: 1,
 } as const;
 

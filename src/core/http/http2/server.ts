@@ -46,6 +46,9 @@ const MAX_STREAMS = 100;
 const TABLE_SIZE = 4096;
 const LIST_LIMITS = { bytes: 64 * 1024, fields: 256 };
 
+/** A header block of more bytes has hardly anything that the table could have had. */
+const SMALL_BLOCK = 4096;
+
 /** A window update of fewer bytes is one of many. */
 const SMALL_WINDOW = 512;
 
@@ -269,7 +272,8 @@ export class Http2Server implements HttpServerMachine {
     if (this.#isOver) return;
     this.#resetAll("protocol", words);
     this.#write(packGoaway(this.#lastStream, code, words));
-    this.#close("clean");
+    // Whoever floods would go on, and have a connection held that is read in vain.
+    this.#close(code === ErrorCode.enhanceYourCalm ? "reset" : "clean");
   }
 
   #resetAll(code: ResetCode, words: string): void {
@@ -341,7 +345,7 @@ export class Http2Server implements HttpServerMachine {
     this.#spend(Cost.reset);
     const stream = this.#streams.get(id);
     if (stream === undefined) return;
-    this.#steps.push({ kind: "reset", id, code: "cancel", words: "The client has cancelled it" });
+    this.#giveReset(stream, "cancel", "The client has cancelled it");
     this.#remove(stream);
   }
 
@@ -349,8 +353,19 @@ export class Http2Server implements HttpServerMachine {
   #fault(stream: Http2Stream, code: ErrorCode): void {
     this.#spend(Cost.reset);
     const words = "The client has broken the protocol";
-    this.#steps.push({ kind: "reset", id: stream.id, code: "protocol", words });
+    this.#giveReset(stream, "protocol", words);
     this.#reset(stream, code);
+  }
+
+  /** Nobody hears of a request that was reset at once: that is the cheapest answer to many. */
+  #giveReset({ id }: Http2Stream, code: ResetCode, words: string): void {
+    const steps = this.#steps;
+    let at = steps.length - 1;
+    while (at >= 0 && !isRequest(steps[at]!, id)) at--;
+    if (at < 0) return void steps.push({ kind: "reset", id, code, words });
+    for (let last = steps.length - 1; last >= at; last--) {
+      if (isOf(steps[last]!, id)) steps.splice(last, 1);
+    }
   }
 
   #reset(stream: Http2Stream, code: ErrorCode): void {
@@ -378,7 +393,9 @@ export class Http2Server implements HttpServerMachine {
     } else this.#block.add(flags, payload);
     if (this.#block.isOpen) return;
     const { stream, isEnd } = this.#block;
-    const list = this.#decoder.decode(this.#block.bytes(), LIST_LIMITS);
+    const block = this.#block.bytes();
+    if (block.length > SMALL_BLOCK) this.#spend(block.length * Cost.perBlockByte);
+    const list = this.#decoder.decode(block, LIST_LIMITS);
     const known = this.#streams.get(stream);
     if (known !== undefined) this.#trailers(known, list, isEnd);
     else if (stream > this.#lastStream) this.#request(stream, list, isEnd);
@@ -546,6 +563,14 @@ export class Http2Server implements HttpServerMachine {
     if (stream.isRequestDone) this.#remove(stream);
     else this.#reset(stream, ErrorCode.none); // the rest of the request is not wanted (section 8.1)
   }
+}
+
+function isOf(step: ServerStep, id: number): boolean {
+  return "id" in step && step.id === id;
+}
+
+function isRequest(step: ServerStep, id: number): boolean {
+  return step.kind === "request" && step.id === id;
 }
 
 function protocol(what: string): ConnectionError {

@@ -360,6 +360,23 @@ Deno.test("a client that cancels ends the exchange; one that leaves ends them al
   ]);
 });
 
+Deno.test("of a request that is reset in the same bytes nobody hears", () => {
+  const talk = new Http2Talk().begin();
+  const cancel = frame(Frame.rstStream, 0, 3, u32(8));
+  assert.deepEqual(
+    talk.feed(
+      talk.request(1),
+      talk.request(3, POST, false),
+      talk.data(3, "x"),
+      talk.request(5),
+      cancel,
+    ),
+    ["request 1: GET https://a /", "end 1", "request 5: GET https://a /", "end 5"],
+  );
+  const fault = [talk.request(7, POST, false), packWindowUpdate(7, 0)];
+  assert.deepEqual(talk.feed(...fault), ["rstStream 7 1"]);
+});
+
 Deno.test("a server that drains tells which requests it serves, and closes behind them", () => {
   const talk = new Http2Talk().begin();
   talk.feed(talk.request(1));
