@@ -1,5 +1,6 @@
 import type { Logger } from "../../base/log.ts";
 import { RateLimitedLog } from "../../base/rate_limited_log.ts";
+import { withoutZone } from "../../base/zone.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { HttpRequest, HttpResponse, HttpServerMachine } from "../../core/http/exchange.ts";
@@ -199,9 +200,9 @@ export class Gateway {
   }
 }
 
-/** Returns the visitor's address; "" where it has none. */
+/** Returns the visitor's address, without its interface; "" where it has none. */
 function addressOf({ remote }: Connection): string {
-  return "host" in remote ? remote.host : "";
+  return "host" in remote ? withoutZone(remote.host) : "";
 }
 
 /** Returns the host of an authority in lower case, without its port. */

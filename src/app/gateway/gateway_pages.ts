@@ -1,6 +1,6 @@
 import { utf8 } from "../../base/bytes.ts";
 import type { HttpRequest } from "../../core/http/exchange.ts";
-import { valuesOf } from "../../core/http/fields.ts";
+import { listOf, trimSpace } from "../../core/http/fields.ts";
 import type { Page } from "./visitor.ts";
 
 const REFUSALS = {
@@ -63,10 +63,7 @@ export class GatewayPages {
 
   #page(request: HttpRequest | null, status: number, title: string, words: string): Page {
     const id = this.#requestId();
-    const wantsJson = request !== null &&
-      valuesOf(request.fields, "accept").some((value) =>
-        /\bapplication\/(?:\S+\+)?json\b/.test(value)
-      );
+    const wantsJson = request !== null && listOf(request.fields, "accept").some(isJson);
     const text = wantsJson
       ? `${JSON.stringify({ status, error: words, request: id })}\n`
       : html(status, title, words, id);
@@ -90,6 +87,13 @@ export class GatewayPages {
       body: request?.method === "HEAD" ? new Uint8Array() : body,
     };
   }
+}
+
+/** `range`: of Accept, in lower case (RFC 9110 section 12.5.1). */
+function isJson(range: string): boolean {
+  const type = trimSpace(range.split(";", 1)[0]!);
+  return type === "application/json" ||
+    (type.startsWith("application/") && type.endsWith("+json"));
 }
 
 function html(status: number, title: string, words: string, id: string): string {

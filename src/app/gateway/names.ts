@@ -60,16 +60,16 @@ export class Names {
       }
       const own = await this.of(id, signal);
       if (own.length >= quota) {
-        throw new TtunError(
-          "exhausted",
-          `Cannot publish ${name}: this agent may have ${quota} names, and has ${
-            own.join(", ")
-          }; ttun mesh names release gives one back`,
-        );
+        throw tooMany(name, quota, own);
       }
       const record = encodeNameRecord({ agent: id, since: now() });
       const written = await store.put(nameKey(name), record, { signal, if: "absent" });
-      if (written.ok) return;
+      if (!written.ok) continue;
+      // Claims at several gateways at once have all counted the names before each of them.
+      const all = await this.of(id, signal);
+      if (all.length <= quota) return;
+      await store.delete(nameKey(name), { signal, if: written.version });
+      throw tooMany(name, quota, all.filter((one) => one !== name));
     }
     throw new TtunError("busy", `Cannot publish ${name} now: others claim it too; try again`);
   }
@@ -103,6 +103,15 @@ export class Names {
     } while (after !== undefined);
     return found;
   }
+}
+
+function tooMany(name: string, quota: number, own: readonly string[]): TtunError {
+  return new TtunError(
+    "exhausted",
+    `Cannot publish ${name}: this agent may have ${quota} names, and has ${
+      own.join(", ")
+    }; ttun mesh names release gives one back`,
+  );
 }
 
 /** @throws {TtunError} auth, if the agent's certificate does not give it the name */

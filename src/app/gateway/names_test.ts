@@ -60,6 +60,14 @@ Deno.test("names of the certificate alone, as many as the quota says", async () 
   assert.deepEqual(await at.names.of(toHex(any.agentId), signal), ["a", "b"]);
 });
 
+Deno.test("claims at once get no more names than the quota says", async () => {
+  await using at = lab();
+  const any = agent(1, ["*"]);
+  const claims = ["a", "b", "c", "d"].map((name) => at.names.claim(name, any, signal));
+  await Promise.allSettled(claims);
+  assert((await at.names.of(toHex(any.agentId), signal)).length <= 2);
+});
+
 Deno.test("a record of another program takes the name", async () => {
   await using at = lab();
   await at.store.put("name/web", utf8("192.0.2.7"), { signal });

@@ -1,5 +1,5 @@
 import { type Cidr, parseIp } from "../../base/addr.ts";
-import { constantTimeEqual, utf8 } from "../../base/bytes.ts";
+import { constantTimeEqual, toHex, utf8 } from "../../base/bytes.ts";
 import { toLatin1 } from "../../base/latin1.ts";
 import { covers } from "../../base/prefix.ts";
 import type { HttpRequest } from "../http/exchange.ts";
@@ -64,14 +64,15 @@ export class VisitorGuard {
     if (hashes === null) return { kind: "pass", head };
     const [value, ...others] = valuesOf(head.fields, "authorization");
     if (value === undefined) return this.#ask();
-    const failures = this.#failuresOf(visitor);
+    const owner = ownerOf(visitor);
+    const failures = this.#failuresOf(owner);
     if (failures !== null && failures.count >= MOST_FAILURES) return refuse(429);
     if (others.length === 0 && this.#isRight(value)) {
       // The service has no use for the gateway's login, and may have one of its own by the name.
       const fields = head.fields.filter((field) => !isNamed(field, "authorization"));
       return { kind: "pass", head: { ...head, fields } };
     }
-    this.#count(visitor, failures);
+    this.#count(owner, failures);
     return this.#ask();
   }
 
@@ -94,15 +95,15 @@ export class VisitorGuard {
     return refuse(401, this.#rules.asksBrowser ? 'Basic realm="ttun", charset="UTF-8"' : "Bearer");
   }
 
-  #failuresOf(visitor: string): Failures | null {
-    const found = this.#failures.get(visitor);
+  #failuresOf(owner: string): Failures | null {
+    const found = this.#failures.get(owner);
     return found !== undefined && this.#now() < found.until ? found : null;
   }
 
-  #count(visitor: string, failures: Failures | null): void {
+  #count(owner: string, failures: Failures | null): void {
     const count = (failures?.count ?? 0) + 1;
-    this.#failures.delete(visitor);
-    this.#failures.set(visitor, { count, until: this.#now() + WAIT_MS });
+    this.#failures.delete(owner);
+    this.#failures.set(owner, { count, until: this.#now() + WAIT_MS });
     if (this.#failures.size > MOST_ADDRESSES) {
       this.#failures.delete(this.#failures.keys().next().value!);
     }
@@ -111,6 +112,12 @@ export class VisitorGuard {
 
 function refuse(status: 401 | 403 | 429, challenge = ""): Verdict {
   return { kind: "refuse", status, challenge };
+}
+
+/** Returns what stands for all addresses of one who guesses: of IPv6 everybody has a /64. */
+function ownerOf(visitor: string): string {
+  const ip = parseIp(visitor);
+  return ip?.length === 16 ? toHex(ip.subarray(0, 8)) : visitor;
 }
 
 function isIn(networks: readonly Cidr[], visitor: string): boolean {

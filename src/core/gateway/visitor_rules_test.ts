@@ -55,6 +55,14 @@ Deno.test("an address that guesses has to wait, and others need not", () => {
   assert.equal(status(request(basic("bob:y"))), 200);
 });
 
+Deno.test("a /64 of IPv6 is one who guesses", () => {
+  const { status } = lab();
+  const guess = request(basic("bob:x"));
+  for (let i = 0; i < 10; i++) assert.equal(status(guess, `2001:db8::${i}:1`), 401);
+  assert.equal(status(guess, "2001:db8::ffff"), 429);
+  assert.equal(status(guess, "2001:db8:0:1::1"), 401);
+});
+
 Deno.test("networks judge the address alone", () => {
   const allow = [parseCidr("192.0.2.0/24"), parseCidr("2001:db8::/32")];
   const { status } = lab({ allow, hashes: null });

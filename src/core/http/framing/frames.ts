@@ -54,8 +54,9 @@ export function packReset(code: ResetCode, words: string): Uint8Array {
 
 export function readReset(body: Uint8Array): { code: ResetCode; words: string } {
   const words = new TextDecoder().decode(body.subarray(1));
-  // deno-lint-ignore no-control-regex
-  return { code: CODES[body[0] ?? 0] ?? "internal", words: words.replace(/[\x00-\x1f\x7f]/g, " ") };
+  // deno-lint-ignore no-control-regex -- a terminal would obey them
+  const plain = words.replace(/[\x00-\x1f\x7f-\x9f]/g, " ");
+  return { code: CODES[body[0] ?? 0] ?? "internal", words: plain };
 }
 
 /** `control` gets whole bodies, `data` parts as they come; both are views, valid for the call. */

@@ -285,3 +285,18 @@ Deno.test("heads keep everything that they have", () => {
     head: response,
   });
 });
+
+Deno.test("a request that says to have no body has no length, which the service would wait for", () => {
+  const server = new FramedServer();
+  const head = (length: string) => `POST https a /x 0\n\n192.0.2.1 x\ncontent-length:${length}\n\n`;
+  assert.deepEqual(told(server.feed(frame(REQUEST, head("5")))).at(-1), "close (clean)");
+  const other = new FramedServer();
+  assert.match(told(other.feed(frame(REQUEST, head("0"))))[0]!, /^request 1: POST/);
+});
+
+Deno.test("words of a reset have nothing that a terminal would obey", () => {
+  const client = new FramedClient(ORIGIN);
+  client.request(requestOf());
+  const [step] = client.feed(packReset("internal", "a\x1b[2J\x9b2J\nb"));
+  assert.equal(step?.kind === "reset" && step.words, "a [2J 2J b");
+});

@@ -2,7 +2,7 @@ import { toLatin1 } from "../../../base/latin1.ts";
 import { AUTHORITY, checkFields, isPath } from "../check_fields.ts";
 import { HttpError } from "../error.ts";
 import type { HttpRequest, HttpResponse } from "../exchange.ts";
-import type { Field } from "../fields.ts";
+import { type Field, valuesOf } from "../fields.ts";
 import { readFieldLines } from "../http1/head.ts";
 import { mayBeTrailer } from "../trailer.ts";
 
@@ -40,6 +40,11 @@ export function readRequestHead(text: string): { head: HttpRequest; origin: Requ
   const isConnect = method === "CONNECT";
   if ((authority !== "" || isConnect) && !AUTHORITY.test(authority!)) throw bad("a request's host");
   if (isConnect ? path !== "" : !isPath(path!, method!)) throw bad("a request's path");
+  // The service would wait for a body, and take another request for it.
+  const [length] = valuesOf(fields, "content-length");
+  if (hasBody === "0" && length !== undefined && Number(length) > 0) {
+    throw bad("a request's length");
+  }
   const head: HttpRequest = {
     method: method!,
     scheme: scheme as "http" | "https",

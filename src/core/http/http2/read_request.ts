@@ -41,8 +41,10 @@ export function readStreamRequest(list: readonly TableEntry[], o: RequestOptions
     return { ...common, method, fields: rest, hasBody: !o.isEnd, upgrade: null };
   }
   if (protocol !== "websocket") throw new HttpError(501, "Only websockets can be tunnelled");
+  // A service that does not upgrade would take the next request on its connection for the body.
+  const kept = rest.filter(({ name }) => name !== "content-length");
   const key = { name: "Sec-WebSocket-Key", value: o.websocketKey() };
-  return { ...common, method: "GET", fields: [...rest, key], hasBody: false, upgrade: protocol };
+  return { ...common, method: "GET", fields: [...kept, key], hasBody: false, upgrade: protocol };
 }
 
 /** Reads a trailer, without what must not stand there. @throws {HttpError} 400 */

@@ -188,10 +188,15 @@ Deno.test("a websocket over HTTP/2 is an upgrade at the target (RFC 8441; traefi
     talk.feed(talk.request(5, { ...connect, ":protocol": "x" }, false))[0]!,
     /:status: 501/,
   );
-  talk.feed(talk.request(7, connect, false));
-  talk.respond(7, responseOf(101, {}, "websocket"));
-  talk.end(7);
-  assert.deepEqual(talk.lines(talk.machine.reset(7, "cancel")), ["rstStream 7 8"]);
+  // A length would have a service that answers take the next request for the body.
+  const long = talk.feed(talk.request(9, { ...connect, "content-length": "50" }, false));
+  assert.deepEqual(long, [
+    "request 9: GET https://a / [sec-websocket-version: 13] [Sec-WebSocket-Key: key] upgrade=websocket",
+  ]);
+  talk.feed(talk.request(11, connect, false));
+  talk.respond(11, responseOf(101, {}, "websocket"));
+  talk.end(11);
+  assert.deepEqual(talk.lines(talk.machine.reset(11, "cancel")), ["rstStream 11 8"]);
 });
 
 Deno.test("cookies in crumbs are one field; the host may stand in either place", () => {

@@ -23,7 +23,10 @@ function reachesApex(cookie: string, apex: string): boolean {
   return cookie.split(";").slice(1).some((attribute) => {
     const [name, ...value] = attribute.split("=");
     if (trimSpace(name!).toLowerCase() !== "domain") return false;
-    const domain = plainDomain(value.join("="));
+    const given = trimSpace(value.join("="));
+    // Browsers decode it as the host of a URL: "exampl%65.net" is example.net.
+    if (given !== "" && !/^"?[A-Za-z0-9._-]+"?$/.test(given)) return true;
+    const domain = plainDomain(given);
     return domain !== "" && (wanted === domain || wanted.endsWith(`.${domain}`));
   });
 }

@@ -16,6 +16,9 @@ Deno.test("a cookie for the apex or above is dropped, and named for the log", ()
       "; Domain=shop.tunnels.example.net; Domain=example.net",
       "; Domain=example.net; Domain=shop.tunnels.example.net",
       "; Path=/; ; Domain=..example.net",
+      "; Domain=exampl%65.net",
+      "; Domain=example%2Enet",
+      "; Domain=example\xe3\x80\x82net",
     ]
   ) assert.deepEqual(judge(`session=a=b${attributes}`), ["session"], attributes);
 });
