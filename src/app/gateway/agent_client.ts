@@ -59,6 +59,8 @@ export interface AgentClientOptions {
   readonly onPublished: (apex: string, port: number) => void;
   /** Called with places of other gateways: HOST:PORT. */
   readonly onOthers: (others: readonly string[]) => void;
+  /** Attempts in a row that may fail; Infinity = no limit. */
+  readonly mostFailures: number;
 }
 
 /** Refusals that stay what they are, however often the agent asks. */
@@ -68,6 +70,8 @@ const FINAL: ReadonlySet<string> = new Set(["auth", "usage", "in_use", "exhauste
 export class AgentClient {
   readonly #o: AgentClientOptions;
   readonly #backoff = new Backoff();
+  /** Attempts in a row that have failed. */
+  #failures = 0;
 
   constructor(o: AgentClientOptions) {
     this.#o = o;
@@ -75,8 +79,8 @@ export class AgentClient {
 
   /** Runs until the signal aborts. @throws its reason; {TtunError} that no other attempt would change */
   async run(signal: AbortSignal): Promise<never> {
-    const { clock, log, secrets: { rng } } = this.#o;
-    for (;;) {
+    const { clock, log, secrets: { rng }, mostFailures } = this.#o;
+    for (this.#failures = 0;;) {
       try {
         await this.#link(signal);
         signal.throwIfAborted();
@@ -84,7 +88,8 @@ export class AgentClient {
       } catch (thrown) {
         signal.throwIfAborted();
         const error = toTtunError(thrown);
-        if (error instanceof FinalError || error.kind === "internal") throw error;
+        const isLast = ++this.#failures > mostFailures;
+        if (isLast || error instanceof FinalError || error.kind === "internal") throw error;
         log.warn("Cannot publish now", { why: error.message });
       }
       await sleep(clock, this.#backoff.pause(rng(1)[0]! / 256), signal);
@@ -112,6 +117,7 @@ export class AgentClient {
     };
     await publish();
     this.#backoff.restart();
+    this.#failures = 0;
     onPublished(apex, welcome.port);
     this.#o.onOthers(welcome.others);
     let hasEnded = false;

@@ -7,11 +7,17 @@ import type { AgentClient } from "./agent_client.ts";
 /** Links of an agent at a time, each to another host: one may break, and two be closed at once. */
 const MOST_LINKS = 3;
 
+/** Attempts in a row after which another gateway takes the place of one that is not reached. */
+const MOST_FAILURES = 6;
+
 export interface AgentLinksOptions {
   /** The gateway that the agent is enrolled at. */
   readonly first: HostPort;
-  /** `found`: to be called with places of other gateways. */
-  readonly make: (at: HostPort, found: (others: readonly string[]) => void) => AgentClient;
+  /** `found`: to be called with places of other gateways. `mostFailures`: as the client has it. */
+  readonly make: (
+    at: HostPort,
+    o: { found: (others: readonly string[]) => void; mostFailures: number },
+  ) => AgentClient;
   readonly log: Logger;
 }
 
@@ -34,7 +40,8 @@ export class AgentLinks {
           places.add(place);
           tasks.spawn(async (signal) => {
             try {
-              await make(parseHostPort(place), found).run(signal);
+              const o = { found, mostFailures: MOST_FAILURES };
+              await make(parseHostPort(place), o).run(signal);
             } catch (error) {
               signal.throwIfAborted();
               log.warn("Gave up a link to a gateway", {
@@ -47,7 +54,7 @@ export class AgentLinks {
           });
         }
       };
-      tasks.spawn((signal) => make(first, found).run(signal));
+      tasks.spawn((signal) => make(first, { found, mostFailures: Infinity }).run(signal));
     });
   }
 }

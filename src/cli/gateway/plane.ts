@@ -80,11 +80,12 @@ function openAgent(config: AgentConfig, tools: Tools): OpenedPlane<null> {
   const links = new AgentLinks({
     first: at,
     log,
-    make: (at, onOthers) =>
+    make: (at, { found, mostFailures }) =>
       new AgentClient({
         ...common,
         connect: (signal) => way(at, signal),
-        onOthers,
+        onOthers: found,
+        mostFailures,
         onPublished: (domain, publicPort) => {
           log.info("Linked", { gateway: formatAddr(at), names: tunnels.length });
           if (hasSaid) return;
