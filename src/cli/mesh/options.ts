@@ -1,7 +1,7 @@
 import { type HostPort, parseHostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { readApex } from "../../core/gateway/label.ts";
-import { areAgentNames } from "../../core/mesh/admission/agent_certificate.ts";
+import { areAgentNames } from "../../core/gateway/agent_names.ts";
 import { readAddress } from "../command/address_args.ts";
 import { DAEMON_OPTIONS } from "../background/options.ts";
 import { LOG_OPTIONS } from "../command/common_options.ts";

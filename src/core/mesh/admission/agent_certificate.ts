@@ -1,6 +1,6 @@
 import { TtunError } from "../../../base/errors.ts";
 import { type Certificate, encodeCertificate, parseCertificate } from "../../x509/certificate.ts";
-import { isLabel } from "../../gateway/label.ts";
+import { ANY, areAgentNames, isQuota } from "../../gateway/agent_names.ts";
 import { nodeIdOf } from "../node_id.ts";
 import { authorityName } from "./authority.ts";
 import { encodeBase32 } from "./base32.ts";
@@ -23,26 +23,10 @@ export interface AgentFacts {
 /** Milliseconds that a certificate holds; the agent renews it when a third of that is left. */
 export const AGENT_LIFETIME = 7 * 24 * 3600_000;
 
-/** Most names in a certificate. */
-export const MOST_AGENT_NAMES = 32;
-
-export const MOST_QUOTA = 1000;
-
 /** Milliseconds that clocks may differ. */
 const SKEW = 120_000;
 
 const PREFIX = "ttun-mesh:";
-const ANY = "*";
-
-/** Names of an agent's certificate or enrolment: labels, or "*" alone. */
-export function areAgentNames(names: readonly string[]): boolean {
-  if (names.length === 0 || names.length > MOST_AGENT_NAMES) return false;
-  return (names.length === 1 && names[0] === ANY) || names.every(isLabel);
-}
-
-export function isQuota(quota: number): boolean {
-  return Number.isInteger(quota) && quota >= 1 && quota <= MOST_QUOTA;
-}
 
 /** Returns the DNS name of an agent, which no public authority certifies (RFC 6761 section 6.4). */
 export function agentName(agentId: Uint8Array): string {

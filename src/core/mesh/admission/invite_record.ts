@@ -1,7 +1,7 @@
 import { encodeBase64Url } from "../../../base/base64url.ts";
 import { toHex, utf8 } from "../../../base/bytes.ts";
 import { ProtocolError, TtunError } from "../../../base/errors.ts";
-import { areAgentNames, isQuota } from "./agent_certificate.ts";
+import { areAgentNames, isQuota } from "../../gateway/agent_names.ts";
 import { bytesField, type Fields, listField, numberField, readFields, textField } from "./json.ts";
 import { NODE_ROLES, type NodeRole } from "../descriptor.ts";
 
