@@ -33,12 +33,16 @@ import { AgentLink } from "./agent_link.ts";
 import type { AgentRoutes } from "./agent_routes.ts";
 import { MessageStream } from "./message_stream.ts";
 import { type Names, requireName } from "./names.ts";
+import { PublishedNames } from "./published_names.ts";
 
 /** Milliseconds in which an agent says who it is, or a machine enrolls. */
 const HELLO_MS = 15_000;
 
 /** Names that one link publishes. */
 const MOST_PUBLISHED = 1000;
+
+/** Links whose agent has not yet said who it is. */
+const MOST_STRANGERS = 256;
 
 /** Streams that an agent has open at a time: one is for its messages, one to renew its certificate. */
 const MOST_STREAMS = 4;
@@ -75,7 +79,7 @@ interface Guest {
   link: AgentLink | null;
   /** The agent's, in DER. */
   certificate: Uint8Array;
-  readonly published: Set<string>;
+  readonly published: PublishedNames;
   /** Ends the link when its agent's time is over. */
   timer: Disposable;
 }
@@ -123,7 +127,7 @@ export class AgentGate {
     timer[Symbol.dispose]();
     this.#guests.delete(carrier);
     if (link === null) return;
-    for (const name of [...guest.published]) this.#withdraw(name, guest, link);
+    for (const name of guest.published) this.#withdraw(name, guest, link);
     this.#o.log.info("An agent has left", { agent: shortId(link.facts.agentId), peer: link.peer });
   }
 
@@ -139,9 +143,19 @@ export class AgentGate {
     const known = this.#guests.get(carrier);
     if (known !== undefined) return known;
     const timer = this.#o.clock.after(HELLO_MS, () => carrier[Symbol.dispose]());
-    const guest: Guest = { link: null, certificate: new Uint8Array(), published: new Set(), timer };
+    const published = new PublishedNames(this.#o.clock, (name) => {
+      if (guest.link !== null) this.#forget(name, guest.link);
+    });
+    const guest: Guest = { link: null, certificate: new Uint8Array(), published, timer };
+    this.#endOldestStranger();
     this.#guests.set(carrier, guest);
     return guest;
+  }
+
+  /** Everybody can make a link, which is nobody's until its agent has said who it is. */
+  #endOldestStranger(): void {
+    const strangers = [...this.#guests].filter(([, { link }]) => link === null);
+    if (strangers.length >= MOST_STRANGERS) strangers[0]![0][Symbol.dispose]();
   }
 
   #opened(stream: MuxStream, carrier: V2Carrier, service: string): void {
@@ -205,17 +219,21 @@ export class AgentGate {
     if (link === null) throw new TtunError("auth", "The agent has not said who it is");
     switch (request.kind) {
       case "publish":
-        if (published.size >= MOST_PUBLISHED) {
+        if (published.size >= MOST_PUBLISHED && !published.has(request.name)) {
           throw new TtunError("exhausted", "Cannot publish more names by one link");
         }
-        requireName(link.facts, request.name);
-        this.#check(request, guest);
-        await names.claim(request.name, link.facts, signal);
+        try {
+          requireName(link.facts, request.name);
+          this.#check(request, guest);
+          await names.claim(request.name, link.facts, signal);
+        } catch (error) {
+          this.#withdraw(request.name, guest, link); // it may be another agent's by now
+          throw error;
+        }
         if (!this.#guests.has(carrier)) throw new TtunError("lost", "The agent has left");
         routes.add(request.name, link);
         this.#tell(request, guest);
-        if (published.has(request.name)) return { kind: "done" };
-        published.add(request.name);
+        if (!published.keep(request.name, ROUTE_MS)) return { kind: "done" };
         this.#o.log.info("Published", {
           name: `${request.name}.${apex}`,
           agent: shortId(link.facts.agentId),
@@ -235,8 +253,11 @@ export class AgentGate {
   }
 
   #withdraw(name: string, { published }: Guest, link: AgentLink): void {
+    if (published.delete(name)) this.#forget(name, link);
+  }
+
+  #forget(name: string, link: AgentLink): void {
     const { routes, store, self: node, log, signal } = this.#o;
-    published.delete(name);
     routes.remove(name, link);
     if (routes.has(name)) return; // another instance is here
     store.delete(routeKey({ name, node }), { signal }).catch((error) => {

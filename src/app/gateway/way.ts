@@ -1,3 +1,4 @@
+import { pushJoined } from "../../base/push_joined.ts";
 import type { Field } from "../../core/http/fields.ts";
 
 export interface WayEnds {
@@ -45,7 +46,7 @@ export class Way {
   /** Takes bytes, borrowed for the call. */
   take(bytes: Uint8Array): void {
     if (this.#waiting.length === 0 && this.#o.room() >= bytes.length) this.#give(bytes);
-    else this.#waiting.push(bytes.slice());
+    else pushJoined(this.#waiting, bytes);
     this.#pay();
   }
 

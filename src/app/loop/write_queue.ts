@@ -1,3 +1,4 @@
+import { pushJoined } from "../../base/push_joined.ts";
 import type { OnReady, Stream } from "../../contract/stream.ts";
 
 /** Writes borrowed bytes in order; those that wait are copied, and `isBusy` is true meanwhile. */
@@ -31,7 +32,7 @@ export class WriteQueue {
     if (this.failure !== null || bytes.length === 0) return;
     if (this.#isBusy) {
       this.#waiting += bytes.length;
-      return void this.#queue.push(bytes.slice());
+      return pushJoined(this.#queue, bytes);
     }
     try {
       const done = this.#to.writeNow(bytes);

@@ -30,7 +30,10 @@ import {
 
 /** Bytes of a response's data that may be given before some have gone on. */
 const WINDOW = 64 * 1024;
+
+/** Interim responses, and bytes of them: no window holds them back from a visitor that does not read. */
 const MOST_INTERIM = 32;
+const MOST_INTERIM_BYTES = 64 * 1024;
 
 /**
  * The end of an exchange's stream that asks: the node's. It believes nothing of the other end, which
@@ -51,6 +54,7 @@ export class FramedClient implements HttpClientMachine {
   #isOver = false;
   #isEnded = false;
   #interim = 0;
+  #interimBytes = 0;
   #unconsumed = 0;
   #steps: ClientStep[] = [];
 
@@ -169,7 +173,13 @@ export class FramedClient implements HttpClientMachine {
       this.#isTunnel = this.#hasResponse = true;
       this.#isRequestDone = false;
     } else if (head.status >= 200) this.#hasResponse = true;
-    else if (++this.#interim > MOST_INTERIM) throw outOfTurn();
+    else {
+      this.#interim++;
+      this.#interimBytes += body.length;
+      if (this.#interim > MOST_INTERIM || this.#interimBytes > MOST_INTERIM_BYTES) {
+        throw outOfTurn();
+      }
+    }
     this.#steps.push({ kind: "response", head });
   }
 

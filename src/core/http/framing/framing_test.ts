@@ -300,3 +300,11 @@ Deno.test("words of a reset have nothing that a terminal would obey", () => {
   const [step] = client.feed(packReset("internal", "a\x1b[2J\x9b2J\nb"));
   assert.equal(step?.kind === "reset" && step.words, "a [2J 2J b");
 });
+
+Deno.test("an agent's interim responses have an end, in number and in bytes", () => {
+  const client = new FramedClient(ORIGIN);
+  client.request(requestOf());
+  const hint = frame(RESPONSE, `103 \n\nx:${"y".repeat(40_000)}\n\n`);
+  assert.match(told(client.feed(hint))[0]!, /^response: 103/);
+  assert.deepEqual(told(client.feed(hint)), ["reset protocol", "close (reset)"]);
+});

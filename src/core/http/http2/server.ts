@@ -1,4 +1,5 @@
 import { ProtocolError } from "../../../base/errors.ts";
+import { pushJoined } from "../../../base/push_joined.ts";
 import { HttpError } from "../error.ts";
 import type {
   HttpResponse,
@@ -501,7 +502,7 @@ export class Http2Server implements HttpServerMachine {
         return this.#fault(stream, ErrorCode.protocol);
       }
     }
-    if (stream.mayTunnel && !stream.isTunnel) stream.early.push(part.slice());
+    if (stream.mayTunnel && !stream.isTunnel) pushJoined(stream.early, part);
     else this.#giveData(stream, part);
   }
 
