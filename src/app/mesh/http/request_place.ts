@@ -5,7 +5,7 @@ export interface RequestPlace {
 }
 
 /** Paths of keys as most programs write them: nothing in them has to be decoded, or left out. */
-const PLAIN = /^https?:\/\/[^/?#]*((?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*)+\/?)(?:\?([^#]*))?$/;
+const PLAIN = /^https?:\/\/[^/?#]*((?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*)+\/?)(?:\?([^#\s]*))?$/;
 
 const NO_QUERY: URLSearchParams = new URLSearchParams();
 

@@ -24,6 +24,8 @@ Deno.test("path and query of a request are those of its URL", () => {
     "//x",
     "/a?#b",
     "/metrics?a=+b",
+    "/metrics?a ",
+    "/metrics?a b",
   ];
   for (const end of rest) sameAsUrl(host + end);
   const part = fc.stringMatching(/^[a-zA-Z0-9._~%?&=#:;@!$'()*,+\[\]\\ -]{0,8}$/);
