@@ -39,7 +39,7 @@ export function accessLine(entry: AccessEntry): string {
 /** Returns all of it as a line of JSON. */
 export function accessJson(entry: AccessEntry): string {
   const { head } = entry;
-  return JSON.stringify({
+  const text = JSON.stringify({
     time: new Date(entry.time).toISOString(),
     id: entry.requestId,
     visitor: entry.visitor,
@@ -55,6 +55,8 @@ export function accessJson(entry: AccessEntry): string {
     referer: fieldOf(head, "referer"),
     userAgent: fieldOf(head, "user-agent"),
   });
+  // A terminal obeys these too, which JSON lets stand.
+  return text.replace(/[\x7f-\x9f]/g, (char) => `\\u00${hex(char.charCodeAt(0))}`);
 }
 
 function fieldOf(head: HttpRequest, name: string): string {

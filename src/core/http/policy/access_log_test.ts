@@ -45,3 +45,11 @@ Deno.test("in JSON it has the same facts", () => {
   });
   assert.ok(!accessJson(ENTRY).includes("\n"));
 });
+
+Deno.test("no line has what a terminal would obey", () => {
+  const entry = { ...ENTRY, head: { ...ENTRY.head, path: "/\x9b2J\x7f" } };
+  assert.match(accessLine(entry), /GET \/\\x9b2J\\x7f HTTP/);
+  const json = accessJson(entry);
+  assert.match(json, /^[\x20-\x7e]*$/);
+  assert.equal(JSON.parse(json).path, "/\x9b2J\x7f");
+});
