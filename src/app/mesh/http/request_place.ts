@@ -13,7 +13,7 @@ const NO_QUERY: URLSearchParams = new URLSearchParams();
 export function placeOf(url: string): RequestPlace {
   const [, path, query] = PLAIN.exec(url) ?? [];
   if (path !== undefined) {
-    return { path, query: query === undefined ? NO_QUERY : new URLSearchParams(query) };
+    return { path, query: query === undefined ? NO_QUERY : new URLSearchParams(`?${query}`) };
   }
   const { pathname, searchParams } = new URL(url);
   return { path: pathname, query: searchParams };

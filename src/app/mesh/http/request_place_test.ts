@@ -26,6 +26,7 @@ Deno.test("path and query of a request are those of its URL", () => {
     "/metrics?a=+b",
     "/metrics?a ",
     "/metrics?a b",
+    "/metrics??a",
   ];
   for (const end of rest) sameAsUrl(host + end);
   const part = fc.stringMatching(/^[a-zA-Z0-9._~%?&=#:;@!$'()*,+\[\]\\ -]{0,8}$/);
