@@ -85,7 +85,8 @@ test({
     const wish = ["client", "-s", SERVER, "--default-route", "--kill-switch", "--no-warm-up"];
     await using client = await startAsUser(hosts.client, folder, "ttun-client@", ...wish);
     await client.waitFor(/authenticated/);
-    for (const [host, process] of [[hosts.server, server], [hosts.client, client]] as const) {
+    // The server last: a client that has lost it says that it cannot connect.
+    for (const [host, process] of [[hosts.client, client], [hosts.server, server]] as const) {
       await expectFiltered(host, process);
       assert.match(await tables(host), /ttun/);
       await expectEnd(process);
