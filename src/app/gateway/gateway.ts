@@ -9,6 +9,7 @@ import type { AccessEntry } from "../../core/http/policy/access_log.ts";
 import { withForwarded } from "../../core/http/policy/forwarded.ts";
 import { withoutApexCookies } from "../../core/http/policy/set_cookie.ts";
 import { labelBelow } from "../../core/gateway/label.ts";
+import type { Quota } from "../net/connection_quota.ts";
 import type { AgentLink } from "./agent_link.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { HTTP_SERVICE } from "../../core/gateway/agent_messages.ts";
@@ -17,7 +18,7 @@ import type { AgentRoutes } from "./agent_routes.ts";
 import type { GatewayCounts } from "./gateway_counts.ts";
 import type { HopLinks } from "./hop_links.ts";
 import type { RemoteRoutes } from "./remote_routes.ts";
-import type { GatewayPages } from "./gateway_pages.ts";
+import { type Asked, gatewayPages as pages } from "./gateway_pages.ts";
 import { type Handling, type Page, serveVisitor, type Way } from "./visitor.ts";
 
 export interface GatewayOptions {
@@ -27,7 +28,6 @@ export interface GatewayOptions {
   readonly hops: HopLinks;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly pages: GatewayPages;
   readonly scratch: Uint8Array;
   /** Port of visitors. */
   readonly port: number;
@@ -35,6 +35,8 @@ export interface GatewayOptions {
   readonly makeServer: (scheme: "http" | "https", protocol: string | null) => HttpServerMachine;
   /** Makes a text that tells requests apart, also in the log of the agent. */
   readonly requestId: () => string;
+  /** Requests that are under way, by the visitors' addresses. */
+  readonly places: Quota;
   readonly counts: GatewayCounts;
   /** Takes note of each exchange that is over. */
   readonly access: (entry: AccessEntry) => void;
@@ -72,46 +74,53 @@ export class Gateway {
 
   /** Leads a visitor of plain HTTP to HTTPS. Owns the connection. */
   async redirect(stream: Connection): Promise<void> {
-    const { apex, clock, scratch, log, makeServer, pages, port } = this.#o;
+    const { apex, clock, scratch, log, makeServer, port, requestId } = this.#o;
     const at = port === 443 ? "" : `:${port}`;
-    const answer = (head: HttpRequest) => {
+    const answer = (asked: Asked) => {
+      const { head } = asked;
       const host = hostOf(head.authority);
-      if (head.method === "CONNECT" || head.path === "*") return pages.notAllowed(head);
-      if (host !== apex && labelBelow(host, apex) === null) return pages.misdirected(head);
-      return pages.redirect(head, `https://${host}${at}${head.path}`);
+      if (head.method === "CONNECT" || head.path === "*") return pages.notAllowed(asked);
+      if (host !== apex && labelBelow(host, apex) === null) return pages.misdirected(asked);
+      return pages.redirect(asked, `https://${host}${at}${head.path}`);
     };
     await serveVisitor(stream, {
       machine: makeServer("http", null),
       ...{ clock, scratch, log },
-      handle: (head) => ({
-        next: () => answer(head),
-        failure: () => pages.failed(head),
-        over: () => {},
-      }),
+      handle: (head) => {
+        const asked = { head, id: requestId() };
+        return {
+          next: () => answer(asked),
+          failure: () => pages.failed(asked),
+          over: () => {},
+        };
+      },
     });
   }
 
   #handle(head: HttpRequest, visitor: Connection, version: string): Handling {
-    const { apex, clock, pages, requestId, access, now, counts } = this.#o;
+    const { apex, clock, requestId, access, now, counts, places } = this.#o;
     counts.open++;
     const [time, began] = [now(), clock.now()];
-    const id = requestId();
+    const asked = { head, id: requestId() };
+    // The agents' links have places for a few thousand, which must not all be one visitor's.
+    const place = places.take(visitor.remote);
     const tried: Tried = { links: new Set(), nodes: new Set() };
     const host = hostOf(head.authority);
     return {
-      next: () => this.#next(head, { host, id }, visitor, tried),
+      next: () => place === null ? pages.busy(asked) : this.#next(asked, host, visitor, tried),
       failure: (words) => {
-        this.#said.warn("A request failed", { host, request: id, why: words });
-        return pages.failed(head);
+        this.#said.warn("A request failed", { host, request: asked.id, why: words });
+        return pages.failed(asked);
       },
       over: (facts) => {
+        place?.[Symbol.dispose]();
         counts.open--;
         counts.add(facts, clock.now() - began);
         access({
           ...facts,
           head,
           visitor: addressOf(visitor),
-          requestId: id,
+          requestId: asked.id,
           version,
           time,
           duration: clock.now() - began,
@@ -122,16 +131,17 @@ export class Gateway {
   }
 
   #next(
-    head: HttpRequest,
-    { host, id }: { readonly host: string; readonly id: string },
+    asked: Asked,
+    host: string,
     visitor: Connection,
     tried: Tried,
   ): Way | Page | Promise<Way | Page> {
-    const { apex, routes, pages } = this.#o;
-    if (head.method === "CONNECT") return pages.notAllowed(head);
-    if (host === apex) return pages.apex(head);
+    const { apex, routes } = this.#o;
+    const { head, id } = asked;
+    if (head.method === "CONNECT") return pages.notAllowed(asked);
+    if (host === apex) return pages.apex(asked);
     const name = labelBelow(host, apex);
-    if (name === null) return pages.misdirected(head);
+    if (name === null) return pages.misdirected(asked);
     const address = addressOf(visitor);
     const way = (open: (refused: () => void) => Stream): Way => {
       let wasRefused = false;
@@ -155,7 +165,7 @@ export class Gateway {
     }
     return this.#nextNode(name, tried, way, () => {
       const hasTried = tried.links.size + tried.nodes.size > 0;
-      return hasTried ? pages.failed(head) : pages.absent(head, host);
+      return hasTried ? pages.failed(asked) : pages.absent(asked, host);
     });
   }
 

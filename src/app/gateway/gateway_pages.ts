@@ -9,84 +9,103 @@ const REFUSALS = {
   429: ["Too many logins", "This address has failed too often; wait a minute."],
 } as const;
 
+/** A request that is answered here. */
+export interface Asked {
+  readonly head: HttpRequest;
+  /** Tells the request apart, in logs too. */
+  readonly id: string;
+}
+
 /** Answers that a gateway, or an agent, gives itself. */
-export class GatewayPages {
-  readonly #requestId: () => string;
+export const gatewayPages = {
+  apex(asked: Asked): Page {
+    return page(asked, 200, "ttun mesh", "This is a gateway of ttun mesh.");
+  },
 
-  /** `requestId`: makes a text that tells requests apart. */
-  constructor(requestId: () => string) {
-    this.#requestId = requestId;
-  }
+  absent(asked: Asked, host: string): Page {
+    return page(asked, 404, "Not found", `There is no service at ${host} now.`);
+  },
 
-  apex(request: HttpRequest): Page {
-    return this.#page(request, 200, "ttun mesh", "This is a gateway of ttun mesh.");
-  }
+  misdirected(asked: Asked): Page {
+    return page(asked, 421, "Misdirected request", "This gateway does not have that host.");
+  },
 
-  absent(request: HttpRequest, host: string): Page {
-    return this.#page(request, 404, "Not found", `There is no service at ${host} now.`);
-  }
-
-  misdirected(request: HttpRequest): Page {
-    return this.#page(request, 421, "Misdirected request", "This gateway does not have that host.");
-  }
-
-  notAllowed(request: HttpRequest): Page {
-    return this.#page(request, 405, "Not allowed", "This method is not answered here.");
-  }
+  notAllowed(asked: Asked): Page {
+    return page(asked, 405, "Not allowed", "This method is not answered here.");
+  },
 
   /** The name is to be asked for by TLS. */
-  redirect(request: HttpRequest, to: string): Page {
-    const page = this.#page(request, 308, "Permanent redirect", "This is to be had by HTTPS.");
-    const fields = [...page.head.fields, { name: "Location", value: to }];
-    return { ...page, head: { ...page.head, fields } };
-  }
+  redirect(asked: Asked, to: string): Page {
+    const leading = page(asked, 308, "Permanent redirect", "This is to be had by HTTPS.");
+    return withField(leading, "Location", to);
+  },
 
   /** The visitor may not reach the service. `challenge`: of 401. */
-  refused(request: HttpRequest, status: 401 | 403 | 429, challenge: string): Page {
+  refused(asked: Asked, status: 401 | 403 | 429, challenge: string): Page {
     const [title, words] = REFUSALS[status];
-    const page = this.#page(request, status, title, words);
-    if (challenge === "") return page;
-    const fields = [...page.head.fields, { name: "WWW-Authenticate", value: challenge }];
-    return { ...page, head: { ...page.head, fields } };
-  }
+    const refusal = page(asked, status, title, words);
+    return challenge === "" ? refusal : withField(refusal, "WWW-Authenticate", challenge);
+  },
+
+  /** The visitor's address has as many requests under way as it may have. */
+  busy(asked: Asked): Page {
+    return page(asked, 503, "Too many requests at once", "Wait until others have been answered.");
+  },
 
   /** The service does not answer. */
-  failed(request: HttpRequest): Page {
-    return this.#page(request, 502, "Bad gateway", "The service does not answer now.");
-  }
+  failed(asked: Asked): Page {
+    return page(asked, 502, "Bad gateway", "The service does not answer now.");
+  },
 
   /** The request could not be read. */
-  unreadable(status: number, words: string): Pick<Page, "body"> & Pick<Page["head"], "fields"> {
-    const { head: { fields }, body } = this.#page(null, status, `Error ${status}`, `${words}.`);
+  unreadable(
+    id: string,
+    status: number,
+    words: string,
+  ): Pick<Page, "body"> & Pick<Page["head"], "fields"> {
+    const { head: { fields }, body } = page(
+      { head: null, id },
+      status,
+      `Error ${status}`,
+      `${words}.`,
+    );
     return { fields, body };
-  }
+  },
+};
 
-  #page(request: HttpRequest | null, status: number, title: string, words: string): Page {
-    const id = this.#requestId();
-    const wantsJson = request !== null && listOf(request.fields, "accept").some(isJson);
-    const text = wantsJson
-      ? `${JSON.stringify({ status, error: words, request: id })}\n`
-      : html(status, title, words, id);
-    const body = utf8(text);
-    return {
-      head: {
-        status,
-        reason: title,
-        fields: [
-          {
-            name: "Content-Type",
-            value: wantsJson ? "application/json" : "text/html; charset=utf-8",
-          },
-          { name: "Content-Length", value: String(body.length) },
-          { name: "Cache-Control", value: "no-store" },
-          { name: "Content-Security-Policy", value: "default-src 'none'" },
-          { name: "X-Request-Id", value: id },
-        ],
-        upgrade: null,
-      },
-      body: request?.method === "HEAD" ? new Uint8Array() : body,
-    };
-  }
+function page(
+  { head, id }: { readonly head: HttpRequest | null; readonly id: string },
+  status: number,
+  title: string,
+  words: string,
+): Page {
+  const wantsJson = head !== null && listOf(head.fields, "accept").some(isJson);
+  const text = wantsJson
+    ? `${JSON.stringify({ status, error: words, request: id })}\n`
+    : html(status, title, words, id);
+  const body = utf8(text);
+  return {
+    head: {
+      status,
+      reason: title,
+      fields: [
+        {
+          name: "Content-Type",
+          value: wantsJson ? "application/json" : "text/html; charset=utf-8",
+        },
+        { name: "Content-Length", value: String(body.length) },
+        { name: "Cache-Control", value: "no-store" },
+        { name: "Content-Security-Policy", value: "default-src 'none'" },
+        { name: "X-Request-Id", value: id },
+      ],
+      upgrade: null,
+    },
+    body: head?.method === "HEAD" ? new Uint8Array() : body,
+  };
+}
+
+function withField(page: Page, name: string, value: string): Page {
+  return { ...page, head: { ...page.head, fields: [...page.head.fields, { name, value }] } };
 }
 
 /** `range`: of Accept, in lower case (RFC 9110 section 12.5.1). */

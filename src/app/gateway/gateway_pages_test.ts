@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
-import { GatewayPages } from "./gateway_pages.ts";
+import type { HttpRequest } from "../../core/http/exchange.ts";
+import { gatewayPages } from "./gateway_pages.ts";
 
-const pages = new GatewayPages(() => "id");
-
-function pageFor(accept: string): string {
-  const { body } = pages.absent({
+function headOf(accept: string): HttpRequest {
+  return {
     ...{ method: "GET", scheme: "https", authority: "a.test", path: "/", hasBody: false } as const,
     fields: [{ name: "accept", value: accept }],
     upgrade: null,
-  }, "a.test");
+  };
+}
+
+function pageFor(accept: string): string {
+  const { body } = gatewayPages.absent({ id: "id", head: headOf(accept) }, "a.test");
   return new TextDecoder().decode(body);
 }
 

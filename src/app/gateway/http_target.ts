@@ -3,14 +3,14 @@ import type { Logger } from "../../base/log.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import type { HttpRequest, HttpResponse, ServerStep } from "../../core/http/exchange.ts";
+import { SAFE_METHODS } from "../../core/http/methods.ts";
+import type { RequestOrigin } from "../../core/http/framing/heads.ts";
 import { FramedServer } from "../../core/http/framing/server.ts";
 import { ExchangeRelay, type ServerEnd } from "./exchange_relay.ts";
 import { MachineDriver } from "./machine_driver.ts";
 import type { TargetConnection, TargetPool } from "./target_pool.ts";
+import type { Asked } from "./gateway_pages.ts";
 import type { Page } from "./visitor.ts";
-
-/** Methods that may be repeated where it is not known whether they were carried out (RFC 9110, 9.2). */
-const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
 export interface HttpTargetOptions {
   readonly pool: TargetPool;
@@ -21,10 +21,10 @@ export interface HttpTargetOptions {
   /** Name of the service, for the log. */
   readonly name: string;
   /** Returns the request as the service is to have it, or the answer of this end. */
-  readonly request: (head: HttpRequest, visitor: string) => HttpRequest | Page;
+  readonly request: (head: HttpRequest, origin: RequestOrigin) => HttpRequest | Page;
   /** Returns the answer as the visitor is to have it. */
   readonly respond: (head: HttpResponse, request: HttpRequest) => HttpResponse;
-  readonly failure: (head: HttpRequest, words: string) => Page;
+  readonly failure: (asked: Asked, words: string) => Page;
 }
 
 /** An agent's service of HTTP: passes requests that a gateway sends on to where they are answered. */
@@ -46,9 +46,9 @@ export class HttpTarget {
       endMeansLeft: true,
       onStep: (step) => {
         if (step.kind !== "request") return relay?.fromServer(step);
-        const visitor = machine.origin?.visitor ?? "";
+        const origin = machine.origin!; // it comes with the request
         const server = { machine, driver };
-        relay = new Exchange(this.#o, server, step.id, step.head, visitor).relay;
+        relay = new Exchange(this.#o, server, step.id, step.head, origin).relay;
       },
       onIdle: () => relay?.idle(),
       onOver: () => {},
@@ -62,6 +62,7 @@ class Exchange {
   readonly relay: ExchangeRelay;
   readonly #o: HttpTargetOptions;
   readonly #head: HttpRequest;
+  readonly #id: string;
   readonly #over = new AbortController();
   #connection: TargetConnection | null = null;
 
@@ -70,7 +71,7 @@ class Exchange {
     server: ServerEnd,
     id: number,
     given: HttpRequest,
-    visitor: string,
+    origin: RequestOrigin,
   ) {
     this.#o = o;
     this.relay = new ExchangeRelay(server, id, {
@@ -78,7 +79,8 @@ class Exchange {
       failed: ({ code, words, mayRepeat }) => {
         const wasNew = this.#connection?.isNew !== false;
         this.#connection = null;
-        const isSafe = code === "refused" || (code === "unanswered" && SAFE.has(this.#head.method));
+        const isSafe = code === "refused" ||
+          (code === "unanswered" && SAFE_METHODS.has(this.#head.method));
         // The service has closed a connection that it had kept: it did not see the request.
         if (!wasNew && isSafe && mayRepeat) this.#dial();
         else this.#fail(words);
@@ -92,7 +94,8 @@ class Exchange {
         if (connection !== null) o.clock.onTurn(() => void connection.release());
       },
     });
-    const head = o.request(given, visitor);
+    this.#id = origin.requestId;
+    const head = o.request(given, origin);
     if ("body" in head) {
       this.#head = given;
       this.relay.answer(head.head, head.body);
@@ -129,7 +132,7 @@ class Exchange {
   #fail(words: string): void {
     const { log, name, failure } = this.#o;
     log.warn("A request failed", { name, why: words });
-    const page = failure(this.#head, words);
+    const page = failure({ head: this.#head, id: this.#id }, words);
     this.relay.answer(page.head, page.body);
   }
 }

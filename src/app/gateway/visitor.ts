@@ -9,6 +9,7 @@ import type {
   HttpServerMachine,
   ServerStep,
 } from "../../core/http/exchange.ts";
+import { SAFE_METHODS } from "../../core/http/methods.ts";
 import { type ClientEnd, ExchangeRelay, type ServerEnd } from "./exchange_relay.ts";
 import { MachineDriver } from "./machine_driver.ts";
 
@@ -17,9 +18,6 @@ const PATIENCE = { request: 75_000, head: 15_000 };
 
 /** How often a request is passed to another end that answers. */
 const MOST_TRIES = 3;
-
-/** Methods that may be repeated where it is not known whether they were carried out (RFC 9110, 9.2). */
-const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** An answer in place of one by the service. */
 export interface Page {
@@ -126,7 +124,7 @@ class Visitor {
       },
       failed: ({ code, words, mayRepeat }) => {
         const isUndone = code === "refused" || current?.wasRefused() === true;
-        const isSafe = isUndone || (code === "unanswered" && SAFE.has(head.method));
+        const isSafe = isUndone || (code === "unanswered" && SAFE_METHODS.has(head.method));
         if (isSafe && mayRepeat && tries < MOST_TRIES) return next();
         return page(handling.failure(words));
       },

@@ -1,3 +1,4 @@
+import { abortable } from "../../base/scope.ts";
 import { toTtunError, TtunError } from "../../base/errors.ts";
 import type { AdmissionDesk } from "../../app/mesh/admission/admission_desk.ts";
 import { trustAnchor } from "../../core/mesh/admission/authority.ts";
@@ -20,8 +21,8 @@ const RETRY_MS = 2_000;
 
 /** The certificate of a gateway, which may change while it runs. */
 export interface GatewayCertificate {
-  /** @throws {TtunError} if there is none now */
-  current(signal: AbortSignal): Promise<KeyPair>;
+  /** `cancel`: the asker no longer waits. @throws {TtunError} if there is none now; its reason */
+  current(cancel: AbortSignal): Promise<KeyPair>;
 }
 
 /** A certificate and a key in files, which are read again when they have changed. */
@@ -97,32 +98,42 @@ export class IssuedCertificate implements GatewayCertificate {
   readonly #apex: string;
   readonly #held: HeldNode;
   readonly #desk: AdmissionDesk;
+  readonly #signal: AbortSignal;
   #pair: KeyPair | null = null;
   #renewAt = 0;
   #asking: Promise<KeyPair> | null = null;
   #failedAt = -Infinity;
   #failure: TtunError | null = null;
 
-  constructor(apex: string, held: HeldNode, desk: AdmissionDesk) {
+  constructor(
+    apex: string,
+    { held, desk, signal }: {
+      readonly held: HeldNode;
+      readonly desk: AdmissionDesk;
+      /** The node's: one visitor who leaves does not end what others wait for. */
+      readonly signal: AbortSignal;
+    },
+  ) {
     this.#apex = apex;
     this.#held = held;
     this.#desk = desk;
+    this.#signal = signal;
   }
 
-  async current(signal: AbortSignal): Promise<KeyPair> {
+  async current(cancel: AbortSignal): Promise<KeyPair> {
     if (this.#pair !== null && Date.now() < this.#renewAt) return this.#pair;
     const isSoon = Date.now() - this.#failedAt < RETRY_MS;
     if (isSoon && this.#pair === null) throw this.#failure!;
     if (!isSoon) {
-      this.#asking ??= this.#make(signal).finally(() => this.#asking = null);
+      this.#asking ??= this.#make().finally(() => this.#asking = null);
       this.#asking.catch(() => {}); // awaited by those that need it
     }
     if (this.#pair !== null && Date.now() < this.#renewAt + GATEWAY_LIFETIME / 4) return this.#pair;
     if (this.#asking === null) throw this.#failure!;
-    return await this.#asking;
+    return await abortable(this.#asking, cancel);
   }
 
-  async #make(signal: AbortSignal): Promise<KeyPair> {
+  async #make(): Promise<KeyPair> {
     const { state, signer: node } = this.#held;
     const seed = rng(32);
     const { publicKey } = ed25519Signer(seed);
@@ -132,7 +143,7 @@ export class IssuedCertificate implements GatewayCertificate {
       const nonce = rng(NONCE_SIZE);
       const sent = encodeRequest(request, nonce, node, null);
       const { certificate: der, authorities } = decodeCertified(
-        await this.#desk.answer(sent, nonce, signal),
+        await this.#desk.answer(sent, nonce, this.#signal),
       );
       // Invites have the authority's hash alone, by which agents find it.
       const anchors = authorities.map(trustAnchor);

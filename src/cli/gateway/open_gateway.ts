@@ -6,7 +6,7 @@ import type { Measure } from "../../app/mesh/http/node_metrics.ts";
 import { DEFAULT_LIMITS, limitsFor } from "../../app/net/connection_limits.ts";
 import { Quota } from "../../app/net/connection_quota.ts";
 import { GatewayDirectory } from "../../app/gateway/gateway_directory.ts";
-import { GatewayPages } from "../../app/gateway/gateway_pages.ts";
+import { gatewayPages } from "../../app/gateway/gateway_pages.ts";
 import { HopLinks } from "../../app/gateway/hop_links.ts";
 import { HopService } from "../../app/gateway/hop_service.ts";
 import { Names } from "../../app/gateway/names.ts";
@@ -52,6 +52,9 @@ import { FileCertificate, IssuedCertificate } from "./gateway_certificate.ts";
 /** Bytes that are read at once for any connection. */
 const SCRATCH = 64 * 1024;
 
+/** Requests of one address that may be under way; an agent's link has places for 4096. */
+const MOST_REQUESTS = 1024;
+
 /** Milliseconds to connect with the server that has other names. */
 const FALLBACK_MS = 5_000;
 
@@ -94,7 +97,7 @@ export function openGateway(
   const { clock, libc } = platform;
   const warn = (message: string) => log.warn(message);
   const certificate = files === null
-    ? new IssuedCertificate(apex, held, desk)
+    ? new IssuedCertificate(apex, { held, desk, signal })
     : new FileCertificate(files, warn);
   const libssl = opened.use(openLibssl());
   const secret = rng(32);
@@ -157,7 +160,7 @@ export function openGateway(
     },
   });
   const counts = new GatewayCounts();
-  const pages = new GatewayPages(() => toHex(rng(8)));
+  const requestId = () => toHex(rng(8));
   const gateway = new Gateway({
     apex,
     routes,
@@ -165,16 +168,17 @@ export function openGateway(
     hops,
     clock,
     log,
-    pages,
     scratch: new Uint8Array(SCRATCH),
     port,
     makeServer: (scheme, protocol) => {
-      const makePage: MakePage = (status, words) => pages.unreadable(status, words);
+      const makePage: MakePage = (status, words) =>
+        gatewayPages.unreadable(requestId(), status, words);
       if (protocol !== "h2") return new Http1Server({ scheme, makePage });
       const websocketKey = () => encode64(rng(16));
       return new Http2Server({ scheme, makePage, websocketKey, now: () => clock.now() });
     },
-    requestId: () => toHex(rng(8)),
+    requestId,
+    places: new Quota({ total: Infinity, perAddress: MOST_REQUESTS }),
     now: Date.now,
     counts,
     access: (entry) => {
@@ -189,7 +193,7 @@ export function openGateway(
     choose: async ({ name }, cancel) => {
       const label = name === null ? null : labelBelow(name, apex);
       if (name !== null && name !== apex && label === null) return null;
-      const pair = await certificate.current(AbortSignal.any([signal, cancel]));
+      const pair = await certificate.current(cancel);
       // Names that nobody has published share a context: strangers would have many made.
       const own = label !== null && routes.has(label) ? label : "";
       return contexts.get(own, pair);

@@ -1,13 +1,12 @@
 import { AgentClient, type Tunnel } from "../../app/gateway/agent_client.ts";
 import { AgentLinks } from "../../app/gateway/agent_links.ts";
-import { GatewayPages } from "../../app/gateway/gateway_pages.ts";
+import { gatewayPages } from "../../app/gateway/gateway_pages.ts";
 import { HttpTarget } from "../../app/gateway/http_target.ts";
 import { TargetPool } from "../../app/gateway/target_pool.ts";
 import { clientMemory } from "../../app/mux/session_memory.ts";
 import { directOutbound } from "../../app/net/direct_outbound.ts";
 import { open } from "../../app/net/dial_events.ts";
 import { formatAddr } from "../../base/addr.ts";
-import { toHex } from "../../base/bytes.ts";
 import { toTtunError } from "../../base/errors.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import type { PublishTarget } from "../../core/gateway/publish_target.ts";
@@ -24,7 +23,6 @@ import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
 import { openSockets } from "../platform/open_sockets.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
-import { rng } from "../platform/rng.ts";
 import { keepAgent } from "./agent_folder.ts";
 import { agentWay } from "./agent_way.ts";
 import { agentWire } from "./agent_wire.ts";
@@ -128,7 +126,6 @@ function openTunnel(
       dial: (cancel) => open(outbound, to, { signal, cancel }),
     }),
   );
-  const pages = new GatewayPages(() => toHex(rng(8)));
   const { serve } = new HttpTarget({
     pool,
     clock,
@@ -136,20 +133,20 @@ function openTunnel(
     log,
     signal,
     name,
-    request: (head, visitor) => {
+    request: (head, { visitor, requestId }) => {
       const verdict = guard.judge(head, visitor);
       if (verdict.kind === "pass") {
         return host === null ? verdict.head : { ...verdict.head, authority: host };
       }
       log.debug("Refused a visitor", { name, visitor, status: verdict.status });
-      return pages.refused(head, verdict.status, verdict.challenge);
+      return gatewayPages.refused({ head, id: requestId }, verdict.status, verdict.challenge);
     },
     respond: (head, request) => {
       if (host === null) return head;
       const own = { scheme: scheme === "https" ? scheme : "http", authority: host } as const;
       return withPublicLocation(head, own, request);
     },
-    failure: (head) => pages.failed(head),
+    failure: (asked) => gatewayPages.failed(asked),
   });
   return { name, serve };
 }

@@ -1,3 +1,4 @@
+import { withoutControls } from "../../base/without_controls.ts";
 import { request as httpRequest } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { formatAddr, type HostPort } from "../../base/addr.ts";
@@ -149,8 +150,7 @@ export function refusalOf(
 function wordsOf(body: Uint8Array): string | null {
   try {
     const { error } = JSON.parse(new TextDecoder().decode(body)) as { error?: unknown };
-    // deno-lint-ignore no-control-regex -- these are what is taken out
-    return typeof error === "string" ? error.replaceAll(/[\x00-\x1f\x7f-\x9f]/g, " ") : null;
+    return typeof error === "string" ? withoutControls(error) : null;
   } catch {
     return null; // it is no answer of ttun's
   }

@@ -57,12 +57,13 @@ export async function runMeshInit(options: MeshInitFlags, context: RunContext): 
       peers: [],
     },
   });
+  const at = options.data === undefined ? "" : ` --data ${options.data}`;
   await print(
     `There is a cluster now, with the node ${toHex(nodeIdOf(node.publicKey)).slice(0, 12)} in ` +
       `${folder}.\n` +
       `Others reach it at ${formatAddr(address)}, and join at ${formatAddr(joinAt)}.\n` +
-      "Run it:            ttun mesh node\n" +
-      "Let another join:  ttun mesh invite\n",
+      `Run it:            ttun mesh node${at}\n` +
+      `Let another join:  ttun mesh invite${at}\n`,
     context.signal,
   );
   return 0;

@@ -41,7 +41,7 @@ export async function takeInvite(
   } else {
     throw new TtunError(
       "usage",
-      "There is no invite: give it by --invite-file or TTUN_INVITE, or right behind the command",
+      "There is no invite: give it by --invite-file (- is standard input) or TTUN_INVITE",
     );
   }
   const parsed = parseInvite(text);

@@ -1,6 +1,6 @@
 import { encodeBase64Url } from "../../base/base64url.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
-import { type ErrorKind, EXIT_CODES, ProtocolError, TtunError } from "../../base/errors.ts";
+import { ProtocolError, type TtunError } from "../../base/errors.ts";
 import type { Signer, VerifySignature } from "../../contract/signature.ts";
 import {
   bytesField,
@@ -10,6 +10,7 @@ import {
   readFields,
   textField,
 } from "../mesh/admission/json.ts";
+import { refusalOf } from "../mesh/admission/refusal.ts";
 import type { NodeKey } from "../mesh/node_id.ts";
 import { isLabel } from "./label.ts";
 
@@ -140,7 +141,10 @@ export function decodeAgentAnswer(bytes: Uint8Array): AgentAnswer {
     case "done":
       return { kind: "done" };
     case "refused":
-      return { kind: "refused", error: refusalOf(fields) };
+      return {
+        kind: "refused",
+        error: refusalOf(textField(fields, "error", WHAT), textField(fields, "message", WHAT)),
+      };
     default:
       throw new ProtocolError(`Cannot read ${WHAT}: its kind is unknown; update the older end`);
   }
@@ -161,15 +165,6 @@ function nameOf(fields: Fields): string {
 
 function labelOf(item: unknown): string | null {
   return typeof item === "string" && isLabel(item) ? item : null;
-}
-
-/** Control characters could change the user's terminal. */
-function refusalOf(fields: Fields): TtunError {
-  const kind = textField(fields, "error", WHAT);
-  // deno-lint-ignore no-control-regex -- these are what is taken out
-  const words = textField(fields, "message", WHAT).replaceAll(/[\x00-\x1f\x7f-\x9f]/g, " ");
-  const isOurs = Object.hasOwn(EXIT_CODES, kind) && kind !== "internal";
-  return isOurs ? new TtunError(kind as ErrorKind, words) : new ProtocolError(words);
 }
 
 /** The record of a name in the store, in `name/<name>`: it is its owner's until that gives it back. */

@@ -36,7 +36,7 @@ const FORMS = "write 8080, HOST:PORT, unix:PATH, or http://, https:// or h2c:// 
 export function readPublishTarget(text: string): PublishTarget {
   const [whole = "", given = "http"] = SCHEME.exec(text) ?? [];
   const scheme = given.toLowerCase();
-  if (!isScheme(scheme)) throw unusable(text, `${scheme}:// is not to be had`);
+  if (!isScheme(scheme)) throw unusable(text, `there is no ${scheme}:// here; ${FORMS}`);
   if (whole === "" && text.startsWith("unix:")) return unixTarget(text);
   const rest = text.slice(whole.length);
   if (/^\d+$/.test(rest) && whole === "") return plain(at(text, "127.0.0.1", Number(rest)));

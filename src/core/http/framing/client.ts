@@ -12,6 +12,7 @@ import {
   END,
   frameHeader,
   FrameReader,
+  outOfTurn,
   packFrame,
   packReset,
   readReset,
@@ -19,6 +20,7 @@ import {
   RESET,
   RESPONSE,
   textOf,
+  WINDOW,
 } from "./frames.ts";
 import {
   packRequestHead,
@@ -27,9 +29,6 @@ import {
   readTrailers,
   type RequestOrigin,
 } from "./heads.ts";
-
-/** Bytes of a response's data that may be given before some have gone on. */
-const WINDOW = 64 * 1024;
 
 /** Interim responses, and bytes of them: no window holds them back from a visitor that does not read. */
 const MOST_INTERIM = 32;
@@ -201,8 +200,4 @@ export class FramedClient implements HttpClientMachine {
   get #takesData(): boolean {
     return this.#hasResponse && !this.#isResponseDone;
   }
-}
-
-function outOfTurn(): HttpError {
-  return new HttpError(400, "A frame of an exchange came out of turn");
 }

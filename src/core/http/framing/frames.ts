@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { varintSize, writeVarint } from "../../../base/varint.ts";
+import { withoutControls } from "../../../base/without_controls.ts";
 import { HttpError } from "../error.ts";
 import type { ResetCode } from "../exchange.ts";
 
@@ -9,6 +10,9 @@ export const RESPONSE = 1;
 export const DATA = 2;
 export const END = 3;
 export const RESET = 4;
+
+/** Bytes of an exchange's data that may be given before some have gone on. */
+export const WINDOW = 64 * 1024;
 
 /** Bytes of a frame other than of data: a head has up to 300 KiB, and three lines more. */
 const MOST_CONTROL = 320 * 1024;
@@ -53,10 +57,8 @@ export function packReset(code: ResetCode, words: string): Uint8Array {
 }
 
 export function readReset(body: Uint8Array): { code: ResetCode; words: string } {
-  const words = new TextDecoder().decode(body.subarray(1));
-  // deno-lint-ignore no-control-regex -- a terminal would obey them
-  const plain = words.replace(/[\x00-\x1f\x7f-\x9f]/g, " ");
-  return { code: CODES[body[0] ?? 0] ?? "internal", words: plain };
+  const words = withoutControls(new TextDecoder().decode(body.subarray(1)));
+  return { code: CODES[body[0] ?? 0] ?? "internal", words };
 }
 
 /** `control` gets whole bodies, `data` parts as they come; both are views, valid for the call. */
@@ -147,4 +149,8 @@ export class FrameReader {
 /** Returns a frame's body as text of one byte a character. */
 export function textOf(body: Uint8Array): string {
   return Buffer.prototype.latin1Slice.call(body, 0, body.length);
+}
+
+export function outOfTurn(): HttpError {
+  return new HttpError(400, "A frame of an exchange came out of turn");
 }

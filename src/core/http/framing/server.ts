@@ -12,6 +12,7 @@ import {
   END,
   frameHeader,
   FrameReader,
+  outOfTurn,
   packFrame,
   packReset,
   readReset,
@@ -19,6 +20,7 @@ import {
   RESET,
   RESPONSE,
   textOf,
+  WINDOW,
 } from "./frames.ts";
 import {
   packResponseHead,
@@ -27,9 +29,6 @@ import {
   readTrailers,
   type RequestOrigin,
 } from "./heads.ts";
-
-/** Bytes of a request's data that may be given before some have gone on. */
-const WINDOW = 64 * 1024;
 
 /** The exchange's number: a stream has no other. */
 const ID = 1;
@@ -190,8 +189,4 @@ export class FramedServer implements HttpServerMachine {
   get #takesData(): boolean {
     return this.#hasRequest && !this.#isRequestDone;
   }
-}
-
-function outOfTurn(): HttpError {
-  return new HttpError(400, "A frame of an exchange came out of turn");
 }

@@ -1,7 +1,8 @@
 import { decodeBase64Url, encodeBase64Url } from "../../../base/base64url.ts";
 import { utf8 } from "../../../base/bytes.ts";
-import { type ErrorKind, EXIT_CODES, ProtocolError, TtunError } from "../../../base/errors.ts";
+import type { TtunError } from "../../../base/errors.ts";
 import { bytesField, listField, numberField, readFields, textField } from "./json.ts";
+import { refusalOf } from "./refusal.ts";
 
 /** All that a node has from its cluster. */
 export interface Membership {
@@ -70,7 +71,9 @@ export function encodeCertified({ certificate, cluster, authorities }: Certified
 /** @throws {TtunError} of the listener's, and ProtocolError */
 export function decodeCertified(bytes: Uint8Array): Certified {
   const fields = readFields(bytes, WHAT);
-  if (fields["message"] !== undefined) throw refusalOf(fields);
+  if (fields["message"] !== undefined) {
+    throw refusalOf(textField(fields, "kind", WHAT), textField(fields, "message", WHAT));
+  }
   return {
     certificate: bytesField(fields, "certificate", WHAT),
     cluster: bytesField(fields, "cluster", WHAT, 16),
@@ -86,7 +89,9 @@ export function encodeRefusal({ kind, message }: Pick<TtunError, "kind" | "messa
 /** @throws {TtunError} of the listener's, and ProtocolError */
 export function decodeMembership(bytes: Uint8Array): Membership {
   const fields = readFields(bytes, WHAT);
-  if (fields["message"] !== undefined) throw refusalOf(fields);
+  if (fields["message"] !== undefined) {
+    throw refusalOf(textField(fields, "kind", WHAT), textField(fields, "message", WHAT));
+  }
   return {
     certificate: bytesField(fields, "certificate", WHAT),
     cluster: bytesField(fields, "cluster", WHAT, 16),
@@ -102,13 +107,4 @@ export function decodeMembership(bytes: Uint8Array): Membership {
 function keyOf(item: unknown): Uint8Array | null {
   const bytes = typeof item === "string" ? decodeBase64Url(item) : null;
   return bytes?.length === 32 ? bytes : null;
-}
-
-/** Control characters could change the user's terminal. */
-function refusalOf(fields: Readonly<Record<string, unknown>>): TtunError {
-  const kind = textField(fields, "kind", WHAT);
-  // deno-lint-ignore no-control-regex -- these are what is taken out
-  const words = textField(fields, "message", WHAT).replaceAll(/[\x00-\x1f\x7f-\x9f]/g, " ");
-  const isOurs = Object.hasOwn(EXIT_CODES, kind) && kind !== "internal";
-  return isOurs ? new TtunError(kind as ErrorKind, words) : new ProtocolError(words);
 }

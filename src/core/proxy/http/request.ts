@@ -3,6 +3,7 @@ import { type Framing, requestFraming } from "../../http/http1/body.ts";
 import { HttpError } from "../../http/error.ts";
 import { valuesOf } from "../../http/fields.ts";
 import type { RequestHead } from "../../http/http1/head.ts";
+import { SAFE_METHODS } from "../../http/methods.ts";
 import { REASONS } from "../../http/reasons.ts";
 import { isPersistent, nextHopOf, upgradeOf } from "../../http/http1/connection_fields.ts";
 import { requestForTarget } from "./rewrite.ts";
@@ -23,9 +24,6 @@ export interface ProxyRequest {
   /** True if it may be sent twice; others never go over a used connection, which may be closing. */
   readonly isRepeatable: boolean;
 }
-
-/** Safe methods (RFC 9110 section 9.2.1); others are never sent twice. */
-const SAFE = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
 /** Methods whose hops a proxy counts (RFC 9110 section 7.6.2). */
 const COUNTED = new Set(["TRACE", "OPTIONS"]);
@@ -59,7 +57,7 @@ export function readRequest(head: RequestHead): ProxyRequest {
     nextHop: nextHopOf(head),
     upgrades: upgrade !== null,
     isPersistent: persists,
-    isRepeatable: SAFE.has(head.method) && !hasBody && upgrade === null,
+    isRepeatable: SAFE_METHODS.has(head.method) && !hasBody && upgrade === null,
   };
 }
 

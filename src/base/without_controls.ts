@@ -1,0 +1,5 @@
+/** Returns text of another end with spaces for its control characters, which a terminal would obey. */
+export function withoutControls(text: string): string {
+  // deno-lint-ignore no-control-regex -- these are what is taken out
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, " ");
+}
