@@ -19,7 +19,7 @@ import type { GatewayCounts } from "./gateway_counts.ts";
 import type { HopLinks } from "./hop_links.ts";
 import type { RemoteRoutes } from "./remote_routes.ts";
 import { type Asked, gatewayPages as pages } from "./gateway_pages.ts";
-import { type Handling, type Page, serveVisitor, type Way } from "./visitor.ts";
+import { type Handling, type Page, serveVisitor, type Upstream } from "./visitor.ts";
 
 export interface GatewayOptions {
   readonly apex: string;
@@ -44,7 +44,7 @@ export interface GatewayOptions {
   readonly now: () => number;
 }
 
-/** Ways of one request that were taken. */
+/** Upstreams that one request has had. */
 interface Tried {
   readonly links: Set<AgentLink>;
   readonly nodes: Set<NodeKey>;
@@ -135,7 +135,7 @@ export class Gateway {
     host: string,
     visitor: Connection,
     tried: Tried,
-  ): Way | Page | Promise<Way | Page> {
+  ): Upstream | Page | Promise<Upstream | Page> {
     const { apex, routes } = this.#o;
     const { head, id } = asked;
     if (head.method === "CONNECT") return pages.notAllowed(asked);
@@ -143,7 +143,7 @@ export class Gateway {
     const name = labelBelow(host, apex);
     if (name === null) return pages.misdirected(asked);
     const address = addressOf(visitor);
-    const way = (open: (refused: () => void) => Stream): Way => {
+    const upstream = (open: (refused: () => void) => Stream): Upstream => {
       let wasRefused = false;
       return {
         head: withForwarded(head, { visitor: address, isTrusted: false }),
@@ -158,31 +158,31 @@ export class Gateway {
       if (link === null) break;
       tried.links.add(link);
       try {
-        return way((refused) => link.open(name, refused));
+        return upstream((refused) => link.open(name, refused));
       } catch {
         // The link has as many streams as it may have, or ends.
       }
     }
-    return this.#nextNode(name, tried, way, () => {
+    return this.#nextNode(name, tried, upstream, () => {
       const hasTried = tried.links.size + tried.nodes.size > 0;
       return hasTried ? pages.failed(asked) : pages.absent(asked, host);
     });
   }
 
-  /** Finds a way by another node at which the agent is. */
+  /** Finds another node at which the agent is. */
   async #nextNode(
     name: string,
     { nodes }: Tried,
-    way: (open: (refused: () => void) => Stream) => Way,
+    upstream: (open: (refused: () => void) => Stream) => Upstream,
     absent: () => Page,
-  ): Promise<Way | Page> {
+  ): Promise<Upstream | Page> {
     const { remote, hops } = this.#o;
     for (const node of await remote.find(name)) {
       if (nodes.has(node)) continue;
       nodes.add(node);
       try {
         const carrier = await hops.get(node);
-        return way((refused) =>
+        return upstream((refused) =>
           carrier.openNow(HTTP_SERVICE + name, {
             opened: () => {},
             refused: () => {

@@ -25,8 +25,8 @@ export interface Page {
   readonly body: Uint8Array;
 }
 
-/** A way to the end that answers a request. */
-export interface Way {
+/** Where one request is answered: a stream to an agent, or to another node. */
+export interface Upstream {
   /** The request as it goes there. */
   readonly head: HttpRequest;
   readonly stream: Stream;
@@ -38,9 +38,9 @@ export interface Way {
 
 /** Decides where one request goes. */
 export interface Handling {
-  /** Returns a way to the service, another one at each call; or a page, where there is none. */
-  next(): Way | Page | Promise<Way | Page>;
-  /** Returns the page for a request on which all ways have failed. */
+  /** Returns an upstream, another one at each call; or a page, where there is none. */
+  next(): Upstream | Page | Promise<Upstream | Page>;
+  /** Returns the page for a request on which all upstreams have failed. */
   failure(words: string): Page;
   /** Called once, at the end of the exchange. */
   over(facts: { status: number; requestBytes: number; responseBytes: number }): void;
@@ -107,7 +107,7 @@ class Visitor {
       else go(found);
       return true;
     };
-    const go = (found: Way | Page): void => {
+    const go = (found: Upstream | Page): void => {
       if ("body" in found) page(found);
       else if (relay.isOver) found.stream.reset(); // the visitor has left meanwhile
       else {
@@ -115,7 +115,7 @@ class Visitor {
         this.#attach(relay, found);
       }
     };
-    let current: Way | null = null;
+    let current: Upstream | null = null;
     const relay = new ExchangeRelay(this.#end, id, {
       respond: (given) => {
         const answer = current?.respond(given) ?? given;
@@ -138,7 +138,7 @@ class Visitor {
     next();
   }
 
-  #attach(relay: ExchangeRelay, { head, stream, machine }: Way): void {
+  #attach(relay: ExchangeRelay, { head, stream, machine }: Upstream): void {
     const { clock, scratch } = this.#o;
     const driver: MachineDriver<ClientStep> = new MachineDriver(machine, stream, {
       clock,

@@ -7,7 +7,7 @@ import { DenoNet } from "../../io/net/deno_net.ts";
 import { DenoClock } from "../../io/reactor/deno_clock.ts";
 import { chooseCiphers } from "../platform/choose_cipher.ts";
 import { knownCosts } from "../platform/cipher_costs.ts";
-import { agentWay } from "./agent_way.ts";
+import { agentDialer } from "./agent_dialer.ts";
 import { agentWire } from "./agent_wire.ts";
 
 export interface AgentEnd extends AsyncDisposable {
@@ -28,7 +28,7 @@ export function openAgentEnd(
   const { costs } = opened.use(knownCosts(chosen, clock));
   const secrets = agentWire({ ...chosen, costs });
   const { apex, at, ca } = o;
-  const way = agentWay({ apex, ca, net: new DenoNet(null), resolver: null, clock, log, opened });
+  const way = agentDialer({ apex, ca, net: new DenoNet(null), resolver: null, clock, log, opened });
   const connect = (signal: AbortSignal) => way(at, signal);
   return { clock, secrets, connect, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }

@@ -24,7 +24,7 @@ import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.
 import { openSockets } from "../platform/open_sockets.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import { keepAgent } from "./agent_folder.ts";
-import { agentWay } from "./agent_way.ts";
+import { agentDialer } from "./agent_dialer.ts";
 import { agentWire } from "./agent_wire.ts";
 import type { AgentConfig, TunnelConfig } from "./plane_config.ts";
 
@@ -73,7 +73,7 @@ function openAgent(config: AgentConfig, tools: Tools): OpenedPlane<null> {
       keepCertificate(config, certified.authorities, certificate, tools);
     },
   };
-  const way = agentWay({ apex, ca, net, resolver, clock, log, opened });
+  const way = agentDialer({ apex, ca, net, resolver, clock, log, opened });
   let hasSaid = false;
   const links = new AgentLinks({
     first: at,

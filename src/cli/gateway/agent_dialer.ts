@@ -13,7 +13,7 @@ import { openLibssl } from "../../../ffi/openssl/libssl.ts";
 /** Milliseconds to connect, its TLS handshake included. */
 const DIAL_MS = 15_000;
 
-export interface AgentWayOptions {
+export interface AgentDialerOptions {
   /** Domain that the gateway's certificate must be for. */
   readonly apex: string;
   /** PEM file of the authorities that are trusted; null = the system's. */
@@ -27,8 +27,8 @@ export interface AgentWayOptions {
 }
 
 /** Returns what connects an agent with gateways, which are proved by their certificate. */
-export function agentWay(
-  o: AgentWayOptions,
+export function agentDialer(
+  o: AgentDialerOptions,
 ): (at: HostPort, signal: AbortSignal) => Promise<Connection> {
   const { apex, ca, net, resolver, clock, log, opened } = o;
   const libssl = opened.use(openLibssl());
