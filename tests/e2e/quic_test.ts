@@ -46,7 +46,8 @@ test("a device over QUIC, by the line that the server prints", async () => {
   assert.ok(await transfer(hosts, INNER.server4) > 1);
   client.signal("SIGTERM");
   assert.equal((await client.status).code, 0);
-  await server.waitFor(/disconnected.*closed by the client/);
+  // An end that the server has not acknowledged within 400 ms is a connection's end alone.
+  await server.waitFor(/disconnected.*(closed by the client|the other end closed it)/);
   // Another server's certificate, under the same name.
   const stranger = `quic://${SERVER}?name=ttun.invalid`;
   await using refused = startTtun(hosts.client, "client", "--retries", "0", "-s", stranger);
