@@ -1,6 +1,7 @@
 /**
- * A path with delay, loss, a rate and a queue between two hosts, by the emulator tests/tools/netem.c,
- * which cc builds: it needs no module of the kernel. Root only.
+ * A path with delay, loss (also in bursts), reordered and doubled packets, a rate and a queue between
+ * two hosts, by the emulator tests/tools/netem.c, which cc builds: it needs no module of the kernel.
+ * Root only.
  */
 import { type Host, Process } from "./netns.ts";
 import type { TemporaryFiles } from "./temporary_files.ts";
@@ -13,12 +14,43 @@ const DEVICE_QUEUE = 5000;
 /** The emulator goes before all programs: packets that it kept too long would come in bursts. */
 const FIRST = ["--fifo", "1"];
 
-/** Each way. */
-export interface PathOptions {
-  delayMs: number;
-  lossPercent: number;
-  rateMbits: number;
-  queueMs: number;
+/** Properties of one way. Absent = the path has nothing of the kind. */
+export interface WayOptions {
+  delayMs?: number;
+  lossPercent?: number;
+  /** Packets that are lost in a row, on average. */
+  burst?: number;
+  /** Packets that come twice. */
+  duplicatePercent?: number;
+  /** Packets that others overtake, and by how much. */
+  reorderPercent?: number;
+  lateMs?: number;
+  rateMbits?: number;
+  /** Of the rate; what comes when so much waits is dropped. */
+  queueMs?: number;
+}
+
+/** Each way, but for what the way back, from the second end, has of its own. */
+export interface PathOptions extends WayOptions {
+  back?: WayOptions;
+}
+
+/** The emulator's names of the properties. */
+const NAMES: Readonly<Record<keyof WayOptions, string>> = {
+  delayMs: "delay",
+  lossPercent: "loss",
+  burst: "burst",
+  duplicatePercent: "duplicate",
+  reorderPercent: "reorder",
+  lateMs: "late",
+  rateMbits: "rate",
+  queueMs: "queue",
+};
+
+function wordsOf(way: WayOptions): string[] {
+  return (Object.keys(NAMES) as (keyof WayOptions)[])
+    .filter((name) => way[name] !== undefined)
+    .map((name) => `${NAMES[name]}=${way[name]}`);
 }
 
 /** Builds the emulator in a folder and returns its path. @throws when cc is missing or refuses */
@@ -40,10 +72,10 @@ export interface PathEnd {
 export async function startEmulator(
   emulator: string,
   ends: readonly [PathEnd, PathEnd],
-  { delayMs, lossPercent, rateMbits, queueMs }: PathOptions,
+  { back = {}, ...both }: PathOptions,
 ): Promise<Process> {
   const names = ends.flatMap(({ host, ifname }) => [`/proc/${host.pid}/ns/net`, ifname]);
-  const numbers = [delayMs, lossPercent, rateMbits, queueMs].map(String);
+  const numbers = [...wordsOf(both), "back", ...wordsOf(back)];
   await using cleanup = new AsyncDisposableStack();
   const path = cleanup.use(
     new Process("chrt", [

@@ -1,11 +1,21 @@
 /*
- * netem NS1 DEVICE1 NS2 DEVICE2 DELAY_MS LOSS_PERCENT RATE_MBIT QUEUE_MS
+ * netem NS1 DEVICE1 NS2 DEVICE2 [NAME=NUMBER ...] [back NAME=NUMBER ...]
  *
- * A path between two new TUN devices in two network namespaces, given by their files: delay, random
- * loss, rate and the length of the queue, each way. Linux's own netem is not in every kernel, and a
- * random drop by iptables on a veth drops whole GSO batches; a TUN device without offloads hands
- * out the packets that a wire would see. Prints a line when the devices are there; runs until it is
- * killed, and the devices go with it.
+ * A path between two new TUN devices in two network namespaces, given by their files, with these
+ * properties each way; those behind `back` are for the way from the second device alone:
+ *
+ *   delay      milliseconds that each packet takes
+ *   rate       megabits a second; 0, the default, has none and no queue
+ *   queue      milliseconds of the rate that wait at most; what comes then is dropped
+ *   loss       percent of the packets
+ *   burst      packets lost in a row on average (Gilbert 1960); 1, the default, loses each by itself
+ *   duplicate  percent of the packets that come twice
+ *   reorder    percent of the packets that come later than others behind them
+ *   late       milliseconds that these take longer; 5 by default
+ *
+ * Linux's own netem is not in every kernel, and a random drop by iptables on a veth drops whole GSO
+ * batches; a TUN device without offloads hands out the packets that a wire would see. Prints a line
+ * when the devices are there; runs until it is killed, and the devices go with it.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -38,18 +48,26 @@ struct packet {
   unsigned char bytes[LONGEST_PACKET];
 };
 
-/* A ring of packets; `first` and `next` count up and are taken modulo ROOM. */
-struct direction {
-  struct packet *ring;
+/* Packets in the order in which they are due; `first` and `next` count up, modulo ROOM. */
+struct ring {
+  struct packet *packets;
   unsigned first, next;
-  int from, to;
-  /* The last byte of what was sent so far leaves then. */
-  uint64_t busy_until;
 };
 
-static struct {
-  double delay_ns, loss, bits_per_ns, queue_ns;
-} path;
+/* Numbers as they were given, in the order of `names`. */
+enum { DELAY, RATE, QUEUE, LOSS, BURST, DUPLICATE, REORDER, LATE, NUMBERS };
+static const char *const names[NUMBERS] = {"delay", "rate",      "queue",   "loss",
+                                           "burst", "duplicate", "reorder", "late"};
+
+struct direction {
+  double numbers[NUMBERS];
+  int from, to;
+  /* All take as long in each ring, so its order is that of arrival. */
+  struct ring usual, late;
+  /* The last byte of what was sent so far leaves then. */
+  uint64_t busy_until;
+  int is_losing;
+};
 
 static uint64_t random_state = 88172645463325252ull;
 
@@ -87,50 +105,101 @@ static int open_device(const char *namespace, const char *name) {
   return device;
 }
 
-/* Takes what the sender has: lost, refused by a full queue, or due later. */
+/* Tells whether a packet is lost: a chain of two states, of which one loses all. */
+static int is_lost(struct direction *d) {
+  double loss = d->numbers[LOSS] / 100, leaves = 1 / d->numbers[BURST];
+  if (loss >= 1) return 1;
+  double begins = d->numbers[BURST] > 1 ? leaves * loss / (1 - loss) : loss;
+  d->is_losing = d->is_losing && d->numbers[BURST] > 1 ? chance() >= leaves : chance() < begins;
+  return d->is_losing;
+}
+
+/* Sends a packet behind what waits already; a full queue drops it. */
+static void put(struct direction *d, const unsigned char *bytes, int length) {
+  const double *n = d->numbers;
+  int is_late = chance() < n[REORDER] / 100;
+  struct ring *ring = is_late ? &d->late : &d->usual;
+  uint64_t t = now(), begins = d->busy_until > t ? d->busy_until : t;
+  if (ring->next - ring->first >= ROOM) return;
+  if (n[RATE] > 0) {
+    if (begins - t > n[QUEUE] * 1e6) return;
+    begins += (uint64_t)((length + FRAMING) * 8e3 / n[RATE]);
+    d->busy_until = begins;
+  }
+  struct packet *packet = &ring->packets[ring->next++ % ROOM];
+  packet->due = begins + (uint64_t)((n[DELAY] + (is_late ? n[LATE] : 0)) * 1e6);
+  packet->length = length;
+  memcpy(packet->bytes, bytes, length);
+}
+
+/* Takes what the sender has. */
 static void take(struct direction *d) {
+  unsigned char bytes[LONGEST_PACKET];
   for (int i = 0; i < BATCH; i++) {
-    struct packet *packet = &d->ring[d->next % ROOM];
-    packet->length = read(d->from, packet->bytes, LONGEST_PACKET);
-    if (packet->length <= 0) return;
-    if (chance() < path.loss) continue;
-    uint64_t t = now();
-    uint64_t begins = d->busy_until > t ? d->busy_until : t;
-    if (begins - t > path.queue_ns || d->next - d->first >= ROOM - 2) continue;
-    d->busy_until = begins + (uint64_t)((packet->length + FRAMING) * 8 / path.bits_per_ns);
-    packet->due = d->busy_until + (uint64_t)path.delay_ns;
-    d->next++;
+    int length = read(d->from, bytes, sizeof bytes);
+    if (length <= 0) return;
+    if (is_lost(d)) continue;
+    put(d, bytes, length);
+    if (chance() < d->numbers[DUPLICATE] / 100) put(d, bytes, length);
   }
 }
 
 /* Gives what is due, and returns when the next one is; all ones if there is none. */
-static uint64_t give(struct direction *d) {
+static uint64_t give_from(struct ring *ring, int to) {
   uint64_t t = now();
-  for (; d->first != d->next; d->first++) {
-    struct packet *packet = &d->ring[d->first % ROOM];
+  for (; ring->first != ring->next; ring->first++) {
+    struct packet *packet = &ring->packets[ring->first % ROOM];
     if (packet->due > t) return packet->due;
     /* A device that is down or full drops it, as a wire's end would. */
-    ssize_t written = write(d->to, packet->bytes, packet->length);
+    ssize_t written = write(to, packet->bytes, packet->length);
     (void)written;
   }
   return ~0ull;
 }
 
+static uint64_t give(struct direction *d) {
+  uint64_t a = give_from(&d->usual, d->to), b = give_from(&d->late, d->to);
+  return a < b ? a : b;
+}
+
+static void usage(const char *word) {
+  fprintf(stderr, "netem: %s\nnetem NS1 DEV1 NS2 DEV2 [NAME=NUMBER ...] [back ...]\n", word);
+  exit(2);
+}
+
+/* Reads NAME=NUMBER for one way, and for the other unless it is NULL. */
+static void set(const char *word, struct direction *one, struct direction *other) {
+  for (int i = 0; i < NUMBERS; i++) {
+    size_t size = strlen(names[i]);
+    if (strncmp(word, names[i], size) != 0 || word[size] != '=') continue;
+    one->numbers[i] = atof(word + size + 1);
+    if (other != NULL) other->numbers[i] = one->numbers[i];
+    return;
+  }
+  usage(word);
+}
+
+static void open_direction(struct direction *d, int from, int to) {
+  d->from = from;
+  d->to = to;
+  d->usual.packets = malloc(sizeof(struct packet) * ROOM);
+  d->late.packets = malloc(sizeof(struct packet) * ROOM);
+  if (d->usual.packets == NULL || d->late.packets == NULL) die("malloc");
+}
+
 int main(int count, char **words) {
-  if (count != 9) {
-    fprintf(stderr, "netem NS1 DEV1 NS2 DEV2 DELAY_MS LOSS_PERCENT RATE_MBIT QUEUE_MS\n");
-    return 2;
+  if (count < 5) usage("too few words");
+  struct direction there = {.numbers = {[BURST] = 1, [LATE] = 5}}, back = there;
+  int is_back = 0;
+  for (int i = 5; i < count; i++) {
+    if (strcmp(words[i], "back") == 0) is_back = 1;
+    else if (is_back) set(words[i], &back, NULL);
+    else set(words[i], &there, &back);
   }
   int a = open_device(words[1], words[2]), b = open_device(words[3], words[4]);
-  path.delay_ns = atof(words[5]) * 1e6;
-  path.loss = atof(words[6]) / 100;
-  path.bits_per_ns = atof(words[7]) / 1e3;
-  path.queue_ns = atof(words[8]) * 1e6;
+  open_direction(&there, a, b);
+  open_direction(&back, b, a);
   random_state ^= now();
-  struct direction there = {.from = a, .to = b}, back = {.from = b, .to = a};
-  there.ring = malloc(sizeof(struct packet) * ROOM);
-  back.ring = malloc(sizeof(struct packet) * ROOM);
-  if (there.ring == NULL || back.ring == NULL) die("malloc");
   printf("ready\n");
   fflush(stdout);
   for (;;) {
