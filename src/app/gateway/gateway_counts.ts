@@ -1,4 +1,5 @@
-import type { Measure } from "../mesh/http/node_metrics.ts";
+import { Histogram, SECONDS } from "../../core/mesh/histogram.ts";
+import { counter, gauge, histogram, type Measure } from "../mesh/http/node_metrics.ts";
 
 /** Classes of answers; `none`: the visitor left before there was one. */
 type Answer = "1xx" | "2xx" | "3xx" | "4xx" | "5xx" | "none";
@@ -7,7 +8,7 @@ type Answer = "1xx" | "2xx" | "3xx" | "4xx" | "5xx" | "none";
 export class GatewayCounts {
   /** Exchanges that are under way. */
   open = 0;
-  #seconds = 0;
+  readonly #seconds = new Histogram(SECONDS);
   #requestBytes = 0;
   #responseBytes = 0;
   readonly #answers: Record<Answer, number> = {
@@ -26,28 +27,22 @@ export class GatewayCounts {
   ): void {
     const first = Math.floor(o.status / 100);
     this.#answers[first >= 1 && first <= 5 ? `${first}xx` as Answer : "none"]++;
-    this.#seconds += durationMs / 1000;
+    this.#seconds.add(durationMs / 1000);
     this.#requestBytes += o.requestBytes;
     this.#responseBytes += o.responseBytes;
   }
 
   measures(o: { agents: number; names: number; handshakes: number }): Measure[] {
-    const gauge = (name: string, help: string, value: number): Measure => {
-      return { name: `gateway_${name}`, help, type: "gauge", value };
-    };
-    const counter = (name: string, help: string, value: Measure["value"]): Measure => {
-      return { name: `gateway_${name}_total`, help, type: "counter", value };
-    };
     const answers = { label: "status", values: this.#answers };
     return [
-      counter("requests", "Requests of visitors that are over", answers),
-      counter("request_seconds", "Time from their heads to their ends", this.#seconds),
-      counter("received_bytes", "Bytes of bodies from visitors", this.#requestBytes),
-      counter("sent_bytes", "Bytes of bodies to visitors", this.#responseBytes),
-      gauge("open_requests", "Requests of visitors that are under way", this.open),
-      gauge("agents", "Agents that are linked", o.agents),
-      gauge("names", "Names that they publish by way of this node", o.names),
-      gauge("handshakes", "TLS handshakes that are under way", o.handshakes),
+      counter("gateway_requests_total", "Requests of visitors that are over", answers),
+      histogram("gateway_request_seconds", "Time from their heads to their ends", this.#seconds),
+      counter("gateway_received_bytes_total", "Bytes of bodies from visitors", this.#requestBytes),
+      counter("gateway_sent_bytes_total", "Bytes of bodies to visitors", this.#responseBytes),
+      gauge("gateway_open_requests", "Requests of visitors that are under way", this.open),
+      gauge("gateway_agents", "Agents that are linked", o.agents),
+      gauge("gateway_names", "Names that they publish by way of this node", o.names),
+      gauge("gateway_handshakes", "TLS handshakes that are under way", o.handshakes),
     ];
   }
 }

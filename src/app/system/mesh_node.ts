@@ -30,7 +30,7 @@ import { keepTrust, publishGeneration } from "../mesh/admission/trust_notice.ts"
 import { followRevocations } from "../mesh/admission/follow_revocations.ts";
 import { answer, jsonAnswer, words } from "../mesh/http/answers.ts";
 import { MeshApi } from "../mesh/http/api.ts";
-import { type Measure, nodeMetrics } from "../mesh/http/node_metrics.ts";
+import { gauge, type Measure, nodeMetrics } from "../mesh/http/node_metrics.ts";
 import { readStore } from "../mesh/store/store_copy.ts";
 
 /** Milliseconds until the core is asked again after a failure. */
@@ -187,9 +187,6 @@ export class MeshNode {
 
   #measures(): Measure[] {
     const { clock, facts, now, measures } = this.#o;
-    const gauge = (name: string, help: string, value: number): Measure => {
-      return { name, help, type: "gauge", value };
-    };
     return [
       gauge(
         "uptime_seconds",

@@ -175,10 +175,7 @@ export class Lookup {
     this.#isOver = true;
     this.#ring.timers.cancel(this.#deadline);
     this.#ring.timers.cancel(this.#again);
-    if (found !== null && !this.#isProbe) {
-      this.#ring.counts.lookups++;
-      this.#ring.counts.hops += found.hops;
-    }
+    if (found !== null && !this.#isProbe) this.#ring.counts.hops.add(found.hops);
     this.#onEnd(found);
   }
 }

@@ -2,6 +2,7 @@ import { Calls } from "./calls.ts";
 import { distance } from "./circle.ts";
 import type { Descriptor, Verify } from "./descriptor.ts";
 import type { Frame, NodeState } from "./frame.ts";
+import { Histogram } from "./histogram.ts";
 import { MAX_OFF_MS } from "./hybrid_clock.ts";
 import type { Peer } from "./peer.ts";
 import { Peers } from "./peers.ts";
@@ -17,6 +18,9 @@ const STAMP_MS = 60_000;
 
 /** The clocks of the others are looked at so often. */
 const AGREE_MS = 1000;
+
+/** Bounds of the histogram of hops: a lookup asks 2 log2(N) + 8 nodes at most. */
+const HOPS = [0, 1, 2, 3, 4, 6, 8, 12, 16];
 
 /** Longest list of successors, and of predecessors. */
 export const LIST_LENGTH = 16;
@@ -72,8 +76,8 @@ export class RingContext {
   /** Incidents since the start, for the metrics. */
   readonly counts = {
     relayed: 0,
-    lookups: 0,
-    hops: 0,
+    /** Nodes that were asked one after the other, for each lookup that found the owner. */
+    hops: new Histogram(HOPS),
     differences: 0,
     disagreements: 0,
     flaps: 0,

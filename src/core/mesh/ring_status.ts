@@ -1,4 +1,5 @@
 import type { Descriptor } from "./descriptor.ts";
+import type { Histogram } from "./histogram.ts";
 import type { NodeKey } from "./node_id.ts";
 import type { Peer } from "./peer.ts";
 import type { Pusher } from "./pusher.ts";
@@ -30,9 +31,8 @@ export interface RingStatus {
   readonly openCalls: number;
   /** Requests that were repeated over a neighbour, since the start. */
   readonly relayed: number;
-  /** Lookups that found the owner since the start, and how many nodes were asked for them. */
-  readonly lookups: number;
-  readonly hops: number;
+  /** Nodes that were asked one after the other, for each lookup that found the owner. */
+  readonly hops: Histogram;
   /** Records that a replica lacked or had older, since the start. */
   readonly differences: number;
   /** Reads of one record that found replicas with older versions, or without one. */

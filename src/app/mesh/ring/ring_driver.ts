@@ -4,6 +4,7 @@ import type { Clock } from "../../../contract/host.ts";
 import type { RingDisk } from "../../../contract/mesh_disk.ts";
 import { MeshError } from "../../../contract/mesh_store.ts";
 import type { Descriptor } from "../../../core/mesh/descriptor.ts";
+import { Histogram, SECONDS } from "../../../core/mesh/histogram.ts";
 import type { Frame } from "../../../core/mesh/frame.ts";
 import type { NodeKey } from "../../../core/mesh/node_id.ts";
 import type { MeshRecord } from "../../../core/mesh/record.ts";
@@ -40,11 +41,10 @@ export interface RingDriverOptions {
 /** Counts of incidents since the start, by their names. */
 export type RingCounts = Readonly<Record<RingEvent["name"], number>>;
 
-/** Counts of requests of this process, and their time. */
-export interface RequestTimes {
-  count: number;
-  failed: number;
-  seconds: number;
+/** Times of requests of this process, and how many of them failed. */
+export class RequestTimes {
+  readonly seconds = new Histogram(SECONDS);
+  failed = 0;
 }
 
 const KINDS = { written: "write", record: "get", list: "list" } as const;
@@ -64,11 +64,11 @@ export class RingDriver implements RingLinkEvents {
     ...{ dead: 0, alive: 0, left: 0, merge: 0, state: 0, skew: 0, clock: 0, disk: 0 },
   };
   readonly #times = {
-    write: { count: 0, failed: 0, seconds: 0 },
-    get: { count: 0, failed: 0, seconds: 0 },
-    list: { count: 0, failed: 0, seconds: 0 },
+    write: new RequestTimes(),
+    get: new RequestTimes(),
+    list: new RequestTimes(),
   };
-  readonly #commits = { count: 0, seconds: 0 };
+  readonly #commits = new Histogram(SECONDS);
   readonly #off = Promise.withResolvers<void>();
   #lastId = 0;
   #lastCore: number;
@@ -93,8 +93,8 @@ export class RingDriver implements RingLinkEvents {
     return this.#times;
   }
 
-  /** Commits to the node's disk, and the time that they took. */
-  get commits(): { readonly count: number; readonly seconds: number } {
+  /** Times of commits to the node's disk, in seconds. */
+  get commits(): Histogram {
     return this.#commits;
   }
 
@@ -220,7 +220,6 @@ export class RingDriver implements RingLinkEvents {
     this.#requests.set(id, { resolve, reject });
     const times: RequestTimes = this.#times[KINDS[kind]];
     const began = this.#o.clock.now();
-    times.count += 1;
     try {
       this.#do(begin(id, this.#o.now()));
       return await promise as Extract<Done, { is: K }>;
@@ -228,7 +227,7 @@ export class RingDriver implements RingLinkEvents {
       times.failed += 1;
       throw error;
     } finally {
-      times.seconds += (this.#o.clock.now() - began) / 1000;
+      times.seconds.add((this.#o.clock.now() - began) / 1000);
       this.#requests.delete(id);
     }
   }
@@ -271,8 +270,7 @@ export class RingDriver implements RingLinkEvents {
     const began = this.#o.clock.now();
     try {
       await this.#o.disk.commit(rowsOf(batch));
-      this.#commits.count++;
-      this.#commits.seconds += (this.#o.clock.now() - began) / 1000;
+      this.#commits.add((this.#o.clock.now() - began) / 1000);
     } catch (error) {
       isGood = false;
       const why = error instanceof Error ? error.message : String(error);

@@ -141,14 +141,15 @@ Deno.test("the measures of a node tell its lookups, its copies and what its disk
     await world.settle(first.put({ ...NAME, key: `kv/app${i}/x`, value: utf8("1") }, signal));
   }
   const text = nodeMetrics(ringMeasures(first, {}));
-  for (const name of ["lookups_total", "disk_commits_total"]) {
-    assert.match(text, new RegExp(`^ttun_mesh_${name} [1-9]`, "m"));
+  for (const name of ["lookup_hops", "disk_commit_seconds", 'request_seconds{kind="write"}']) {
+    const [whole, label = ""] = name.split(/(?=\{)/);
+    assert.match(text, new RegExp(`^ttun_mesh_${whole}_count${label} [1-9]`, "m"));
   }
+  assert(text.includes('ttun_mesh_request_seconds_bucket{kind="write",le="+Inf"} 9\n'));
   const zero = ["flaps_total", "flapping", "disagreements_total", "under_replicated_buckets"];
-  for (const name of [...zero, "hops_total", "relayed_total", "differences_total"]) {
+  for (const name of [...zero, "relayed_total", "differences_total"]) {
     assert.match(text, new RegExp(`^ttun_mesh_${name} [0-9]`, "m"));
   }
-  assert.match(text, /^ttun_mesh_disk_commit_seconds_total [0-9.]+$/m);
 });
 
 Deno.test("a node that is stopped leaves its disk with the time, not with what it had reserved", async () => {

@@ -1,5 +1,5 @@
-import type { Measure } from "../http/node_metrics.ts";
-import type { RingDriver } from "./ring_driver.ts";
+import { counter, gauge, histogram, type Measure } from "../http/node_metrics.ts";
+import type { RequestTimes, RingDriver } from "./ring_driver.ts";
 
 /** Returns the measures of a node of the ring. `links`: nodes that are linked, by transport. */
 export function ringMeasures(
@@ -9,15 +9,9 @@ export function ringMeasures(
   const { peers, records, bytes, pushedBytes, openCalls, clockOffsetMs, ...status } = node.status();
   const states = { alive: 0, suspect: 0, dead: 0, left: 0 };
   for (const peer of peers) states[peer.status] += 1;
-  const gauge = (name: string, help: string, value: Measure["value"]): Measure => {
-    return { name, help, type: "gauge", value };
-  };
-  const counter = (name: string, help: string, value: Measure["value"]): Measure => {
-    return { name, help, type: "counter", value };
-  };
-  const byKind = (values: (one: { count: number; seconds: number; failed: number }) => number) => ({
+  const byKind = <T>(pick: (one: RequestTimes) => T) => ({
     label: "kind",
-    values: Object.fromEntries(Object.entries(times).map(([kind, one]) => [kind, values(one)])),
+    values: Object.fromEntries(Object.entries(times).map(([kind, one]) => [kind, pick(one)])),
   });
   return [
     gauge("nodes", "Other nodes that this one knows", { label: "status", values: states }),
@@ -46,15 +40,20 @@ export function ringMeasures(
     counter("merges_total", "Times that another ring was found", counts.merge),
     counter("skewed_total", "Records refused as their clock was ahead", counts.skew),
     counter("relayed_total", "Requests repeated by way of a neighbour", status.relayed),
-    counter("lookups_total", "Lookups of a key's owner", status.lookups),
-    counter("hops_total", "Nodes that were asked in them, one after the other", status.hops),
+    histogram(
+      "lookup_hops",
+      "Nodes that were asked one after the other for a key's owner",
+      status.hops,
+    ),
     counter("differences_total", "Records that a copy lacked or had older", status.differences),
     counter("disagreements_total", "Reads whose replicas disagreed", status.disagreements),
-    counter("disk_commits_total", "Commits to the disk of the ring", commits.count),
-    counter("disk_commit_seconds_total", "Time that they took", commits.seconds),
+    histogram("disk_commit_seconds", "Time of commits to the disk of the ring", commits),
     counter("moved_bytes_total", "Bytes of records sent in repair", pushedBytes),
-    counter("requests_total", "Requests of this machine's programs", byKind((one) => one.count)),
+    histogram(
+      "request_seconds",
+      "Time of requests of this machine's programs, those that fail too",
+      byKind((one) => one.seconds),
+    ),
     counter("failures_total", "Those of them that failed", byKind((one) => one.failed)),
-    counter("request_seconds_total", "Time that they took", byKind((one) => one.seconds)),
   ];
 }

@@ -2,6 +2,7 @@ import { onAbort } from "../../../base/scope.ts";
 import type { Clock } from "../../../contract/host.ts";
 import type { CoreBatch, CoreDisk, CoreState } from "../../../contract/mesh_disk.ts";
 import { MeshError } from "../../../contract/mesh_store.ts";
+import { Histogram, SECONDS } from "../../../core/mesh/histogram.ts";
 import { CoreMachine, type CoreStep } from "../../../core/mesh/core/core_machine.ts";
 import type { CoreAnswer, CoreRequest } from "../../../core/mesh/core/request.ts";
 import type { CoreClient } from "./core_client.ts";
@@ -16,8 +17,8 @@ export interface CoreFigures {
   readonly keys: number;
   readonly bytes: number;
   readonly sessions: number;
-  readonly commits: number;
-  readonly commitSeconds: number;
+  /** Times of commits, in seconds. */
+  readonly commits: Histogram;
   /** Commits for which there was no room. */
   readonly refused: number;
 }
@@ -35,7 +36,8 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
   readonly #pending = new Map<number, Pending>();
   readonly #watchers = new Set<() => void>();
   readonly #quiet = new Set<() => void>();
-  readonly #commits = { commits: 0, commitSeconds: 0, refused: 0 };
+  readonly #commits = new Histogram(SECONDS);
+  #refused = 0;
   #lastId = 0;
   #timer: { at: number; registration: Disposable } | null = null;
   #ended: MeshError | null = null;
@@ -57,7 +59,7 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
   }
 
   figures(): CoreFigures {
-    return { ...this.#machine.figures(), ...this.#commits };
+    return { ...this.#machine.figures(), commits: this.#commits, refused: this.#refused };
   }
 
   async call(request: CoreRequest, o: { signal: AbortSignal }): Promise<CoreAnswer> {
@@ -161,8 +163,7 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
     const began = this.#clock.now();
     try {
       await disk.commit(batch);
-      this.#commits.commits++;
-      this.#commits.commitSeconds += (this.#clock.now() - began) / 1000;
+      this.#commits.add((this.#clock.now() - began) / 1000);
     } catch (error) {
       if (!(error instanceof MeshError) || error.reason !== "limit") {
         const message = error instanceof Error ? error.message : String(error);
@@ -174,7 +175,7 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
         );
       }
       failure = "limit";
-      this.#commits.refused++;
+      this.#refused++;
     }
     if (this.#ended !== null) return;
     this.#do(this.#machine.stored(token, this.#clock.now(), failure));
