@@ -25,6 +25,7 @@ test("a service is published at a name, which stays its agent's", async () => {
     const wrong = await lab.curl("shop", "/", "-H", "Host: elsewhere.test", "-w", "%{http_code}");
     assert.match(wrong, /421$/);
     await leavesOthersAlone(lab);
+    await isTrustedByBrowsers(lab);
     agent.signal("SIGTERM");
     assert.equal((await agent.status).code, 0);
   }
@@ -41,6 +42,16 @@ async function leavesOthersAlone({ one: { host } }: Lab): Promise<void> {
   const to = ["-sS", "--resolve", "web.test:8443:127.0.0.1", "--cacert", web.cert];
   const { stdout, stderr } = await host.run("curl", [...to, "https://web.test:8443/"]);
   assert.match(stdout, /Ciphers supported/, stderr);
+}
+
+/** Its certificate has nothing but what browsers know, and their file is enough to trust it. */
+async function isTrustedByBrowsers({ one: { host, data } }: Lab): Promise<void> {
+  const known = "-sigalgs ECDSA+SHA256:RSA-PSS+SHA256 -groups P-256";
+  const trust = `-CAfile ${data}/web-ca.crt -partial_chain -verify_return_error`;
+  const to = "-connect 127.0.0.1:8443 -servername shop.example.test";
+  const name = "-verify_hostname shop.example.test";
+  const said = await host.sh(`openssl s_client ${to} ${known} ${trust} ${name} </dev/null 2>&1`);
+  assert.match(said, /Verify return code: 0 \(ok\)/);
 }
 
 async function passesAllKinds(lab: Lab, version: string): Promise<void> {

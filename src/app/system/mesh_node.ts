@@ -5,7 +5,7 @@ import type { Logger } from "../../base/log.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import type { Clock, Rng } from "../../contract/host.ts";
 import { MeshError, type MeshStore } from "../../contract/mesh_store.ts";
-import type { Signer, VerifySignature } from "../../contract/signature.ts";
+import type { EcdsaSigner, Signer, VerifySignature } from "../../contract/signature.ts";
 import { type NodeFacts, shortId } from "../../core/mesh/admission/node_certificate.ts";
 import {
   requireAll,
@@ -45,6 +45,7 @@ export interface MeshNodeOptions {
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly verify: VerifySignature;
+  readonly ecdsaSigner: (seed: Uint8Array) => EcdsaSigner;
   readonly signerOf: (seed: Uint8Array) => Signer;
   readonly facts: () => NodeFacts;
   /** Those that the node takes of its certificate's. */

@@ -5,9 +5,9 @@ import { trustAnchor } from "../../core/mesh/admission/authority.ts";
 import { GATEWAY_LIFETIME } from "../../core/mesh/admission/gateway_certificate.ts";
 import { decodeCertified } from "../../core/mesh/admission/join_answer.ts";
 import { encodeRequest, NONCE_SIZE } from "../../core/mesh/admission/join_request.ts";
-import { parseCertificate } from "../../core/x509/certificate.ts";
-import { encodePem, pkcs8Of } from "../../core/x509/pem.ts";
-import { ed25519Signer } from "../../io/crypto/ed25519.ts";
+import { validityOf } from "../../core/x509/certificate.ts";
+import { encodePem } from "../../core/x509/pem.ts";
+import { ecdsaKey, ecdsaSigner } from "../../io/crypto/ecdsa.ts";
 import type { KeyPair } from "../../io/tls/named_contexts.ts";
 import { fileReason } from "../platform/file_failure.ts";
 import { rng } from "../platform/rng.ts";
@@ -136,24 +136,26 @@ export class IssuedCertificate implements GatewayCertificate {
   async #make(): Promise<KeyPair> {
     const { state, signer: node } = this.#held;
     const seed = rng(32);
-    const { publicKey } = ed25519Signer(seed);
+    const { publicKey } = ecdsaSigner(seed);
     const { certificate } = state;
     const request = { kind: "certify", certificate, publicKey, apex: this.#apex } as const;
     try {
       const nonce = rng(NONCE_SIZE);
       const sent = encodeRequest(request, nonce, node, null);
-      const { certificate: der, authorities } = decodeCertified(
+      const { certificate: der, issuer, authorities } = decodeCertified(
         await this.#desk.answer(sent, nonce, this.#signal),
       );
       // Invites have the authority's hash alone, by which agents find it.
       const anchors = authorities.map(trustAnchor);
+      const chain = [der, ...(issuer === null ? [] : [issuer]), ...anchors];
       const pair = {
-        certificates: [der, ...anchors].map((one) => encodePem("CERTIFICATE", one)),
-        key: encodePem("PRIVATE KEY", pkcs8Of(seed)),
+        certificates: chain.map((one) => encodePem("CERTIFICATE", one)),
+        key: encodePem("EC PRIVATE KEY", ecdsaKey(seed)),
       };
-      const { notBefore, notAfter } = parseCertificate(der);
+      const { notBefore, notAfter } = validityOf(der);
       this.#renewAt = notAfter - (notAfter - notBefore) / 3;
       this.#pair = pair;
+      if (issuer !== null) this.#held.keepWebAuthority(issuer);
       return pair;
     } catch (thrown) {
       this.#failedAt = Date.now();

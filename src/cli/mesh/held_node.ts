@@ -26,7 +26,7 @@ import { ed25519Signer, verifyEd25519 } from "../../io/crypto/ed25519.ts";
 import { rng } from "../platform/rng.ts";
 import { askCluster } from "./ask_cluster.ts";
 import type { KeptKeys } from "./kept_keys.ts";
-import { keepNode, type NodeState, removeKeys } from "./node_folder.ts";
+import { keepNode, keepWebAuthority, type NodeState, removeKeys } from "./node_folder.ts";
 
 /** Passes a request on to the node with the authority's key. @throws {MeshError} unavailable */
 export type PassOn = (body: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>;
@@ -217,6 +217,11 @@ export class HeldNode {
     this.#authority = null;
     this.#state = { ...this.#state, authoritySeed: null, nextSeed: null };
     removeKeys(this.#folder);
+  }
+
+  /** Keeps the certificate by which browsers may trust the gateway, for whoever runs the node. */
+  keepWebAuthority(certificate: Uint8Array): void {
+    keepWebAuthority(this.#folder, certificate);
   }
 
   get phase(): string {

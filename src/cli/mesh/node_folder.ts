@@ -52,6 +52,7 @@ export interface NodeSettings {
 const KEY = "node.key";
 const CERTIFICATE = "node.crt";
 const AUTHORITIES = "ca.crt";
+const WEB_AUTHORITY = "web-ca.crt";
 const AUTHORITY_KEY = "ca.key";
 const NEXT_AUTHORITY_KEY = "ca.next.key";
 const SECRETS = "secret";
@@ -143,6 +144,11 @@ export function keepNode(folder: string, state: NodeState): void {
   write(folder, PLACEMENT, lines([state.placement]), 0o600);
   write(folder, SETTINGS, utf8(`${JSON.stringify(state.facts, null, 2)}\n`), 0o600);
   if (state.nextSeed === null) removeIfThere(`${folder}/${NEXT_AUTHORITY_KEY}`);
+}
+
+/** @throws {TtunError} privilege, system */
+export function keepWebAuthority(folder: string, certificate: Uint8Array): void {
+  write(folder, WEB_AUTHORITY, utf8(encodePem("CERTIFICATE", certificate)), 0o644);
 }
 
 /** Removes the authority's keys. @throws {TtunError} privilege, system */

@@ -11,6 +11,7 @@ import { TtunError } from "../../base/errors.ts";
 import { MeshError } from "../../contract/mesh_store.ts";
 import type { NodeKey } from "../../core/mesh/node_id.ts";
 import { ADMISSION } from "../../core/mesh/admission/admission_message.ts";
+import { ecdsaSigner } from "../../io/crypto/ecdsa.ts";
 import { ed25519Signer, verifyEd25519 } from "../../io/crypto/ed25519.ts";
 import { ApiServer } from "../../io/mesh/api_server.ts";
 import type { OpenedGateway } from "../gateway/open_gateway.ts";
@@ -103,6 +104,7 @@ export async function openMeshNode(
     log,
     signal: AbortSignal.any([signal, end.signal]),
     verify: verifyEd25519,
+    ecdsaSigner,
     signerOf: ed25519Signer,
     facts: () => held.facts,
     roles,

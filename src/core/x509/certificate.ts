@@ -14,7 +14,7 @@ import {
   utf8String,
 } from "./der_writer.ts";
 
-/** The fields of a certificate (X.509 version 3, RFC 5280), with Ed25519 keys alone (RFC 8410). */
+/** The fields of a certificate (X.509 version 3, RFC 5280). */
 export interface CertificateFields {
   /** At most 20 bytes. */
   readonly serial: Uint8Array;
@@ -24,7 +24,7 @@ export interface CertificateFields {
   /** Milliseconds of wall-clock time, whole seconds. */
   readonly notBefore: number;
   readonly notAfter: number;
-  /** 32 bytes. */
+  /** 32 bytes of Ed25519 (RFC 8410); or 65 of P-256 (RFC 5480), which is written and never read. */
   readonly publicKey: Uint8Array;
   /** It signs other certificates. */
   readonly isAuthority: boolean;
@@ -41,6 +41,8 @@ export interface Certificate extends CertificateFields {
 }
 
 const ED25519 = sequence(oid("1.3.101.112"));
+/** ecdsa-with-SHA256 (RFC 5758 section 3.2). */
+const ECDSA = sequence(oid("1.2.840.10045.4.3.2"));
 const COMMON_NAME = oid("2.5.4.3");
 const BASIC_CONSTRAINTS = oid("2.5.29.19");
 const KEY_USAGE = oid("2.5.29.15");
@@ -62,23 +64,37 @@ const VERSION_3 = integer(Uint8Array.of(2));
 export const MAX_CERTIFICATE = 8 * 1024;
 
 const SPKI_PREFIX = fromHex("302a300506032b6570032100");
+const P256_PREFIX = fromHex("3059301306072a8648ce3d020106082a8648ce3d030107034200");
 
-/** `sign`: signs with the issuer's Ed25519 key. */
+/** `sign`: signs with the issuer's key, of Ed25519 unless it is said to be of ECDSA. */
 export function encodeCertificate(
   fields: CertificateFields,
   sign: (message: Uint8Array) => Uint8Array,
+  by: "ed25519" | "ecdsa" = "ed25519",
 ): Uint8Array {
+  const algorithm = by === "ed25519" ? ED25519 : ECDSA;
+  const { publicKey } = fields;
   const signed = sequence(
     der(VERSION, VERSION_3),
     integer(fields.serial),
-    ED25519,
+    algorithm,
     nameOf(fields.issuer),
     sequence(time(fields.notBefore), time(fields.notAfter)),
     nameOf(fields.subject),
-    concat(SPKI_PREFIX, fields.publicKey),
+    concat(publicKey.length === 32 ? SPKI_PREFIX : P256_PREFIX, publicKey),
     der(EXTENSIONS, sequence(...extensionsOf(fields))),
   );
-  return sequence(signed, ED25519, bitString(sign(signed)));
+  return sequence(signed, algorithm, bitString(sign(signed)));
+}
+
+/** Returns the time of a certificate, whatever keys and names it has. @throws {ProtocolError} */
+export function validityOf(
+  bytes: Uint8Array,
+): Pick<CertificateFields, "notBefore" | "notAfter"> {
+  const fields = new DerReader(bytes).inside(TAG.sequence).inside(TAG.sequence);
+  fields.optional(VERSION);
+  for (let skipped = 0; skipped < 3; skipped++) fields.any(); // serial, algorithm, issuer
+  return readValidity(fields);
 }
 
 /**
@@ -108,9 +124,7 @@ function readFields(from: DerReader): CertificateFields {
   const serial = numberOf(from.take(TAG.integer));
   requireSame(from.any().whole, ED25519, "its signature is none of Ed25519");
   const issuer = readName(from.inside(TAG.sequence));
-  const validity = from.inside(TAG.sequence);
-  const [notBefore, notAfter] = [readTime(validity), readTime(validity)];
-  validity.end();
+  const { notBefore, notAfter } = readValidity(from);
   const subject = readName(from.inside(TAG.sequence));
   const spki = from.any().whole;
   requireSame(spki.subarray(0, SPKI_PREFIX.length), SPKI_PREFIX, "its key is none of Ed25519");
@@ -181,6 +195,13 @@ function readName(from: DerReader): string {
   from.end();
   requireSame(part.any().whole, COMMON_NAME, "its name has no common name");
   return textOf(part.take(TAG.utf8String));
+}
+
+function readValidity(from: DerReader): Pick<CertificateFields, "notBefore" | "notAfter"> {
+  const validity = from.inside(TAG.sequence);
+  const [notBefore, notAfter] = [readTime(validity), readTime(validity)];
+  validity.end();
+  return { notBefore, notAfter };
 }
 
 function readTime(from: DerReader): number {

@@ -2,14 +2,18 @@ import { toTtunError, TtunError } from "../../../base/errors.ts";
 import type { RateLimitedLog } from "../../../base/rate_limited_log.ts";
 import type { Rng } from "../../../contract/host.ts";
 import type { MeshStore } from "../../../contract/mesh_store.ts";
-import type { Signer, VerifySignature } from "../../../contract/signature.ts";
+import type { EcdsaSigner, Signer, VerifySignature } from "../../../contract/signature.ts";
 import {
   type AgentFacts,
   issueAgentCertificate,
   verifyAgentCertificate,
 } from "../../../core/mesh/admission/agent_certificate.ts";
 import { agentKey, encodeAgent } from "../../../core/mesh/admission/agent_record.ts";
-import { issueGatewayCertificate } from "../../../core/mesh/admission/gateway_certificate.ts";
+import {
+  issueGatewayCertificate,
+  webAuthorityCertificate,
+  webAuthoritySeed,
+} from "../../../core/mesh/admission/gateway_certificate.ts";
 import {
   decodeInviteRecord,
   encodeInviteRecord,
@@ -18,6 +22,7 @@ import {
   useInvite,
 } from "../../../core/mesh/admission/invite_record.ts";
 import {
+  type Certified,
   encodeCertified,
   encodeMembership,
   encodeRefusal,
@@ -62,6 +67,8 @@ export interface AdmissionOptions {
   readonly cluster: () => ClusterSecrets;
   /** The authority that signs new certificates. */
   readonly authority: () => Signer;
+  /** `seed`: 32 secret bytes. */
+  readonly ecdsaSigner: (seed: Uint8Array) => EcdsaSigner;
   /** Returns the domain whose gateways get certificates; null = there is none. */
   readonly apex: () => string | null;
   readonly verify: VerifySignature;
@@ -112,12 +119,12 @@ export class Admission {
           ? await this.#enroll(request, signed, signal)
           : this.#knownAgent(request.certificate, signed);
         const certificate = await this.#certifyAgent(agent, signal);
-        return encodeCertified({ ...this.#o.cluster(), certificate });
+        return encodeCertified({ ...this.#o.cluster(), certificate, issuer: null });
       }
       case "certify":
         return encodeCertified({
           ...this.#o.cluster(),
-          certificate: this.#certifyGateway(request, signed),
+          ...this.#certifyGateway(request, signed),
         });
     }
   }
@@ -202,8 +209,8 @@ export class Admission {
   #certifyGateway(
     { certificate, publicKey, apex }: CertifyRequest,
     signed: SignedRequest,
-  ): Uint8Array {
-    const { cluster, verify, now, authority, rng } = this.#o;
+  ): Pick<Certified, "certificate" | "issuer"> {
+    const { cluster, verify, now, authority, ecdsaSigner, rng } = this.#o;
     const { authorities } = cluster();
     const facts = verifyNodeCertificate(certificate, { authorities, verify }, now());
     requireSignature(signed, signed.byNode, facts.publicKey, verify);
@@ -215,8 +222,12 @@ export class Admission {
         `Cannot certify ${apex}: start the node with the authority's key with --apex ${apex} as well`,
       );
     }
-    const o = { authority: authority(), serial: rng(16), nowMs: now() };
-    return issueGatewayCertificate({ publicKey, apex }, o);
+    const web = ecdsaSigner(webAuthoritySeed(authority()));
+    const o = { web, serial: rng(16), nowMs: now() };
+    return {
+      certificate: issueGatewayCertificate({ publicKey, apex }, o),
+      issuer: webAuthorityCertificate(web, authority()),
+    };
   }
 
   #renewed(certificate: Uint8Array, signed: SignedRequest): Wish {

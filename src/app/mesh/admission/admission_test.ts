@@ -10,6 +10,7 @@ import { encodeRequest, type JoinRequest } from "../../../core/mesh/admission/jo
 import { verifyNodeCertificate } from "../../../core/mesh/admission/node_certificate.ts";
 import { Revocations } from "../../../core/mesh/admission/revocations.ts";
 import { nodeIdOf } from "../../../core/mesh/node_id.ts";
+import { ecdsaSigner } from "../../../io/crypto/ecdsa.ts";
 import { ed25519Signer, verifyEd25519 } from "../../../io/crypto/ed25519.ts";
 import { memoryStore } from "../store/memory_store.ts";
 import { Admission } from "./admission.ts";
@@ -53,6 +54,7 @@ function lab(): Lab {
     ...o,
     cluster: () => CLUSTER,
     authority: () => AUTHORITY,
+    ecdsaSigner,
     apex: () => "mesh.test",
   });
   const at: Lab = {
@@ -189,6 +191,7 @@ Deno.test("garbage is answered by a refusal", async () => {
     log: LOG,
     cluster: () => CLUSTER,
     authority: () => AUTHORITY,
+    ecdsaSigner,
     apex: () => null,
   });
   for (const bytes of [new Uint8Array(), utf8("{}"), utf8('{"request":"e30","byNode":""}')]) {

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { X509Certificate } from "node:crypto";
 import { FakeClock } from "../../../../tests/fake/clock.ts";
 import { seededRng } from "../../../../tests/fake/rng.ts";
 import { toHex, utf8 } from "../../../base/bytes.ts";
@@ -11,7 +13,7 @@ import {
   issueNodeCertificate,
   verifyNodeCertificate,
 } from "../../../core/mesh/admission/node_certificate.ts";
-import { parseCertificate } from "../../../core/x509/certificate.ts";
+import { ecdsaSigner } from "../../../io/crypto/ecdsa.ts";
 import { ed25519Signer, verifyEd25519 } from "../../../io/crypto/ed25519.ts";
 import { memoryStore } from "../store/memory_store.ts";
 import { Admission } from "./admission.ts";
@@ -47,6 +49,7 @@ function lab() {
       core: "192.0.2.1:20205",
     }),
     authority: () => AUTHORITY,
+    ecdsaSigner,
     apex: () => "mesh.test",
   });
   const ask = async (request: AdmissionRequest, by = AGENT, invite: Invite | null = null) => {
@@ -86,7 +89,7 @@ Deno.test("an agent enrolls once by its invite, without a secret, and renews by 
   await using at = lab();
   const invite = await at.invite({ names: ["shop", "blog"], quota: 3 });
   const { certificate, ...rest } = await at.enroll(invite);
-  assert.deepEqual(Object.keys(rest).sort(), ["authorities", "cluster"]);
+  assert.deepEqual(Object.keys(rest).sort(), ["authorities", "cluster", "issuer"]);
   const facts = verifyAgentCertificate(certificate, TRUST, NOW);
   assert.deepEqual([facts.names, facts.quota], [["shop", "blog"], 3]);
   assert.throws(() => verifyNodeCertificate(certificate, TRUST, NOW), { kind: "auth" });
@@ -139,17 +142,24 @@ Deno.test("a revoked agent gets no other certificate", async () => {
 
 Deno.test("a gateway is certified for the cluster's apex, and for a node with the role alone", async () => {
   await using at = lab();
+  const key = ecdsaSigner(new Uint8Array(32).fill(9));
   const certify = async (roles: ("node" | "gateway")[], apex: string) => {
     const o = { authority: AUTHORITY, serial: new Uint8Array([1]), nowMs: NOW };
     const { publicKey } = NODE;
     const certificate = issueNodeCertificate({ publicKey, roles, host: "a", zone: "" }, o);
-    const request = { kind: "certify", certificate, publicKey: OTHER.publicKey, apex } as const;
+    const request = { kind: "certify", certificate, publicKey: key.publicKey, apex } as const;
     return decodeCertified(await at.ask(request, NODE));
   };
-  const { certificate } = await certify(["gateway"], "mesh.test");
-  const { dnsNames, publicKey, isAuthority } = parseCertificate(certificate);
-  assert.deepEqual([dnsNames, isAuthority], [["mesh.test", "*.mesh.test"], false]);
-  assert.deepEqual(publicKey, OTHER.publicKey);
+  const given = await certify(["gateway"], "mesh.test");
+  const [own, web] = [given.certificate, given.issuer!].map((one) =>
+    new X509Certificate(Buffer.from(one))
+  );
+  assert.equal(own!.subjectAltName, "DNS:mesh.test, DNS:*.mesh.test");
+  assert.equal(own!.issuer, web!.subject);
+  assert.deepEqual([own!.ca, web!.ca], [false, true]);
+  const spki = own!.publicKey.export({ type: "spki", format: "der" });
+  assert.deepEqual(new Uint8Array(spki.subarray(-65)), key.publicKey);
+  assert.deepEqual((await certify(["gateway"], "mesh.test")).issuer, given.issuer);
   await assert.rejects(certify(["node"], "mesh.test"), /has not the role gateway/);
   await assert.rejects(certify(["gateway"], "bank.test"), /with --apex bank.test/);
 });

@@ -6,7 +6,10 @@ import { encodeCertificate, parseCertificate } from "../../x509/certificate.ts";
 import { encodeBase32 } from "./base32.ts";
 
 /** The time from 2000 to 9999: an authority ends when the cluster no longer trusts it. */
-const [FROM, UNTIL] = [Date.UTC(2000, 0), Date.UTC(9999, 11, 31, 23, 59, 59)];
+export const AUTHORITY_TIME = {
+  notBefore: Date.UTC(2000, 0),
+  notAfter: Date.UTC(9999, 11, 31, 23, 59, 59),
+} as const;
 
 /** Returns the name of the authority with that public key, which stands in what it issues. */
 export function authorityName(publicKey: Uint8Array): string {
@@ -66,8 +69,7 @@ function encodeAuthority(publicKey: Uint8Array, sign: (message: Uint8Array) => U
     serial: Uint8Array.of(1),
     issuer: name,
     subject: name,
-    notBefore: FROM,
-    notAfter: UNTIL,
+    ...AUTHORITY_TIME,
     publicKey,
     isAuthority: true,
     dnsNames: [],

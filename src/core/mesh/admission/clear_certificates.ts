@@ -16,8 +16,8 @@ const [SERVER_HELLO, CERTIFICATE] = [2, 11];
 
 /** TLS_ECDHE_ECDSA_WITH AES_128_GCM_SHA256, AES_256_GCM_SHA384, CHACHA20_POLY1305_SHA256. */
 const SUITES = [0xc02b, 0xc02c, 0xcca9];
-/** The curves x25519 and secp256r1; signatures of Ed25519. */
-const [GROUPS, SIGNATURES] = [[0x001d, 0x0017], [0x0807]];
+/** The curves x25519 and secp256r1; signatures of Ed25519, and of ECDSA with P-256 and SHA-256. */
+const [GROUPS, SIGNATURES] = [[0x001d, 0x0017], [0x0807, 0x0403]];
 
 /** Returns the message that begins a connection of TLS 1.2. `random`: 32 bytes. */
 export function certificateQuestion(

@@ -54,15 +54,20 @@ export function encodeMembership(m: Membership): Uint8Array {
 export interface Certified {
   /** In DER. */
   readonly certificate: Uint8Array;
+  /** Of a gateway: the certificate of the authority for visitors, which has issued it; else null. */
+  readonly issuer: Uint8Array | null;
   /** 16 bytes. */
   readonly cluster: Uint8Array;
   /** Public keys of the authorities that are trusted. */
   readonly authorities: readonly Uint8Array[];
 }
 
-export function encodeCertified({ certificate, cluster, authorities }: Certified): Uint8Array {
+export function encodeCertified(
+  { certificate, issuer, cluster, authorities }: Certified,
+): Uint8Array {
   return utf8(JSON.stringify({
     certificate: encodeBase64Url(certificate),
+    ...(issuer !== null && { issuer: encodeBase64Url(issuer) }),
     cluster: encodeBase64Url(cluster),
     authorities: authorities.map(encodeBase64Url),
   }));
@@ -76,6 +81,7 @@ export function decodeCertified(bytes: Uint8Array): Certified {
   }
   return {
     certificate: bytesField(fields, "certificate", WHAT),
+    issuer: fields["issuer"] === undefined ? null : bytesField(fields, "issuer", WHAT),
     cluster: bytesField(fields, "cluster", WHAT, 16),
     authorities: listField(fields, "authorities", WHAT, keyOf),
   };

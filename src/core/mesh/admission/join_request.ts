@@ -56,7 +56,7 @@ export interface CertifyRequest {
   readonly kind: "certify";
   /** The node's own, in DER. */
   readonly certificate: Uint8Array;
-  /** Of the key that the gateway's certificate is to be for. */
+  /** Of the key that the gateway's certificate is to be for: P-256, 65 bytes. */
   readonly publicKey: Uint8Array;
   readonly apex: string;
 }
@@ -125,7 +125,8 @@ function readRequest(fields: Readonly<Record<string, unknown>>): AdmissionReques
       return { kind: "enroll", invite: invite(), publicKey: publicKey() };
     case "certify": {
       const apex = textField(fields, "apex", WHAT, 253);
-      return { kind: "certify", certificate: certificate(), publicKey: publicKey(), apex };
+      const key = bytesField(fields, "publicKey", WHAT, 65);
+      return { kind: "certify", certificate: certificate(), publicKey: key, apex };
     }
     case "join":
       return readJoin(fields);
