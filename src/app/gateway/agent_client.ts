@@ -15,6 +15,7 @@ import {
   MAX_AGENT_MESSAGE,
   proveAgent,
 } from "../../core/gateway/agent_messages.ts";
+import { type RawKind, readRawService } from "../../core/gateway/raw_service.ts";
 import { ROUTE_MS, signRoute } from "../../core/gateway/route.ts";
 import type { Certified } from "../../core/mesh/admission/join_answer.ts";
 import { Backoff } from "../../core/net/backoff.ts";
@@ -24,6 +25,7 @@ import { V2Carrier } from "../mesh/carriers/v2_carrier.ts";
 import type { SessionMemory } from "../mux/session_memory.ts";
 import { askForCertificate } from "./enrollment.ts";
 import { MessageStream } from "./message_stream.ts";
+import { VisitorConnection } from "./visitor_connection.ts";
 
 /** Requests under way at a time. */
 const MOST_EXCHANGES = 4096;
@@ -34,8 +36,10 @@ const ANSWER_MS = 20_000;
 /** A service that is published. */
 export interface Tunnel {
   readonly name: string;
-  /** Takes a stream with one request, which is its own from then on. */
-  readonly serve: (stream: Stream) => void;
+  /** Takes a stream with one request, which is its own from then on; absent = it speaks no HTTP. */
+  readonly serve?: (stream: Stream) => void;
+  /** Takes a visitor's connection, which is its own from then on; absent kinds are refused. */
+  readonly raw?: { readonly [K in RawKind]?: (visitor: Connection) => void };
 }
 
 export interface AgentClientOptions {
@@ -157,18 +161,31 @@ export async function dialAgent(
   o: Pick<AgentClientOptions, "secrets" | "clock" | "memory"> & { readonly signal: AbortSignal },
   tunnels: readonly Tunnel[],
 ): Promise<V2Carrier> {
-  const find = (service: string) =>
-    tunnels.find(({ name }) => service === HTTP_SERVICE + name) ?? null;
+  const find = (service: string) => serverOf(service, tunnels);
   return await V2Carrier.dial(stream, {
     ...o,
     hasService: (service) => find(service) !== null,
     mostStreams: MOST_EXCHANGES,
     onStream: (opened, _, service) => {
-      const tunnel = find(service);
-      if (tunnel === null) startClose(opened);
-      else tunnel.serve(opened);
+      const serve = find(service);
+      if (serve === null) startClose(opened);
+      else serve(opened);
     },
   });
+}
+
+/** Returns what takes the streams of a service that a gateway asks for; null = nothing does. */
+function serverOf(
+  service: string,
+  tunnels: readonly Tunnel[],
+): ((stream: Stream) => void) | null {
+  const asked = readRawService(service);
+  if (asked === null) {
+    return tunnels.find(({ name }) => service === HTTP_SERVICE + name)?.serve ?? null;
+  }
+  const take = tunnels.find(({ name }) => name === asked.name)?.raw?.[asked.kind];
+  if (take === undefined) return null;
+  return (stream) => take(new VisitorConnection(stream, asked.visitor));
 }
 
 /** Requests to a gateway, one after the other. */

@@ -34,6 +34,12 @@ export class AgentLink {
     return this.#carrier.openNow(HTTP_SERVICE + name, { opened: () => {}, refused });
   }
 
+  /** Opens a stream to another service of the agent's. @throws {TtunError} lost */
+  readonly openService = (
+    service: string,
+    events: Parameters<V2Carrier["openNow"]>[1],
+  ): MuxStream => this.#carrier.openNow(service, events);
+
   close(): void {
     this.#carrier[Symbol.dispose]();
   }

@@ -1,6 +1,7 @@
 import { startClose } from "../../base/start_close.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { HTTP_SERVICE } from "../../core/gateway/agent_messages.ts";
+import { readRawService } from "../../core/gateway/raw_service.ts";
 import type { Relays } from "../net/relay.ts";
 import type { AgentRoutes } from "./agent_routes.ts";
 
@@ -18,18 +19,18 @@ export class HopService {
   }
 
   has(service: string): boolean {
-    return service.startsWith(HTTP_SERVICE) &&
-      this.#o.routes.has(service.slice(HTTP_SERVICE.length));
+    const name = nameOf(service);
+    return name !== null && this.#o.routes.has(name);
   }
 
   /** Owns the stream. */
   serve(stream: Stream, service: string): void {
     const { routes, relays } = this.#o;
-    const name = service.slice(HTTP_SERVICE.length);
-    const link = routes.pick(name, new Set());
+    const link = routes.pick(nameOf(service)!, new Set());
     let agent: Stream;
     try {
-      agent = link!.open(name, () => {}); // it is reset then, which goes on to the other node
+      // A stream that is refused is reset, which goes on to the other node.
+      agent = link!.openService(service, { opened: () => {}, refused: () => {} });
     } catch {
       return stream.reset();
     }
@@ -39,4 +40,10 @@ export class HopService {
       return true;
     });
   }
+}
+
+/** Returns the published name in a service's; null = it has none. */
+function nameOf(service: string): string | null {
+  if (service.startsWith(HTTP_SERVICE)) return service.slice(HTTP_SERVICE.length);
+  return readRawService(service)?.name ?? null;
 }

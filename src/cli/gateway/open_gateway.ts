@@ -11,6 +11,7 @@ import { HopLinks } from "../../app/gateway/hop_links.ts";
 import { HopService } from "../../app/gateway/hop_service.ts";
 import { Names } from "../../app/gateway/names.ts";
 import type { AdmissionDesk } from "../../app/mesh/admission/admission_desk.ts";
+import { RawVisitors } from "../../app/gateway/raw_visitors.ts";
 import { RemoteRoutes } from "../../app/gateway/remote_routes.ts";
 import type { NodeServices } from "../../app/mesh/carriers/channel_listener.ts";
 import type { V2Carrier } from "../../app/mesh/carriers/v2_carrier.ts";
@@ -31,6 +32,7 @@ import type { MeshStore } from "../../contract/mesh_store.ts";
 import { AGENT_PROTOCOL } from "../../core/gateway/agent_messages.ts";
 import { MAX_CLIENT_HELLO, readClientHello } from "../../core/gateway/client_hello.ts";
 import { labelBelow } from "../../core/gateway/label.ts";
+import { RAW_PROTOCOLS, rawKindOf } from "../../core/gateway/raw_service.ts";
 import { Http1Server, type MakePage } from "../../core/http/http1/server.ts";
 import { Http2Server } from "../../core/http/http2/server.ts";
 import { accessJson, accessLine } from "../../core/http/policy/access_log.ts";
@@ -104,7 +106,7 @@ export function openGateway(
   const contexts = opened.use(
     new NamedContexts({
       libssl,
-      protocols: ["h2", "http/1.1", AGENT_PROTOCOL],
+      protocols: ["h2", "http/1.1", AGENT_PROTOCOL, RAW_PROTOCOLS.tcp, RAW_PROTOCOLS.link],
       ticketKeys: (name) => {
         const part = (label: string) => derive(secret, label, utf8(name));
         return concat(part("ticket 1"), part("ticket 2"), part("ticket 3")).slice(0, 80);
@@ -136,6 +138,7 @@ export function openGateway(
   const relays = opened.use(
     new Relays({ clock, scratch: new ScratchBuffers(SCRATCH), idleMs: Infinity, cut: signal }),
   );
+  const raw = new RawVisitors({ routes, remote, hops, relays, clock, log });
   const gate = new AgentGate({
     secrets: () => agentWire(ciphers),
     clock,
@@ -209,8 +212,14 @@ export function openGateway(
   const serve = async (inner: Connection) => {
     const arrival = await acceptor.accept(inner, signal);
     if (arrival === null) return;
-    const { stream, protocol } = arrival;
+    const { stream, protocol, name } = arrival;
     if (protocol === AGENT_PROTOCOL) return await gate.accept(stream);
+    const rawKind = rawKindOf(protocol);
+    if (rawKind !== null) {
+      const label = name === null ? null : labelBelow(name, apex);
+      if (label === null) return stream.reset();
+      return await visit(stream, () => raw.serve(stream, rawKind, label));
+    }
     await visit(stream, () => gateway.serve(stream, protocol));
   };
   // A visitor has a place among all, which it may lose to another address when that has few.

@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { FakeClock } from "../../../tests/fake/clock.ts";
+import { memoryPair } from "../../../tests/fake/memory.ts";
+import { readAll } from "../../../tests/fake/read_all.ts";
+import { SCRATCH } from "../../../tests/fake/tt_ends.ts";
+import { utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import { makeLogger } from "../../base/log.ts";
+import type { Connection } from "../../contract/connection.ts";
+import { write } from "../loop/stream_io.ts";
+import { Relays } from "../net/relay.ts";
+import type { AgentLink } from "./agent_link.ts";
+import { AgentRoutes } from "./agent_routes.ts";
+import { RawVisitors } from "./raw_visitors.ts";
+
+type Events = { opened(): void; refused(error: TtunError): void };
+
+/** A gateway with links to agents, and one way to another node where `node` is given. */
+class World implements Disposable {
+  readonly clock = new FakeClock();
+  readonly routes = new AgentRoutes();
+  /** Services that were asked for. */
+  readonly asked: string[] = [];
+  /** Nodes that are said to have failed. */
+  readonly failed: string[] = [];
+  /** Ends of streams that were taken. */
+  readonly taken: Connection[] = [];
+  readonly #relays: Relays;
+  readonly raw: RawVisitors;
+
+  constructor(node: string | null = null) {
+    const { clock } = this;
+    this.#relays = new Relays({ clock, scratch: SCRATCH, idleMs: Infinity });
+    const remote = {
+      find: () => Promise.resolve(node === null ? [] : [node]),
+      failed: (_: string, node: string) => this.failed.push(node),
+    };
+    const openNow = (service: string, events: Events) => this.open(service, events, true);
+    this.raw = new RawVisitors({
+      ...{ clock, routes: this.routes, relays: this.#relays, remote: remote as never },
+      hops: { get: () => Promise.resolve({ openNow }) } as never,
+      log: makeLogger(() => {}, () => 0, "error"),
+    });
+  }
+
+  /** An agent's link; `takes`: null = it never answers. */
+  link(name: string, takes: boolean | null): void {
+    const openService = (service: string, events: Events) => this.open(service, events, takes);
+    this.routes.add(name, { isSuspect: false, openService } as unknown as AgentLink);
+  }
+
+  open(service: string, events: Events, takes: boolean | null): Connection {
+    this.asked.push(service);
+    const [ours, agents] = memoryPair();
+    if (takes === true) this.taken.push(agents);
+    queueMicrotask(() => {
+      if (takes === true) events.opened();
+      else if (takes === false) events.refused(new TtunError("unreachable", "No"));
+    });
+    return ours;
+  }
+
+  visit(name: string): { visitor: Connection; over: Promise<void> } {
+    const [visitor, ours] = memoryPair({ addressA: { host: "192.0.2.9", port: 4000 } });
+    return { visitor, over: this.raw.serve(ours, "tcp", name) };
+  }
+
+  [Symbol.dispose](): void {
+    this.#relays[Symbol.dispose]();
+  }
+}
+
+Deno.test("a visitor's connection goes to the agent, and each way ends by itself", async () => {
+  using world = new World();
+  world.link("shop", true);
+  const { visitor, over } = world.visit("shop");
+  await write(visitor, utf8("question"));
+  await visitor.closeWrite();
+  await world.clock.settle();
+  const [agent] = world.taken;
+  assert.deepEqual(world.asked, ["tcp shop 192.0.2.9:4000"]);
+  assert.deepEqual(await readAll(agent!), utf8("question"));
+  await write(agent!, utf8("answer"));
+  await agent!.closeWrite();
+  assert.deepEqual(await readAll(visitor), utf8("answer"));
+  await over;
+});
+
+Deno.test("a reset of the agent's is one for the visitor", async () => {
+  using world = new World();
+  world.link("shop", true);
+  const { visitor, over } = world.visit("shop");
+  await world.clock.settle();
+  world.taken[0]!.reset();
+  await over;
+  await assert.rejects(readAll(visitor), { kind: "lost" });
+});
+
+Deno.test("a link that refuses or does not answer is followed by the next way", async () => {
+  using world = new World("node two");
+  world.link("shop", false);
+  world.link("shop", null);
+  const { visitor, over } = world.visit("shop");
+  await world.clock.advance(10_000);
+  await world.clock.settle();
+  assert.equal(world.asked.length, 3);
+  assert.deepEqual(world.failed, []);
+  world.taken[0]!.reset(); // before anything came: the node is tried last next time
+  await over;
+  assert.deepEqual(world.failed, ["node two"]);
+  await assert.rejects(readAll(visitor), { kind: "lost" });
+});
+
+Deno.test("a name that nobody publishes ends by a reset", async () => {
+  using world = new World();
+  const { visitor, over } = world.visit("none");
+  await over;
+  await assert.rejects(readAll(visitor), { kind: "lost" });
+});
