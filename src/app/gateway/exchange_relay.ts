@@ -14,7 +14,7 @@ import { Way } from "./way.ts";
 
 export interface ServerEnd {
   readonly machine: HttpServerMachine;
-  readonly driver: MachineDriver<ServerStep>;
+  readonly driver: Pick<MachineDriver<ServerStep>, "call" | "isBlocked" | "isBusy">;
 }
 
 export interface ClientEnd {
@@ -30,6 +30,8 @@ export interface RelayEvents {
    * `attach` with another one or by `answer`. `mayRepeat`: nothing of the body has gone on.
    */
   readonly failed: (why: { code: ResetCode; words: string; mayRepeat: boolean }) => boolean;
+  /** Called with the bodies' bytes as they come, borrowed for the call. */
+  readonly passed?: ((of: "request" | "response", bytes: Uint8Array) => void) | undefined;
   /** Called once, when nothing of the exchange comes any more. */
   readonly over: () => void;
 }
@@ -99,6 +101,7 @@ export class ExchangeRelay {
     const { driver, machine } = this.#server;
     this.#hasAnswer = true;
     this.#responseBytes += body.length;
+    this.#events.passed?.("response", body);
     driver.call(() => machine.respond(id, head));
     if (body.length > 0) driver.call(() => machine.data(id, body));
     driver.call(() => machine.end(id, NONE));
@@ -110,6 +113,7 @@ export class ExchangeRelay {
     switch (step.kind) {
       case "data":
         this.#requestBytes += step.bytes.length;
+        this.#events.passed?.("request", step.bytes);
         return this.#up.take(step.bytes);
       case "end":
         return this.#up.finish(step.trailers);
@@ -130,6 +134,7 @@ export class ExchangeRelay {
         return this.#respond(step.head);
       case "data":
         this.#responseBytes += step.bytes.length;
+        this.#events.passed?.("response", step.bytes);
         return this.#down.take(step.bytes);
       case "end":
         this.#down.finish(step.trailers);

@@ -2,6 +2,7 @@ import { onAbort } from "../../base/scope.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
+import type { ExchangeTap } from "../../core/gateway/inspect/records.ts";
 import type { HttpRequest, HttpResponse, ServerStep } from "../../core/http/exchange.ts";
 import { SAFE_METHODS } from "../../core/http/methods.ts";
 import type { RequestOrigin } from "../../core/http/framing/heads.ts";
@@ -10,6 +11,7 @@ import { ExchangeRelay, type ServerEnd } from "./exchange_relay.ts";
 import { MachineDriver } from "./machine_driver.ts";
 import type { TargetConnection, TargetPool } from "./target_pool.ts";
 import type { Asked } from "./gateway_pages.ts";
+import { unheard } from "./unheard.ts";
 import type { Page } from "./visitor.ts";
 
 export interface HttpTargetOptions {
@@ -25,6 +27,18 @@ export interface HttpTargetOptions {
   /** Returns the answer as the visitor is to have it. */
   readonly respond: (head: HttpResponse, request: HttpRequest) => HttpResponse;
   readonly failure: (asked: Asked, words: string) => Page;
+  /** Returns what is told of an exchange; absent = nothing is to be told. */
+  readonly tap?: ((about: ExchangeAbout) => ExchangeTap) | undefined;
+}
+
+/** An exchange that begins. */
+export interface ExchangeAbout extends RequestOrigin {
+  /** The request as the service gets it. */
+  readonly head: HttpRequest;
+  /** False where it is answered here. */
+  readonly isServed: boolean;
+  /** Number of the exchange whose request is sent again; null = it is a visitor's. */
+  readonly replayOf: number | null;
 }
 
 /** An agent's service of HTTP: passes requests that a gateway sends on to where they are answered. */
@@ -55,6 +69,17 @@ export class HttpTarget {
     });
     driver.start();
   };
+
+  /** Sends the service a request that it has had before. Nobody hears the answer. */
+  replay(
+    head: HttpRequest,
+    body: Uint8Array,
+    { replayOf, ...origin }: RequestOrigin & { readonly replayOf: number },
+  ): void {
+    const { relay } = new Exchange(this.#o, unheard, 1, head, origin, replayOf);
+    if (body.length > 0) relay.fromServer({ id: 1, kind: "data", bytes: body });
+    relay.fromServer({ id: 1, kind: "end", trailers: [] });
+  }
 }
 
 /** One request on its way to the service. */
@@ -64,6 +89,7 @@ class Exchange {
   readonly #head: HttpRequest;
   readonly #id: string;
   readonly #over = new AbortController();
+  readonly #tap: ExchangeTap | null;
   #connection: TargetConnection | null = null;
 
   constructor(
@@ -72,10 +98,16 @@ class Exchange {
     id: number,
     given: HttpRequest,
     origin: RequestOrigin,
+    replayOf: number | null = null,
   ) {
     this.#o = o;
     this.relay = new ExchangeRelay(server, id, {
-      respond: (head) => o.respond(head, given),
+      respond: (head) => {
+        const answer = o.respond(head, given);
+        this.#tap?.response(answer);
+        return answer;
+      },
+      passed: o.tap === undefined ? undefined : (of, bytes) => this.#tap?.data(of, bytes),
       failed: ({ code, words, mayRepeat }) => {
         const wasNew = this.#connection?.isNew !== false;
         this.#connection = null;
@@ -88,6 +120,7 @@ class Exchange {
       },
       over: () => {
         this.#over.abort();
+        this.#tap?.over();
         const connection = this.#connection;
         this.#connection = null;
         // Steps of this very exchange are being done.
@@ -95,12 +128,14 @@ class Exchange {
       },
     });
     this.#id = origin.requestId;
-    const head = o.request(given, origin);
+    const head = replayOf === null ? o.request(given, origin) : given;
     if ("body" in head) {
       this.#head = given;
-      this.relay.answer(head.head, head.body);
+      this.#tap = o.tap?.({ ...origin, head: given, isServed: false, replayOf }) ?? null;
+      this.#answer(head);
       return;
     }
+    this.#tap = o.tap?.({ ...origin, head, isServed: true, replayOf }) ?? null;
     this.#head = head;
     const kept = o.pool.take();
     if (kept === null) this.#dial();
@@ -132,7 +167,11 @@ class Exchange {
   #fail(words: string): void {
     const { log, name, failure } = this.#o;
     log.warn("A request failed", { name, why: words });
-    const page = failure({ head: this.#head, id: this.#id }, words);
-    this.relay.answer(page.head, page.body);
+    this.#answer(failure({ head: this.#head, id: this.#id }, words));
+  }
+
+  #answer({ head, body }: Page): void {
+    this.#tap?.response(head);
+    this.relay.answer(head, body);
   }
 }

@@ -64,6 +64,7 @@ export function serveVisitor(stream: Stream, o: VisitorOptions): Promise<void> {
 class Visitor {
   readonly #o: VisitorOptions;
   readonly #end: ServerEnd;
+  readonly #driver: MachineDriver<ServerStep>;
   readonly #relays = new Map<number, ExchangeRelay>();
 
   constructor(stream: Stream, o: VisitorOptions, over: () => void) {
@@ -84,11 +85,12 @@ class Visitor {
       onLate: () => driver.call(() => machine.timedOut()),
       onOver: over,
     });
+    this.#driver = driver;
     this.#end = { machine, driver };
   }
 
   start(): void {
-    this.#end.driver.start();
+    this.#driver.start();
   }
 
   #begin(id: number, head: HttpRequest): void {
