@@ -17,7 +17,7 @@ export interface InspectSiteOptions {
 /** An answer, or the list of exchanges as it changes, as a stream of events. */
 export type InspectAnswer = Page | "events";
 
-/** What an agent's page consists of: its requests, each with its answer. */
+/** Answers the requests for an agent's page and for all that it shows. */
 export class InspectSite {
   readonly #o: InspectSiteOptions;
 

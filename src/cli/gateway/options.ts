@@ -1,11 +1,15 @@
 import { type HostPort, parseCidr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
+import { isLoopback } from "../../base/loopback.ts";
 import { readApex, readLabel } from "../../core/gateway/label.ts";
 import { type PublishTarget, readPublishTarget } from "../../core/gateway/publish_target.ts";
 import { readAddress } from "../command/address_args.ts";
 import { LOG_OPTIONS } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 import { GATEWAY_PORT } from "../mesh/options.ts";
+
+/** Port of the page with an agent's requests, as others of its kind have it. */
+const INSPECT_PORT = 4040;
 
 const AGENT_DATA = {
   names: ["data"],
@@ -127,6 +131,16 @@ export const PUBLISH_OPTIONS = {
     parse: parseCidr,
     help: "let in visitors from these networks alone",
   },
+  inspect: {
+    names: ["inspect"],
+    group: "basic",
+    kind: "string",
+    metavar: "[ADDR:]PORT",
+    parse: readInspect,
+    help:
+      "show the requests on a page of this machine, as 4040 for http://127.0.0.1:4040; the address " +
+      "is printed with a token that lets one browser in",
+  },
   data: AGENT_DATA,
   ...LOG_OPTIONS,
 } as const satisfies OptionTable;
@@ -151,6 +165,17 @@ export const NAMES_OPTIONS = {
 export type EnrollFlags = Values<typeof ENROLL_OPTIONS>;
 export type PublishFlags = Values<typeof PUBLISH_OPTIONS>;
 export type NamesFlags = Values<typeof NAMES_OPTIONS>;
+
+/** @throws {TtunError} usage */
+function readInspect(text: string): HostPort {
+  const at = readAddress(text, { host: "127.0.0.1", port: INSPECT_PORT });
+  if (isLoopback(at.host)) return at;
+  throw new TtunError(
+    "usage",
+    "Cannot show requests there: they may hold secrets, so the address is one of this machine " +
+      "alone, as 127.0.0.1:4040",
+  );
+}
 
 function readTunnel(text: string): { name: string | null; target: PublishTarget } {
   const [, name, target] = /^([^=:/]+)=(.*)$/s.exec(text) ?? [];

@@ -19,6 +19,7 @@ import { parseCertificate } from "../../core/x509/certificate.ts";
 import { ed25519Signer } from "../../io/crypto/ed25519.ts";
 import { TlsDialer } from "../../io/tls/tls_dialer.ts";
 import { openLibssl } from "../../../ffi/openssl/libssl.ts";
+import { load } from "../plane/load.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
 import { openSockets } from "../platform/open_sockets.ts";
@@ -26,9 +27,11 @@ import type { SocketPlatform } from "../platform/platform.ts";
 import { keepAgent } from "./agent_folder.ts";
 import { agentDialer } from "./agent_dialer.ts";
 import { agentWire } from "./agent_wire.ts";
+import type { Inspector, InspectorTools } from "./inspector.ts";
 import type { AgentConfig, TunnelConfig } from "./plane_config.ts";
 
 type Tools = PlaneTools<SocketPlatform, null>;
+type OpenInspector = typeof import("./inspector.ts").openInspector;
 
 /** Milliseconds to connect with a service. */
 const CONNECT_MS = 10_000;
@@ -38,22 +41,32 @@ const SCRATCH = 64 * 1024;
 
 /** Needs no privilege. @throws the reason of `host.stop`, or the failure that ended it */
 export async function run(config: AgentConfig, host: PlaneHost): Promise<void> {
+  const inspectors = config.inspect === null ? null : await load(() => import("./inspector.ts"));
   await runPlane(config, host, {
     mayMeetNames: true,
     openPlatform: () => openSockets(config.io),
-    open: (tools: Tools) => openAgent(config, tools),
+    open: (tools: Tools) => openAgent(config, tools, inspectors?.openInspector ?? null),
   });
 }
 
-function openAgent(config: AgentConfig, tools: Tools): OpenedPlane<null> {
+function openAgent(
+  config: AgentConfig,
+  tools: Tools,
+  openInspector: OpenInspector | null,
+): OpenedPlane<null> {
   const { platform: { clock }, ciphers, resolver, log, signal, opened, port } = tools;
-  const { io, folder, seed, apex, at, ca } = config;
+  const { io, folder, seed, apex, at, ca, inspect } = config;
   const net = tools.platform.openNet({ io, mptcp: false, segmentBytes: {} }, log);
   let { certificate } = config;
   const scratch = new Uint8Array(SCRATCH);
   const guard = new VisitorGuard(config.rules, () => clock.now());
+  const print = (line: string) => port.report({ kind: "print", line, isProgress: false });
+  const listen: InspectorTools["listen"] = (at, o) => net.listen(at, o);
+  const inspector = inspect === null
+    ? null
+    : openInspector?.(inspect, { listen, clock, log, signal, opened, print }) ?? null;
   const tunnels = config.tunnels.map((tunnel) =>
-    openTunnel(tunnel, { tools, net, scratch, guard })
+    openTunnel(tunnel, { tools, net, scratch, guard, inspector })
   );
   const common = {
     secrets: agentWire(ciphers),
@@ -90,7 +103,7 @@ function openAgent(config: AgentConfig, tools: Tools): OpenedPlane<null> {
           hasSaid = true;
           for (const { name } of tunnels) {
             const url = `https://${name}.${domain}${publicPort === 443 ? "" : `:${publicPort}`}/`;
-            port.report({ kind: "print", line: url, isProgress: false });
+            print(url);
           }
           port.report({ kind: "up" });
         },
@@ -102,11 +115,12 @@ function openAgent(config: AgentConfig, tools: Tools): OpenedPlane<null> {
 /** Opens the way to one service. */
 function openTunnel(
   { name, target }: TunnelConfig,
-  { tools, net, scratch, guard }: {
+  { tools, net, scratch, guard, inspector }: {
     readonly tools: Tools;
     readonly net: ReturnType<SocketPlatform["openNet"]>;
     readonly scratch: Uint8Array;
     readonly guard: VisitorGuard;
+    readonly inspector: Inspector | null;
   },
 ): Tunnel {
   const { platform: { clock }, resolver, log, signal, opened } = tools;
@@ -126,7 +140,7 @@ function openTunnel(
       dial: (cancel) => open(outbound, to, { signal, cancel }),
     }),
   );
-  const { serve } = new HttpTarget({
+  const service = new HttpTarget({
     pool,
     clock,
     scratch,
@@ -147,8 +161,10 @@ function openTunnel(
       return withPublicLocation(head, own, request);
     },
     failure: (asked) => gatewayPages.failed(asked),
+    tap: inspector?.tapOf(name),
   });
-  return { name, serve };
+  inspector?.serves(name, service);
+  return { name, serve: service.serve };
 }
 
 /** Connects with a service: by TLS where it is one of https. @throws {TtunError} usage, system */

@@ -22,7 +22,7 @@ export async function runPublish(options: PublishFlags, context: RunContext): Pr
   const folder = agentFolder(options.data);
   const io = chooseIo("auto");
   requirePermissions([
-    ...socketNeeds(io, "connect"),
+    ...socketNeeds(io, options.inspect === undefined ? "connect" : "listen and connect"),
     { permission: { name: "write", path: folder }, purpose: `keep a certificate in ${folder}` },
   ]);
   const state = readAgent(folder);
@@ -34,6 +34,7 @@ export async function runPublish(options: PublishFlags, context: RunContext): Pr
     ...state,
     ca: authoritiesFile(folder),
     tunnels: namedTunnels(options, folder),
+    inspect: options.inspect ?? null,
     rules,
   };
   using libc = config.io === "ffi" ? openControlLibc() : null;

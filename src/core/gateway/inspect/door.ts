@@ -40,7 +40,7 @@ export class InspectDoor {
     this.#token = this.#secret(32);
   }
 
-  /** What lets the next browser in. */
+  /** Lets the next browser in. */
   get token(): string {
     return this.#token;
   }
@@ -59,7 +59,9 @@ export class InspectDoor {
     if (!path.startsWith(this.#place) || !this.#hasCookie(fields)) {
       return refuse(401, "Open the address that ttun mesh publish has printed; it counts once.");
     }
-    if (method === "POST" && origins.length !== 1) return refuse(403, "It does not say its origin.");
+    if (method === "POST" && origins.length !== 1) {
+      return refuse(403, "It does not say its origin.");
+    }
     return { kind: "pass", path: path.slice(this.#place.length), query };
   }
 
@@ -88,7 +90,11 @@ export class InspectDoor {
     if (this.#sessions.length > MOST_SESSIONS) this.#sessions.shift();
     this.#entered();
     const to = this.#place;
-    return { kind: "enter", to, cookie: `${COOKIE}=${session}; Path=${to}; HttpOnly; SameSite=Strict` };
+    return {
+      kind: "enter",
+      to,
+      cookie: `${COOKIE}=${session}; Path=${to}; HttpOnly; SameSite=Strict`,
+    };
   }
 
   #hasCookie(fields: HttpRequest["fields"]): boolean {
