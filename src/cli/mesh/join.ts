@@ -1,3 +1,4 @@
+import { sleep } from "../../app/loop/sleep.ts";
 import { formatAddr, type HostPort } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import { toTtunError, TtunError } from "../../base/errors.ts";
@@ -8,6 +9,7 @@ import type { Membership } from "../../core/mesh/admission/join_answer.ts";
 import { verifyNodeCertificate } from "../../core/mesh/admission/node_certificate.ts";
 import { parseCertificate } from "../../core/x509/certificate.ts";
 import { ed25519Signer, verifyEd25519 } from "../../io/crypto/ed25519.ts";
+import { DenoClock } from "../../io/reactor/deno_clock.ts";
 import type { RunContext } from "../command/context.ts";
 import { print } from "../output/stdout.ts";
 import { rng } from "../platform/rng.ts";
@@ -45,7 +47,7 @@ export async function runMeshJoin(options: MeshJoinFlags, context: RunContext): 
     joinAt: formatAddr(joinAt),
   } as const;
   const { signal } = context;
-  const membership = await askAny(invite, async (seed) => {
+  const membership = await askAny(invite, signal, async (seed) => {
     const authority = await askAuthority(seed, invite.authorityHash, signal);
     return await askCluster(seed, request, {
       anchors: [trustAnchor(authority)],
@@ -88,21 +90,39 @@ function mayJoinAnew(folder: string): boolean {
   return authoritySeed === null && Date.now() >= parseCertificate(certificate).notAfter;
 }
 
+/** Failures after which another seed is asked. */
+const PASSING: ReadonlySet<string> = new Set([
+  "unreachable",
+  "timeout",
+  "name",
+  "lost",
+  "protocol",
+]);
+const RETRIED: ReadonlySet<string> = new Set(["unreachable", "lost", "protocol"]);
+
+/** Rounds through the seeds, and milliseconds between them: a node's port is closed while it restarts. */
+const ROUNDS = 3;
+const ROUND_MS = 1000;
+
 /** Asks one seed after the other; a refusal counts for all of them. @throws {TtunError} */
 async function askAny(
   { seeds }: Invite,
+  signal: AbortSignal,
   ask: (seed: HostPort) => Promise<Membership>,
 ): Promise<Membership> {
   let failure = new TtunError("usage", "Cannot join: the invite names no node");
-  for (const seed of seeds) {
-    try {
-      return await ask(seed);
-    } catch (thrown) {
-      const error = toTtunError(thrown);
-      if (!["unreachable", "timeout", "name", "lost", "protocol"].includes(error.kind)) {
-        throw thrown;
+  const clock = new DenoClock();
+  for (let round = 0; round < ROUNDS; round++) {
+    if (round > 0 && !RETRIED.has(failure.kind)) break;
+    if (round > 0) await sleep(clock, ROUND_MS, signal);
+    for (const seed of seeds) {
+      try {
+        return await ask(seed);
+      } catch (thrown) {
+        const error = toTtunError(thrown);
+        if (!PASSING.has(error.kind)) throw thrown;
+        failure = error;
       }
-      failure = error;
     }
   }
   throw failure;

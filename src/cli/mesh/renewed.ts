@@ -1,8 +1,17 @@
+/** A thing that can go on with what it has begun while its successor is open. */
+export interface Retiring {
+  /** Takes nothing new. Resolves when the successor may be opened. */
+  retire(): Promise<void>;
+  /** Resolves when all that it had begun has ended. */
+  idle(): Promise<void>;
+}
+
 /** A thing that is closed and opened anew, as a listener that takes another certificate. Owns it. */
-export class Renewed<T extends AsyncDisposable> implements AsyncDisposable {
+export class Renewed<T extends AsyncDisposable & Partial<Retiring>> implements AsyncDisposable {
   readonly #open: () => T;
   readonly #failed: (error: unknown) => void;
   #current: T;
+  readonly #retired = new Set<T>();
   #renewing: Promise<void> = Promise.resolve();
   #isClosed = false;
 
@@ -38,13 +47,20 @@ export class Renewed<T extends AsyncDisposable> implements AsyncDisposable {
 
   async #renew(): Promise<void> {
     if (this.#isClosed) return;
-    await this.#current[Symbol.asyncDispose]();
+    await this.#retire(this.#current);
     if (!this.#isClosed) this.#current = this.#open();
+  }
+
+  async #retire(one: T): Promise<void> {
+    if (one.retire === undefined || one.idle === undefined) return await one[Symbol.asyncDispose]();
+    await one.retire();
+    this.#retired.add(one);
+    void one.idle().then(() => this.#retired.delete(one)); // never rejects
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     await this.#renewing;
-    await this.#current[Symbol.asyncDispose]();
+    await Promise.all([this.#current, ...this.#retired].map((one) => one[Symbol.asyncDispose]()));
   }
 }

@@ -51,6 +51,7 @@ export async function dialJoin<T>(
     }
     if (error instanceof TtunError) throw error;
     if (error instanceof Deno.errors.InvalidData) throw untrusted(to, error);
+    if (error instanceof Deno.errors.UnexpectedEof) throw cutOff(to, error);
     throw denoNetError(error, "connect", to);
   } finally {
     patience.removeEventListener("abort", giveUp);
@@ -65,4 +66,11 @@ function untrusted(to: HostPort, error: Error): TtunError {
       { cause: error },
     )
     : new ProtocolError(`Cannot talk to ${formatAddr(to)}: ${error.message}`, { cause: error });
+}
+
+/** A node closes its port for a moment while its certificate changes. */
+function cutOff(to: HostPort, error: Error): TtunError {
+  return new TtunError("lost", `Cannot talk to ${formatAddr(to)}: it closed the connection`, {
+    cause: error,
+  });
 }

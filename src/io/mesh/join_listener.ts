@@ -50,6 +50,7 @@ export class JoinListener implements AsyncDisposable {
   readonly #said: RateLimitedLog;
   readonly #open = new Set<Promise<void>>();
   readonly #stop = new AbortController();
+  readonly #retired = new AbortController();
   readonly #accepting: Promise<void>;
 
   constructor(o: JoinListenerOptions) {
@@ -70,13 +71,14 @@ export class JoinListener implements AsyncDisposable {
 
   async #accept(): Promise<void> {
     const signal = AbortSignal.any([this.#o.signal, this.#stop.signal]);
-    using _closing = onAbort(signal, () => this.#listener.close());
-    while (!signal.aborted) {
+    const listening = AbortSignal.any([signal, this.#retired.signal]);
+    using _closing = onAbort(listening, () => this.#listener.close());
+    while (!listening.aborted) {
       let conn: Deno.TlsConn;
       try {
         conn = await this.#listener.accept();
       } catch (error) {
-        if (signal.aborted || error instanceof Deno.errors.BadResource) return;
+        if (listening.aborted || error instanceof Deno.errors.BadResource) return;
         continue; // that connection has gone before it was accepted
       }
       const serving = this.#serve(conn, signal).finally(() => this.#open.delete(serving));
@@ -131,6 +133,17 @@ export class JoinListener implements AsyncDisposable {
     const { libc } = this.#o;
     const fd = libc === null ? null : findSocket(libc, conn);
     if (fd !== null) libc?.shutdown(fd, SHUT_RDWR);
+  }
+
+  /** Takes no connection from now on; those that there are go on. Resolves when the port is free. */
+  async retire(): Promise<void> {
+    this.#retired.abort();
+    await this.#accepting;
+  }
+
+  /** Resolves when no connection is open; after `retire` there will be no other. Never rejects. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#open);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

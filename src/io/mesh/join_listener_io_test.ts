@@ -109,3 +109,26 @@ test("a message that is too long, and one that breaks off, end their connection 
   await assert.rejects(join(listener, "x".repeat(1001)), (error) => error instanceof TtunError);
   assert.equal(await join(listener, "node"), "hello node");
 });
+
+test("a listener that takes no more lets those go on that it serves, and its port is free", async () => {
+  const clock = new FakeClock();
+  using libc = openLibc();
+  await using listener = listen(libc, clock, { total: 8, perAddress: 8 });
+  const { host, port } = listener.address;
+  const joined = dialJoin(listener.address, {
+    authorities: [encodePem("CERTIFICATE", trustAnchor(AUTHORITY.publicKey))],
+    name: ANY_NODE_NAME,
+    protocol: "test/1",
+    mostBytes: 1000,
+    timeoutMs: 30_000,
+    signal,
+  }, async (messages) => {
+    await messages.read();
+    await listener.retire();
+    Deno.listen({ hostname: host, port }).close();
+    await messages.write(utf8("node"));
+    return new TextDecoder().decode(await messages.read());
+  });
+  assert.equal(await joined, "hello node");
+  await listener.idle();
+});
