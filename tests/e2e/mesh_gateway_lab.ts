@@ -27,12 +27,12 @@ export interface Lab extends AsyncDisposable {
   publish(folder: string, words: string): Promise<Process>;
 }
 
-/** One node with a gateway, and a service on port 8080. */
-export async function gatewayLab(): Promise<Lab> {
+/** One node with a gateway, which has these options too, and a service on port 8080. */
+export async function gatewayLab(...options: readonly string[]): Promise<Lab> {
   await using stack = new AsyncDisposableStack();
   const one = stack.use(await machine("one"));
   assert.equal((await one.mesh(`init ${PLACE}`)).code, 0);
-  const node = stack.use(await one.node(...GATEWAY));
+  const node = stack.use(await one.node(...GATEWAY, ...options));
   const service = stack.use(one.host.spawn("node", [TARGET]));
   await service.waitFor(/listening/, READY_MS);
   const command = (folder: string, words: string) =>

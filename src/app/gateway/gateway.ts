@@ -37,6 +37,8 @@ export interface GatewayOptions {
   readonly requestId: () => string;
   /** Requests that are under way, by the visitors' addresses. */
   readonly places: Quota;
+  /** Words of this visitor about visitors of his own go on to services. */
+  readonly isWebProxy: (visitor: Connection) => boolean;
   readonly counts: GatewayCounts;
   /** Takes note of each exchange that is over. */
   readonly access: (entry: AccessEntry) => void;
@@ -136,7 +138,7 @@ export class Gateway {
     visitor: Connection,
     tried: Tried,
   ): Upstream | Page | Promise<Upstream | Page> {
-    const { apex, routes } = this.#o;
+    const { apex, routes, isWebProxy } = this.#o;
     const { head, id } = asked;
     if (head.method === "CONNECT") return pages.notAllowed(asked);
     if (host === apex) return pages.apex(asked);
@@ -146,7 +148,7 @@ export class Gateway {
     const upstream = (open: (refused: () => void) => Stream): Upstream => {
       let wasRefused = false;
       return {
-        head: withForwarded(head, { visitor: address, isTrusted: false }),
+        head: withForwarded(head, { visitor: address, isTrusted: isWebProxy(visitor) }),
         stream: open(() => wasRefused = true),
         machine: new FramedClient({ visitor: address, requestId: id }),
         wasRefused: () => wasRefused,

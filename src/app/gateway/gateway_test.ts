@@ -45,6 +45,7 @@ class World implements AsyncDisposable {
         new Http1Server({ scheme, makePage: (...o) => gatewayPages.unreadable("none", ...o) }),
       requestId: () => `request ${++id}`,
       places: new Quota({ total: Infinity, perAddress }),
+      isWebProxy: () => false,
       counts: new GatewayCounts(),
       access: (entry) => this.entries.push(entry),
       now: () => 0,

@@ -88,6 +88,7 @@ class Exchange {
   readonly #o: HttpTargetOptions;
   readonly #head: HttpRequest;
   readonly #id: string;
+  readonly #visitor: string;
   readonly #over = new AbortController();
   readonly #tap: ExchangeTap | null;
   #connection: TargetConnection | null = null;
@@ -128,6 +129,7 @@ class Exchange {
       },
     });
     this.#id = origin.requestId;
+    this.#visitor = origin.visitor;
     const head = replayOf === null ? o.request(given, origin) : given;
     if ("body" in head) {
       this.#head = given;
@@ -155,7 +157,7 @@ class Exchange {
     for (const one of [signal, this.#over.signal]) {
       registrations.use(onAbort(one, () => stop.abort()));
     }
-    pool.dial(stop.signal).then((connection) => {
+    pool.dial(stop.signal, this.#visitor).then((connection) => {
       if (stop.signal.aborted) connection.close();
       else this.#use(connection);
     }, (error) => {

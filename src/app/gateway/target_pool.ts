@@ -14,7 +14,10 @@ export interface TargetPoolOptions {
   readonly clock: Clock;
   readonly scratch: Uint8Array;
   readonly makeMachine: () => HttpClientMachine;
-  readonly dial: (signal: AbortSignal) => Promise<Stream>;
+  /** `visitor`: the address that the connection is for at first. */
+  readonly dial: (signal: AbortSignal, visitor: string) => Promise<Stream>;
+  /** Each connection is for one request: it has told whose that is. */
+  readonly isOnce: boolean;
 }
 
 /** Connections to a service, which are used again. */
@@ -35,14 +38,14 @@ export class TargetPool implements Disposable {
   }
 
   /** Makes a new one. Throws as `dial`. */
-  async dial(signal: AbortSignal): Promise<TargetConnection> {
-    const stream = await this.#o.dial(signal);
+  async dial(signal: AbortSignal, visitor: string): Promise<TargetConnection> {
+    const stream = await this.#o.dial(signal, visitor);
     return new TargetConnection(stream, this.#o, (connection) => this.#release(connection));
   }
 
   #release(connection: TargetConnection): void {
     if (!connection.isFree) return;
-    if (this.#idle.length >= MOST_IDLE) connection.close();
+    if (this.#o.isOnce || this.#idle.length >= MOST_IDLE) connection.close();
     else this.#idle.push(connection);
   }
 

@@ -21,6 +21,7 @@ import { Relays } from "../../app/net/relay.ts";
 import { ScratchBuffers } from "../../app/net/scratch.ts";
 import type { NodeKey } from "../../core/mesh/node_id.ts";
 import { clientMemory } from "../../app/mux/session_memory.ts";
+import { isAmong, ProxyAcceptor } from "../../app/net/proxy_acceptor.ts";
 import { acceptLoop } from "../../app/net/accept_loop.ts";
 import { formatAddr, type HostPort, parseHostPort } from "../../base/addr.ts";
 import { concat, toHex, utf8 } from "../../base/bytes.ts";
@@ -88,10 +89,11 @@ export interface OpenedGateway {
 
 /** Opens a node's gateway. @throws {TtunError} in_use, privilege, usage, system */
 export function openGateway(
-  { listen, apex, files, accessLog, advertise, redirect, fallback }: GatewayConfig,
+  config: GatewayConfig,
   { held, store, desk, isRevoked, dialNode }: GatewayParts,
   tools: MeshTools,
 ): OpenedGateway {
+  const { listen, apex, files, accessLog, advertise, redirect, fallback } = config;
   const { opened, log, signal, ciphers, platform } = tools;
   if (!held.roles.includes("gateway")) {
     throw new TtunError("usage", "Cannot use --gateway: the node has not the role gateway");
@@ -181,6 +183,7 @@ export function openGateway(
       return new Http2Server({ scheme, makePage, websocketKey, now: () => clock.now() });
     },
     requestId,
+    isWebProxy: (visitor) => isAmong(config.forwardedFrom, visitor.remote),
     places: new Quota({ total: Infinity, perAddress: MOST_REQUESTS }),
     now: Date.now,
     counts,
@@ -241,6 +244,7 @@ export function openGateway(
     await write(target, hello);
     await relays.run(inner, target);
   };
+  const proxies = new ProxyAcceptor({ from: config.proxyProtocolFrom, clock, log });
   const plain = redirect === null ? null : opened.use(net.listen(redirect, { signal }));
   const accepting = (listener: Listener, serve: (inner: Connection) => Promise<void>) =>
     acceptLoop({
@@ -249,7 +253,10 @@ export function openGateway(
       log,
       signal,
       take: (inner) => {
-        serve(inner).catch((error) => {
+        const arrived = proxies.isProxy(inner)
+          ? proxies.accept(inner).then((visitor) => visitor === null ? undefined : serve(visitor))
+          : serve(inner);
+        arrived.catch((error) => {
           if (!signal.aborted) log.error("A visitor's connection failed", { why: String(error) });
           startClose(inner);
         });

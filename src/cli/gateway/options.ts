@@ -90,7 +90,8 @@ export const PUBLISH_OPTIONS = {
     help:
       "where requests go: 8080 (of this machine), HOST:PORT, unix:PATH, or http://, https:// or " +
       "h2c:// (HTTP/2 alone, as gRPC) with HOST:PORT; ?host=NAME is the host that the service gets, " +
-      "?ca=FILE, ?name=NAME and ?verify=no are about the certificate of https; there may be several " +
+      "?ca=FILE, ?name=NAME and ?verify=no are about the certificate of https, and ?proxy=v1 or v2 has " +
+      "each connection begin with a PROXY header; there may be several " +
       "with a name each; --target may be left out right behind the command",
   },
   name: {

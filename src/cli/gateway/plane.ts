@@ -6,6 +6,7 @@ import { TargetPool } from "../../app/gateway/target_pool.ts";
 import { clientMemory } from "../../app/mux/session_memory.ts";
 import { directOutbound } from "../../app/net/direct_outbound.ts";
 import { open } from "../../app/net/dial_events.ts";
+import { HeadedDialer } from "../../app/net/headed_dialer.ts";
 import { formatAddr } from "../../base/addr.ts";
 import { toTtunError } from "../../base/errors.ts";
 import type { Dialer } from "../../contract/dial.ts";
@@ -124,20 +125,23 @@ function openTunnel(
   },
 ): Tunnel {
   const { platform: { clock }, resolver, log, signal, opened } = tools;
-  const { to, scheme, host } = target;
-  const outbound = directOutbound({
-    dialer: targetDialer(target, net, tools),
-    resolver,
-    clock,
-    connectMs: CONNECT_MS,
-    rules: null,
-  });
+  const { to, scheme, host, proxy } = target;
+  const dialerOver = targetDialer(target, tools);
+  const common = { resolver, clock, connectMs: CONNECT_MS, rules: null };
+  const plain = directOutbound({ ...common, dialer: dialerOver(net) });
+  const outboundFor = (visitor: string) => {
+    if (proxy === null) return plain;
+    // The link tells no port of a visitor's.
+    const headed = new HeadedDialer(net, proxy, { host: visitor, port: 0 });
+    return directOutbound({ ...common, dialer: dialerOver(headed) });
+  };
   const pool = opened.use(
     new TargetPool({
       clock,
       scratch,
       makeMachine: () => scheme === "h2c" ? new Http2Client("http") : new Http1Client(),
-      dial: (cancel) => open(outbound, to, { signal, cancel }),
+      dial: (cancel, visitor) => open(outboundFor(visitor), to, { signal, cancel }),
+      isOnce: proxy !== null,
     }),
   );
   const service = new HttpTarget({
@@ -167,17 +171,16 @@ function openTunnel(
   return { name, serve: service.serve };
 }
 
-/** Connects with a service: by TLS where it is one of https. @throws {TtunError} usage, system */
+/** Returns what connects with a service: by TLS where it is one of https. @throws {TtunError} usage, system */
 function targetDialer(
   { tls }: PublishTarget,
-  net: Dialer,
   { platform, log, opened }: Tools,
-): Dialer {
-  if (tls === null) return net;
+): (net: Dialer) => Dialer {
+  if (tls === null) return (net) => net;
   const libssl = opened.use(openLibssl());
   const context = opened.use(libssl.clientContext(tls.ca));
   const { clock } = platform;
-  return new TlsDialer(net, { context, clock, host: tls.name, pin: null, log });
+  return (net) => new TlsDialer(net, { context, clock, host: tls.name, pin: null, log });
 }
 
 function keepCertificate(

@@ -97,9 +97,9 @@ async function runHere(options: MeshNodeFlags, context: RunContext): Promise<num
 
 /** @throws {TtunError} usage, if something is missing */
 function gatewayConfig(
-  { gateway, apex, gatewayCert: cert, gatewayKey: key, gatewayAt, redirect, fallback, accessLog }:
-    MeshNodeFlags,
+  options: MeshNodeFlags,
 ): GatewayConfig | null {
+  const { gateway, apex, gatewayCert: cert, gatewayKey: key, gatewayAt, accessLog } = options;
   if ((cert === undefined) !== (key === undefined)) {
     throw new TtunError("usage", "Give both --gateway-cert and --gateway-key, or none of them");
   }
@@ -111,8 +111,9 @@ function gatewayConfig(
     throw new TtunError("usage", "Cannot use --gateway without --apex, the domain of its services");
   }
   const files = cert === undefined || key === undefined ? null : { cert, key };
-  const at = { listen: gateway, redirect: redirect ?? null, advertise: gatewayAt ?? null };
-  return { ...at, apex, files, accessLog, fallback: fallback ?? null };
+  const { redirect = null, fallback = null, proxyProtocolFrom = [], forwardedFrom = [] } = options;
+  const at = { listen: gateway, redirect, fallback, advertise: gatewayAt ?? null };
+  return { ...at, apex, files, accessLog, proxyProtocolFrom, forwardedFrom };
 }
 
 /** Null where a node has the core: the key is there, in a file. @throws {TtunError} usage, privilege */

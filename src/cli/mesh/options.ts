@@ -4,6 +4,7 @@ import { readApex } from "../../core/gateway/label.ts";
 import { areAgentNames } from "../../core/gateway/agent_names.ts";
 import { readAddress } from "../command/address_args.ts";
 import { DAEMON_OPTIONS } from "../background/options.ts";
+import { FRONT_OPTIONS } from "../gateway/front_options.ts";
 import { LOG_OPTIONS } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 import { STATUS_OPTIONS } from "../status/options.ts";
@@ -416,6 +417,7 @@ export const MESH_NODE_OPTIONS = {
       "after each change of names",
   },
   ...GATEWAY_OPTIONS,
+  ...FRONT_OPTIONS,
   ...STORE_OPTIONS,
   passphraseFile: {
     ...PASSPHRASE_FILE,

@@ -1,4 +1,4 @@
-import type { HostPort } from "../../base/addr.ts";
+import type { Cidr, HostPort } from "../../base/addr.ts";
 import type { CommonConfig } from "../plane/common_config.ts";
 import type { NodeRole } from "../../core/mesh/descriptor.ts";
 import type { NodeState } from "./node_folder.ts";
@@ -39,6 +39,10 @@ export interface GatewayConfig {
   readonly fallback: HostPort | null;
   /** Where agents of other gateways reach this one; null = at the node's own address. */
   readonly advertise: HostPort | null;
+  /** Networks of proxies whose connections begin with a PROXY header. */
+  readonly proxyProtocolFrom: readonly Cidr[];
+  /** Networks of web proxies whose words about their visitors go on. */
+  readonly forwardedFrom: readonly Cidr[];
   /** Lines about requests, on standard output. */
   readonly accessLog: "off" | "text" | "json";
 }

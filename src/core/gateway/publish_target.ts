@@ -12,7 +12,11 @@ export interface PublishTarget {
   readonly host: string | null;
   /** Of https. */
   readonly tls: TargetTls | null;
+  /** Version of the PROXY header that each connection begins with; null = none. */
+  readonly proxy: ProxyVersion | null;
 }
+
+export type ProxyVersion = 1 | 2;
 
 export interface TargetTls {
   /** PEM file of the authorities that are trusted; "" = the system's; null = nothing is verified. */
@@ -30,7 +34,7 @@ const FORMS = "write 8080, HOST:PORT, unix:PATH, or http://, https:// or h2c:// 
 
 /**
  * Reads where requests go: `8080` (of this machine), `HOST:PORT`, `unix:PATH`, or `http`, `https` or
- * `h2c` with `://HOST[:PORT]` and `?host=NAME`; of https `?ca=FILE`, `?name=NAME` and `?verify=no` as
+ * `h2c` with `://HOST[:PORT]`, `?host=NAME` and `?proxy=v1|v2`; of https `?ca=FILE`, `?name=NAME` and `?verify=no` as
  * well. @throws {TtunError} usage
  */
 export function readPublishTarget(text: string): PublishTarget {
@@ -53,7 +57,7 @@ function isScheme(text: string): text is keyof typeof PORTS {
 }
 
 function plain(to: ForwardTarget): PublishTarget {
-  return { kind: "http", to, scheme: "http", host: null, tls: null };
+  return { kind: "http", to, scheme: "http", host: null, tls: null, proxy: null };
 }
 
 function readQuery(
@@ -61,8 +65,9 @@ function readQuery(
   scheme: PublishTarget["scheme"],
   name: string,
   query = "",
-): Pick<PublishTarget, "host" | "tls"> {
-  const known = new Set(scheme === "https" ? ["host", "ca", "name", "verify"] : ["host"]);
+): Pick<PublishTarget, "host" | "tls" | "proxy"> {
+  const tls = scheme === "https" ? ["ca", "name", "verify"] : [];
+  const known = new Set(["host", "proxy", ...tls]);
   const found = new Map<string, string>();
   for (const [key, value] of new URLSearchParams(query)) {
     if (!known.has(key) || found.has(key) || value === "") {
@@ -75,13 +80,21 @@ function readQuery(
   }
   const host = found.get("host") ?? null;
   if (host !== null && !AUTHORITY.test(host)) throw unusable(text, "?host= is no host");
-  if (scheme !== "https") return { host, tls: null };
+  const proxy = readProxy(text, found.get("proxy"));
+  if (scheme !== "https") return { host, tls: null, proxy };
   const verify = found.get("verify");
   if (verify !== undefined && (verify !== "no" || found.has("ca") || found.has("name"))) {
     throw unusable(text, "?verify=no stands alone: then nothing of the certificate is verified");
   }
   const ca = verify === "no" ? null : found.get("ca") ?? "";
-  return { host, tls: { ca, name: found.get("name") ?? name } };
+  return { host, tls: { ca, name: found.get("name") ?? name }, proxy };
+}
+
+function readProxy(text: string, given: string | undefined): ProxyVersion | null {
+  if (given === undefined) return null;
+  if (given === "v1") return 1;
+  if (given === "v2") return 2;
+  throw unusable(text, "?proxy= is v1 or v2");
 }
 
 function unixTarget(text: string): PublishTarget {

@@ -11,7 +11,7 @@ Deno.test("targets of plain HTTP", () => {
     ["[::1]:81", { host: "::1", port: 81 }],
     ["unix:/run/app.sock", { path: "/run/app.sock" }],
   ];
-  const plain = { kind: "http", scheme: "http", host: null, tls: null };
+  const plain = { kind: "http", scheme: "http", host: null, tls: null, proxy: null };
   for (const [text, to] of rows) assert.deepEqual(readPublishTarget(text), { ...plain, to });
 });
 
@@ -30,9 +30,16 @@ Deno.test("targets with TLS, of HTTP/2 alone, and with a host of their own", () 
       tls: { ca: "/x/ca.pem", name: "app.test" },
     }],
     ["h2c://localhost:50051", { scheme: "h2c", to: { host: "localhost", port: 50051 } }],
+    ["http://a?proxy=v1", { to: { host: "a", port: 80 }, proxy: 1 }],
+    ["h2c://a:1?proxy=v2&host=b", {
+      scheme: "h2c",
+      to: { host: "a", port: 1 },
+      host: "b",
+      proxy: 2,
+    }],
     ["http://a?host=b", { to: { host: "a", port: 80 }, host: "b" }],
   ];
-  const plain = { kind: "http", scheme: "http", host: null, tls: null };
+  const plain = { kind: "http", scheme: "http", host: null, tls: null, proxy: null };
   for (const [text, facts] of rows) {
     assert.deepEqual(readPublishTarget(text), { ...plain, ...facts }, text);
   }
@@ -53,6 +60,8 @@ Deno.test("others are refused in words", () => {
   const wrong = [
     "http://a?ca=x",
     "http://a?verify=no",
+    "http://a?proxy=v3",
+    "http://a?proxy=",
     "https://a?verify=yes",
     "https://a?verify=no&ca=x",
     "https://a?name=",
