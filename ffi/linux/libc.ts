@@ -2,7 +2,7 @@ import { TtunError } from "../../src/base/errors.ts";
 import { type Library, LINUX_LIBC, openLibrary } from "../library.ts";
 import { cString, NativeError } from "../native.ts";
 import { Errno } from "./errno.ts";
-import { LIBC_TABLE, type LibcSymbols, RARE_LIBC_TABLE } from "./libc_table.ts";
+import { LIBC_TABLE, type LibcSymbols, MESSAGE_LIBC_TABLE, RARE_LIBC_TABLE } from "./libc_table.ts";
 import { strings } from "./string_array.ts";
 import { usize } from "../usize.ts";
 
@@ -24,6 +24,7 @@ export class Libc implements Disposable {
   readonly #call: LibcSymbols;
   readonly #errno: Int32Array;
   #rareLibrary: Library<typeof RARE_LIBC_TABLE> | null = null;
+  #messageLibrary: Library<typeof MESSAGE_LIBC_TABLE> | null = null;
 
   constructor(library: Library<typeof LIBC_TABLE>) {
     this.#library = library;
@@ -310,6 +311,33 @@ export class Libc implements Disposable {
     this.#rareLibrary ??= openLibrary(LINUX_LIBC, RARE_LIBC_TABLE);
   }
 
+  /** Opens the two calls below, which needs the permission that the first of them would need. */
+  openMessages(): void {
+    this.#messageLibrary ??= openLibrary(LINUX_LIBC, MESSAGE_LIBC_TABLE);
+  }
+
+  /** `header`: a struct msghdr; what it points to stays where it is during the call. */
+  sendmsg(fd: number, header: Bytes, flags: number): number {
+    const { sendmsg } = this.#messageLibrary!.symbols;
+    for (;;) {
+      const took = sendmsg(fd, header, flags);
+      if (took >= 0) return took;
+      const errno = this.#errno[0]!;
+      if (errno !== Errno.EINTR) return -errno;
+    }
+  }
+
+  /** Fills in what the struct msghdr points to, and its lengths and flags. */
+  recvmsg(fd: number, header: Bytes, flags: number): number {
+    const { recvmsg } = this.#messageLibrary!.symbols;
+    for (;;) {
+      const got = recvmsg(fd, header, flags);
+      if (got >= 0) return got;
+      const errno = this.#errno[0]!;
+      if (errno !== Errno.EINTR) return -errno;
+    }
+  }
+
   unlink(path: string): number {
     const { unlink } = this.#rareCall;
     return unlink(cString(path)) < 0 ? -this.#errno[0]! : 0;
@@ -358,6 +386,7 @@ export class Libc implements Disposable {
 
   [Symbol.dispose](): void {
     this.#rareLibrary?.[Symbol.dispose]();
+    this.#messageLibrary?.[Symbol.dispose]();
     this.#library[Symbol.dispose]();
   }
 }

@@ -75,3 +75,9 @@ export const RARE_LIBC_TABLE = {
   getauxval: { parameters: ["u64"], result: "u64" },
   execvp: { parameters: ["buffer", "buffer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
+
+/** Calls of sockets that send and receive many datagrams at once. */
+export const MESSAGE_LIBC_TABLE = {
+  sendmsg: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  recvmsg: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
