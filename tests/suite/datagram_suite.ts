@@ -83,7 +83,7 @@ async function openFreed(open: OpenDatagrams, at: Datagrams["addr"]): Promise<Da
   }
 }
 
-/** What whatever opens `Datagrams` must keep to. */
+/** Conformance to the contract `Datagrams`, whatever opens them. */
 export function datagramSuite(
   label: string,
   register: Register,
