@@ -22,6 +22,7 @@ export const UNPACKED = `${
 
 /** Debian's packages by name. */
 export const EXTRAS = {
+  "bind9-dnsutils": { isThere: "command -v dig" },
   buildah: { isThere: "command -v buildah" },
   busybox: { isThere: "command -v busybox" },
   chromium: { isThere: "command -v chromium" },
@@ -43,6 +44,7 @@ export const EXTRAS = {
       words: "its service does not start, until /etc/ssh/sshd_not_to_be_run is removed",
     },
   },
+  pebble: { isThere: `test -x ${UNPACKED}/pebble/usr/bin/pebble`, isUnpacked: true },
   postgresql: { isThere: "ls /usr/lib/postgresql/*/bin/postgres" },
   "python3-socks": { isThere: "/usr/bin/python3 -c 'import socks'" },
   "redis-tools": {

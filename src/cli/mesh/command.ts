@@ -16,7 +16,7 @@ import { nodeFolder, type NodeState, readNode } from "./node_folder.ts";
 import { etcdAccess, storeSecrets } from "./open_etcd.ts";
 import type { MeshNodeFlags } from "./options.ts";
 import { passphraseSecrets, takePassphrase } from "./passphrase.ts";
-import type { GatewayConfig, MeshConfig, MeshFacts } from "./plane_config.ts";
+import type { DnsConfig, GatewayConfig, MeshConfig, MeshFacts } from "./plane_config.ts";
 
 /** Milliseconds to end, also for one that is just starting: it closes its files, however slow the disk is. */
 const STOP_MS = 30_000;
@@ -62,6 +62,7 @@ async function runHere(options: MeshNodeFlags, context: RunContext): Promise<num
     api: options.api ?? null,
     apex: options.apex ?? null,
     gateway: gatewayConfig(options),
+    dns: dnsConfig(options),
   };
   using atEnd = new DisposableStack();
   using _follows = followConfig(context, null);
@@ -76,7 +77,7 @@ async function runHere(options: MeshNodeFlags, context: RunContext): Promise<num
     print: (line) => {
       printing = printing.then(() => print(`${line}\n`, context.signal));
     },
-    prepare: ({ node, api, join, links, gateway }) => {
+    prepare: ({ node, api, join, links, gateway, dns }) => {
       if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
       context.log.info("Mesh node", {
         node: node.slice(0, 12),
@@ -85,6 +86,7 @@ async function runHere(options: MeshNodeFlags, context: RunContext): Promise<num
         api: api.join(" "),
         ...(join !== null && { join }),
         ...(gateway !== null && { gateway }),
+        ...(dns.length > 0 && { dns: dns.join(" ") }),
       });
       return Promise.resolve(null);
     },
@@ -114,6 +116,16 @@ function gatewayConfig(
   const { redirect = null, fallback = null, proxyProtocolFrom = [], forwardedFrom = [] } = options;
   const at = { listen: gateway, redirect, fallback, advertise: gatewayAt ?? null };
   return { ...at, apex, files, accessLog, proxyProtocolFrom, forwardedFrom };
+}
+
+/** @throws {TtunError} usage, without the domain */
+function dnsConfig({ dns = [], dnsAddress = [], apex, gateway }: MeshNodeFlags): DnsConfig | null {
+  if (dns.length === 0 && dnsAddress.length === 0) return null;
+  if (apex === undefined) {
+    throw new TtunError("usage", "Cannot use --dns without --apex, the domain that it answers for");
+  }
+  const isGateway = gateway !== undefined;
+  return { listen: dns, zone: apex, isApex: true, addresses: dnsAddress, isGateway };
 }
 
 /** Null where a node has the core: the key is there, in a file. @throws {TtunError} usage, privilege */

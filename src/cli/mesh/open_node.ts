@@ -131,7 +131,8 @@ export async function openMeshNode(
       const figures = core?.figures ?? null;
       const ofCore = figures === null ? [] : coreMeasures(figures);
       const ofGateway = gateway?.measures() ?? [];
-      return [...ringMeasures(driver, ring.links.counts), ...ofCore, ...ofGateway];
+      const ofDns = dns?.measures() ?? [];
+      return [...ringMeasures(driver, ring.links.counts), ...ofCore, ...ofGateway, ...ofDns];
     },
     leave: async () => {
       await driver.leave();
@@ -170,6 +171,7 @@ export async function openMeshNode(
         return await ways.dialServices(parseHostPort(address));
       },
     }, tools);
+  const dns = config.dns === null ? null : (await loadDns())(config.dns, { held, store }, tools);
   changed = () => {
     joins?.renew();
     ways.renew();
@@ -186,6 +188,7 @@ export async function openMeshNode(
     links: ways.at,
     join: joins === null ? null : formatAddr(joins.current.address),
     gateway: gateway?.at ?? null,
+    dns: dns?.at ?? [],
   };
   tools.onReport(() => {
     const status = driver.node.status();
@@ -209,6 +212,7 @@ export async function openMeshNode(
       work.push(core.backUp(backupEveryMs, () => held.state.authorities[0]!, signal));
     }
     if (gateway !== null) work.push(gateway.run());
+    if (dns !== null) work.push(dns.run());
     await Promise.race(work);
   };
   return { facts: told, run };
@@ -217,6 +221,10 @@ export async function openMeshNode(
 /** Its code and OpenSSL are for nodes that have one alone. */
 async function loadGateway() {
   return (await load(() => import("../gateway/open_gateway.ts"))).openGateway;
+}
+
+async function loadDns() {
+  return (await load(() => import("./open_dns.ts"))).openDns;
 }
 
 function nodesWithCore({ node }: Pick<RingDriver, "node">): NodeKey[] {

@@ -7,6 +7,7 @@ import { DAEMON_OPTIONS } from "../background/options.ts";
 import { FRONT_OPTIONS } from "../gateway/front_options.ts";
 import { LOG_OPTIONS } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
+import { DNS_OPTIONS } from "./dns_options.ts";
 import { STATUS_OPTIONS } from "../status/options.ts";
 
 /** TCP and UDP port of links between nodes. */
@@ -418,6 +419,7 @@ export const MESH_NODE_OPTIONS = {
   },
   ...GATEWAY_OPTIONS,
   ...FRONT_OPTIONS,
+  ...DNS_OPTIONS,
   ...STORE_OPTIONS,
   passphraseFile: {
     ...PASSPHRASE_FILE,

@@ -24,8 +24,22 @@ export interface MeshConfig extends CommonConfig {
   readonly apex: string | null;
   /** Null = this node takes no visitors. */
   readonly gateway: GatewayConfig | null;
+  /** Null = this node has no part in the zone. */
+  readonly dns: DnsConfig | null;
   /** Null = only the socket in the node's folder. */
   readonly api: HostPort | null;
+}
+
+export interface DnsConfig {
+  /** Where questions of DNS come; empty = at other nodes alone. */
+  readonly listen: readonly HostPort[];
+  /** The domain that the servers answer for. */
+  readonly zone: string;
+  /** It is that of published services; if not, it has challenges alone. */
+  readonly isApex: boolean;
+  /** This machine's, as others reach it; empty = that of the node, if it is one. */
+  readonly addresses: readonly string[];
+  readonly isGateway: boolean;
 }
 
 export interface GatewayConfig {
@@ -58,4 +72,6 @@ export interface MeshFacts {
   readonly join: string | null;
   /** Where visitors come; null = not here. */
   readonly gateway: string | null;
+  /** Where questions of DNS come; empty = not here. */
+  readonly dns: readonly string[];
 }

@@ -77,6 +77,12 @@ const NOT_AS_OWN_USER: Readonly<Record<string, string>> = {
   idFile: "it can write to no such place; its log has the Tox ID",
 };
 
+/** Options that say where the service listens. */
+const LISTENING: readonly string[] = [
+  ...["listen", "joinListen", "api", "gateway", "redirect", "dns"],
+  ...["local", "dynamic", "metrics", "udpPorts"],
+];
+
 /** Options that name files which the service reads. */
 const FILE_OPTIONS: readonly string[] = [
   ...["keyFile", "authFile", "directFile"],
@@ -120,11 +126,10 @@ export function servicesOf(
       number: entry.number,
       files: filesOf(config, entry, values, options),
       hasDevice: isTunnel && !forwardsAlone(values as unknown as TunFlags),
-      hasLowPorts:
-        ["listen", "joinListen", "api", "gateway", "local", "dynamic", "metrics", "udpPorts"]
-          .some((key) => isLow(values[key])) || isLow({ port: values["relayPort"] }),
+      hasLowPorts: LISTENING.some((key) => isLow(values[key])) ||
+        isLow({ port: values["relayPort"] }),
       writesSettings: ["nat", "defaultRoute", "killSwitch"].some(isGiven),
-      setsNameServers: ["dns", "acceptDns"].some(isGiven),
+      setsNameServers: isTunnel && ["dns", "acceptDns"].some(isGiven),
       nodeFolder: entry.command === "mesh node"
         ? absolute(`${values["data"] ?? NODE_FOLDER}`, "data")
         : null,

@@ -189,6 +189,10 @@ Deno.test("an end of Tox has no key, gets its files, and keeps its identity in i
     assert.ok(servicesIn(`[[tox]]\n${ports}\n`)[0]!.hasLowPorts, ports);
   }
   assert.ok(!servicesIn('[[tox]]\nrelay-port = 0\nudp-ports = "33445"\n')[0]!.hasLowPorts);
+  for (const ports of ['gateway = "443"', 'redirect = "80"', 'dns = ["192.0.2.1:53"]']) {
+    const [node] = servicesIn(`[[mesh.node]]\n${ports}\napex = "example.net"\n`);
+    assert.deepEqual([node!.hasLowPorts, node!.setsNameServers], [true, false], ports);
+  }
   refuses(`${SAMPLES.tox}daemonize = true\n`, /has it in the background/);
   const { refused } = servicesIn(
     `${SAMPLES.tox}id = ["home"]\nconfig-dir = "/a"\nid-file = "/b"\nsyslog = true\n`,

@@ -1,0 +1,142 @@
+import { readU16, writeU16 } from "../../base/bytes.ts";
+import type { HostPort } from "../../base/addr.ts";
+import { toTtunError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { startClose } from "../../base/start_close.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { BoundDatagrams } from "../../contract/datagrams.ts";
+import type { Listener } from "../../contract/dial.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { MaybePromise } from "../../contract/stream.ts";
+import { truncatedAnswer, type Way } from "../../core/dns/server/answer.ts";
+import { ResponseRate } from "../../core/dns/server/response_rate.ts";
+import { runLoop, WOULD_BLOCK } from "../loop/ready_loop.ts";
+import { read, write } from "../loop/stream_io.ts";
+import { acceptLoop } from "../net/accept_loop.ts";
+import { Quota } from "../net/connection_quota.ts";
+
+/** Datagrams in a row after which others get a turn. */
+const BUDGET = 64;
+
+/** Bytes of the longest question that is read; those of resolvers have less than 300. */
+const MOST_QUERY = 4096;
+
+/** Questions over UDP whose answer waits for the store; more are dropped, and asked again. */
+const MOST_WAITING = 256;
+
+/** Connections in total, and of one address. */
+const PLACES = { total: 256, perAddress: 16 };
+
+/** Milliseconds in which a whole question has to come, and an answer to be taken (RFC 7766). */
+const IDLE_MS = 10_000;
+
+export interface DnsServerOptions {
+  readonly sockets: readonly BoundDatagrams[];
+  readonly listeners: readonly Listener[];
+  /** Returns the answer, which is null for what deserves none. Never throws or rejects. */
+  readonly answer: (query: Uint8Array, way: Way) => MaybePromise<Uint8Array | null>;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Answers questions of DNS over UDP and TCP. */
+export class DnsServer {
+  readonly #o: DnsServerOptions;
+  readonly #rate = new ResponseRate();
+  readonly #places = new Quota(PLACES);
+  readonly #scratch = new Uint8Array(MOST_QUERY);
+  #waiting = 0;
+  #asked = 0;
+
+  constructor(o: DnsServerOptions) {
+    this.#o = o;
+  }
+
+  /** Questions so far. */
+  get asked(): number {
+    return this.#asked;
+  }
+
+  /** Runs until the signal aborts. @throws its reason; TtunError of a socket */
+  async run(signal: AbortSignal): Promise<never> {
+    const { sockets, listeners, clock, log } = this.#o;
+    return await Promise.race([
+      ...sockets.map((socket) => this.#serveDatagrams(socket)),
+      ...listeners.map((listener) =>
+        acceptLoop({
+          ...{ listener, clock, log, signal, evictIdle: () => false },
+          take: (stream) => {
+            this.#serveStream(stream).catch((error) => {
+              log.debug("A connection for DNS failed", { why: toTtunError(error).message });
+            }).finally(() => startClose(stream));
+          },
+        })
+      ),
+    ]);
+  }
+
+  #serveDatagrams(socket: BoundDatagrams): Promise<never> {
+    const { clock } = this.#o;
+    const onReady = (run: () => boolean | void) => socket.onReceivable(run);
+    const take = (size: number, from: HostPort) => this.#received(socket, size, from);
+    return runLoop<never>(
+      { clock, budget: BUDGET, onReady },
+      () => socket.receiveNow(this.#scratch, take) ? 1 : WOULD_BLOCK,
+    );
+  }
+
+  #received(socket: BoundDatagrams, size: number, from: HostPort): void {
+    const { clock, answer } = this.#o;
+    const query = this.#scratch.subarray(0, size);
+    const send = (bytes: Uint8Array | null) => {
+      if (bytes !== null) socket.sendTo(bytes, from);
+    };
+    this.#asked++;
+    // An answer to these ports would be one of them to whom it is forged (chargen, DNS, and the like).
+    if (from.port === 0) return;
+    const verdict = this.#rate.allow(from.host, clock.now());
+    if (verdict === "drop") return;
+    if (verdict === "truncate") return send(truncatedAnswer(query));
+    const answered = answer(query.slice(), "udp");
+    if (!(answered instanceof Promise)) return send(answered);
+    if (this.#waiting >= MOST_WAITING) return;
+    this.#waiting++;
+    answered.then(send).finally(() => this.#waiting--);
+  }
+
+  async #serveStream(stream: Connection): Promise<void> {
+    const { clock } = this.#o;
+    using place = this.#places.take(stream.remote, {
+      account: "",
+      lastActive: clock.now(),
+      evict: () => stream.reset(),
+    });
+    if (place === null) return stream.reset();
+    for (;;) {
+      using _deadline = clock.after(IDLE_MS, () => stream.reset());
+      const head = new Uint8Array(2);
+      if (!await fill(stream, head)) return;
+      const size = readU16(head, 0);
+      if (size > MOST_QUERY) return stream.reset();
+      const query = new Uint8Array(size);
+      if (!await fill(stream, query)) return;
+      this.#asked++;
+      const answer = await this.#o.answer(query, "tcp");
+      if (answer === null) return;
+      const framed = new Uint8Array(2 + answer.length);
+      writeU16(framed, 0, answer.length);
+      framed.set(answer, 2);
+      await write(stream, framed);
+    }
+  }
+}
+
+/** Returns false if the client has ended before. */
+async function fill(stream: Connection, bytes: Uint8Array): Promise<boolean> {
+  for (let at = 0; at < bytes.length;) {
+    const got = await read(stream, bytes.subarray(at));
+    if (got === null) return false;
+    at += got;
+  }
+  return true;
+}
