@@ -40,7 +40,7 @@ test({
     assert.match(await dig("+tcp", "example.test", "ANY"), /IN\tHINFO\t"RFC8482"/);
     assert.match(await dig("example.test", "AXFR"), /Transfer failed/);
     assert.match(await dig("+edns=1", "+noednsneg", "example.test"), /status: BADVERS/);
-    // As an issuance writes them; over UDP they do not fit.
+    // An issuance writes them so; over UDP they do not fit.
     const text = "x".repeat(250);
     for (let i = 0; i < 6; i++) {
       const put = await one.ask(

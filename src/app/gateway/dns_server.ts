@@ -101,7 +101,7 @@ export class DnsServer {
     if (!(answered instanceof Promise)) return send(answered);
     if (this.#waiting >= MOST_WAITING) return;
     this.#waiting++;
-    answered.then(send).finally(() => this.#waiting--);
+    void answered.then(send).finally(() => this.#waiting--); // it never rejects
   }
 
   async #serveStream(stream: Connection): Promise<void> {

@@ -42,7 +42,7 @@ export interface ZoneKeeperOptions {
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly self: NodeKey;
-  /** What this node has in the zone. */
+  /** The part of this node in the zone. */
   readonly member: ZoneMember;
   readonly zone: string;
   /** The zone is the apex of published services; if not, it has challenges alone. */

@@ -7,7 +7,7 @@ import {
 } from "../dns/server/record.ts";
 import { Zone } from "../dns/server/zone.ts";
 
-/** What a node tells of itself to those that answer for the zone. */
+/** The part of one node in the zone, told to those that answer for the zone. */
 export interface ZoneMember {
   /** Addresses of its gateway; none, if it takes no visitors or does not know them. */
   readonly visitors: readonly string[];

@@ -15,7 +15,7 @@ export const TYPE = {
   ANY: 255,
 } as const;
 
-/** What a name has: the record's content as it is on the wire, and seconds for which it may be kept. */
+/** A record of a name: its content as it is on the wire, and seconds for which it may be kept. */
 export interface ZoneRecord {
   /** In lower case, without a dot at the end; `*` as the first label stands for all others. */
   readonly name: string;

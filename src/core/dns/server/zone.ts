@@ -1,6 +1,6 @@
-import { type ZoneRecord } from "./record.ts";
+import type { ZoneRecord } from "./record.ts";
 
-/** What a zone knows of a name (RFC 1034 section 4.3.2). */
+/** Result of a look for a name in a zone (RFC 1034 section 4.3.2). */
 export type Found =
   | { readonly kind: "records"; readonly records: readonly ZoneRecord[] }
   /** The name is there without such a record; or it is not there at all. */
