@@ -45,13 +45,21 @@ export function keysOf(
   const { seed } = held.state;
   const self = { seed, publicKey: held.signer.publicKey };
   return {
+    get areHere() {
+      return held.keys !== null;
+    },
     sealedFor(node) {
       const [keys, publicKey] = [held.keys, publicKeyOf(node)];
       if (keys === null) return null;
       if (publicKey === null) throw new TtunError("unreachable", "The node is not known any more");
       return sealKeysFor(keys, publicKey, { exchange: nodeKeyExchange, rng });
     },
-    take: (sealed) => held.takeKeys(openKeys(sealed, self, sharedSecret)),
+    take(sealed) {
+      const keys = openKeys(sealed, self, sharedSecret);
+      // A node that was off for long hands on what has been replaced meanwhile.
+      if (held.keys !== null && held.keys.generation > keys.generation) return;
+      held.takeKeys(keys);
+    },
     giveUp: () => held.giveUpKeys(),
   };
 }

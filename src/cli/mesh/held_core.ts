@@ -7,6 +7,7 @@ import { CoreServer } from "../../app/mesh/store/core_server.ts";
 import { ParcelReceiver } from "../../app/mesh/store/parcel_receiver.ts";
 import { ParcelSender } from "../../app/mesh/store/parcel_sender.ts";
 import { RemoteCore } from "../../app/mesh/store/remote_core.ts";
+import { sleep } from "../../app/loop/sleep.ts";
 import { toTtunError, TtunError } from "../../base/errors.ts";
 import { abortable } from "../../base/scope.ts";
 import type { CoreDisk } from "../../contract/mesh_disk.ts";
@@ -33,6 +34,10 @@ export const workerModule: () => Promise<unknown> = () => import("../../io/mesh/
 const TRIES = 10;
 const RETRY_MS = 200;
 
+/** Milliseconds of a try to finish a move that was interrupted, and until the next one. */
+const FINISH_MS = 3_000;
+const FINISH_AGAIN_MS = 1_000;
+
 /** Other nodes, as far as the core needs them. */
 export interface CoreNodes {
   /** Nodes that say that they may have the core. */
@@ -47,6 +52,7 @@ export interface CoreNodes {
 
 /** The authority's keys, which are where the core is. */
 export interface AuthorityKeys {
+  readonly areHere: boolean;
   /** Returns them sealed for a node; null = they are not here. @throws {TtunError} unreachable */
   sealedFor(node: NodeKey): Uint8Array | null;
   /** Keeps those that were sealed for this node. @throws {TtunError} */
@@ -82,6 +88,11 @@ export class HeldCore implements CoreClient, AsyncDisposable {
   #remote: RemoteCore | null = null;
   #way: CorePlace | null = null;
   #isRemoteWell = false;
+  /** Where the file here says that the core has gone; it may lack its last message, or the keys. */
+  #movedTo: Place | null = null;
+  #activating: Promise<void> | null = null;
+  /** Ends when nothing is handed over. */
+  #handing: Promise<unknown> = Promise.resolve();
   /** Called when this node has got the core. */
   onCore: () => void = () => {};
 
@@ -103,12 +114,16 @@ export class HeldCore implements CoreClient, AsyncDisposable {
     }
     try {
       if (isHere) await held.#openLocal(place?.epoch ?? 0);
-      else held.#seek(place);
+      else {
+        held.#seek(place);
+        if (o.keys.areHere) held.#movedTo = await markOf(coreFile(o.folder));
+      }
     } catch (error) {
       if (!(error instanceof MovedCore)) throw error;
       // The node was stopped between the mark and this note.
       held.#keepPlace(error);
       held.#seek(error);
+      held.#movedTo = error;
     }
     return held;
   }
@@ -183,12 +198,56 @@ export class HeldCore implements CoreClient, AsyncDisposable {
 
   /** Hands the core to another node, with the authority's keys. Returns the new epoch. @throws {TtunError} */
   async move(node: NodeKey, signal: AbortSignal): Promise<number> {
-    const local = this.#local;
-    const epoch = local === null
-      ? await this.#finishMove(node, signal)
-      : await this.#moveLocal(node, local, signal);
-    await this.#handKeys(node, signal);
-    return epoch;
+    return await this.#alone(async () => {
+      const local = this.#local;
+      const epoch = local === null
+        ? await this.#finishMove(node, signal)
+        : await this.#moveLocal(node, local, signal);
+      await this.#handKeys(node, signal);
+      this.#movedTo = null;
+      return epoch;
+    });
+  }
+
+  /**
+   * Finishes moves that were interrupted, until the signal aborts: of a process that was killed, or where
+   * the other one was. The keys go to nobody but the node that was named for the core then.
+   */
+  async finishMoves(signal: AbortSignal): Promise<void> {
+    const { platform: { clock }, log } = this.#tools;
+    let said: Place | null = null;
+    for (;; await sleep(clock, FINISH_AGAIN_MS, signal)) {
+      const to = this.#movedTo;
+      if (to === null || this.#local !== null) continue;
+      const late = new AbortController();
+      using _timer = clock.after(FINISH_MS, () => {
+        late.abort(new TtunError("unreachable", "The other node does not answer"));
+      });
+      try {
+        await this.#alone(() => this.#finish(to, AbortSignal.any([signal, late.signal])));
+      } catch (error) {
+        signal.throwIfAborted();
+        if (said !== to) {
+          const why = toTtunError(error).message;
+          log.warn("A move of the core is not finished yet", { to: to.node.slice(0, 12), why });
+        }
+        said = to;
+      }
+    }
+  }
+
+  async #finish(to: Place, signal: AbortSignal): Promise<void> {
+    if (this.#movedTo !== to) return;
+    await this.#sender().activate(to.node, to.epoch, signal);
+    await this.#handKeys(to.node, signal);
+    this.#movedTo = null;
+  }
+
+  /** One thing is handed over at a time. */
+  async #alone<T>(run: () => Promise<T>): Promise<T> {
+    const mine = this.#handing.then(run);
+    this.#handing = mine.catch(() => {}); // whoever asked for it is told
+    return await mine;
   }
 
   async #moveLocal(node: NodeKey, local: LocalCore, signal: AbortSignal): Promise<number> {
@@ -210,7 +269,9 @@ export class HeldCore implements CoreClient, AsyncDisposable {
       throw new TtunError(
         "partial",
         `The core has moved to the node ${node}, and the authority's keys have not ` +
-          `(${toTtunError(error).message}): run the same command again`,
+          `(${
+            toTtunError(error).message
+          }): this node goes on trying, or run the same command again`,
         { cause: error },
       );
     }
@@ -325,6 +386,7 @@ export class HeldCore implements CoreClient, AsyncDisposable {
   async #leave(node: NodeKey, local: LocalCore): Promise<void> {
     const place = { node, epoch: local.server.epoch + 1 };
     this.#local = null;
+    this.#movedTo = place;
     this.#keepPlace(place);
     this.#seek(place);
     this.#tools.log.info("The core has moved", { to: node.slice(0, 12), epoch: place.epoch });
@@ -353,13 +415,22 @@ export class HeldCore implements CoreClient, AsyncDisposable {
     this.#tools.log.info("The authority's keys are at this node now");
   }
 
+  /** Whoever asks again meanwhile waits for the same. */
   async #activate(epoch: number): Promise<void> {
+    this.#activating ??= this.#start(epoch).finally(() => this.#activating = null);
+    await this.#activating;
+    if (this.#local?.server.epoch === epoch) return;
+    throw new TtunError("usage", "This node has a core of another epoch");
+  }
+
+  async #start(epoch: number): Promise<void> {
     if (this.#local !== null) {
       if (this.#local.server.epoch === epoch) return; // the answer to the first such message was lost
       throw new TtunError("usage", "This node has a core already");
     }
     await activateCore(coreFile(this.#folder), epoch);
     await this.#openLocal(epoch);
+    this.#movedTo = null;
     this.#keepPlace({ node: this.#self, epoch });
     this.#tools.log.info("The core is at this node now", { epoch });
     this.onCore();
@@ -369,6 +440,20 @@ export class HeldCore implements CoreClient, AsyncDisposable {
     const { promise, resolve } = Promise.withResolvers<void>();
     using _timer = this.#tools.platform.clock.after(RETRY_MS, resolve);
     await abortable(promise, signal);
+  }
+}
+
+/** Returns where the core of a file has moved; null = it has not. */
+async function markOf(path: string): Promise<Place | null> {
+  if (!isThere(path)) return null;
+  try {
+    const { disk } = await openCoreFile(path, { create: false, isAlone: true });
+    await disk[Symbol.asyncDispose]();
+    return null;
+  } catch (error) {
+    if (error instanceof MovedCore) return error;
+    if (error instanceof TtunError) return null; // nobody starts from this file
+    throw error;
   }
 }
 

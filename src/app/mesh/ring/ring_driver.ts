@@ -54,11 +54,17 @@ interface Pending<T> {
   reject(error: unknown): void;
 }
 
+interface PendingCore extends Pending<Uint8Array> {
+  readonly node: NodeKey;
+  /** Of the process that was asked, as far as it was known; 0 = it was not. */
+  readonly incarnation: number;
+}
+
 /** Runs a node of the ring: its clock, disk and links, and requests of this process. */
 export class RingDriver implements RingLinkEvents {
   readonly #o: RingDriverOptions;
   readonly #requests = new Map<number, Pending<Done>>();
-  readonly #cores = new Map<number, { readonly node: NodeKey } & Pending<Uint8Array>>();
+  readonly #cores = new Map<number, PendingCore>();
   readonly #followers = new Map<string, Set<(record: MeshRecord) => void>>();
   readonly #counts: Record<RingEvent["name"], number> = {
     ...{ dead: 0, alive: 0, left: 0, merge: 0, state: 0, skew: 0, clock: 0, disk: 0 },
@@ -154,7 +160,8 @@ export class RingDriver implements RingLinkEvents {
     using _late = this.#o.clock.after(CORE_MS, () => {
       reject(new MeshError("unavailable", "The core does not answer", { outcome: "unknown" }));
     });
-    this.#cores.set(number, { node, resolve, reject });
+    const { incarnation = 0 } = this.node.descriptorOf(node) ?? {};
+    this.#cores.set(number, { node, incarnation, resolve, reject });
     try {
       this.#send(node, { type: "core", request: number, body });
       return await promise;
@@ -173,7 +180,13 @@ export class RingDriver implements RingLinkEvents {
   }
 
   met(descriptor: Descriptor): void {
-    if (!this.#isClosed) this.#do(this.node.met(descriptor, this.#o.now()));
+    if (this.#isClosed) return;
+    // A process that was started again knows nothing of what the one before it was asked.
+    for (const { node, incarnation, reject } of this.#cores.values()) {
+      const isGone = node === descriptor.key && incarnation < descriptor.incarnation;
+      if (isGone && incarnation > 0) reject(unreachable());
+    }
+    this.#do(this.node.met(descriptor, this.#o.now()));
   }
 
   refused(node: NodeKey): void {

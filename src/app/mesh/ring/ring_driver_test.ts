@@ -88,6 +88,22 @@ Deno.test("the core of another node is asked, and one that is none refuses", asy
   await assert.rejects(waiting, /enough/);
 });
 
+Deno.test("a core's node that was started again is asked again at once", async () => {
+  using world = new RingWorld();
+  world.add({ core: () => new Promise(() => {}) });
+  const asking = world.add({ seeds: ["192.0.2.1:20204"] });
+  await world.clock.advance(20_000);
+  const core = world.keyOf(world.drivers[0]!);
+  const descriptor = asking.node.descriptorOf(core)!;
+  const waiting = asking.askCore(core, Uint8Array.of(7), signal);
+  asking.met(descriptor); // another link with the same process
+  asking.met({ ...descriptor, incarnation: descriptor.incarnation + 1 });
+  await assert.rejects(waiting, (error) => {
+    return error instanceof MeshError && error.reason === "unavailable" &&
+      error.outcome === "unknown";
+  });
+});
+
 Deno.test("a process's requests have other numbers than those of the process before it", async () => {
   using world = three();
   await world.clock.advance(20_000);

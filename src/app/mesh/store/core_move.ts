@@ -36,7 +36,7 @@ export async function moveCore(
     throw new TtunError(
       "partial",
       `The core has moved to the node ${node}, which has not said that it started it ` +
-        `(${toTtunError(error).message}): run the same command again`,
+        `(${toTtunError(error).message}): this node goes on trying, or run the same command again`,
       { cause: error },
     );
   }
