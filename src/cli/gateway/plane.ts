@@ -3,21 +3,16 @@ import { AgentLinks } from "../../app/gateway/agent_links.ts";
 import { gatewayPages } from "../../app/gateway/gateway_pages.ts";
 import { HttpTarget } from "../../app/gateway/http_target.ts";
 import { TargetPool } from "../../app/gateway/target_pool.ts";
-import { clientMemory } from "../../app/mux/session_memory.ts";
 import { directOutbound } from "../../app/net/direct_outbound.ts";
 import { open } from "../../app/net/dial_events.ts";
 import { HeadedDialer } from "../../app/net/headed_dialer.ts";
 import { formatAddr } from "../../base/addr.ts";
-import { toTtunError } from "../../base/errors.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import type { PublishTarget } from "../../core/gateway/publish_target.ts";
 import { VisitorGuard } from "../../core/gateway/visitor_rules.ts";
 import { Http1Client } from "../../core/http/http1/client.ts";
 import { Http2Client } from "../../core/http/http2/client.ts";
 import { withPublicLocation } from "../../core/http/policy/location.ts";
-import type { Certified } from "../../core/mesh/admission/join_answer.ts";
-import { parseCertificate } from "../../core/x509/certificate.ts";
-import { ed25519Signer } from "../../io/crypto/ed25519.ts";
 import { TlsDialer } from "../../io/tls/tls_dialer.ts";
 import { openLibssl } from "../../../ffi/openssl/libssl.ts";
 import { load } from "../plane/load.ts";
@@ -25,9 +20,7 @@ import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
 import { openSockets } from "../platform/open_sockets.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
-import { keepAgent } from "./agent_folder.ts";
-import { agentDialer } from "./agent_dialer.ts";
-import { agentWire } from "./agent_wire.ts";
+import { agentOptions } from "./agent_options.ts";
 import type { Inspector, InspectorTools } from "./inspector.ts";
 import type { AgentConfig, TunnelConfig } from "./plane_config.ts";
 
@@ -55,10 +48,9 @@ function openAgent(
   tools: Tools,
   openInspector: OpenInspector | null,
 ): OpenedPlane<null> {
-  const { platform: { clock }, ciphers, resolver, log, signal, opened, port } = tools;
-  const { io, folder, seed, apex, at, ca, inspect } = config;
+  const { platform: { clock }, log, signal, opened, port } = tools;
+  const { io, folder, at, inspect } = config;
   const net = tools.platform.openNet({ io, mptcp: false, segmentBytes: {} }, log);
-  let { certificate } = config;
   const scratch = new Uint8Array(SCRATCH);
   const guard = new VisitorGuard(config.rules, () => clock.now());
   const print = (line: string) => port.report({ kind: "print", line, isProgress: false });
@@ -69,33 +61,15 @@ function openAgent(
   const tunnels = config.tunnels.map((tunnel) =>
     openTunnel(tunnel, { tools, net, scratch, guard, inspector })
   );
-  const common = {
-    secrets: agentWire(ciphers),
-    clock,
-    memory: clientMemory(),
-    log,
-    now: Date.now,
-    signer: ed25519Signer(seed),
-    certificate: () => certificate,
-    tunnels,
-    isOld: () => {
-      const { notBefore, notAfter } = parseCertificate(certificate);
-      return Date.now() >= notAfter - (notAfter - notBefore) / 3;
-    },
-    renewed: (certified: Certified) => {
-      certificate = certified.certificate;
-      keepCertificate(config, certified.authorities, certificate, tools);
-    },
-  };
-  const way = agentDialer({ apex, ca, net, resolver, clock, log, opened });
+  const own = agentOptions(config, net, tools);
   let hasSaid = false;
   const links = new AgentLinks({
     first: at,
     log,
     make: (at, { found, mostFailures }) =>
       new AgentClient({
-        ...common,
-        connect: (signal) => way(at, signal),
+        ...own.of(at),
+        tunnels,
         onOthers: found,
         mostFailures,
         onPublished: (domain, publicPort) => {
@@ -181,18 +155,4 @@ function targetDialer(
   const context = opened.use(libssl.clientContext(tls.ca));
   const { clock } = platform;
   return (net) => new TlsDialer(net, { context, clock, host: tls.name, pin: null, log });
-}
-
-function keepCertificate(
-  { folder, apex, at }: AgentConfig,
-  authorities: readonly Uint8Array[],
-  certificate: Uint8Array,
-  { log }: Tools,
-): void {
-  try {
-    keepAgent(folder, { certificate, apex, at, authorities });
-    log.info("The agent has a new certificate");
-  } catch (error) {
-    log.warn("Cannot keep the agent's new certificate", { why: toTtunError(error).message });
-  }
 }

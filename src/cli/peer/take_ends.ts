@@ -21,6 +21,11 @@ export async function takeServer<O extends ClientFlags>(
     const { takeToxServer } = await load(() => import("../tox/take_tox.ts"));
     return { ...options, server: takeToxServer(options.server, context) };
   }
+  if (options.server.scheme === "mesh") {
+    refuseVia(options, "mesh:");
+    const { takeMeshServer } = await load(() => import("../gateway/take_mesh.ts"));
+    return { ...options, server: takeMeshServer(options.server) };
+  }
   const text = await linkText(options, context);
   if (text === null || !isTicket(text) && options.server.scheme !== "peer") {
     refuseVia(options, formatEndpoint(options.server));
@@ -32,7 +37,7 @@ export async function takeServer<O extends ClientFlags>(
 }
 
 /**
- * Gives a server that listens at `peer:` a ticket's key, and one that listens at `tox:` its identity.
+ * Gives a server that listens at `peer:` a ticket's key, and one at `tox:` or `mesh:` its identity.
  * @throws {TtunError} usage
  */
 export async function takeListeners<O extends ServerFlags>(
@@ -40,24 +45,31 @@ export async function takeListeners<O extends ServerFlags>(
   context: RunContext,
 ): Promise<O & TicketPrinter> {
   if (!makesTicket(options)) {
-    return { ...options, listen: await takeToxListeners(options.listen, context) };
+    return { ...options, listen: await takePlaces(options.listen, context) };
   }
   const { takeTicketListener } = await load(() => import("./take_peer.ts"));
   return await takeTicketListener(options, context);
 }
 
-/** Puts into each `tox:` what the data plane needs of this machine. @throws {TtunError} */
-export async function takeToxListeners(
+/** Puts into each `tox:` and `mesh:` what the data plane needs of this machine. @throws {TtunError} */
+export async function takePlaces(
   listen: readonly Endpoint[],
   context: RunContext,
 ): Promise<readonly Endpoint[]> {
+  const taken = await takeMeshListeners(listen);
   const count = listen.filter(({ scheme }) => scheme === "tox").length;
-  if (count === 0) return listen;
+  if (count === 0) return taken;
   if (count > 1) {
     throw new TtunError("usage", "Cannot listen at tox: twice: one is for any number of clients");
   }
   const { takeToxListen } = await load(() => import("../tox/take_tox.ts"));
-  return listen.map((one) => one.scheme === "tox" ? takeToxListen(one, context) : one);
+  return taken.map((one) => one.scheme === "tox" ? takeToxListen(one, context) : one);
+}
+
+async function takeMeshListeners(listen: readonly Endpoint[]): Promise<readonly Endpoint[]> {
+  if (!listen.some(({ scheme }) => scheme === "mesh")) return listen;
+  const { takeMeshListen } = await load(() => import("../gateway/take_mesh.ts"));
+  return listen.map((one) => one.scheme === "mesh" ? takeMeshListen(one) : one);
 }
 
 /** Refuses what cannot stand beside a listener that makes a ticket. @throws {TtunError} usage */

@@ -1,7 +1,7 @@
 import { TtunError } from "../../base/errors.ts";
 import type { RunContext } from "../command/context.ts";
 import type { TicketPrinter } from "../peer/end_flags.ts";
-import { refuseVia, takeServer, takeToxListeners } from "../peer/take_ends.ts";
+import { refuseVia, takePlaces, takeServer } from "../peer/take_ends.ts";
 import { load } from "../plane/load.ts";
 import { entryOf } from "../transport/table.ts";
 import type { ReceiveFlags, SendFlags } from "./options.ts";
@@ -23,7 +23,7 @@ export async function takeMeeting(
   const isTicket = listen === undefined || entryOf(listen.scheme).makesTicket === true;
   if (!isTicket) {
     refuseVia(flags, "an address that is listened on");
-    return { ...flags, listen: (await takeToxListeners([listen], context))[0] };
+    return { ...flags, listen: (await takePlaces([listen], context))[0] };
   }
   if (flags.key !== undefined || flags.keyFile !== undefined) {
     throw new TtunError(

@@ -90,6 +90,7 @@ export function formatEndpoint({ scheme, at }: Endpoint): string {
   if (scheme === "ttun") return "ttun://…"; // it has a key in it
   if (scheme === "peer") return formatPeer(`${at}`);
   if (scheme === "tox") return packedName(`${at}`) ?? `tox:${at}`;
+  if (scheme === "mesh") return packedName(`${at}`) ?? `mesh:${at}`;
   if (typeof at !== "string") {
     if ("range" in at) return formatHopAddress(at);
     if ("quic" in at) return formatQuicAddress(at as QuicAddress);
@@ -126,7 +127,9 @@ export function hopOf({ at }: Endpoint): HopAddress | null {
 export function mayNeedNames(endpoint: Endpoint): boolean {
   const host = hostOf(endpoint);
   const { scheme } = endpoint;
-  return scheme === "peer" || scheme === "tox" || host !== null && !isIpAddress(host); // a ticket's --via, nodes of Tox
+  // A ticket's --via, nodes of Tox and gateways of a mesh may have names.
+  const isOthers = scheme === "peer" || scheme === "tox" || scheme === "mesh";
+  return isOthers || host !== null && !isIpAddress(host);
 }
 
 /** Returns the host that is resolved; null if the transport has none. */

@@ -91,6 +91,19 @@ Deno.test("a friend over Tox is named by its ID alone, whatever is packed with i
   assert.deepEqual(neededByTransports([parseServer("192.0.2.7")]), []);
 });
 
+Deno.test("a name of a mesh is named without what is packed with it", () => {
+  const server = parseServer("mesh://example.net/home?at=192.0.2.1&ca=/ca");
+  assert.deepEqual(server, { scheme: "mesh", at: "//example.net/home?at=192.0.2.1&ca=/ca" });
+  assert.equal(formatEndpoint(server), "mesh://example.net/home?at=192.0.2.1&ca=/ca");
+  const packed = {
+    scheme: "mesh",
+    at: '{"name":"mesh://example.net/home","agent":{"seed":"secret"}}',
+  } as const;
+  assert.equal(formatEndpoint(packed), "mesh://example.net/home");
+  for (const end of [server, packed]) assert(mayNeedNames(end));
+  assert.match(refusal(parseListen, "mesh://example.net"), /write mesh:\/\/DOMAIN\/NAME/);
+});
+
 Deno.test("a link in the place of its file's name is refused, and not repeated", () => {
   assert.equal(
     refusal(parseServer, "link:ttun://sEcReT@h:1"),

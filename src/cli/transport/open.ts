@@ -31,6 +31,7 @@ export function openServer(
   if (address !== null) return address;
   if (endpoint.scheme === "peer") return peerEnds!.openPeerServer(`${at}`, withNative(endpoint, o));
   if (endpoint.scheme === "tox") return toxEnds!.openToxServer(`${at}`, o);
+  if (endpoint.scheme === "mesh") return meshEnds!.openMeshServer(`${at}`, withNative(endpoint, o));
   const { dialer } = transportOf(endpoint);
   if (dialer === undefined || typeof at !== "string") throw lacking(endpoint);
   const given = { ...tools(endpoint, o), opened: o.opened };
@@ -62,6 +63,9 @@ export function openListener(endpoint: Endpoint, o: OpenOptions): Listener {
     return peerEnds!.openPeerListener(`${at}`, withNative(endpoint, o));
   }
   if (endpoint.scheme === "tox") return toxEnds!.openToxListener(`${at}`, o);
+  if (endpoint.scheme === "mesh") {
+    return meshEnds!.openMeshListener(`${at}`, withNative(endpoint, o));
+  }
   const { listen } = transportOf(endpoint);
   if (listen === undefined || typeof at !== "string") throw lacking(endpoint);
   return listen(at, { ...tools(endpoint, o), signal });
@@ -103,6 +107,9 @@ let peerEnds: typeof import("../peer/ticket_transport.ts") | null = null;
 /** Code of Tox, which takes as much, once it is loaded. */
 let toxEnds: typeof import("../tox/link_ends.ts") | null = null;
 
+/** Code of meshes, which takes as much, once it is loaded. */
+let meshEnds: typeof import("../gateway/mesh_ends.ts") | null = null;
+
 /** Code of transports by their scheme, once it is loaded. */
 const loaded = new Map<string, Transport>();
 
@@ -111,6 +118,7 @@ export async function loadTransports(endpoints: readonly Endpoint[]): Promise<vo
   for (const { scheme } of endpoints) {
     if (scheme === "peer") peerEnds = await load(() => import("../peer/ticket_transport.ts"));
     if (scheme === "tox") toxEnds = await load(() => import("../tox/link_ends.ts"));
+    if (scheme === "mesh") meshEnds = await load(() => import("../gateway/mesh_ends.ts"));
     const entry = entryOf(scheme);
     if (entry.load !== undefined) loaded.set(scheme, await load(entry.load));
   }

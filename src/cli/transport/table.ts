@@ -5,6 +5,7 @@ import { isSharedLink } from "../../core/share/shared_link.ts";
 import type { Transport } from "../../io/transport.ts";
 import { readAddress } from "../command/address_args.ts";
 import { readHopListen, readHopServer } from "./hop_url.ts";
+import { readMeshListen, readMeshServer } from "../gateway/mesh_url.ts";
 import { readPeerListen, readPeerServer } from "../peer/peer_url.ts";
 import { readQuicListen, readQuicServer } from "./quic_url.ts";
 import { readToxListen, readToxServer } from "../tox/tox_url.ts";
@@ -94,6 +95,12 @@ export const TRANSPORTS = {
     listenForm: "tox:",
     server: readToxServer,
     listen: readToxListen,
+    hasOwnSockets: true,
+  },
+  mesh: {
+    form: "mesh://DOMAIN/NAME",
+    server: readMeshServer,
+    listen: readMeshListen,
     hasOwnSockets: true,
   },
   // Read before anything is opened: all that a client needs, its key among it (cli/share/).
