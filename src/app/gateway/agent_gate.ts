@@ -31,6 +31,9 @@ import type { V2Carrier } from "../mesh/carriers/v2_carrier.ts";
 import type { SessionMemory } from "../mux/session_memory.ts";
 import { AgentLink } from "./agent_link.ts";
 import type { AgentRoutes } from "./agent_routes.ts";
+import { RateLimits } from "../../core/net/rate_limits.ts";
+import { sleep } from "../loop/sleep.ts";
+import { addressGroup } from "../net/address_group.ts";
 import { MessageStream } from "./message_stream.ts";
 import { type Names, requireName } from "./names.ts";
 import { PublishedNames } from "./published_names.ts";
@@ -40,6 +43,23 @@ const HELLO_MS = 15_000;
 
 /** Names that one link publishes. */
 const MOST_PUBLISHED = 1000;
+
+/**
+ * Requests of an agent that reach the cluster's core, and of an address for certificates: more of them
+ * wait for their turn.
+ */
+const REQUESTS = { burst: 1500, perSecond: 60, mostKeys: 10_000 };
+const LISTS = { burst: 10, perSecond: 1, mostKeys: 10_000 };
+const ENROLLMENTS = { burst: 10, perSecond: 0.5, mostKeys: 10_000 };
+
+/** Milliseconds that one waits. */
+const LONGEST_WAIT = 10_000;
+
+/** Milliseconds in which agents go to other gateways, when this one is to be stopped. */
+const MOVE_MS = 3_000;
+const DRAIN_LOOK_MS = 50;
+
+const NEVER = new AbortController().signal;
 
 /** Links whose agent has not yet said who it is. */
 const MOST_STRANGERS = 256;
@@ -90,6 +110,10 @@ export class AgentGate {
   readonly #acceptor: V2Acceptor;
   readonly #said: RateLimitedLog;
   readonly #guests = new Map<V2Carrier, Guest>();
+  readonly #requests = new RateLimits(REQUESTS);
+  readonly #lists = new RateLimits(LISTS);
+  readonly #enrollments = new RateLimits(ENROLLMENTS);
+  #isDraining = false;
 
   constructor(o: AgentGateOptions) {
     this.#o = o;
@@ -127,7 +151,7 @@ export class AgentGate {
     timer[Symbol.dispose]();
     this.#guests.delete(carrier);
     if (link === null) return;
-    for (const name of guest.published) this.#withdraw(name, guest, link);
+    for (const name of guest.published) this.#withdraw(name, guest, link, carrier.wasLost);
     this.#o.log.info("An agent has left", { agent: shortId(link.facts.agentId), peer: link.peer });
   }
 
@@ -136,6 +160,23 @@ export class AgentGate {
     const id = toHex(agentId);
     for (const { link } of this.#guests.values()) {
       if (link !== null && toHex(link.facts.agentId) === id) link.close();
+    }
+  }
+
+  /**
+   * Has the agents go to other gateways, and takes no more names. Resolves when none is published here
+   * any more. Never rejects.
+   */
+  async drain(): Promise<void> {
+    const { clock, routes } = this.#o;
+    this.#isDraining = true;
+    for (const { link } of this.#guests.values()) link?.drain();
+    for (const end = clock.now() + MOVE_MS; routes.count > 0 && clock.now() < end;) {
+      await sleep(clock, DRAIN_LOOK_MS, NEVER);
+    }
+    for (const guest of this.#guests.values()) {
+      if (guest.link === null) continue;
+      for (const name of guest.published) this.#withdraw(name, guest, guest.link);
     }
   }
 
@@ -162,7 +203,7 @@ export class AgentGate {
     const guest = this.#guestOf(carrier);
     const work = service === AGENT_SERVICE
       ? this.#serve(stream, carrier, guest)
-      : this.#enroll(stream);
+      : this.#enroll(stream, carrier);
     work.catch((thrown) => {
       const { kind, message } = toTtunError(thrown);
       if (kind === "internal") this.#o.log.error(message, { peer: carrier.peer });
@@ -172,8 +213,17 @@ export class AgentGate {
     }).finally(() => startClose(stream));
   }
 
-  async #enroll(stream: MuxStream): Promise<void> {
+  /** @throws {TtunError} busy; the signal's reason */
+  async #wait(limits: RateLimits, key: string): Promise<void> {
+    const { clock, signal } = this.#o;
+    const ms = limits.reserve(key, clock.now());
+    if (ms > LONGEST_WAIT) throw new TtunError("busy", "Too many requests; try again later");
+    if (ms > 0) await sleep(clock, ms, signal);
+  }
+
+  async #enroll(stream: MuxStream, { remote }: V2Carrier): Promise<void> {
     const { clock, enroll, signal } = this.#o;
+    await this.#wait(this.#enrollments, addressGroup(remote));
     const stop = new AbortController();
     using _timer = clock.after(HELLO_MS, () => {
       stop.abort(new TtunError("timeout", "A machine did not enroll in time"));
@@ -217,6 +267,11 @@ export class AgentGate {
     }
     const { link, published } = guest;
     if (link === null) throw new TtunError("auth", "The agent has not said who it is");
+    const limits = request.kind === "names" ? this.#lists : this.#requests;
+    await this.#wait(limits, toHex(link.facts.agentId));
+    if (this.#isDraining && request.kind === "publish") {
+      throw new TtunError("lost", "The gateway is about to stop");
+    }
     switch (request.kind) {
       case "publish":
         if (published.size >= MOST_PUBLISHED && !published.has(request.name)) {
@@ -252,13 +307,13 @@ export class AgentGate {
     }
   }
 
-  #withdraw(name: string, { published }: Guest, link: AgentLink): void {
-    if (published.delete(name)) this.#forget(name, link);
+  #withdraw(name: string, { published }: Guest, link: AgentLink, wasLost = false): void {
+    if (published.delete(name)) this.#forget(name, link, wasLost);
   }
 
-  #forget(name: string, link: AgentLink): void {
+  #forget(name: string, link: AgentLink, wasLost = false): void {
     const { routes, store, self: node, log, signal } = this.#o;
-    routes.remove(name, link);
+    routes.remove(name, link, wasLost);
     if (routes.has(name)) return; // another instance is here
     store.delete(routeKey({ name, node }), { signal }).catch((error) => {
       if (!signal.aborted) log.debug("Cannot withdraw a route", { name, why: String(error) });
@@ -307,7 +362,7 @@ export class AgentGate {
       guest.link.facts = facts;
       return;
     }
-    guest.link = new AgentLink(carrier, facts);
+    guest.link = new AgentLink(carrier, facts, clock);
     this.#o.log.info("An agent has come", { agent: shortId(facts.agentId), peer: carrier.peer });
   }
 }

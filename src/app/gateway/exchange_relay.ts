@@ -81,6 +81,16 @@ export class ExchangeRelay {
     return this.#isOver;
   }
 
+  /** The end that answers, while there is one. */
+  get client(): ClientEnd | null {
+    return this.#client;
+  }
+
+  /** Nothing of the request's body has gone on, and no answer has begun. */
+  get mayMove(): boolean {
+    return !this.#up.hasGiven && !this.#hasAnswer;
+  }
+
   /** Bytes of the bodies so far. */
   get bytes(): { readonly request: number; readonly response: number } {
     return { request: this.#requestBytes, response: this.#responseBytes };
@@ -91,7 +101,17 @@ export class ExchangeRelay {
     if (this.#isOver) return;
     this.#client = client;
     client.driver.call(() => client.machine.request(head));
+    if (!this.#up.hasGiven) this.#up.restart();
     this.#up.flush();
+  }
+
+  /** Takes the request from the end that was to answer: another one gets it. */
+  detach(): void {
+    const client = this.#client;
+    this.#client = null;
+    if (client === null) return;
+    client.driver.call(() => client.machine.reset("cancel"));
+    client.driver.fail();
   }
 
   /** Answers in place of an end that answers. What comes of the request is dropped. */

@@ -9,6 +9,7 @@ import type { AccessEntry } from "../../core/http/policy/access_log.ts";
 import { withForwarded } from "../../core/http/policy/forwarded.ts";
 import { withoutApexCookies } from "../../core/http/policy/set_cookie.ts";
 import { labelBelow } from "../../core/gateway/label.ts";
+import { addressGroup } from "../net/address_group.ts";
 import type { Quota } from "../net/connection_quota.ts";
 import type { AgentLink } from "./agent_link.ts";
 import type { Stream } from "../../contract/stream.ts";
@@ -19,7 +20,9 @@ import type { GatewayCounts } from "./gateway_counts.ts";
 import type { HopLinks } from "./hop_links.ts";
 import type { RemoteRoutes } from "./remote_routes.ts";
 import { type Asked, gatewayPages as pages } from "./gateway_pages.ts";
-import { type Handling, type Page, serveVisitor, type Upstream } from "./visitor.ts";
+import { Ticker } from "./ticker.ts";
+import { type Handling, Opening, type Page, type Upstream } from "./upstream.ts";
+import { serveVisitor } from "./visitor.ts";
 
 export interface GatewayOptions {
   readonly apex: string;
@@ -46,19 +49,34 @@ export interface GatewayOptions {
   readonly now: () => number;
 }
 
+/** Milliseconds for which a request waits for a name whose links broke a moment ago. */
+const PATIENCE_MS = 10_000;
+
 /** Upstreams that one request has had. */
 interface Tried {
   readonly links: Set<AgentLink>;
   readonly nodes: Set<NodeKey>;
+  /** There were some, and they may be tried again. */
+  failed: boolean;
+}
+
+/** A link by which a request may go. */
+interface Way {
+  /** Opens a stream on it. @throws {TtunError} lost */
+  readonly open: (opening: Opening) => Stream;
+  readonly isSilent: () => boolean;
+  readonly demote: () => void;
 }
 
 /** Passes visitors' requests to the agents that publish the names that they ask for. */
 export class Gateway {
   readonly #o: GatewayOptions;
   readonly #said: RateLimitedLog;
+  readonly #ticker: Ticker;
 
   constructor(o: GatewayOptions) {
     this.#o = o;
+    this.#ticker = new Ticker(o.clock);
     this.#said = new RateLimitedLog(o.log, () => o.clock.now());
   }
 
@@ -68,6 +86,7 @@ export class Gateway {
     await serveVisitor(stream, {
       machine: makeServer("https", protocol),
       clock,
+      ticker: this.#ticker,
       scratch,
       log,
       handle: (head) => this.#handle(head, stream, protocol === "h2" ? "2" : "1.1"),
@@ -87,11 +106,13 @@ export class Gateway {
     };
     await serveVisitor(stream, {
       machine: makeServer("http", null),
-      ...{ clock, scratch, log },
+      ...{ clock, ticker: this.#ticker, scratch, log },
       handle: (head) => {
         const asked = { head, id: requestId() };
         return {
           next: () => answer(asked),
+          patience: () => 0,
+          onMore: () => ({ [Symbol.dispose]: () => {} }),
           failure: () => pages.failed(asked),
           over: () => {},
         };
@@ -106,12 +127,25 @@ export class Gateway {
     const asked = { head, id: requestId() };
     // The agents' links have places for a few thousand, which must not all be one visitor's.
     const place = places.take(visitor.remote);
-    const tried: Tried = { links: new Set(), nodes: new Set() };
+    const tried: Tried = { links: new Set(), nodes: new Set(), failed: false };
     const host = hostOf(head.authority);
+    const name = labelBelow(host, apex);
+    const { routes, remote } = this.#o;
     return {
       next: () => place === null ? pages.busy(asked) : this.#next(asked, host, visitor, tried),
+      patience: () => {
+        const mayCome = name !== null && (routes.wasThere(name) || remote.wasThere(name));
+        return mayCome ? PATIENCE_MS : 0;
+      },
+      onMore: (run) => routes.onAdded(name ?? "", run),
       failure: (words) => {
-        this.#said.warn("A request failed", { host, request: asked.id, why: words });
+        const hasTried = tried.links.size + tried.nodes.size > 0 || tried.failed;
+        if (!hasTried && words === null) return pages.absent(asked, host);
+        this.#said.warn("A request failed", {
+          host,
+          request: asked.id,
+          why: words ?? "no link of its agent takes it",
+        });
         return pages.failed(asked);
       },
       over: (facts) => {
@@ -137,7 +171,7 @@ export class Gateway {
     host: string,
     visitor: Connection,
     tried: Tried,
-  ): Upstream | Page | Promise<Upstream | Page> {
+  ): Upstream | Page | Promise<Upstream | Page | null> {
     const { apex, routes, isWebProxy } = this.#o;
     const { head, id } = asked;
     if (head.method === "CONNECT") return pages.notAllowed(asked);
@@ -145,13 +179,13 @@ export class Gateway {
     const name = labelBelow(host, apex);
     if (name === null) return pages.misdirected(asked);
     const address = addressOf(visitor);
-    const upstream = (open: (refused: () => void) => Stream): Upstream => {
-      let wasRefused = false;
+    const upstream = ({ open, isSilent, demote }: Way): Upstream => {
+      const opening = new Opening();
       return {
         head: withForwarded(head, { visitor: address, isTrusted: isWebProxy(visitor) }),
-        stream: open(() => wasRefused = true),
+        stream: open(opening),
         machine: new FramedClient({ visitor: address, requestId: id }),
-        wasRefused: () => wasRefused,
+        ...{ opening, isSilent, demote },
         respond: (response) => this.#answered(response, host),
       };
     };
@@ -160,44 +194,64 @@ export class Gateway {
       if (link === null) break;
       tried.links.add(link);
       try {
-        return upstream((refused) => link.open(name, refused));
+        return upstream({
+          open: (opening) =>
+            link.openService(HTTP_SERVICE + name, {
+              opened: () => opening.set("opened"),
+              refused: () => opening.set("refused"),
+            }),
+          isSilent: () => link.isSilent(),
+          demote: () => link.demote(),
+        });
       } catch {
         // The link has as many streams as it may have, or ends.
       }
     }
-    return this.#nextNode(name, tried, upstream, () => {
-      const hasTried = tried.links.size + tried.nodes.size > 0;
-      return hasTried ? pages.failed(asked) : pages.absent(asked, host);
-    });
+    return this.#nextNode(asked, name, { visitor, tried, upstream });
   }
 
   /** Finds another node at which the agent is. */
   async #nextNode(
+    asked: Asked,
     name: string,
-    { nodes }: Tried,
-    upstream: (open: (refused: () => void) => Stream) => Upstream,
-    absent: () => Page,
-  ): Promise<Upstream | Page> {
+    { visitor, tried, upstream }: {
+      readonly visitor: Connection;
+      readonly tried: Tried;
+      readonly upstream: (way: Way) => Upstream;
+    },
+  ): Promise<Upstream | Page | null> {
     const { remote, hops } = this.#o;
-    for (const node of await remote.find(name)) {
+    const { nodes } = tried;
+    const found = await remote.find(name, addressGroup(visitor.remote));
+    if (found === null) return pages.unknown(asked);
+    for (const node of found) {
       if (nodes.has(node)) continue;
       nodes.add(node);
       try {
         const carrier = await hops.get(node);
-        return upstream((refused) =>
-          carrier.openNow(HTTP_SERVICE + name, {
-            opened: () => {},
-            refused: () => {
-              remote.failed(name, node);
-              refused();
-            },
-          })
-        );
+        return upstream({
+          open: (opening) =>
+            carrier.openNow(HTTP_SERVICE + name, {
+              opened: () => {
+                remote.answered(node);
+                opening.set("opened");
+              },
+              refused: () => {
+                remote.failed(name, node);
+                opening.set("refused");
+              },
+            }),
+          isSilent: () => carrier.isSilent(),
+          demote: () => remote.demote(node),
+        });
       } catch {
         remote.failed(name, node); // another one may have it
       }
     }
-    return absent();
+    // Those that failed may be tried again, after a while.
+    tried.failed ||= tried.links.size + nodes.size > 0;
+    nodes.clear();
+    return null;
   }
 
   /** One service must not set cookies for all the others. */

@@ -1,7 +1,7 @@
 import { utf8 } from "../../base/bytes.ts";
 import type { HttpRequest } from "../../core/http/exchange.ts";
 import { listOf, trimSpace } from "../../core/http/fields.ts";
-import type { Page } from "./visitor.ts";
+import type { Page } from "./upstream.ts";
 
 const REFUSALS = {
   401: ["Login needed", "This service asks for a login."],
@@ -55,6 +55,11 @@ export const gatewayPages = {
   /** The service does not answer. */
   failed(asked: Asked): Page {
     return page(asked, 502, "Bad gateway", "The service does not answer now.");
+  },
+
+  /** The visitor's address has asked for too many names that nobody knows. */
+  unknown(asked: Asked): Page {
+    return page(asked, 429, "Too many names", "Ask for fewer names that are not there.");
   },
 
   /** The request could not be read. */

@@ -24,20 +24,21 @@ class World implements AsyncDisposable {
   readonly #gateway: Gateway;
 
   constructor(perAddress: number) {
-    const routes = new AgentRoutes();
+    const clock = new FakeClock();
+    const routes = new AgentRoutes(clock);
     const open = () => {
       const [ours, agents] = memoryPair();
       this.taken.push(agents);
       return ours;
     };
-    routes.add("shop", { isSuspect: false, open } as unknown as AgentLink);
+    routes.add("shop", { isSuspect: false, openService: open } as unknown as AgentLink);
     let id = 0;
     this.#gateway = new Gateway({
       apex: "example.test",
       routes,
-      remote: { find: () => Promise.resolve([]) } as never,
+      remote: { find: () => Promise.resolve([]), wasThere: () => false } as never,
       hops: {} as never,
-      clock: new FakeClock(),
+      clock,
       log: makeLogger(() => {}, () => 0, "error"),
       scratch: new Uint8Array(64 * 1024),
       port: 443,

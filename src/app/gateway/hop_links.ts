@@ -30,7 +30,7 @@ export class HopLinks implements Disposable {
   /** @throws {TtunError} if there is no way to the node */
   async get(node: NodeKey): Promise<V2Carrier> {
     const held = this.#held.get(node);
-    if (held !== undefined && !held.carrier.isSuspect) {
+    if (held !== undefined && !held.carrier.isSuspect && !held.carrier.isSilent()) {
       held.usedAt = this.#o.clock.now();
       return held.carrier;
     }

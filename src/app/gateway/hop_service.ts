@@ -1,8 +1,10 @@
 import { startClose } from "../../base/start_close.ts";
-import type { Stream } from "../../contract/stream.ts";
+import { OPENED, Refusal } from "../../core/mux/frames.ts";
+import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import { HTTP_SERVICE } from "../../core/gateway/agent_messages.ts";
 import { readRawService } from "../../core/gateway/raw_service.ts";
 import type { Relays } from "../net/relay.ts";
+import type { AgentLink } from "./agent_link.ts";
 import type { AgentRoutes } from "./agent_routes.ts";
 
 export interface HopServiceOptions {
@@ -23,22 +25,31 @@ export class HopService {
     return name !== null && this.#o.routes.has(name);
   }
 
-  /** Owns the stream. */
-  serve(stream: Stream, service: string): void {
+  /**
+   * Owns the stream, and answers it as the agent does: what the agent has not taken can go elsewhere.
+   */
+  serve(stream: MuxStream, service: string): void {
     const { routes, relays } = this.#o;
-    const link = routes.pick(nameOf(service)!, new Set());
-    let agent: Stream;
-    try {
-      // A stream that is refused is reset, which goes on to the other node.
-      agent = link!.openService(service, { opened: () => {}, refused: () => {} });
-    } catch {
-      return stream.reset();
+    const tried = new Set<AgentLink>();
+    for (;;) {
+      const link = routes.pick(nameOf(service)!, tried);
+      if (link === null) return stream.answer(Refusal.notSupported, null);
+      tried.add(link);
+      try {
+        const agent = link.openService(service, {
+          opened: () => stream.answer(OPENED, null),
+          refused: () => stream.answer(Refusal.notSupported, null),
+        });
+        relays.start(stream, agent, { up: 0, down: 0 }, () => {
+          startClose(stream);
+          startClose(agent);
+          return true;
+        });
+        return;
+      } catch {
+        // The link has as many streams as it may have, or ends.
+      }
     }
-    relays.start(stream, agent, { up: 0, down: 0 }, () => {
-      startClose(stream);
-      startClose(agent);
-      return true;
-    });
   }
 }
 

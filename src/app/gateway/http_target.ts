@@ -12,7 +12,7 @@ import { MachineDriver } from "./machine_driver.ts";
 import type { TargetConnection, TargetPool } from "./target_pool.ts";
 import type { Asked } from "./gateway_pages.ts";
 import { unheard } from "./unheard.ts";
-import type { Page } from "./visitor.ts";
+import type { Page } from "./upstream.ts";
 
 export interface HttpTargetOptions {
   readonly pool: TargetPool;

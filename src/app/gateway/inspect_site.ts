@@ -5,7 +5,7 @@ import type { InspectDoor } from "../../core/gateway/inspect/door.ts";
 import { PAGE, PAGE_POLICY } from "../../core/gateway/inspect/page.ts";
 import type { ExchangeRecords, RecordedExchange } from "../../core/gateway/inspect/records.ts";
 import { detailOf, mayReplay } from "../../core/gateway/inspect/shown.ts";
-import type { Page } from "./visitor.ts";
+import type { Page } from "./upstream.ts";
 
 export interface InspectSiteOptions {
   readonly door: InspectDoor;

@@ -5,12 +5,15 @@ import {
   decodeNameRecord,
   encodeNameRecord,
   nameKey,
-  NAMES,
+  namesOfAgent,
 } from "../../core/gateway/agent_messages.ts";
 import { type AgentFacts, mayHaveName } from "../../core/mesh/admission/agent_certificate.ts";
 
 /** How often a lost race is looked at again. */
 const TRIES = 3;
+
+/** Names of one agent that are looked at. */
+const MOST_LISTED = 1000;
 
 /** Owners that are remembered for the time that the core is not reached. */
 const MOST_KNOWN = 10_000;
@@ -63,12 +66,19 @@ export class Names {
         throw tooMany(name, quota, own);
       }
       const record = encodeNameRecord({ agent: id, since: now() });
+      // A name that is listed and not the agent's does less harm than the other way round.
+      const listed = namesOfAgent(id) + name;
+      await store.put(listed, record, { signal });
       const written = await store.put(nameKey(name), record, { signal, if: "absent" });
-      if (!written.ok) continue;
+      if (!written.ok) {
+        await store.delete(listed, { signal });
+        continue;
+      }
       // Claims at several gateways at once have all counted the names before each of them.
       const all = await this.of(id, signal);
       if (all.length <= quota) return;
       await store.delete(nameKey(name), { signal, if: written.version });
+      await store.delete(listed, { signal });
       throw tooMany(name, quota, all.filter((one) => one !== name));
     }
     throw new TtunError("busy", `Cannot publish ${name} now: others claim it too; try again`);
@@ -84,24 +94,21 @@ export class Names {
       throw new TtunError("usage", `Cannot release ${name}: it is not this agent's`);
     }
     this.#known.delete(name);
+    await store.delete(namesOfAgent(toHex(agentId)) + name, { signal });
   }
 
   /** Returns the names of an agent; `id`: in hex. @throws {MeshError} */
   async of(id: string, signal: AbortSignal): Promise<string[]> {
-    const found: string[] = [];
-    let after: string | undefined;
-    do {
-      const page = await this.#o.store.list(NAMES, {
-        signal,
-        limit: 1000,
-        ...(after !== undefined && { after }),
-      });
-      for (const { key, value } of page.entries) {
-        if (decodeNameRecord(value)?.agent === id) found.push(key.slice(NAMES.length));
-      }
-      after = page.next;
-    } while (after !== undefined);
-    return found;
+    const prefix = namesOfAgent(id);
+    const { entries } = await this.#o.store.list(prefix, { signal, limit: MOST_LISTED });
+    const names = entries.map(({ key }) => key.slice(prefix.length));
+    const isOwn = await Promise.all(names.map((name) => this.#isOwn(name, id, signal)));
+    return names.filter((_, i) => isOwn[i]);
+  }
+
+  async #isOwn(name: string, id: string, signal: AbortSignal): Promise<boolean> {
+    const entry = await this.#o.store.get(nameKey(name), { signal });
+    return entry !== null && decodeNameRecord(entry.value)?.agent === id;
   }
 }
 

@@ -6,6 +6,7 @@ import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { formatRawService, type RawKind } from "../../core/gateway/raw_service.ts";
+import { addressGroup } from "../net/address_group.ts";
 import type { RelayCount, Relays } from "../net/relay.ts";
 import type { V2Carrier } from "../mesh/carriers/v2_carrier.ts";
 import type { AgentLink } from "./agent_link.ts";
@@ -71,7 +72,7 @@ export class RawVisitors {
   ): Promise<{ stream: Stream; way: Way }> {
     const service = formatRawService({ kind, name, visitor: address });
     let why: unknown = new TtunError("unreachable", "Nobody publishes the name");
-    for await (const way of this.#ways(service, name)) {
+    for await (const way of this.#ways(service, name, addressGroup(address))) {
       try {
         return { stream: await this.#take(way), way };
       } catch (error) {
@@ -83,7 +84,7 @@ export class RawVisitors {
   }
 
   /** Returns the ways to a name, those of this node's own links first. */
-  async *#ways(service: string, name: string): AsyncGenerator<Way> {
+  async *#ways(service: string, name: string, from: string): AsyncGenerator<Way> {
     const { routes, remote, hops } = this.#o;
     const tried = new Set<AgentLink>();
     for (let link; (link = routes.pick(name, tried)) !== null;) {
@@ -91,7 +92,7 @@ export class RawVisitors {
       const { openService } = link;
       yield { open: (events) => openService(service, events), failed: () => {} };
     }
-    for (const node of await remote.find(name)) {
+    for (const node of await remote.find(name, from) ?? []) {
       const failed = () => remote.failed(name, node);
       try {
         const carrier = await hops.get(node);

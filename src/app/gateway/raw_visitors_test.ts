@@ -18,7 +18,7 @@ type Events = { opened(): void; refused(error: TtunError): void };
 /** A gateway with links to agents, and one way to another node where `node` is given. */
 class World implements Disposable {
   readonly clock = new FakeClock();
-  readonly routes = new AgentRoutes();
+  readonly routes = new AgentRoutes(new FakeClock());
   /** Services that were asked for. */
   readonly asked: string[] = [];
   /** Nodes that are said to have failed. */

@@ -1,18 +1,39 @@
 import type { Clock } from "../../contract/host.ts";
-import type { MeshStore } from "../../contract/mesh_store.ts";
-import { nodeOfRoute, readRoute, routesOf, type RouteTrust } from "../../core/gateway/route.ts";
+import type { Entry, MeshStore, WatchedChange } from "../../contract/mesh_store.ts";
+import {
+  nodeOfRoute,
+  readRoute,
+  routeKey,
+  routesOf,
+  type RouteTrust,
+} from "../../core/gateway/route.ts";
 import type { NodeKey } from "../../core/mesh/node_id.ts";
+import { RateLimits } from "../../core/net/rate_limits.ts";
+import { KnownRoutes } from "./known_routes.ts";
 
-/** Milliseconds for which nodes of a name are remembered, and that there are none. */
+/** Milliseconds after which a name that is asked for is looked up again, while it goes on being used. */
 const KNOWN_MS = 5_000;
-const UNKNOWN_MS = 1_000;
+const WATCHED_MS = 30_000;
+
+/** Milliseconds for which it is remembered that a name has no node. */
+const ABSENT_MS = 1_000;
 
 /** Milliseconds for which a node that failed is tried after all others. */
 const DEMOTED_MS = 10_000;
 
-/** Names that are remembered, and nodes of one. */
+/** Milliseconds for which a name counts as one that was there. */
+const LATELY_MS = 15_000;
+
+/** Names that are remembered, of those that are there and of the others; and nodes of one. */
 const MOST_NAMES = 10_000;
 const MOST_NODES = 16;
+
+/** Names whose routes are watched: those in use. */
+const MOST_WATCHED = 256;
+
+/** Questions to the ring at a time, and of one address's. */
+const MOST_ASKING = 64;
+const PER_ADDRESS = { burst: 40, perSecond: 10, mostKeys: 20_000 };
 
 export interface RemoteRoutesOptions {
   readonly store: MeshStore;
@@ -22,41 +43,57 @@ export interface RemoteRoutesOptions {
   readonly apex: string;
   readonly self: NodeKey;
   readonly trust: () => RouteTrust;
+  /** The ring knows that the node does not answer, or has left. */
+  readonly isDead: (node: NodeKey) => boolean;
   readonly signal: AbortSignal;
-}
-
-interface Known {
-  readonly nodes: readonly NodeKey[];
-  readonly until: number;
 }
 
 /** Nodes at which agents of a name are, as the ring has it. */
 export class RemoteRoutes {
   readonly #o: RemoteRoutesOptions;
-  readonly #known = new Map<string, Known>();
-  readonly #asking = new Map<string, Promise<readonly NodeKey[]>>();
+  /** By name; the one that was used longest ago first. */
+  readonly #known = new Map<string, KnownRoutes>();
+  /** Times until which names have no node. */
+  readonly #absent = new Map<string, number>();
+  readonly #asking = new Map<string, Promise<void>>();
   /** Times until which nodes are tried last. */
   readonly #demoted = new Map<NodeKey, number>();
+  readonly #limits = new RateLimits(PER_ADDRESS);
+  #watched = 0;
   #turn = 0;
 
   constructor(o: RemoteRoutesOptions) {
     this.#o = o;
   }
 
-  /** Returns nodes of a name, those to be tried first at the front. Never rejects. */
-  async find(name: string): Promise<NodeKey[]> {
+  /**
+   * Returns nodes of a name, those to be tried first at the front; null where the address has asked
+   * for too many names that are not known here. Never rejects.
+   */
+  async find(name: string, from: string): Promise<NodeKey[] | null> {
     const now = this.#o.clock.now();
     const known = this.#known.get(name);
-    const nodes = known !== undefined && now < known.until ? known.nodes : await this.#ask(name);
-    const start = nodes.length === 0 ? 0 : this.#turn++ % nodes.length;
-    const turned = [...nodes.slice(start), ...nodes.slice(0, start)];
-    const isDemoted = (node: NodeKey) => (this.#demoted.get(node) ?? 0) > now ? 1 : 0;
-    return turned.sort((a, b) => isDemoted(a) - isDemoted(b));
+    if (known !== undefined) {
+      this.#use(name, known, now);
+      const nodes = this.#usable(known);
+      if (nodes.length > 0) return this.#inOrder(nodes, now);
+    }
+    if ((this.#absent.get(name) ?? 0) > now) return [];
+    if (!this.#asking.has(name)) {
+      if (this.#asking.size >= MOST_ASKING || !this.#limits.take(from, now)) return null;
+    }
+    await this.#ask(name);
+    return this.#inOrder(this.#usable(this.#known.get(name)), now);
   }
 
-  /** The node has failed for the name: the ring is asked again, and others come first. */
-  failed(name: string, node: NodeKey): void {
-    this.#known.delete(name);
+  /** The name was there a moment ago, so that it may come again. */
+  wasThere(name: string): boolean {
+    const known = this.#known.get(name);
+    return known !== undefined && this.#o.clock.now() - known.heldAt < LATELY_MS;
+  }
+
+  /** The node does not answer at once: others come first for a while. */
+  demote(node: NodeKey): void {
     this.#demoted.delete(node);
     this.#demoted.set(node, this.#o.clock.now() + DEMOTED_MS);
     if (this.#demoted.size > MOST_NODES * MOST_NODES) {
@@ -64,8 +101,50 @@ export class RemoteRoutes {
     }
   }
 
-  /** One question for all that wait for a name. */
-  #ask(name: string): Promise<readonly NodeKey[]> {
+  /** The node has answered. */
+  answered(node: NodeKey): void {
+    this.#demoted.delete(node);
+  }
+
+  /** The node has failed for the name: its route counts no more until the ring has it anew. */
+  failed(name: string, node: NodeKey): void {
+    this.demote(node);
+    const known = this.#known.get(name);
+    if (known === undefined) return;
+    known.delete(node);
+    known.dueAt = 0;
+    if (!this.#o.isDead(node)) return;
+    // Nobody else is to try it: the agent's next word is for another node.
+    const { store, signal } = this.#o;
+    store.delete(routeKey({ name, node }), { signal }).catch(() => {
+      // It ends by itself.
+    });
+  }
+
+  #usable(known: KnownRoutes | undefined): NodeKey[] {
+    const { now, isDead } = this.#o;
+    return (known?.nodes(now()) ?? []).filter((node) => !isDead(node));
+  }
+
+  #inOrder(nodes: readonly NodeKey[], now: number): NodeKey[] {
+    const start = nodes.length === 0 ? 0 : this.#turn++ % nodes.length;
+    const turned = [...nodes.slice(start), ...nodes.slice(0, start)];
+    const isDemoted = (node: NodeKey) => (this.#demoted.get(node) ?? 0) > now ? 1 : 0;
+    return turned.sort((a, b) => isDemoted(a) - isDemoted(b));
+  }
+
+  /** A name that is used stays known, is watched, and is looked up again meanwhile. */
+  #use(name: string, known: KnownRoutes, now: number): void {
+    this.#known.delete(name);
+    this.#known.set(name, known);
+    if (now >= known.dueAt && this.#asking.size < MOST_ASKING) {
+      void this.#ask(name); // it never rejects
+    }
+    this.#watch(name, known);
+  }
+
+  /** One question for all that wait for a name. Never rejects. */
+  #ask(name: string): Promise<void> {
     const asked = this.#asking.get(name);
     if (asked !== undefined) return asked;
     const asking = this.#list(name).finally(() => this.#asking.delete(name));
@@ -73,23 +152,89 @@ export class RemoteRoutes {
     return asking;
   }
 
-  async #list(name: string): Promise<readonly NodeKey[]> {
-    const { store, clock, now, apex, self, trust, signal } = this.#o;
-    let nodes: NodeKey[] = [];
+  async #list(name: string): Promise<void> {
+    const { store, clock, signal } = this.#o;
+    let entries: readonly Entry[];
     try {
-      const { entries } = await store.list(routesOf(name), { signal, limit: MOST_NODES });
-      nodes = entries.filter(({ key, value }) => {
-        const node = nodeOfRoute(key);
-        if (node === self) return false;
-        return readRoute(value, { name, apex, node }, trust(), now()) !== null;
-      }).map(({ key }) => nodeOfRoute(key));
+      ({ entries } = await store.list(routesOf(name), { signal, limit: MOST_NODES }));
     } catch {
-      // The ring is not reached: others may know the name a moment later.
+      // The ring is not reached: what was known holds, and others may know the name a moment later.
+      if (this.#known.has(name)) return;
+      entries = [];
     }
-    const until = clock.now() + (nodes.length > 0 ? KNOWN_MS : UNKNOWN_MS);
+    const known = this.#known.get(name) ?? new KnownRoutes(clock.now());
+    known.clear();
+    for (const entry of entries) this.#take(name, known, entry);
+    known.dueAt = clock.now() + (known.isWatched ? WATCHED_MS : KNOWN_MS);
+    if (known.isEmpty) {
+      if (!this.wasThere(name)) this.#forget(name);
+      this.#noteAbsence(name);
+    } else {
+      known.heldAt = clock.now();
+      this.#absent.delete(name);
+      this.#keep(name, known);
+    }
+  }
+
+  #noteAbsence(name: string): void {
+    this.#absent.delete(name);
+    this.#absent.set(name, this.#o.clock.now() + ABSENT_MS);
+    if (this.#absent.size > MOST_NAMES) this.#absent.delete(this.#absent.keys().next().value!);
+  }
+
+  #keep(name: string, known: KnownRoutes): void {
     this.#known.delete(name);
-    this.#known.set(name, { nodes, until });
-    if (this.#known.size > MOST_NAMES) this.#known.delete(this.#known.keys().next().value!);
-    return nodes;
+    this.#known.set(name, known);
+    if (this.#known.size > MOST_NAMES) this.#forget(this.#known.keys().next().value!);
+  }
+
+  #forget(name: string): void {
+    this.#known.get(name)?.stopWatching();
+    this.#known.delete(name);
+  }
+
+  #take(name: string, known: KnownRoutes, { key, value }: Entry): void {
+    const { apex, self, trust, now } = this.#o;
+    const node = nodeOfRoute(key);
+    if (node === self) return;
+    const route = readRoute(value, { name, apex, node }, trust(), now());
+    if (route === null) known.delete(node);
+    else known.set(node, route.expires);
+  }
+
+  /** The ring tells changes of a name in use, so that they count at once. */
+  #watch(name: string, known: KnownRoutes): void {
+    if (known.isWatched) return;
+    if (this.#watched >= MOST_WATCHED) this.#stopOldest();
+    this.#watched++;
+    const stop = known.watch(() => this.#watched--);
+    const signal = AbortSignal.any([this.#o.signal, stop]);
+    void this.#follow(name, known, signal); // it never rejects
+  }
+
+  #stopOldest(): void {
+    for (const known of this.#known.values()) {
+      if (known.isWatched) return known.stopWatching();
+    }
+  }
+
+  async #follow(name: string, known: KnownRoutes, signal: AbortSignal): Promise<void> {
+    try {
+      for await (const change of this.#o.store.watch(routesOf(name), { signal })) {
+        this.#change(name, known, change);
+      }
+    } catch {
+      // Its names are looked up again as those that are not watched.
+    }
+    known.stopWatching();
+  }
+
+  #change(name: string, known: KnownRoutes, change: WatchedChange): void {
+    if (change.kind === "put") this.#take(name, known, change.entry);
+    else if (change.kind === "delete") known.delete(nodeOfRoute(change.key));
+    else known.dueAt = 0;
+    if (known.isEmpty) return;
+    known.heldAt = this.#o.clock.now();
+    this.#absent.delete(name);
   }
 }

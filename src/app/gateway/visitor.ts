@@ -3,52 +3,24 @@ import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import type {
   ClientStep,
-  HttpClientMachine,
   HttpRequest,
-  HttpResponse,
   HttpServerMachine,
   ServerStep,
 } from "../../core/http/exchange.ts";
 import { SAFE_METHODS } from "../../core/http/methods.ts";
 import { type ClientEnd, ExchangeRelay, type ServerEnd } from "./exchange_relay.ts";
 import { MachineDriver } from "./machine_driver.ts";
+import type { Ticker } from "./ticker.ts";
+import type { Handling, Page, Upstream } from "./upstream.ts";
+import { UpstreamRace } from "./upstream_race.ts";
 
 /** Milliseconds for the next request, and for the rest of a head that has begun. */
 const PATIENCE = { request: 75_000, head: 15_000 };
 
-/** How often a request is passed to another end that answers. */
-const MOST_TRIES = 3;
-
-/** An answer in place of one by the service. */
-export interface Page {
-  readonly head: HttpResponse;
-  readonly body: Uint8Array;
-}
-
-/** Where one request is answered: a stream to an agent, or to another node. */
-export interface Upstream {
-  /** The request as it goes there. */
-  readonly head: HttpRequest;
-  readonly stream: Stream;
-  readonly machine: HttpClientMachine;
-  /** Returns true if the other end has refused the stream, so that nothing was done. */
-  readonly wasRefused: () => boolean;
-  readonly respond: (head: HttpResponse) => HttpResponse;
-}
-
-/** Decides where one request goes. */
-export interface Handling {
-  /** Returns an upstream, another one at each call; or a page, where there is none. */
-  next(): Upstream | Page | Promise<Upstream | Page>;
-  /** Returns the page for a request on which all upstreams have failed. */
-  failure(words: string): Page;
-  /** Called once, at the end of the exchange. */
-  over(facts: { status: number; requestBytes: number; responseBytes: number }): void;
-}
-
 export interface VisitorOptions {
   readonly machine: HttpServerMachine;
   readonly clock: Clock;
+  readonly ticker: Ticker;
   readonly scratch: Uint8Array;
   readonly log: Logger;
   readonly handle: (head: HttpRequest) => Handling;
@@ -94,50 +66,49 @@ class Visitor {
   }
 
   #begin(id: number, head: HttpRequest): void {
+    const { clock, ticker } = this.#o;
     const handling = this.#o.handle(head);
-    let tries = 0;
+    const isSafe = SAFE_METHODS.has(head.method);
     let status = 0;
-    const page = ({ head, body }: Page) => {
+    let current: Upstream | null = null;
+    const answer = ({ head, body }: Page) => {
       status = head.status;
       relay.answer(head, body);
-      return true;
     };
-    const next = (): boolean => {
-      tries++;
-      const found = handling.next();
-      if (found instanceof Promise) found.then(go, (error) => go(handling.failure(String(error))));
-      else go(found);
-      return true;
-    };
-    const go = (found: Upstream | Page): void => {
-      if ("body" in found) page(found);
-      else if (relay.isOver) found.stream.reset(); // the visitor has left meanwhile
-      else {
-        current = found;
-        this.#attach(relay, found);
-      }
-    };
-    let current: Upstream | null = null;
     const relay = new ExchangeRelay(this.#end, id, {
       respond: (given) => {
         const answer = current?.respond(given) ?? given;
         status = answer.status;
+        if (status >= 200 || status === 101) race.end();
         return answer;
       },
       failed: ({ code, words, mayRepeat }) => {
-        const isUndone = code === "refused" || current?.wasRefused() === true;
-        const isSafe = isUndone || (code === "unanswered" && SAFE_METHODS.has(head.method));
-        if (isSafe && mayRepeat && tries < MOST_TRIES) return next();
-        return page(handling.failure(words));
+        const isUndone = code === "refused" || current?.opening.state === "refused";
+        if (mayRepeat && (isUndone || (code === "unanswered" && isSafe))) race.failed(words);
+        else {
+          race.end();
+          answer(handling.failure(words));
+        }
+        return true;
       },
       over: () => {
+        race.end();
         this.#relays.delete(id);
         const { request: requestBytes, response: responseBytes } = relay.bytes;
         handling.over({ status, requestBytes, responseBytes });
       },
     });
+    const race = new UpstreamRace({
+      ...{ handling, clock, ticker, isSafe, answer },
+      mayMove: () => relay.mayMove,
+      attach: (upstream) => {
+        current = upstream;
+        this.#attach(relay, upstream);
+      },
+      detach: () => relay.detach(),
+    });
     this.#relays.set(id, relay);
-    next();
+    race.start();
   }
 
   #attach(relay: ExchangeRelay, { head, stream, machine }: Upstream): void {
@@ -145,8 +116,12 @@ class Visitor {
     const driver: MachineDriver<ClientStep> = new MachineDriver(machine, stream, {
       clock,
       scratch,
-      onStep: (step) => relay.fromClient(step),
-      onIdle: () => relay.idle(),
+      onStep: (step) => {
+        if (relay.client === client) relay.fromClient(step);
+      },
+      onIdle: () => {
+        if (relay.client === client) relay.idle();
+      },
       onOver: () => {},
     });
     const client: ClientEnd = { machine, driver };

@@ -43,6 +43,11 @@ export class Way {
     return this.#isDone;
   }
 
+  /** Another end gets them, to which the end is to be told again. Only before anything was given. */
+  restart(): void {
+    this.#isDone = false;
+  }
+
   /** Takes bytes, borrowed for the call. */
   take(bytes: Uint8Array): void {
     if (this.#waiting.length === 0 && this.#o.room() >= bytes.length) this.#give(bytes);

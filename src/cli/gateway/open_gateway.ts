@@ -70,6 +70,8 @@ export interface GatewayParts {
   /** Takes requests for certificates, wherever the authority's key is. */
   readonly desk: AdmissionDesk;
   readonly isRevoked: (id: Uint8Array) => boolean;
+  /** The ring knows that a node does not answer, or has left. */
+  readonly isDead: (node: NodeKey) => boolean;
   /** Links with another node for its services. @throws {TtunError} */
   readonly dialNode: (node: NodeKey) => Promise<V2Carrier>;
 }
@@ -90,7 +92,7 @@ export interface OpenedGateway {
 /** Opens a node's gateway. @throws {TtunError} in_use, privilege, usage, system */
 export function openGateway(
   config: GatewayConfig,
-  { held, store, desk, isRevoked, dialNode }: GatewayParts,
+  { held, store, desk, isRevoked, isDead, dialNode }: GatewayParts,
   tools: MeshTools,
 ): OpenedGateway {
   const { listen, apex, files, accessLog, advertise, redirect, fallback } = config;
@@ -123,7 +125,7 @@ export function openGateway(
   }, log);
   const listener = opened.use(net.listen(listen, { signal }));
   const port = "path" in listener.addr ? listen.port : listener.addr.port;
-  const routes = new AgentRoutes();
+  const routes = new AgentRoutes(clock);
   const self = toHex(held.facts.nodeId);
   const directory = new GatewayDirectory({
     ...{ store, clock, log, self },
@@ -133,6 +135,7 @@ export function openGateway(
   const remote = new RemoteRoutes({
     ...{ store, clock, now: Date.now, apex, self, signal },
     trust: () => ({ authorities: held.state.authorities, verify: verifyEd25519, isRevoked }),
+    isDead,
   });
   const hops = opened.use(new HopLinks({ clock, dial: dialNode }));
   const { total, perAddress } = limitsFor(DEFAULT_LIMITS, platform.descriptors, log, 1);

@@ -164,6 +164,7 @@ export async function openMeshNode(
       store,
       desk: node.desk,
       isRevoked: (id) => node.revocations.isRevoked(id),
+      isDead: (key) => driver.node.isDead(key),
       dialNode: async (key) => {
         const peer = driver.node.status().peers.find((one) => one.key === key);
         const [address] = peer?.descriptor.addresses ?? [];

@@ -24,6 +24,12 @@ export const ENROLL_SERVICE = "enroll";
 /** Beginning of the service of a stream on which a gateway passes a request on; a name follows. */
 export const HTTP_SERVICE = "http ";
 
+/**
+ * Service of a stream that a gateway opens when it is to be stopped: the agent goes to another one, and
+ * withdraws its names here.
+ */
+export const DRAIN_SERVICE = "drain";
+
 /** Bytes of the longest message, which has its length before it (4 bytes). */
 export const MAX_AGENT_MESSAGE = 64 * 1024;
 
@@ -176,6 +182,11 @@ export interface NameRecord {
 }
 
 export const NAMES = "name/";
+
+/** Prefix of the keys that tell the names of an agent; `id`: in hex. A name's own record decides. */
+export function namesOfAgent(id: string): string {
+  return `names/${id}/`;
+}
 
 export function nameKey(name: string): string {
   return NAMES + name;

@@ -95,15 +95,16 @@ export function verifyRoute(
   return agent;
 }
 
-/** Returns the route's agent; null for one that does not hold, or is damaged. */
+/** Returns the route's agent, and its end; null for one that does not hold, or is damaged. */
 export function readRoute(
   bytes: Uint8Array,
   place: RoutePlace,
   trust: RouteTrust,
   nowMs: number,
-): AgentFacts | null {
+): { readonly agent: AgentFacts; readonly expires: number } | null {
   try {
-    return verifyRoute(decodeRoute(bytes), place, trust, nowMs);
+    const route = decodeRoute(bytes);
+    return { agent: verifyRoute(route, place, trust, nowMs), expires: route.expires };
   } catch (error) {
     if (error instanceof TtunError || error instanceof ProtocolError) return null;
     throw error;

@@ -37,7 +37,10 @@ const ROUTE = {
 Deno.test("a route that its agent has signed holds for its name, node and time", () => {
   const agent = verifyRoute(ROUTE, PLACE, TRUST, NOW);
   assert.deepEqual(agent.publicKey, AGENT.publicKey);
-  assert.deepEqual(readRoute(encodeRoute(ROUTE), PLACE, TRUST, NOW), agent);
+  assert.deepEqual(readRoute(encodeRoute(ROUTE), PLACE, TRUST, NOW), {
+    agent,
+    expires: ROUTE.expires,
+  });
   assert.equal(nodeOfRoute(routeKey(PLACE)), PLACE.node);
 });
 

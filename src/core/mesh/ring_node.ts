@@ -258,6 +258,11 @@ export class RingNode {
     return this.#ring.peers.get(key)?.descriptor;
   }
 
+  /** The node does not answer, or has left; false for one that is not known. */
+  isDead(key: NodeKey): boolean {
+    return this.#ring.peers.get(key)?.isDead(this.#ring.now) ?? false;
+  }
+
   /** Returns the neighbours. */
   neighbours(): { list: readonly NodeKey[]; pred: NodeKey | null; preds: readonly NodeKey[] } {
     const keys = (peers: readonly Peer[]) => peers.map(({ key }) => key);

@@ -30,7 +30,7 @@ export interface ChannelListenerOptions {
 
 export interface NodeServices {
   has(service: string): boolean;
-  /** Owns the stream. */
+  /** Answers the stream, which it owns. */
   serve(stream: MuxStream, service: string): void;
 }
 
@@ -45,6 +45,7 @@ export async function listenForChannels(o: ChannelListenerOptions): Promise<neve
     ...{ clock, log, memory, secrets, signal },
     ...(services !== undefined && {
       hasService: (service: string) => service === MESH_SERVICE || services.has(service),
+      answersItself: (service: string) => service !== MESH_SERVICE,
       mostStreams: MOST_SERVED,
     }),
     onStream: (stream, carrier, service) => {

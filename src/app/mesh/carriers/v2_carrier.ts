@@ -1,3 +1,4 @@
+import type { Addr } from "../../../base/addr.ts";
 import { toTtunError, TtunError } from "../../../base/errors.ts";
 import { startClose } from "../../../base/start_close.ts";
 import type { Connection } from "../../../contract/connection.ts";
@@ -33,9 +34,18 @@ export interface V2CarrierOptions {
   readonly onStream: (stream: MuxStream, carrier: V2Carrier, service: string) => void;
   /** Says which services it has; absent = that of links between nodes. */
   readonly hasService?: (service: string) => boolean;
+  /** Streams of these services are answered by whoever gets them; absent = all are taken here. */
+  readonly answersItself?: (service: string) => boolean;
   /** Streams that the other end may have open at a time; absent = a few. */
   readonly mostStreams?: number;
 }
+
+/** Milliseconds of silence after which a link that should bring something is asked for a sign of life. */
+const ASK_MS = 300;
+
+/** Milliseconds, beside some round trips, in which that comes. */
+const SIGN_MS = 500;
+const SIGN_ROUNDS = 3;
 
 /**
  * A connection of link version 2 under the cluster's secret, which carries streams between two nodes.
@@ -47,10 +57,14 @@ export class V2Carrier implements Disposable {
   /** Resolves at its end. */
   readonly ended: Promise<void>;
   readonly peer: string;
+  /** Where the other end's connection comes from, or leads to. */
+  readonly remote: Addr;
+  readonly #clock: Clock;
   readonly #session: StreamSession;
   readonly #carrier: Carrier;
   readonly #stop = new AbortController();
   #taken = 0;
+  #wasLost = false;
 
   private constructor(
     role: "client" | "server",
@@ -60,6 +74,8 @@ export class V2Carrier implements Disposable {
   ) {
     const { clock, memory, secrets: { rng, rekey } } = o;
     this.peer = stream.peer;
+    this.remote = stream.remote;
+    this.#clock = clock;
     this.binding = session.meshBinding;
     this.#session = new StreamSession({
       role,
@@ -116,6 +132,24 @@ export class V2Carrier implements Disposable {
     return this.#carrier.isSuspect;
   }
 
+  /** It was neither ended here nor by the other end, but broke. */
+  get wasLost(): boolean {
+    return this.#wasLost;
+  }
+
+  /**
+   * Returns true if something else is worth a try, for an exchange that waits for its answer: asked
+   * now and then, it finds out sooner than the link's own clock.
+   */
+  isSilent(): boolean {
+    const { channel } = this.#carrier;
+    const rtt = Number.isNaN(channel.rttMs) ? SIGN_MS : channel.rttMs;
+    if (channel.unansweredMs >= SIGN_MS + SIGN_ROUNDS * rtt) return true;
+    const isQuiet = this.#clock.now() - channel.lastArrival >= ASK_MS + rtt;
+    if (isQuiet && channel.unansweredMs === 0) channel.ping();
+    return false;
+  }
+
   /** Streams that are open, of both ends. */
   get streams(): number {
     return this.#session.mux.streams;
@@ -156,7 +190,7 @@ export class V2Carrier implements Disposable {
     }
     this.#taken++;
     stream.onOver = () => this.#taken--;
-    stream.answer(OPENED, null);
+    if (o.answersItself?.(service) !== true) stream.answer(OPENED, null);
     o.onStream(stream, this, service);
   }
 
@@ -167,6 +201,7 @@ export class V2Carrier implements Disposable {
       const { ofSession } = this.#carrier;
       await this.#session.carry(ofSession, () => this.#carrier.run(signal));
     } catch (thrown) {
+      this.#wasLost = !signal.aborted;
       error = signal.aborted
         ? new TtunError("lost", "The link was ended here")
         : toTtunError(thrown);

@@ -1,0 +1,55 @@
+import type { NodeKey } from "../../core/mesh/node_id.ts";
+
+/** Routes of one name, as they are known here. */
+export class KnownRoutes {
+  /** Milliseconds since 1970 at which routes end, by their nodes. */
+  readonly #routes = new Map<NodeKey, number>();
+  #watch: { readonly stop: AbortController; readonly stopped: () => void } | null = null;
+  /** Time of the clock at which the ring is asked again. */
+  dueAt = 0;
+  /** Time of the clock at which there was a route last. */
+  heldAt: number;
+
+  constructor(now: number) {
+    this.heldAt = now;
+  }
+
+  get isEmpty(): boolean {
+    return this.#routes.size === 0;
+  }
+
+  get isWatched(): boolean {
+    return this.#watch !== null;
+  }
+
+  /** `now`: milliseconds since 1970. */
+  nodes(now: number): NodeKey[] {
+    return [...this.#routes].filter(([, expires]) => expires > now).map(([node]) => node);
+  }
+
+  set(node: NodeKey, expires: number): void {
+    this.#routes.set(node, expires);
+  }
+
+  delete(node: NodeKey): void {
+    this.#routes.delete(node);
+  }
+
+  clear(): void {
+    this.#routes.clear();
+  }
+
+  /** Marks the name as watched, until the signal aborts. `stopped`: called then. */
+  watch(stopped: () => void): AbortSignal {
+    const stop = new AbortController();
+    this.#watch = { stop, stopped };
+    return stop.signal;
+  }
+
+  stopWatching(): void {
+    const watch = this.#watch;
+    this.#watch = null;
+    watch?.stopped();
+    watch?.stop.abort();
+  }
+}

@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { FakeClock } from "../../../tests/fake/clock.ts";
+import { onAbort } from "../../base/scope.ts";
+import type { Entry, MeshStore, WatchedChange } from "../../contract/mesh_store.ts";
+import { encodeRoute, ROUTE_MS, routeKey, signRoute } from "../../core/gateway/route.ts";
+import { issueAgentCertificate } from "../../core/mesh/admission/agent_certificate.ts";
+import { ed25519Signer, verifyEd25519 } from "../../io/crypto/ed25519.ts";
+import { RemoteRoutes } from "./remote_routes.ts";
+
+const NOW = Date.UTC(2026, 5, 1);
+const signer = (byte: number) => ed25519Signer(new Uint8Array(32).fill(byte));
+const [AUTHORITY, AGENT] = [signer(1), signer(2)];
+const [SELF, A, B] = ["00", "aa", "bb"].map((byte) => byte.repeat(32)) as [string, string, string];
+
+function routeTo(node: string, expires = NOW + ROUTE_MS): Entry {
+  const o = { authority: AUTHORITY, serial: new Uint8Array([1]), nowMs: NOW };
+  const names = { publicKey: AGENT.publicKey, names: ["*"], quota: 9 };
+  const place = { name: "shop", apex: "mesh.test", node };
+  const value = encodeRoute({
+    certificate: issueAgentCertificate(names, o),
+    expires,
+    signature: signRoute(AGENT, place, expires),
+  });
+  return { key: routeKey(place), value, version: "1" };
+}
+
+class World {
+  readonly clock = new FakeClock();
+  readonly dead = new Set<string>();
+  readonly deleted: string[] = [];
+  readonly stop = new AbortController();
+  entries: Entry[] = [];
+  /** Questions to the ring. */
+  lists = 0;
+  watches = 0;
+  tell: (change: WatchedChange) => void = () => {};
+
+  readonly routes = new RemoteRoutes({
+    store: {
+      list: () => {
+        this.lists++;
+        return Promise.resolve({ entries: this.entries });
+      },
+      watch: (_: string, { signal }: { signal: AbortSignal }) => this.#watch(signal),
+      delete: (key: string) => {
+        this.deleted.push(key);
+        return Promise.resolve({ ok: true, version: "" });
+      },
+    } as unknown as MeshStore,
+    clock: this.clock,
+    now: () => NOW + this.clock.now(),
+    apex: "mesh.test",
+    self: SELF,
+    trust: () => ({
+      authorities: [AUTHORITY.publicKey],
+      verify: verifyEd25519,
+      isRevoked: () => false,
+    }),
+    isDead: (node) => this.dead.has(node),
+    signal: this.stop.signal,
+  });
+
+  async *#watch(signal: AbortSignal): AsyncGenerator<WatchedChange> {
+    this.watches++;
+    const changes: WatchedChange[] = [];
+    let wake = () => {};
+    this.tell = (change) => {
+      changes.push(change);
+      wake();
+    };
+    using _aborts = onAbort(signal, () => wake());
+    while (!signal.aborted) {
+      const next = changes.shift();
+      if (next !== undefined) yield next;
+      else await new Promise<void>((resolve) => wake = resolve);
+    }
+  }
+
+  find(from = "192.0.2.1", name = "shop") {
+    return this.routes.find(name, from);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stop.abort();
+    await this.clock.settle();
+  }
+}
+
+Deno.test("nodes of a name are remembered, and changes are told", async () => {
+  await using world = new World();
+  world.entries = [routeTo(A), routeTo(SELF), {
+    key: routeKey({ name: "shop", node: B }),
+    value: new Uint8Array(),
+    version: "1",
+  }];
+  assert.deepEqual(await world.find(), [A]);
+  assert.deepEqual(await world.find(), [A]);
+  assert.equal(world.lists, 1);
+  assert.equal(world.watches, 1);
+  world.tell({ kind: "put", entry: routeTo(B) });
+  await world.clock.settle();
+  assert.deepEqual((await world.find())!.sort(), [A, B]);
+  world.tell({ kind: "delete", key: routeKey({ name: "shop", node: A }) });
+  await world.clock.settle();
+  assert.deepEqual(await world.find(), [B]);
+  assert.equal(world.lists, 1);
+});
+
+Deno.test("a node that failed comes last, and a dead one is forgotten for all", async () => {
+  await using world = new World();
+  world.entries = [routeTo(A), routeTo(B)];
+  await world.find();
+  world.routes.demote(A);
+  assert.deepEqual(await world.find(), [B, A]);
+  assert.deepEqual(await world.find(), [B, A]);
+  world.routes.answered(A);
+  world.dead.add(B);
+  assert.deepEqual(await world.find(), [A]);
+  world.routes.failed("shop", B);
+  assert.deepEqual(world.deleted, [routeKey({ name: "shop", node: B })]);
+  world.routes.failed("shop", A);
+  world.entries = [];
+  assert.deepEqual(await world.find(), []);
+  assert.equal(world.routes.wasThere("shop"), true);
+  assert.equal(world.deleted.length, 1);
+  await world.clock.advance(20_000);
+  assert.deepEqual(await world.find(), []);
+  assert.equal(world.routes.wasThere("shop"), false);
+});
+
+Deno.test("an address that asks for many names that are not there gets no more looked up", async () => {
+  await using world = new World();
+  let refused = 0;
+  for (let i = 0; i < 100; i++) {
+    if (await world.find("192.0.2.9", `none-${i}`) === null) refused++;
+  }
+  assert.equal(world.lists, 40);
+  assert.equal(refused, 60);
+  assert.deepEqual(await world.find("192.0.2.9", "none-0"), []); // known not to be there
+  assert.equal(world.lists, 40);
+  world.entries = [routeTo(A)];
+  assert.deepEqual(await world.find("192.0.2.1"), [A]);
+  assert.deepEqual(await world.find("192.0.2.9"), [A]); // known by now, for all
+  await world.clock.advance(1000);
+  assert.deepEqual(await world.find("192.0.2.9", "none-7"), []);
+});
+
+Deno.test("a name that is in use is looked up again while what is known still counts", async () => {
+  await using world = new World();
+  world.entries = [routeTo(A)];
+  await world.find();
+  await world.clock.advance(40_000);
+  world.entries = [routeTo(B, NOW + 40_000 + ROUTE_MS)];
+  assert.deepEqual(await world.find(), [A]);
+  await world.clock.settle();
+  assert.deepEqual(await world.find(), [B]);
+});
