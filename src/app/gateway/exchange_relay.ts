@@ -19,7 +19,7 @@ export interface ServerEnd {
 
 export interface ClientEnd {
   readonly machine: HttpClientMachine;
-  readonly driver: MachineDriver<ClientStep>;
+  readonly driver: Pick<MachineDriver<ClientStep>, "call" | "isBlocked" | "isBusy" | "fail">;
 }
 
 export interface RelayEvents {

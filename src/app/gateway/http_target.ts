@@ -9,13 +9,13 @@ import type { RequestOrigin } from "../../core/http/framing/heads.ts";
 import { FramedServer } from "../../core/http/framing/server.ts";
 import { ExchangeRelay, type ServerEnd } from "./exchange_relay.ts";
 import { MachineDriver } from "./machine_driver.ts";
-import type { TargetConnection, TargetPool } from "./target_pool.ts";
+import type { TargetEnd, TargetEnds } from "./target_pool.ts";
 import type { Asked } from "./gateway_pages.ts";
 import { unheard } from "./unheard.ts";
 import type { Page } from "./upstream.ts";
 
 export interface HttpTargetOptions {
-  readonly pool: TargetPool;
+  readonly pool: TargetEnds;
   readonly clock: Clock;
   readonly scratch: Uint8Array;
   readonly log: Logger;
@@ -91,7 +91,7 @@ class Exchange {
   readonly #visitor: string;
   readonly #over = new AbortController();
   readonly #tap: ExchangeTap | null;
-  #connection: TargetConnection | null = null;
+  #connection: TargetEnd | null = null;
 
   constructor(
     o: HttpTargetOptions,
@@ -144,7 +144,7 @@ class Exchange {
     else this.#use(kept);
   }
 
-  #use(connection: TargetConnection): void {
+  #use(connection: TargetEnd): void {
     this.#connection = connection;
     connection.use(this.relay);
     this.relay.attach(connection.end, this.#head);

@@ -20,8 +20,27 @@ export interface TargetPoolOptions {
   readonly isOnce: boolean;
 }
 
+/** An end that answers one exchange, or several one after the other. */
+export interface TargetEnd {
+  readonly end: ClientEnd;
+  /** No request has gone to it before. */
+  readonly isNew: boolean;
+  /** Has the steps of an exchange come to this relay, until `release`. */
+  use(relay: ExchangeRelay): void;
+  /** The exchange is over. */
+  release(): void;
+  close(): void;
+}
+
+/** Gives a service's ends. */
+export interface TargetEnds {
+  /** Returns one that is there; null = one is to be dialled. */
+  take(): TargetEnd | null;
+  dial(signal: AbortSignal): Promise<TargetEnd>;
+}
+
 /** Connections to a service, which are used again. */
-export class TargetPool implements Disposable {
+export class TargetPool implements TargetEnds, Disposable {
   readonly #o: TargetPoolOptions;
   readonly #idle: TargetConnection[] = [];
 
@@ -32,7 +51,7 @@ export class TargetPool implements Disposable {
   /** Returns a connection that was used before; null = there is none. */
   take(): TargetConnection | null {
     for (let next = this.#idle.pop(); next !== undefined; next = this.#idle.pop()) {
-      if (next.isFree && next.end.driver.probe()) return next;
+      if (next.isFree && next.probe()) return next;
     }
     return null;
   }
@@ -55,8 +74,9 @@ export class TargetPool implements Disposable {
 }
 
 /** One connection to a service. */
-export class TargetConnection {
+export class TargetConnection implements TargetEnd {
   readonly end: ClientEnd;
+  readonly #driver: MachineDriver<ClientStep>;
   readonly #release: (connection: TargetConnection) => void;
   readonly #clock: Clock;
   #relay: ExchangeRelay | null = null;
@@ -78,27 +98,31 @@ export class TargetConnection {
       onIdle: () => this.#relay?.idle(),
       onOver: () => this.#timer?.[Symbol.dispose](),
     });
+    this.#driver = driver;
     this.end = { machine, driver };
     driver.start();
   }
 
-  /** No request has gone on it before. */
   get isNew(): boolean {
     return this.#isNew;
   }
 
   get isFree(): boolean {
-    return !this.end.driver.isOver && this.end.machine.isFree;
+    return !this.#driver.isOver && this.end.machine.isFree;
   }
 
-  /** Has the steps of an exchange come to this relay, until `release`. */
+  /** Returns false if the service has ended it. */
+  probe(): boolean {
+    return this.#driver.probe();
+  }
+
   use(relay: ExchangeRelay): void {
     this.#timer?.[Symbol.dispose]();
     this.#timer = null;
     this.#relay = relay;
   }
 
-  /** The exchange is over: the connection waits for another one, where it may. */
+  /** The connection waits for another exchange, where it may. */
   release(): void {
     this.#relay = null;
     this.#isNew = false;
