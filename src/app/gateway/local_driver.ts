@@ -30,7 +30,9 @@ export class LocalDriver {
     try {
       for (let next = this.#calls.shift(); next !== undefined; next = this.#calls.shift()) {
         for (const step of next()) {
-          if (step.kind === "write" || step.kind === "close" || step.kind === "closeWrite") continue;
+          if (step.kind === "write" || step.kind === "close" || step.kind === "closeWrite") {
+            continue;
+          }
           this.#onStep(step);
         }
       }

@@ -36,7 +36,8 @@ export interface TargetEnd {
 export interface TargetEnds {
   /** Returns one that is there; null = one is to be dialled. */
   take(): TargetEnd | null;
-  dial(signal: AbortSignal): Promise<TargetEnd>;
+  /** `visitor`: the address that it is for at first. */
+  dial(signal: AbortSignal, visitor: string): Promise<TargetEnd>;
 }
 
 /** Connections to a service, which are used again. */

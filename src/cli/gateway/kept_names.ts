@@ -21,8 +21,8 @@ export class KeptNames {
   }
 
   /** Returns the target's name, which is made and kept the first time. @throws {TtunError} */
-  nameOf({ to }: PublishTarget): string {
-    const key = "path" in to ? to.path : `${to.host} ${to.port}`;
+  nameOf(target: PublishTarget): string {
+    const key = keyOf(target);
     const kept = readKept(this.#path, MOST, "the names");
     const names = kept === null ? {} : { ...readFields(kept.bytes, `the file ${this.#path}`) };
     const known = names[key];
@@ -40,6 +40,12 @@ export class KeptNames {
       throw fileFailure("keep names in", this.#path, error);
     }
   }
+}
+
+function keyOf(target: PublishTarget): string {
+  if (target.kind === "folder") return `folder ${target.path}`;
+  const { to } = target;
+  return "path" in to ? to.path : `${to.host} ${to.port}`;
 }
 
 /** The list has 2048 words, which 16 bits choose among without a bias. */

@@ -87,9 +87,8 @@ export const PUBLISH_OPTIONS = {
     required: true,
     variable: null,
     parse: readTunnel,
-    help:
-      "where requests go: 8080 (of this machine), HOST:PORT, unix:PATH, or http://, https:// or " +
-      "h2c:// (HTTP/2 alone, as gRPC) with HOST:PORT; ?host=NAME is the host that the service gets, " +
+    help: "where requests go: 8080 (of this machine), HOST:PORT, unix:PATH, http://, https:// or " +
+      "h2c:// (HTTP/2 alone, as gRPC) with HOST:PORT, or ./FOLDER of files; ?host=NAME is the host that the service gets, " +
       "?ca=FILE, ?name=NAME and ?verify=no are about the certificate of https, and ?proxy=v1 or v2 has " +
       "each connection begin with a PROXY header; there may be several " +
       "with a name each; --target may be left out right behind the command",
@@ -131,6 +130,13 @@ export const PUBLISH_OPTIONS = {
     variable: null,
     parse: parseCidr,
     help: "let in visitors from these networks alone",
+  },
+  list: {
+    names: ["list"],
+    group: "basic",
+    kind: "boolean",
+    default: false,
+    help: "of a folder: where there is no index.html, show the names of its files",
   },
   inspect: {
     names: ["inspect"],

@@ -20,12 +20,13 @@ export interface AgentConfig extends CommonConfig {
   readonly tunnels: readonly TunnelConfig[];
   /** Loopback address of the page with the agent's requests; null = there is none. */
   readonly inspect: HostPort | null;
-  /** Of all of them. */
-  readonly rules: VisitorRules;
 }
 
 /** A service and its name. */
 export interface TunnelConfig {
   readonly name: string;
   readonly target: PublishTarget;
+  /** Of a folder: those without an index show their files. */
+  readonly isListed: boolean;
+  readonly rules: VisitorRules;
 }

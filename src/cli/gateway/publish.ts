@@ -1,4 +1,6 @@
+import { resolve } from "node:path";
 import { TtunError } from "../../base/errors.ts";
+import type { PublishTarget } from "../../core/gateway/publish_target.ts";
 import { hashesOf, readLogins, type VisitorRules } from "../../core/gateway/visitor_rules.ts";
 import type { RunContext } from "../command/context.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
@@ -33,9 +35,8 @@ export async function runPublish(options: PublishFlags, context: RunContext): Pr
     folder,
     ...state,
     ca: authoritiesFile(folder),
-    tunnels: namedTunnels(options, folder),
+    tunnels: namedTunnels(options, folder, rules),
     inspect: options.inspect ?? null,
-    rules,
   };
   using libc = config.io === "ffi" ? openControlLibc() : null;
   await using plane = new PlaneHandle<object, null>(config, { libc, context });
@@ -52,7 +53,11 @@ export async function runPublish(options: PublishFlags, context: RunContext): Pr
 }
 
 /** @throws {TtunError} usage, if names are missing or twice there */
-function namedTunnels({ target: targets, name }: PublishFlags, folder: string): TunnelConfig[] {
+function namedTunnels(
+  { target: targets, name, list: isListed }: PublishFlags,
+  folder: string,
+  rules: VisitorRules,
+): TunnelConfig[] {
   if (name !== undefined && (targets.length > 1 || targets[0]!.name !== null)) {
     throw new TtunError(
       "usage",
@@ -60,12 +65,18 @@ function namedTunnels({ target: targets, name }: PublishFlags, folder: string): 
     );
   }
   const kept = new KeptNames(folder);
-  const tunnels = targets.map(({ name: own, target }) => {
-    return { name: own ?? name ?? kept.nameOf(target), target };
+  const tunnels = targets.map(({ name: own, target: written }) => {
+    const target = absolute(written);
+    return { name: own ?? name ?? kept.nameOf(target), target, isListed, rules };
   });
   const names = new Set(tunnels.map(({ name }) => name));
   if (names.size === tunnels.length) return tunnels;
   throw new TtunError("usage", "Cannot publish two targets at one name");
+}
+
+/** Folders are seen from where ttun was called. */
+function absolute(target: PublishTarget): PublishTarget {
+  return target.kind === "folder" ? { ...target, path: resolve(target.path) } : target;
 }
 
 /** @throws {TtunError} usage, privilege, if a file cannot be used */

@@ -2,8 +2,11 @@ import { TtunError } from "../../base/errors.ts";
 import { type ForwardTarget, makeTarget } from "../../base/target.ts";
 import { AUTHORITY } from "../http/check_fields.ts";
 
-/** Where an agent passes requests on to. */
-export interface PublishTarget {
+/** Where an agent's requests are answered. */
+export type PublishTarget = HttpService | FolderService;
+
+/** A service that requests are passed on to. */
+export interface HttpService {
   readonly kind: "http";
   readonly to: ForwardTarget;
   /** `h2c`: HTTP/2 without TLS, as services of gRPC speak it. */
@@ -18,6 +21,13 @@ export interface PublishTarget {
 
 export type ProxyVersion = 1 | 2;
 
+/** A folder of this machine, whose files are sent. */
+export interface FolderService {
+  readonly kind: "folder";
+  /** A relative one is seen from where ttun was called. */
+  readonly path: string;
+}
+
 export interface TargetTls {
   /** PEM file of the authorities that are trusted; "" = the system's; null = nothing is verified. */
   readonly ca: string | null;
@@ -30,15 +40,20 @@ const SCHEME = /^([a-z][a-z0-9+.-]*):\/\//i;
 
 const PORTS = { http: 80, https: 443, h2c: 80 } as const;
 
-const FORMS = "write 8080, HOST:PORT, unix:PATH, or http://, https:// or h2c:// with HOST[:PORT]";
+const FORMS =
+  "write 8080, HOST:PORT, unix:PATH, http://, https:// or h2c:// with HOST[:PORT], or ./FOLDER";
 
 /**
  * Reads where requests go: `8080` (of this machine), `HOST:PORT`, `unix:PATH`, or `http`, `https` or
- * `h2c` with `://HOST[:PORT]`, `?host=NAME` and `?proxy=v1|v2`; of https `?ca=FILE`, `?name=NAME` and `?verify=no` as
- * well. @throws {TtunError} usage
+ * `h2c` with `://HOST[:PORT]`, `?host=NAME` and `?proxy=v1|v2`; of https `?ca=FILE`, `?name=NAME` and
+ * `?verify=no` as well; or a folder, whose path begins with a slash, `./` or `../`.
+ * @throws {TtunError} usage
  */
 export function readPublishTarget(text: string): PublishTarget {
   const [whole = "", given = "http"] = SCHEME.exec(text) ?? [];
+  if (/^(?:\/|\.{1,2}(?:\/|$))/.test(text) && !text.includes("\0")) {
+    return { kind: "folder", path: text };
+  }
   const scheme = given.toLowerCase();
   if (!isScheme(scheme)) throw unusable(text, `there is no ${scheme}:// here; ${FORMS}`);
   if (whole === "" && text.startsWith("unix:")) return unixTarget(text);
@@ -56,16 +71,16 @@ function isScheme(text: string): text is keyof typeof PORTS {
   return Object.hasOwn(PORTS, text);
 }
 
-function plain(to: ForwardTarget): PublishTarget {
+function plain(to: ForwardTarget): HttpService {
   return { kind: "http", to, scheme: "http", host: null, tls: null, proxy: null };
 }
 
 function readQuery(
   text: string,
-  scheme: PublishTarget["scheme"],
+  scheme: HttpService["scheme"],
   name: string,
   query = "",
-): Pick<PublishTarget, "host" | "tls" | "proxy"> {
+): Pick<HttpService, "host" | "tls" | "proxy"> {
   const tls = scheme === "https" ? ["ca", "name", "verify"] : [];
   const known = new Set(["host", "proxy", ...tls]);
   const found = new Map<string, string>();
@@ -97,7 +112,7 @@ function readProxy(text: string, given: string | undefined): ProxyVersion | null
   throw unusable(text, "?proxy= is v1 or v2");
 }
 
-function unixTarget(text: string): PublishTarget {
+function unixTarget(text: string): HttpService {
   const path = text.slice("unix:".length);
   if (path.startsWith("/") && !path.includes("\0")) return plain({ path });
   throw unusable(text, "write the whole path of the socket, as unix:/run/app.sock");

@@ -45,6 +45,12 @@ Deno.test("targets with TLS, of HTTP/2 alone, and with a host of their own", () 
   }
 });
 
+Deno.test("folders", () => {
+  for (const path of [".", "..", "./site", "../a b/c", "/srv/www", "/srv/a:1"]) {
+    assert.deepEqual(readPublishTarget(path), { kind: "folder", path });
+  }
+});
+
 Deno.test("others are refused in words", () => {
   const others = [
     "",
@@ -56,6 +62,9 @@ Deno.test("others are refused in words", () => {
     "http://a/b",
     "http://u@a",
     "unix:a",
+    "site/a",
+    ".site",
+    "./a\0b",
   ];
   const wrong = [
     "http://a?ca=x",

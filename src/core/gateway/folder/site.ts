@@ -25,7 +25,9 @@ export function answerFromFolder(
   isListed: boolean,
 ): SiteAnswer {
   if (method === "OPTIONS") return withoutBody(204, [ALLOW]);
-  if (method !== "GET" && method !== "HEAD") return plain(method, 405, "GET and HEAD alone", [ALLOW]);
+  if (method !== "GET" && method !== "HEAD") {
+    return plain(method, 405, "GET and HEAD alone", [ALLOW]);
+  }
   const asked = readSitePath(target);
   if (asked === null) return plain(method, 404, "Not found");
   const { path, isFolder } = asked;
