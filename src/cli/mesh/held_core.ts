@@ -335,12 +335,22 @@ export class HeldCore implements CoreClient, AsyncDisposable {
   }
 
   async #openLocal(leastEpoch: number): Promise<void> {
-    const { platform: { clock } } = this.#tools;
-    const { disk, state } = await openCoreFile(coreFile(this.#folder), {
+    const { platform: { clock }, log } = this.#tools;
+    const { disk, state, later } = await openCoreFile(coreFile(this.#folder), {
       create: false,
       leastEpoch,
+      areChangesLater: true,
     });
-    const driver = new CoreDriver(state, { disk, clock });
+    const driver = new CoreDriver(state, {
+      ...{ disk, clock, later },
+      events: {
+        failed: ({ message: why }) => log.error("The core has ended", { why }),
+        full: (isFull) => {
+          if (isFull) log.error("The core's disk is full: writes are refused");
+          else log.info("The core's disk takes writes again");
+        },
+      },
+    });
     const server = new CoreServer(driver, {
       epoch: state.epoch,
       refusal: (node, request) => refusalOf(request, this.#nodes.mayHaveCore(node)),

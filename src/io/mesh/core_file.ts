@@ -65,18 +65,30 @@ export class MovedCore extends TtunError {
 
 export interface OpenedCore {
   readonly disk: CoreDisk;
+  /** With `areChangesLater` it lacks its changes, and its floor is older than theirs may be. */
   readonly state: CoreState;
+  /** The changes; null = the state has them. Rejects if the file is damaged or closed. */
+  readonly later: Promise<CoreChanges> | null;
 }
+
+type CoreChanges = Pick<CoreState, "changes" | "floor">;
 
 /**
  * Opens the file of a core of one. `create` makes one where there is none; `leastEpoch` is the
  * newest epoch that the cluster has been heard to have: a file of an older one is out of date.
  * `isAlone`: other files of this process do not wait for it, as while a whole core is written.
+ * `areChangesLater`: the changes, which can be many more than the keys, are read while the core runs.
  * @throws {TtunError} if it is missing, damaged, open elsewhere or has moved to another node
  */
 export async function openCoreFile(
   path: string,
-  o: { create: boolean; leastEpoch?: number; maxPages?: number; isAlone?: boolean },
+  o: {
+    create: boolean;
+    leastEpoch?: number;
+    maxPages?: number;
+    isAlone?: boolean;
+    areChangesLater?: boolean;
+  },
 ): Promise<OpenedCore> {
   if (!o.create && !await isFile(path)) {
     throw new TtunError(
@@ -86,7 +98,12 @@ export async function openCoreFile(
   }
   const file = await SqliteFile.open(path, TABLES, o).catch(explain);
   try {
-    const state = await load(file);
+    const { state: kept, named } = await load(file);
+    const isLater = o.areChangesLater === true;
+    const changes = isLater
+      ? { changes: [], floor: floorOf(named, kept.revision) }
+      : await loadChanges(file, named, kept.revision);
+    const state = { ...kept, ...changes };
     if (state.epoch < (o.leastEpoch ?? 0)) {
       throw new TtunError(
         "usage",
@@ -95,7 +112,9 @@ export async function openCoreFile(
       );
     }
     if (state.revision === 0) await file.commit(all(state));
-    return { disk: new CoreFile(file), state };
+    const later = isLater ? loadChanges(file, named, kept.revision).catch(explain) : null;
+    later?.catch(() => {}); // whoever opened it awaits it too
+    return { disk: new CoreFile(file), state, later };
   } catch (error) {
     await file[Symbol.asyncDispose]();
     return explain(error);
@@ -132,7 +151,10 @@ class CoreFile implements CoreDisk {
   }
 }
 
-async function load(file: SqliteFile): Promise<CoreState> {
+async function load(file: SqliteFile): Promise<{
+  readonly state: Omit<CoreState, keyof CoreChanges>;
+  readonly named: ReadonlyMap<string, string>;
+}> {
   const named = new Map(
     (await file.readAll(META, 1)).map(([name, value]) => [name as string, value as string]),
   );
@@ -163,15 +185,23 @@ async function load(file: SqliteFile): Promise<CoreState> {
   // Requests are forgotten in the order in which they were made.
   done.sort((a, b) => a.rev - b.rev);
   const epoch = Number(named.get("epoch") ?? 1);
-  return { epoch, revision, rows, sessions, done, ...await loadChanges(file, named, revision) };
+  return { state: { epoch, revision, rows, sessions, done }, named };
 }
 
-/** The last change is of the last revision, unless an older ttun wrote since: it leaves none. */
+/** The newest revision of which changes may be missing. */
+function floorOf(named: ReadonlyMap<string, string>, revision: number): number {
+  return Number(named.get("floor") ?? revision);
+}
+
+/**
+ * Reads the changes up to a revision; newer ones may be written meanwhile. The last change is of the last
+ * revision, unless an older ttun wrote since: it leaves none.
+ */
 async function loadChanges(
   file: SqliteFile,
   named: ReadonlyMap<string, string>,
   revision: number,
-): Promise<Pick<CoreState, "changes" | "floor">> {
+): Promise<CoreChanges> {
   const changes = (await file.readAll(CHANGES, 2)).map((row): CoreChange => {
     const [rev, key, deleted, value, created, session, ttlMs] = row as [
       ...[number, string, number, Uint8Array],
@@ -179,8 +209,8 @@ async function loadChanges(
     ];
     const isThere = deleted === 0;
     return { rev, key, row: isThere ? { key, value, rev, created, session, ttlMs } : null };
-  });
-  const floor = Number(named.get("floor") ?? revision);
+  }).filter(({ rev }) => rev <= revision);
+  const floor = floorOf(named, revision);
   const isWhole = (changes.at(-1)?.rev ?? floor) === revision;
   return { changes, floor: isWhole ? floor : revision };
 }

@@ -1,4 +1,4 @@
-import { onAbort } from "../../../base/scope.ts";
+import { abortable, onAbort } from "../../../base/scope.ts";
 import type { Clock } from "../../../contract/host.ts";
 import type { CoreBatch, CoreDisk, CoreState } from "../../../contract/mesh_disk.ts";
 import { MeshError } from "../../../contract/mesh_store.ts";
@@ -23,6 +23,14 @@ export interface CoreFigures {
   readonly refused: number;
 }
 
+/** Incidents of the core's disk. */
+export interface CoreDiskEvents {
+  /** The core has ended: its disk does not work any more. */
+  failed(error: MeshError): void;
+  /** It has no room, so that writes are refused; or it has room again. */
+  full(isFull: boolean): void;
+}
+
 interface Pending {
   resolve(answer: CoreAnswer): void;
   reject(error: unknown): void;
@@ -37,16 +45,43 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
   readonly #watchers = new Set<() => void>();
   readonly #quiet = new Set<() => void>();
   readonly #commits = new Histogram(SECONDS);
+  readonly #events: CoreDiskEvents | null;
   #refused = 0;
+  #isFull = false;
   #lastId = 0;
   #timer: { at: number; registration: Disposable } | null = null;
   #ended: MeshError | null = null;
 
-  constructor(state: CoreState, o: { disk: CoreDisk | null; clock: Clock }) {
+  /** Settled once all changes are here; null = they are. */
+  #loading: Promise<void> | null = null;
+
+  /** `later`: the changes that the state does not have yet. */
+  constructor(
+    state: CoreState,
+    o: {
+      disk: CoreDisk | null;
+      clock: Clock;
+      later?: Promise<Pick<CoreState, "changes" | "floor">> | null;
+      events?: CoreDiskEvents;
+    },
+  ) {
+    this.#events = o.events ?? null;
     this.#disk = o.disk;
     this.#clock = o.clock;
-    this.#machine = new CoreMachine(state, o.clock.now());
+    const { later = null } = o;
+    this.#machine = new CoreMachine(state, o.clock.now(), { areChangesLater: later !== null });
+    if (later !== null) this.#loading = this.#complete(later);
     this.#setTimer();
+  }
+
+  /** Never rejects: a failure ends the driver. */
+  async #complete(later: Promise<Pick<CoreState, "changes" | "floor">>): Promise<void> {
+    try {
+      this.#machine.complete(await later);
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#loading = null;
   }
 
   /** Undefined while it works, else why not: its disk has failed, or it was closed. */
@@ -67,6 +102,9 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
     using patience = this.#alarm();
     let from = request.from;
     for (;;) {
+      if (this.#loading !== null && this.#machine.lacks(from)) {
+        await abortable(this.#loading, o.signal);
+      }
       const answer = await this.#call({ ...request, from }, o.signal);
       if (answer.type !== "changes" || answer.changes.length > 0) return answer;
       from = answer.cursor;
@@ -81,6 +119,7 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
    */
   async freeze(reason: string): Promise<CoreState> {
     this.#machine.freeze(reason);
+    await this.#loading;
     while (this.#ended === null && !this.#machine.isQuiet) {
       await new Promise<void>((resolve) => this.#quiet.add(resolve));
     }
@@ -164,18 +203,14 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
     try {
       await disk.commit(batch);
       this.#commits.add((this.#clock.now() - began) / 1000);
+      this.#setFull(false);
     } catch (error) {
       if (!(error instanceof MeshError) || error.reason !== "limit") {
-        const message = error instanceof Error ? error.message : String(error);
-        return this.end(
-          new MeshError("unavailable", `The disk of the core has failed: ${message}`, {
-            outcome: "unknown",
-            cause: error,
-          }),
-        );
+        return this.#fail(error);
       }
       failure = "limit";
       this.#refused++;
+      this.#setFull(true);
     }
     if (this.#ended !== null) return;
     this.#do(this.#machine.stored(token, this.#clock.now(), failure));
@@ -183,6 +218,23 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
       for (const resolve of this.#quiet) resolve();
       this.#quiet.clear();
     }
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#ended !== null) return;
+    const message = cause instanceof Error ? cause.message : String(cause);
+    const error = new MeshError("unavailable", `The disk of the core has failed: ${message}`, {
+      outcome: "unknown",
+      cause,
+    });
+    this.end(error);
+    this.#events?.failed(error);
+  }
+
+  #setFull(isFull: boolean): void {
+    if (isFull === this.#isFull) return;
+    this.#isFull = isFull;
+    this.#events?.full(isFull);
   }
 
   #setTimer(): void {

@@ -6,8 +6,12 @@ import { localStore } from "./memory_store.ts";
 
 /** A store in one file of this machine, which is closed with it. */
 export function fileStore(
-  { disk, state }: { disk: CoreDisk; state: CoreState },
+  opened: {
+    disk: CoreDisk;
+    state: CoreState;
+    later: Promise<Pick<CoreState, "changes" | "floor">> | null;
+  },
   o: { clock: Clock; rng: Rng },
 ): MeshStore {
-  return localStore(new CoreDriver(state, { disk, clock: o.clock }), o);
+  return localStore(new CoreDriver(opened.state, { ...opened, clock: o.clock }), o);
 }

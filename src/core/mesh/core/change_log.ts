@@ -18,11 +18,39 @@ export class ChangeLog {
   #floor: number;
   /** Changes that are still on the disk, and are to go from there. */
   readonly #forgotten: CoreBatch["forgottenChanges"] = [];
+  /** Changes up to this revision are still to come; null = all are here. */
+  #missingUpTo: number | null;
 
-  constructor({ floor, changes }: Pick<CoreState, "floor" | "changes">) {
+  /** `missingUpTo`: the changes up to this revision come later, by `complete`. */
+  constructor(
+    { floor, changes }: Pick<CoreState, "floor" | "changes">,
+    missingUpTo: number | null = null,
+  ) {
     this.#floor = floor;
+    this.#missingUpTo = missingUpTo;
+    this.#take(changes);
+  }
+
+  /** True while changes after `from` are still to come. */
+  lacks(from: number): boolean {
+    return this.#missingUpTo !== null && from < this.#missingUpTo;
+  }
+
+  /** Takes the changes that were missing, oldest first: those after `floor`. */
+  complete({ floor, changes }: Pick<CoreState, "floor" | "changes">): void {
+    const newer = this.all();
+    this.#changes.length = 0;
+    this.#start = 0;
+    this.#bytes = 0;
+    this.#floor = floor;
+    this.#missingUpTo = null;
+    this.#take(changes);
+    for (const change of newer) this.add(change);
+  }
+
+  #take(changes: readonly CoreChange[]): void {
     for (const change of changes) {
-      if (change.rev > floor) this.add(change);
+      if (change.rev > this.#floor) this.add(change);
       else this.#forget(change);
     }
   }
@@ -48,6 +76,7 @@ export class ChangeLog {
   add(change: CoreChange): void {
     this.#changes.push(change);
     this.#bytes += change.row?.value.length ?? 0;
+    if (this.#missingUpTo !== null) return; // the oldest are not here, and go first
     while (this.#changes.length - this.#start > MAX_CHANGES || this.#bytes > MAX_BYTES) {
       const oldest = this.#changes[this.#start++]!;
       this.#bytes -= oldest.row?.value.length ?? 0;
@@ -70,7 +99,7 @@ export class ChangeLog {
     limit: number,
     maxBytes: number,
   ): { changes: CoreChange[]; upTo: number } | null {
-    if (from < this.#floor) return null;
+    if (from < this.#floor || this.lacks(from)) return null;
     const changes: CoreChange[] = [];
     let bytes = 0;
     let upTo = from;

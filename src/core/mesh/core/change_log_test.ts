@@ -36,6 +36,21 @@ Deno.test("change log: the changes of one command come together, whatever the li
   equal(log.since(4, "", 1, 1e9), null);
 });
 
+Deno.test("change log: changes that come later go before those that came meanwhile", () => {
+  const log = new ChangeLog({ floor: 2, changes: [] }, 4);
+  for (let rev = 5; rev <= 100_005; rev++) log.add(row("name/a", rev));
+  equal(log.since(3, "", 10, 1e9), null);
+  deepEqual([log.lacks(3), log.lacks(4)], [true, false]);
+  equal(log.since(4, "", 1, 1e9)?.changes[0]?.rev, 5);
+  deepEqual(log.toForget(), []);
+  equal(log.floor, 2);
+  log.complete({ floor: 2, changes: [2, 3, 4].map((rev) => row("name/a", rev)) });
+  deepEqual([log.lacks(3), log.floor], [false, 5]);
+  deepEqual(log.toForget().map(({ rev }) => rev), [2, 3, 4, 5]);
+  equal(log.since(4, "", 1, 1e9), null);
+  equal(log.since(5, "", 1, 1e9)?.changes[0]?.rev, 6);
+});
+
 Deno.test("change log: after a restart it has what the disk has, and takes from there what it forgets", () => {
   const changes = Array.from({ length: 100_003 }, (_, i) => row("name/a", i + 1));
   const log = new ChangeLog({ floor: 2, changes });

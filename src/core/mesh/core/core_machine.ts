@@ -59,10 +59,11 @@ export class CoreMachine {
   #token = 0;
   #frozen: string | null = null;
 
-  constructor(state: CoreState, nowMs: number) {
+  /** `areChangesLater`: those of the state come by `complete`. */
+  constructor(state: CoreState, nowMs: number, { areChangesLater = false } = {}) {
     this.#epoch = state.epoch;
     this.#table = new CoreTable(state, nowMs);
-    this.#log = new ChangeLog(state);
+    this.#log = new ChangeLog(state, areChangesLater ? state.revision : null);
     this.#setDeadlines(state, nowMs);
   }
 
@@ -86,9 +87,24 @@ export class CoreMachine {
     this.#frozen = reason;
   }
 
+  /** True while changes after `from` are still to come. */
+  lacks(from: number): boolean {
+    return this.#log.lacks(from);
+  }
+
+  /** Takes the changes that the state did not have yet. */
+  complete(changes: Pick<CoreState, "floor" | "changes">): void {
+    this.#log.complete(changes);
+  }
+
+  /** Without changes, while some are still to come. */
   snapshot(): CoreState {
-    const { floor } = this.#log;
-    return { ...this.#table.snapshot(this.#epoch), changes: this.#log.all(), floor };
+    const { revision } = this;
+    const isWhole = !this.#log.lacks(this.#log.floor);
+    const { floor, changes } = isWhole
+      ? { floor: this.#log.floor, changes: this.#log.all() }
+      : { floor: revision, changes: [] };
+    return { ...this.#table.snapshot(this.#epoch), changes, floor };
   }
 
   /** `id` names the request in its reply. */
