@@ -7,9 +7,15 @@ import { WriterTallies } from "./writer_tallies.ts";
 const SEGMENTS = 256;
 const SEGMENT_BITS = 120n;
 
+/** Records whose hashes may wait: most of those that wait have been replaced by then. */
+const MOST_DUE = 64;
+
 interface Held {
   record: MeshRecord;
+  /** The part of the bucket's sum that is this record's, or was that of the one in whose place it came. */
   sum: bigint;
+  /** The record's own hash is not in the sums yet. */
+  isDue: boolean;
 }
 
 /** Records of one position. */
@@ -18,6 +24,7 @@ export interface Bucket {
   readonly position: bigint;
   readonly records: Map<string, Held>;
   bytes: number;
+  /** Valid behind `#sumUp`. */
   sum: bigint;
   /** Parts of writers, from when on one of them may be near its limit. */
   writers: WriterTallies | null;
@@ -43,7 +50,9 @@ export class RecordStore {
     () => ({ buckets: new Set(), count: 0, sum: 0n }),
   );
   /** Seconds in which records expire, with these. */
-  readonly #expiries = new Map<number, MeshRecord[]>();
+  readonly #expiries = new Map<number, Set<MeshRecord>>();
+  /** Records whose hashes are to be added to the sums, before one is told. */
+  #due: Held[] = [];
   #lastSecond = 0;
   /** Parts of writers of all that is held. */
   readonly writers = new WriterTallies();
@@ -52,6 +61,13 @@ export class RecordStore {
 
   constructor(hashes: RingHashes) {
     this.#hashes = hashes;
+  }
+
+  /** Records that are looked at again when they expire. */
+  get expiring(): number {
+    let count = 0;
+    for (const { size } of this.#expiries.values()) count += size;
+    return count;
   }
 
   /** Buckets that are not empty. */
@@ -71,11 +87,18 @@ export class RecordStore {
     return this.#buckets.get(bucket)?.records.get(child)?.record;
   }
 
+  /** Returns the sum over the records of a bucket. */
+  sumOf(bucket: string): bigint {
+    this.#sumUp();
+    return this.#buckets.get(bucket)?.sum ?? 0n;
+  }
+
   /** Takes a record unless the one that is held is as new. Returns true if it was taken. */
   put(record: MeshRecord): boolean {
     let bucket = this.#buckets.get(record.bucket);
     const held = bucket?.records.get(record.child);
-    if (!replaces(record, held?.record)) return false;
+    const before = held?.record;
+    if (!replaces(record, before)) return false;
     if (bucket === undefined) {
       const position = this.#hashes.position(record.bucket);
       const name = record.bucket;
@@ -83,20 +106,51 @@ export class RecordStore {
       this.#buckets.set(bucket.name, bucket);
       this.#segmentOf(position).buckets.add(bucket);
     }
-    const sum = this.#hashes.sum(record);
-    bucket.records.set(record.child, { record, sum });
-    this.#count(bucket, held?.record, record, sum - (held?.sum ?? 0n));
-    this.#expect(record);
+    if (held === undefined) {
+      const first = { record, sum: 0n, isDue: false };
+      bucket.records.set(record.child, first);
+      this.#owe(first);
+    } else {
+      held.record = record;
+      this.#owe(held);
+    }
+    this.#count(bucket, before, record);
+    this.#expect(before, record);
     return true;
+  }
+
+  /** A hash costs as much as the rest of a write, whose writer is to be answered first. */
+  #owe(held: Held): void {
+    if (held.isDue) return;
+    held.isDue = true;
+    if (this.#due.push(held) > MOST_DUE) this.#sumUp();
+  }
+
+  #sumUp(): void {
+    if (this.#due.length === 0) return;
+    for (const held of this.#due) {
+      if (!held.isDue) continue; // it is gone
+      held.isDue = false;
+      const sum = this.#hashes.sum(held.record);
+      this.#add(this.#buckets.get(held.record.bucket)!, sum - held.sum);
+      held.sum = sum;
+    }
+    this.#due = [];
+  }
+
+  #add(bucket: Bucket, sum: bigint): void {
+    const segment = this.#segmentOf(bucket.position);
+    bucket.sum = modulo(bucket.sum + sum);
+    segment.sum = modulo(segment.sum + sum);
   }
 
   /** Puts a record in the place of one with the same version: it counts as the same. */
   exchange(record: MeshRecord): void {
     const bucket = this.#buckets.get(record.bucket)!;
     const held = bucket.records.get(record.child)!;
-    this.#count(bucket, held.record, record, 0n);
+    this.#count(bucket, held.record, record);
+    this.#expect(held.record, record);
     held.record = record;
-    this.#expect(record);
   }
 
   remove(record: MeshRecord): void {
@@ -104,7 +158,10 @@ export class RecordStore {
     const held = bucket?.records.get(record.child);
     if (bucket === undefined || held === undefined) return;
     bucket.records.delete(record.child);
-    this.#count(bucket, held.record, undefined, -held.sum);
+    held.isDue = false;
+    this.#add(bucket, -held.sum);
+    this.#count(bucket, held.record, undefined);
+    this.#expect(held.record, undefined);
     if (bucket.records.size > 0) return;
     this.#buckets.delete(bucket.name);
     this.#segmentOf(bucket.position).buckets.delete(bucket);
@@ -112,6 +169,7 @@ export class RecordStore {
 
   /** Counts and sums up the records of (from, to]. */
   summary(from: bigint, to: bigint): Summary {
+    this.#sumUp();
     let [count, sum] = [0, 0n];
     this.#visit(from, to, (segment) => {
       count += segment.count;
@@ -160,12 +218,21 @@ export class RecordStore {
     this.#expiries.delete(second);
   }
 
-  #expect(record: MeshRecord): void {
-    if (record.expiry === 0) return;
-    const second = Math.max(Math.floor(record.expiry / 1000), this.#lastSecond);
+  /** A record that is replaced is not kept until it would have expired. */
+  #expect(before: MeshRecord | undefined, after: MeshRecord | undefined): void {
+    if (before !== undefined && before.expiry !== 0) this.#expectNoLonger(before);
+    if (after === undefined || after.expiry === 0) return;
+    const second = Math.max(secondOf(after), this.#lastSecond);
     const others = this.#expiries.get(second);
-    if (others === undefined) this.#expiries.set(second, [record]);
-    else others.push(record);
+    if (others === undefined) this.#expiries.set(second, new Set([after]));
+    else others.add(after);
+  }
+
+  /** One that had expired when it came is with the second of then, which is soon over. */
+  #expectNoLonger(record: MeshRecord): void {
+    const second = secondOf(record);
+    const others = this.#expiries.get(second);
+    if (others?.delete(record) === true && others.size === 0) this.#expiries.delete(second);
   }
 
   /** Counts a record in the place of another one. */
@@ -173,18 +240,14 @@ export class RecordStore {
     bucket: Bucket,
     before: MeshRecord | undefined,
     after: MeshRecord | undefined,
-    sum: bigint,
   ): void {
-    const segment = this.#segmentOf(bucket.position);
     const count = (after === undefined ? 0 : 1) - (before === undefined ? 0 : 1);
     const bytes = (after === undefined ? 0 : sizeOf(after)) -
       (before === undefined ? 0 : sizeOf(before));
     bucket.bytes += bytes;
-    bucket.sum = modulo(bucket.sum + sum);
-    segment.count += count;
-    segment.sum = modulo(segment.sum + sum);
-    this.count += count;
     this.bytes += bytes;
+    if (count !== 0) this.#segmentOf(bucket.position).count += count;
+    this.count += count;
     this.writers.exchange(before, after);
     if (bucket.writers !== null) return bucket.writers.exchange(before, after);
     // Below this no writer is near its limit.
@@ -226,6 +289,10 @@ export class RecordStore {
       }
     }
   }
+}
+
+function secondOf({ expiry }: MeshRecord): number {
+  return Math.floor(expiry / 1000);
 }
 
 function modulo(sum: bigint): bigint {

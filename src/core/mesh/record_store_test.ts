@@ -72,3 +72,52 @@ Deno.test("record store: records that expire are told once, unless a newer one c
   const told = (nowMs: number) => store.expired(nowMs).map(({ bucket }) => bucket);
   deepEqual([told(4000), told(6000), told(6000), told(500_000)], [[], ["1"], [], ["2"]]);
 });
+
+const changes = fc.array(
+  fc.record({
+    position: fc.integer({ min: 0, max: 5 }),
+    child: fc.constantFrom("a", "b"),
+    hlc: fc.bigInt({ min: 1n, max: 20n }),
+    expiry: fc.constantFrom(0, 9000, 30_000),
+    isPut: fc.boolean(),
+    isTold: fc.boolean(),
+  }),
+  { maxLength: 60 },
+);
+
+Deno.test("record store: sums are right whenever they are asked for, whatever was replaced and removed", () => {
+  fc.assert(fc.property(changes, (all) => {
+    const store = new RecordStore(HASHES);
+    const held = new Map<string, MeshRecord>();
+    for (const { position, child, hlc, expiry, isPut, isTold } of all) {
+      const one = record(BigInt(position) << 119n, child, hlc, expiry);
+      const key = `${position} ${child}`;
+      if (!isPut) {
+        store.remove(one);
+        held.delete(key);
+      } else if (store.put(one)) held.set(key, one);
+      const sum = [...held.values()].reduce((sum, one) => sum + HASHES.sum(one), 0n) % CIRCLE;
+      if (isTold) deepEqual(store.summary(0n, 0n), { count: held.size, sum });
+    }
+    const ofOne = [...held.values()].filter(({ bucket }) => bucket === "0");
+    equal(store.sumOf("0"), ofOne.reduce((sum, one) => sum + HASHES.sum(one), 0n) % CIRCLE);
+    equal(store.expiring, [...held.values()].filter(({ expiry }) => expiry > 0).length);
+  }));
+});
+
+Deno.test("record store: a hash is made for what is there when a sum is told, or when many wait", () => {
+  let hashes = 0;
+  const store = new RecordStore({
+    ...HASHES,
+    sum: (one) => {
+      hashes++;
+      return HASHES.sum(one);
+    },
+  });
+  for (let hlc = 1n; hlc <= 100n; hlc++) store.put(record(1n, "hot", hlc));
+  equal(hashes, 0);
+  store.summary(0n, 0n);
+  equal(hashes, 1);
+  for (let i = 0; i < 1000; i++) store.put(record(1n, `k${i}`));
+  equal(hashes > 900, true);
+});

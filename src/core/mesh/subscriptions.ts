@@ -79,7 +79,8 @@ export class Subscriptions {
       else this.#add(bucket, from);
     }
     const held = this.#records.store.bucket(bucket);
-    const isSame = (held?.records.size ?? 0) === count && (held?.sum ?? 0n) === sum;
+    const isSame = (held?.records.size ?? 0) === count &&
+      this.#records.store.sumOf(bucket) === sum;
     if (isEnd || isSame || held === undefined) return { to: "sub", records: null };
     const records: MeshRecord[] = [];
     let bytes = 0;

@@ -23,6 +23,10 @@ export class WriterTallies {
 
   /** Counts one record in the place of another one. */
   exchange(before: MeshRecord | undefined, after: MeshRecord | undefined): void {
+    if (before !== undefined && before.version.writer === after?.version.writer) {
+      this.#tallies.get(before.version.writer)!.bytes += sizeOf(after) - sizeOf(before);
+      return;
+    }
     if (after !== undefined) this.#add(after, 1);
     if (before !== undefined) this.#add(before, -1);
   }
