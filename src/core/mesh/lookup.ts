@@ -2,7 +2,7 @@ import { distance, isWithin } from "./circle.ts";
 import type { NextAnswer } from "./frame.ts";
 import type { Peer } from "./peer.ts";
 import type { RingContext } from "./ring_context.ts";
-import { routeTo, routeToPredecessor, withNeighbours } from "./routing.ts";
+import { ownRoute, routeTo, routeToPredecessor, withNeighbours } from "./routing.ts";
 import type { Timer } from "./timers.ts";
 
 /** Most queries of a lookup that are open at a time. */
@@ -30,6 +30,18 @@ export interface LookupOptions {
   readonly start?: readonly Peer[];
   /** True to find members of any ring beside the own one: then the node itself is passed by. */
   readonly isProbe?: boolean;
+}
+
+/** Finds the owner of a position, at once where this node knows it. `onEnd` gets null for a failure. */
+export function findOwner(
+  ring: RingContext,
+  position: bigint,
+  onEnd: (found: Found | null) => void,
+): void {
+  const route = ownRoute(ring, position);
+  if (route === null) return void new Lookup(ring, position, {}, onEnd);
+  ring.counts.lookups++;
+  onEnd({ nodes: route.nodes, after: route.after, hops: 0 });
 }
 
 /** Finds the owner of a position, one node after the other. */

@@ -1,5 +1,5 @@
 import type { Answer, FailureCode, GetAnswer } from "./frame.ts";
-import { Lookup } from "./lookup.ts";
+import { findOwner } from "./lookup.ts";
 import type { Peer } from "./peer.ts";
 import type { MeshRecord } from "./record.ts";
 import { joinKey, replaces } from "./record.ts";
@@ -113,7 +113,7 @@ export class Read {
   }
 
   #begin(): void {
-    new Lookup(this.#ring, this.#position, {}, (found) => {
+    findOwner(this.#ring, this.#position, (found) => {
       if (this.#isOver) return;
       if (found === null) return this.#again();
       this.#asked = new Set();
@@ -134,7 +134,7 @@ export class Read {
     this.#mending.add(key);
     this.#ring.timers.at(this.#ring.now + MEND_MS, () => {
       this.#mending.delete(key);
-      new Lookup(this.#ring, this.#position, {}, (found) => {
+      findOwner(this.#ring, this.#position, (found) => {
         if (found === null) return;
         this.#nodes = found.nodes;
         const first = onDistinctHosts(this.#usable(), COPIES);

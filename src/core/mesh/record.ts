@@ -47,6 +47,27 @@ const IN_SEGMENT = Uint8Array.from(
   (_, code) => /^[A-Za-z0-9._-]$/.test(String.fromCharCode(code)) ? 1 : 0,
 );
 
+/** True for what `splitKey` gives. */
+export function isName(bucket: string, child: string): boolean {
+  if (segmentsIn(bucket) !== 2) return false;
+  if (child === "") return bucket.length <= MAX_KEY;
+  return segmentsIn(child) > 0 && bucket.length + 1 + child.length <= MAX_KEY;
+}
+
+/** Returns 0 where one of the segments is none. */
+function segmentsIn(text: string): number {
+  let [segments, begin] = [0, 0];
+  for (let i = 0; i <= text.length; i++) {
+    const code = i < text.length ? text.charCodeAt(i) : SLASH;
+    if (code === SLASH) {
+      if (i === begin || i - begin > MAX_SEGMENT) return 0;
+      begin = i + 1;
+      segments++;
+    } else if (IN_SEGMENT[code] !== 1) return 0;
+  }
+  return segments;
+}
+
 /** Divides a key into bucket and child, or returns null where it is no key. */
 export function splitKey(key: string): { bucket: string; child: string } | null {
   const { length } = key;

@@ -61,8 +61,13 @@ export class Records {
 
   /** Gives a stamp for a new version, once it is reserved and others take it. */
   stamp(run: OnStamp): void {
-    this.#waiting.push(run);
-    this.#giveStamps();
+    const { time, lagMs } = this.#ring;
+    const stamp = this.#waiting.length > 0 ? null : this.clock.next(time, lagMs);
+    if (stamp !== null) run(stamp);
+    else {
+      this.#waiting.push(run);
+      this.#giveStamps();
+    }
     this.#reserve();
   }
 

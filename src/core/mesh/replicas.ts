@@ -8,18 +8,21 @@ export const COPIES = 3;
 /** Returns the first nodes on `most` distinct hosts. */
 export function onDistinctHosts(nodes: readonly Peer[], most: number): Peer[] {
   const found: Peer[] = [];
-  const hosts = new Set<string>();
   for (const node of nodes) {
     if (found.length === most) break;
-    if (hosts.has(node.host)) continue;
-    hosts.add(node.host);
-    found.push(node);
+    if (!isOnHostOf(node, found)) found.push(node);
   }
   return found;
 }
 
 export function countHosts(nodes: readonly Peer[]): number {
-  return new Set(nodes.map(({ host }) => host)).size;
+  return onDistinctHosts(nodes, Infinity).length;
+}
+
+/** Lists of hosts are short: a set of them costs more than a look at each. */
+function isOnHostOf(node: Peer, others: readonly Peer[]): boolean {
+  for (const other of others) if (other.host === node.host) return true;
+  return false;
 }
 
 /** Other nodes that hold copies of what this node owns. */

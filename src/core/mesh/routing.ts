@@ -92,12 +92,19 @@ function nearest(ring: RingContext, position: bigint): Peer[] {
 }
 
 function upToHosts(nodes: readonly Peer[]): readonly Peer[] {
+  if (nodes.length <= HOSTS) return nodes;
   const hosts = new Set<string>();
   for (let i = 0; i < nodes.length; i++) {
     hosts.add(nodes[i]!.host);
     if (hosts.size === HOSTS) return nodes.slice(0, i + 1);
   }
   return nodes;
+}
+
+/** Tells the owner of a position as `routeTo` does, where this node knows it itself; else null. */
+export function ownRoute(ring: RingContext, position: bigint): Route | null {
+  const route = routeToPredecessor(ring, position) ?? routeTo(ring, position, false);
+  return route.isDone && route.nodes.length > 0 ? route : null;
 }
 
 export function nextAnswer({ isDone, after, nodes }: Route): NextAnswer {

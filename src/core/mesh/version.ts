@@ -22,6 +22,18 @@ export function versionBytes({ epoch, hlc, writer }: RecordVersion): Uint8Array 
   return scratch.slice();
 }
 
+/** Writes what `versionBytes` gives. */
+export function writeVersion(
+  bytes: Uint8Array,
+  at: number,
+  { epoch, hlc, writer }: RecordVersion,
+): void {
+  view.setBigUint64(0, epoch);
+  view.setBigUint64(8, hlc);
+  view.setBigUint64(16, writer);
+  bytes.set(scratch, at);
+}
+
 /** Reads what `versionBytes` gives. */
 export function readVersion(bytes: Uint8Array): RecordVersion {
   scratch.set(bytes.subarray(0, VERSION_SIZE));

@@ -1,6 +1,6 @@
 import type { FailureCode, PutAnswer } from "./frame.ts";
 import { msOfHlc } from "./hybrid_clock.ts";
-import { Lookup } from "./lookup.ts";
+import { findOwner } from "./lookup.ts";
 import type { Peer } from "./peer.ts";
 import type { MeshRecord } from "./record.ts";
 import { COPIES, countHosts, onDistinctHosts } from "./replicas.ts";
@@ -81,7 +81,7 @@ export class Write {
   }
 
   #begin(): void {
-    new Lookup(this.#ring, this.#position, {}, (found) => {
+    findOwner(this.#ring, this.#position, (found) => {
       if (this.#isOver) return;
       if (found === null) return this.#again();
       this.#asked = new Set();

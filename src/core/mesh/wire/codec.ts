@@ -75,7 +75,9 @@ export function text(most: number): Codec<string> {
 const SHORT_TEXT = 64;
 
 export function readText(bytes: Uint8Array): string {
-  if (bytes.length <= SHORT_TEXT && bytes.every(isAscii)) return String.fromCharCode(...bytes);
+  if (bytes.length <= SHORT_TEXT && isAscii(bytes)) {
+    return String.fromCharCode.apply(null, bytes as unknown as number[]);
+  }
   try {
     return decoder.decode(bytes);
   } catch (cause) {
@@ -83,8 +85,9 @@ export function readText(bytes: Uint8Array): string {
   }
 }
 
-function isAscii(code: number): boolean {
-  return code < 0x80;
+function isAscii(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if (bytes[i]! >= 0x80) return false;
+  return true;
 }
 
 /** 16 bytes: a position, or another number below 2^128. */

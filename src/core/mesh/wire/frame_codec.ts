@@ -3,12 +3,13 @@ import { Reader, varintSize, writeVarint } from "../../../base/varint.ts";
 import type { Answer, Failure, Frame, NodeState, RelayRequest, RequestType } from "../frame.ts";
 import * as bodies from "./bodies.ts";
 import { type Codec, damaged, uint, word } from "./codec.ts";
+import { ANSWER, encodeOfPut, PUT, readOfPut, STATES } from "./put_frames.ts";
 import { required, struct } from "./struct.ts";
 
 /** Types of frames (docs/wire/mesh.md). */
 export const TYPES = {
   hello: 0x01,
-  answer: 0x02,
+  answer: ANSWER,
   error: 0x03,
   ping: 0x10,
   stab: 0x11,
@@ -16,7 +17,7 @@ export const TYPES = {
   hint: 0x13,
   left: 0x14,
   relay: 0x15,
-  put: 0x20,
+  put: PUT,
   get: 0x21,
   digest: 0x22,
   names: 0x23,
@@ -48,7 +49,7 @@ interface AnswerFields {
 }
 
 const answerFields = struct<AnswerFields>({
-  state: required(1, word<NodeState>(["warming", "ready", "leaving"], "warming")),
+  state: required(1, word<NodeState>(STATES, "warming")),
   stamp: required(2, uint()),
   to: required(3, {
     write: (to) => Uint8Array.of(TYPES[to]),
@@ -102,7 +103,7 @@ export function encodeContent(frame: Frame): Uint8Array {
 
 /** Returns a frame as it goes on a link: length v, then its content. */
 export function encodeFrame(frame: Frame): Uint8Array {
-  return encode(frame, true);
+  return encodeOfPut(frame) ?? encode(frame, true);
 }
 
 function encode(frame: Frame, hasLength: boolean): Uint8Array {
@@ -131,6 +132,11 @@ function answerCodec(to: RequestType): Codec<object> {
  * @throws {ProtocolError}
  */
 export function readContent(bytes: Uint8Array): Frame | null {
+  return readOfPut(bytes) ?? readFields(bytes);
+}
+
+/** Does as `readContent`, field by field. @throws {ProtocolError} */
+export function readFields(bytes: Uint8Array): Frame | null {
   const reader = new Reader(bytes);
   const code = reader.u8();
   const type = NAMES.get(code);

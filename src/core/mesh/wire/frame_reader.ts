@@ -22,6 +22,11 @@ export class FrameReader {
 
   /** Returns the frames that are whole now. @throws {ProtocolError} for one that is none */
   feed(bytes: Uint8Array): Frame[] {
-    return this.#splitter.feed(bytes).flatMap((frame) => readContent(contentOf(frame)) ?? []);
+    const found: Frame[] = [];
+    for (const bytesOfOne of this.#splitter.feed(bytes)) {
+      const frame = readContent(contentOf(bytesOfOne));
+      if (frame !== null) found.push(frame);
+    }
+    return found;
   }
 }

@@ -2,7 +2,7 @@ import { concat, utf8 } from "../../../base/bytes.ts";
 import { allocSmall } from "../../../base/small_alloc.ts";
 import { Reader, varintSize, writeVarint } from "../../../base/varint.ts";
 import {
-  joinKey,
+  isName,
   MAX_KEY,
   MAX_VALUE,
   type MeshRecord,
@@ -20,11 +20,12 @@ const SOFT = 2;
 
 /** Flags u8, version (24 B), expiry v, bucket and child, each behind its length (v), then the value. */
 export const recordCodec: Codec<MeshRecord> = {
-  write: ({ bucket, child, value, version, expiry, isTombstone, class: kind }) => {
+  write: (record) => {
+    const { bucket, child, value, version, expiry } = record;
     const name = nameBytes(bucket, child);
     const head = 1 + VERSION_SIZE + varintSize(expiry);
     const bytes = allocSmall(head + name.length + value.length);
-    bytes[0] = (isTombstone ? TOMBSTONE : 0) | (kind === "soft" ? SOFT : 0);
+    bytes[0] = recordFlags(record);
     bytes.set(versionBytes(version), 1);
     writeVarint(bytes, 1 + VERSION_SIZE, expiry);
     bytes.set(name, head);
@@ -48,6 +49,10 @@ export const recordCodec: Codec<MeshRecord> = {
     return { ...name, value, version, expiry, isTombstone, class: kind };
   },
 };
+
+export function recordFlags({ isTombstone, class: kind }: MeshRecord): number {
+  return (isTombstone ? TOMBSTONE : 0) | (kind === "soft" ? SOFT : 0);
+}
 
 /** Version (24 B), then bucket and child as in a record. */
 export const recordNameCodec: Codec<RecordName> = {
@@ -79,9 +84,8 @@ function nameBytes(bucket: string, child: string): Uint8Array {
 function readName(reader: Reader): { bucket: string; child: string } {
   const bucket = readText(reader.take(reader.varint()));
   const child = readText(reader.take(reader.varint()));
-  const name = splitKey(joinKey({ bucket, child }));
-  if (name?.bucket !== bucket || name.child !== child) throw damaged("a record's name is no key");
-  return name;
+  if (!isName(bucket, child)) throw damaged("a record's name is no key");
+  return { bucket, child };
 }
 
 function bucketOf(bucket: string): string {
