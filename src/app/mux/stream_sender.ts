@@ -37,6 +37,8 @@ export class StreamSender {
   /** In the middle of reading or writing, behind which everything wanted is sent. */
   #isBusy = false;
   #isWanted = false;
+  /** Something went out before the turn that was waited for. */
+  #isAhead = false;
 
   constructor(mux: Mux, place: MuxCarrier, writer: RecordWriter, o: StreamSenderOptions) {
     this.#mux = mux;
@@ -54,6 +56,16 @@ export class StreamSender {
     this.#o.clock.onTurn(this.#turn);
   }
 
+  /**
+   * Sends what waits for its turn now, for somebody who waits for an answer. What else is wanted in the
+   * same turn goes together, as ever.
+   */
+  sendNow(): void {
+    if (!this.#isScheduled || this.#isAhead || this.#isWriting || this.#isBusy) return;
+    this.#isAhead = true;
+    this.flush();
+  }
+
   /** Postpones sending until `release` or `flush`. */
   hold(): void {
     this.#isBusy = true;
@@ -66,6 +78,7 @@ export class StreamSender {
 
   readonly #turn = (): boolean => {
     this.#isScheduled = false;
+    this.#isAhead = false;
     this.flush();
     return this.#mux.takeHandled();
   };

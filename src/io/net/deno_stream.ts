@@ -73,7 +73,7 @@ export class DenoStream implements Connection {
     this.#life.check();
     const ahead = this.#ahead;
     if (ahead === null || !ahead.isOver) return undefined;
-    const got = ahead.take(into);
+    const got = this.#take(ahead, into);
     if (ahead.isEmpty) {
       this.#ahead = null;
       this.#spare = ahead.spare;
@@ -89,20 +89,21 @@ export class DenoStream implements Connection {
       if (this.#ahead.isOver) this.#reader.wakeSoon();
       return;
     }
-    const read = (bytes: Uint8Array) => this.#read(bytes);
-    const ahead = this.#ahead = new ReadAhead(this.#aheadSize, read, this.#spare);
-    // `settled` never rejects, and `run` must not throw.
-    void ahead.settled.then(() => {
-      this.#aheadSize = ahead.nextSize;
-      this.#reader.wake();
-    });
+    this.#ahead = new ReadAhead(this.#aheadSize, this.#read, this.#onRead, this.#spare);
   }
 
-  async #read(into: Uint8Array): Promise<number | null> {
+  readonly #read = (into: Uint8Array) => this.#conn.read(into);
+
+  /** `run` must not throw. */
+  readonly #onRead = (): void => {
+    this.#aheadSize = this.#ahead!.nextSize;
+    this.#reader.wake();
+  };
+
+  /** A close at this end, which must not look like the peer's, was looked for before. */
+  #take(ahead: ReadAhead, into: Uint8Array): number | null {
     try {
-      const got = await this.#conn.read(into);
-      this.#life.check(); // a close at this end must not look like the peer's
-      return got;
+      return ahead.take(into);
     } catch (thrown) {
       throw this.#fail(thrown);
     }

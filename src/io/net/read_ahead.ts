@@ -5,21 +5,27 @@ const MOST_AHEAD = 256 * 1024;
 /** A read that started before a caller had a buffer for it. */
 export class ReadAhead {
   readonly #bytes: Uint8Array;
-  readonly settled: Promise<void>;
   #outcome: { got: number | null } | { error: unknown } | null = null;
   #taken = 0;
 
-  /** `spare`: the buffer of an earlier one, which is taken where it has this size. */
+  /**
+   * `onOver` must not throw. `spare`: the buffer of an earlier one, which is taken where it has this
+   * size.
+   */
   constructor(
     size: number,
     read: (into: Uint8Array) => Promise<number | null>,
+    onOver: () => void,
     spare: Uint8Array | null = null,
   ) {
     this.#bytes = spare?.length === size ? spare : new Uint8Array(size);
-    this.settled = read(this.#bytes).then(
-      (got) => void (this.#outcome = { got }),
-      (error) => void (this.#outcome = { error }),
-    );
+    read(this.#bytes).then((got) => {
+      this.#outcome = { got };
+      onOver();
+    }, (error) => {
+      this.#outcome = { error };
+      onOver();
+    });
   }
 
   get isOver(): boolean {

@@ -58,12 +58,11 @@ export class DenoStdioStream implements Stream {
       if (this.#ahead.isOver) this.#reader.wakeSoon();
       return;
     }
-    const ahead = this.#ahead = new ReadAhead(this.#aheadSize, (bytes) => this.#read(bytes));
-    // `settled` never rejects, and `run` must not throw.
-    void ahead.settled.then(() => {
+    const ahead: ReadAhead = new ReadAhead(this.#aheadSize, (bytes) => this.#read(bytes), () => {
       this.#aheadSize = ahead.nextSize;
-      this.#reader.wake();
+      this.#reader.wake(); // `run` must not throw
     });
+    this.#ahead = ahead;
   }
 
   async #read(into: Uint8Array): Promise<number | null> {

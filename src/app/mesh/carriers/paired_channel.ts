@@ -30,6 +30,7 @@ export class PairedChannel implements PeerChannel {
   readonly #stream: Stream;
   readonly #control: StreamChannel;
   readonly #open: () => Promise<Stream>;
+  readonly #sendNow: () => void;
   readonly #into = new Uint8Array(CHUNK);
   #isDisposed = false;
   readonly #bulk: StreamChannel[] = [];
@@ -59,6 +60,7 @@ export class PairedChannel implements PeerChannel {
     this.transport = o.transport;
     this.binding = this.#control.binding;
     this.#open = open;
+    this.#sendNow = o.sendNow ?? (() => {});
     this.#readAll(control, MAX_FRAME);
   }
 
@@ -103,6 +105,7 @@ export class PairedChannel implements PeerChannel {
     if (contentOf(bytes).length > MAX_FRAME || this.#rest !== null) return false;
     const done = this.#stream.writeNow(bytes);
     if (done < bytes.length) this.#rest = this.#writeRest(bytes.subarray(done));
+    else this.#sendNow();
     return true;
   }
 

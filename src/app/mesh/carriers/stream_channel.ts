@@ -17,6 +17,8 @@ export interface StreamChannelOptions {
   readonly binding?: Uint8Array;
   /** Called once, when the channel is disposed of. */
   readonly over?: () => void;
+  /** Called behind each frame that was written at once; absent = nothing keeps it from going out. */
+  readonly sendNow?: () => void;
 }
 
 /** A stream of any transport as a channel. Owns it. */

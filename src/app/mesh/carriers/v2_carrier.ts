@@ -122,6 +122,9 @@ export class V2Carrier implements Disposable {
     return new V2Carrier("server", stream, session, o);
   }
 
+  /** Sends what was written to its streams, without a turn of the event loop in between. */
+  readonly sendNow = (): void => this.#carrier.ofSession.sender.sendNow();
+
   /** Milliseconds of the last round trip; NaN before one is known. */
   get rttMs(): number {
     return this.#carrier.channel.rttMs;

@@ -4,6 +4,7 @@ import { memoryPair } from "../../../../tests/fake/memory.ts";
 import { StreamWorld } from "../../../../tests/fake/stream_programs.ts";
 import { utf8 } from "../../../base/bytes.ts";
 import { TtunError } from "../../../base/errors.ts";
+import type { Connection } from "../../../contract/connection.ts";
 import type { MuxStream } from "../../../core/mux/mux_stream.ts";
 import { clientMemory } from "../../mux/session_memory.ts";
 import { StreamChannel } from "./stream_channel.ts";
@@ -37,12 +38,19 @@ class Nodes {
     return await promise;
   }
 
-  async link(psk?: string): Promise<[V2Carrier, V2Carrier | null]> {
-    const [here, there] = memoryPair();
+  link(psk?: string): Promise<[V2Carrier, V2Carrier | null]> {
+    return this.settle(this.linkOn(...memoryPair(), psk));
+  }
+
+  async linkOn(
+    here: Connection,
+    there: Connection,
+    psk?: string,
+  ): Promise<[V2Carrier, V2Carrier | null]> {
     const dialling = V2Carrier.dial(here, this.#common());
     const accepting = this.acceptor(psk).accept(there);
     dialling.catch(() => {}); // awaited below
-    return await this.settle(Promise.all([dialling, accepting]));
+    return await Promise.all([dialling, accepting]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -71,6 +79,36 @@ Deno.test("two nodes have streams both ways, and what binds proofs to their conn
     await nodes.settle(other.write(utf8("and back")));
     assert.deepEqual(await nodes.settle(own.read()), utf8("and back"));
   }
+});
+
+Deno.test("bytes go out at once where they are sent now, and the next of the same turn with it", async () => {
+  await using nodes = new Nodes();
+  const [here, there] = memoryPair();
+  const [own, other] = await nodes.settle(nodes.linkOn(here, there));
+  const stream = await nodes.settle(own.open());
+  await nodes.world.clock.settle();
+  let writes = 0;
+  const write = here.writeNow.bind(here);
+  here.writeNow = (bytes) => {
+    writes++;
+    return write(bytes);
+  };
+  stream.writeNow(utf8("a"));
+  assert.equal(writes, 0);
+  own.sendNow();
+  assert.equal(writes, 1);
+  for (const text of ["b", "c"]) {
+    stream.writeNow(utf8(text));
+    own.sendNow();
+  }
+  assert.equal(writes, 1);
+  await nodes.world.clock.settle();
+  assert.equal(writes, 2);
+  using read = channel(nodes.taken[0]!);
+  assert.deepEqual(await nodes.settle(read.read()), utf8("abc"));
+  own.sendNow();
+  assert.equal(writes, 2);
+  assert.ok(other);
 });
 
 Deno.test("a node with another secret hears nothing", async () => {

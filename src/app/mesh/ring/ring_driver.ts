@@ -110,13 +110,13 @@ export class RingDriver implements RingLinkEvents {
   }
 
   /** @throws {MeshError} */
-  async put(o: PutOptions, signal: AbortSignal): Promise<Extract<Done, { is: "written" }>> {
-    return await this.#ask("written", (id, now) => this.node.put(id, o, now), signal);
+  put(o: PutOptions, signal: AbortSignal): Promise<Extract<Done, { is: "written" }>> {
+    return this.#ask("written", (id, now) => this.node.put(id, o, now), signal);
   }
 
   /** @throws {MeshError} */
-  async delete(o: DeleteOptions, signal: AbortSignal): Promise<Extract<Done, { is: "written" }>> {
-    return await this.#ask("written", (id, now) => this.node.delete(id, o, now), signal);
+  delete(o: DeleteOptions, signal: AbortSignal): Promise<Extract<Done, { is: "written" }>> {
+    return this.#ask("written", (id, now) => this.node.delete(id, o, now), signal);
   }
 
   /** Returns a record, also the trace of a deleted one. @throws {MeshError} */
@@ -220,29 +220,43 @@ export class RingDriver implements RingLinkEvents {
     this.#off.resolve();
   }
 
-  async #ask<K extends keyof typeof KINDS>(
+  /** One promise for a request: each step of an async function would be a turn of the microtasks. */
+  #ask<K extends keyof typeof KINDS>(
     kind: K,
     begin: (id: number, now: number) => Step[],
     signal: AbortSignal,
   ): Promise<Extract<Done, { is: K }>> {
-    signal.throwIfAborted();
-    if (this.#isClosed) throw new MeshError("closed", "The node stops");
-    const id = ++this.#lastId;
-    const { promise, resolve, reject } = Promise.withResolvers<Done>();
-    using _end = onAbort(signal, reject);
-    this.#requests.set(id, { resolve, reject });
-    const times: RequestTimes = this.#times[KINDS[kind]];
-    const began = this.#o.clock.now();
-    try {
-      this.#do(begin(id, this.#o.now()));
-      return await promise as Extract<Done, { is: K }>;
-    } catch (error) {
-      times.failed += 1;
-      throw error;
-    } finally {
-      times.seconds.add((this.#o.clock.now() - began) / 1000);
-      this.#requests.delete(id);
-    }
+    return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      if (this.#isClosed) throw new MeshError("closed", "The node stops");
+      const id = ++this.#lastId;
+      const times: RequestTimes = this.#times[KINDS[kind]];
+      const { clock, now } = this.#o;
+      const began = clock.now();
+      const end = () => {
+        registration[Symbol.dispose]();
+        times.seconds.add((clock.now() - began) / 1000);
+        this.#requests.delete(id);
+      };
+      const fail = (error: unknown) => {
+        end();
+        times.failed += 1;
+        reject(error);
+      };
+      const registration = onAbort(signal, fail);
+      this.#requests.set(id, {
+        resolve: (result) => {
+          end();
+          resolve(result as Extract<Done, { is: K }>);
+        },
+        reject: fail,
+      });
+      try {
+        this.#do(begin(id, now()));
+      } catch (error) {
+        fail(error);
+      }
+    });
   }
 
   #do(steps: readonly Step[]): void {

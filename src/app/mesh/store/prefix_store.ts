@@ -12,7 +12,7 @@ import {
   type WatchedChange,
   type Written,
 } from "../../../contract/mesh_store.ts";
-import { abortable } from "../../../base/scope.ts";
+import { onAbort } from "../../../base/scope.ts";
 import { eitherSignal } from "./either_signal.ts";
 import { recordClassOf } from "./key_places.ts";
 import type { RingStore } from "./ring_store.ts";
@@ -89,6 +89,20 @@ export class PrefixStore implements MeshStore {
     return recordClassOf(key) === null ? this.#core : this.#ring;
   }
 
+  /** Does as `abortable`, for a fraction of its time. */
+  #untilClosed<T>(result: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const registration = onAbort(this.#closed.signal, reject);
+      result.then((value) => {
+        registration[Symbol.dispose]();
+        resolve(value);
+      }, (error) => {
+        registration[Symbol.dispose]();
+        reject(error);
+      });
+    });
+  }
+
   async #while<O extends Call, T>(
     key: string,
     o: O,
@@ -98,7 +112,7 @@ export class PrefixStore implements MeshStore {
     closed.throwIfAborted();
     const store = this.#of(key);
     // Nothing of a call to the ring is left to be ended, and a signal of its own takes time.
-    if (store === this.#ring) return await abortable(call(store, o), closed);
+    if (store === this.#ring) return await this.#untilClosed(call(store, o));
     using either = eitherSignal(o.signal, closed);
     return await call(store, { ...o, signal: either.signal });
   }

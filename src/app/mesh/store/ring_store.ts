@@ -72,21 +72,18 @@ export class RingStore
     }
     const kind = classOf(key);
     const ttlMs = o.ttlMs ?? (kind === "soft" ? SOFT_TTL_MS : 0);
-    return await this.#once(
-      key,
-      o,
-      () => this.#ring.put({ key, value, class: kind, ttlMs }, o.signal),
-    );
+    const write = () => this.#ring.put({ key, value, class: kind, ttlMs }, o.signal);
+    if (o.requestId === undefined) return writtenAs(await write());
+    return await this.#once(`${key} ${o.requestId}`, write);
   }
 
   async delete(key: string, o: Call & { if?: Version }): Promise<Written> {
     refuseConditions(o);
     requireKey(key);
-    return await this.#once(
-      key,
-      o,
-      () => this.#ring.delete({ key, class: classOf(key), ttlMs: MAX_SOFT_TTL_MS }, o.signal),
-    );
+    const what = { key, class: classOf(key), ttlMs: MAX_SOFT_TTL_MS };
+    const write = () => this.#ring.delete(what, o.signal);
+    if (o.requestId === undefined) return writtenAs(await write());
+    return await this.#once(`${key} ${o.requestId}`, write);
   }
 
   async list(prefix: string, o: Call & { after?: string; limit: number }): Promise<Listed> {
@@ -134,25 +131,21 @@ export class RingStore
   }
 
   /** A request that is repeated here is answered as before: another version would undo later ones. */
-  async #once(
-    key: string,
-    o: Call,
-    write: () => Promise<{ version: RecordVersion }>,
-  ): Promise<Written> {
-    const id = o.requestId === undefined ? null : `${key} ${o.requestId}`;
-    const before = id === null ? undefined : this.#done.get(id);
+  async #once(id: string, write: () => Promise<{ version: RecordVersion }>): Promise<Written> {
+    const before = this.#done.get(id);
     if (before !== undefined) return before;
-    const { version } = await write();
-    const written: Written = { ok: true, version: versionText(version) };
-    if (id !== null) {
-      this.#done.set(id, written);
-      for (const oldest of this.#done.keys()) {
-        if (this.#done.size <= MAX_DONE) break;
-        this.#done.delete(oldest);
-      }
+    const written = writtenAs(await write());
+    this.#done.set(id, written);
+    for (const oldest of this.#done.keys()) {
+      if (this.#done.size <= MAX_DONE) break;
+      this.#done.delete(oldest);
     }
     return written;
   }
+}
+
+function writtenAs({ version }: { version: RecordVersion }): Written {
+  return { ok: true, version: versionText(version) };
 }
 
 function classOf(key: string): RecordClass {
