@@ -40,7 +40,7 @@ export function findOwner(
 ): void {
   const route = ownRoute(ring, position);
   if (route === null) return void new Lookup(ring, position, {}, onEnd);
-  ring.counts.lookups++;
+  ring.counts.hops.add(0);
   onEnd({ nodes: route.nodes, after: route.after, hops: 0 });
 }
 
