@@ -26,6 +26,30 @@ Deno.test("mesh: limits of buckets are told, and count for each writer", () => {
   equal(write(world, node, "kv/l/one-more", BIG).is, "written");
 });
 
+Deno.test("mesh: a node holds as much as it has room for, whoever writes, and twice that of what is handed over", () => {
+  const maxBytes = 600_000;
+  const world = new World({ seed: 2, maxBytes });
+  for (let i = 0; i < 8; i++) world.add({ seeds: [0, 1, 2] });
+  for (const node of world.nodes.slice(0, 3)) world.start(node);
+  settle(world);
+  const bytes = () => world.live.map((node) => node.ring!.status().bytes);
+  for (const [at, node] of world.live.entries()) {
+    for (let i = 0; i < 9; i++) write(world, node, `kv/${at}n${i}/x`, BIG);
+  }
+  equal(bytes().every((held) => held > maxBytes / 2 && held <= maxBytes), true);
+  // Three of them cannot hold all that eight have taken.
+  for (const node of world.nodes.slice(3)) world.start(node);
+  settle(world);
+  for (const [at, node] of world.live.entries()) {
+    for (let i = 0; i < 40; i++) write(world, node, `kv/${at}m${i}/x`, BIG);
+  }
+  for (const node of world.nodes.slice(3)) {
+    world.crash(node);
+    world.pass(10_000);
+  }
+  equal(bytes().every((held) => held > maxBytes && held <= 2 * maxBytes), true);
+});
+
 Deno.test("mesh: a node that is full takes records of those who have less than an even share of it", () => {
   const world = new World({ seed: 1, maxBytes: 600_000 });
   for (let i = 0; i < 3; i++) world.add({ seeds: [0, 1, 2] });
@@ -35,8 +59,8 @@ Deno.test("mesh: a node that is full takes records of those who have less than a
   const fill = (who: typeof node, name: string) => {
     for (let i = 0;; i++) if (write(world, who, `kv/${name}${i}/x`, BIG).is !== "written") return i;
   };
-  equal(fill(node, "a"), 9);
-  equal(fill(other, "b"), 4);
+  equal(fill(node, "a"), 7);
+  equal(fill(other, "b"), 2);
   equal(isLimit(write(world, node, "kv/a/x", BIG)), true);
   equal(isLimit(write(world, other, "kv/b/x", BIG)), true);
 });

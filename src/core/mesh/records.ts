@@ -24,13 +24,16 @@ const SWEEP_MS = 1000;
 /** Writes that wait for a stamp are looked at again after this. */
 const STAMP_AGAIN_MS = 100;
 
+/** From this part of its room on a node takes no more of writers who have an even share of it. */
+const SHARED_FROM = 3 / 4;
+
 /** Gets a stamp, or the reason why there is none: the disk is full, or the clock was set back. */
 export type OnStamp = (stamp: bigint | "limit" | "skew") => void;
 
 export interface RecordsOptions {
   readonly hashes: RingHashes;
   readonly reservedHlc: bigint;
-  /** Bytes of records from which on the node takes no more of those who have an even share of it. */
+  /** Bytes of records that the node takes of writers; as much again is for what other nodes hand over. */
   readonly maxBytes: number;
 }
 
@@ -128,7 +131,8 @@ export class Records {
   ): void {
     const refused: number[] = [];
     for (const [index, record] of records.entries()) {
-      if (this.#refusal(record) === null) this.#merge(record);
+      const hasRoom = this.store.bytes + sizeOf(record) <= 2 * this.#o.maxBytes;
+      if (hasRoom && this.#refusal(record) === null) this.#merge(record);
       else refused.push(index);
     }
     this.disk.whenStored((isGood) => onStored(isGood, refused));
@@ -181,7 +185,8 @@ export class Records {
   }
 
   #limit(record: MeshRecord): FailureCode | null {
-    if (record.isTombstone) return null;
+    const { maxBytes } = this.#o;
+    if (record.isTombstone) return this.store.bytes <= 2 * maxBytes ? null : "limit";
     if (this.disk.isFull && record.class === "durable") return "limit";
     const bucket = this.store.bucket(record.bucket);
     const held = bucket?.records.get(record.child)?.record;
@@ -196,14 +201,15 @@ export class Records {
     return !isOwn && count >= MAX_BUCKET_RECORDS ? "limit" : null;
   }
 
-  /** A full node takes records of those writers that have less of it than others would have. */
+  /** The last of the room is for writers that have less than an even share, were there one more of them. */
   #isFullFor(writer: bigint, more: number): boolean {
     const { bytes, writers } = this.store;
     const { maxBytes } = this.#o;
-    if (bytes + more <= maxBytes) return false;
+    if (bytes + more <= maxBytes * SHARED_FROM) return false;
+    if (bytes + more > maxBytes) return true;
     const own = writers.of(writer);
     const count = writers.size + (own.count === 0 ? 1 : 0);
-    return own.bytes + more > maxBytes / count;
+    return own.bytes + more > maxBytes / (count + 1);
   }
 
   #merge(record: MeshRecord): void {

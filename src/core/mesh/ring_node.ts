@@ -25,7 +25,7 @@ import { type RingStatus, statusOf } from "./ring_status.ts";
 import type { Result, Step } from "./steps.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
-/** Bytes of records from which on a node takes no more of writers who have an even share of it. */
+/** Bytes of records that a node takes of writers. */
 export const MAX_NODE_BYTES = 256 * 1024 * 1024;
 
 /** Addresses of seeds are dialled again this often while the node knows nobody. */
