@@ -37,6 +37,7 @@ const TABLE = {
   SSL_new: { parameters: ["pointer"], result: "pointer" },
   SSL_free: { parameters: ["pointer"], result: "void" },
   SSL_ctrl: { parameters: ["pointer", "i32", "i64", "buffer"], result: "i64" },
+  SSL_set_options: { parameters: ["pointer", "u64"], result: "u64" },
   SSL_set1_host: { parameters: ["pointer", "buffer"], result: "i32" },
   SSL_set_hostflags: { parameters: ["pointer", "u32"], result: "void" },
   SSL_get0_param: { parameters: ["pointer"], result: "pointer" },

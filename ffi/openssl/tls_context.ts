@@ -97,15 +97,20 @@ export class TlsContext implements Disposable {
   /**
    * Begins a session; the caller owns it. `name`: at a client, the host name or IP address that the
    * certificate must be for; a name is sent to the server (SNI, RFC 6066 section 3) as well.
+   * `mayResume`: a server gives tickets, where its context has them, and takes them.
    * @throws {TtunError} usage, if no certificate can be for it
    */
-  begin(name: { readonly host: string; readonly isIp: boolean } | null): TlsSession {
+  begin(
+    name: { readonly host: string; readonly isIp: boolean } | null,
+    mayResume = true,
+  ): TlsSession {
     const call = this.#call;
     const ssl = call.SSL_new(this.#pointer);
     if (ssl === null) throw new TtunError("exhausted", "Cannot use TLS: out of memory");
     const incoming = call.BIO_new(call.BIO_s_mem());
     const outgoing = call.BIO_new(call.BIO_s_mem());
     call.SSL_set_bio(ssl, incoming, outgoing); // they are the session's now
+    if (!mayResume) call.SSL_set_options(ssl, SSL_OP_NO_TICKET);
     if (this.#isServer) call.SSL_set_accept_state(ssl);
     else call.SSL_set_connect_state(ssl);
     const session = new TlsSession(call, this.#words, ssl, { incoming, outgoing }, this.#protocols);

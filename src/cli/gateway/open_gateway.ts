@@ -23,8 +23,9 @@ import type { NodeKey } from "../../core/mesh/node_id.ts";
 import { clientMemory } from "../../app/mux/session_memory.ts";
 import { isAmong, ProxyAcceptor } from "../../app/net/proxy_acceptor.ts";
 import { acceptLoop } from "../../app/net/accept_loop.ts";
+import { addressGroup } from "../../app/net/address_group.ts";
 import { formatAddr, type HostPort, parseHostPort } from "../../base/addr.ts";
-import { concat, toHex, utf8 } from "../../base/bytes.ts";
+import { toHex, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
@@ -34,6 +35,7 @@ import { AGENT_PROTOCOL } from "../../core/gateway/agent_messages.ts";
 import { MAX_CLIENT_HELLO, readClientHello } from "../../core/gateway/client_hello.ts";
 import { labelBelow } from "../../core/gateway/label.ts";
 import { RAW_PROTOCOLS, rawKindOf } from "../../core/gateway/raw_service.ts";
+import { ticketKeys } from "../../core/gateway/ticket_keys.ts";
 import { Http1Server, type MakePage } from "../../core/http/http1/server.ts";
 import { Http2Server } from "../../core/http/http2/server.ts";
 import { accessJson, accessLine } from "../../core/http/policy/access_log.ts";
@@ -106,15 +108,12 @@ export function openGateway(
     ? new IssuedCertificate(apex, { held, desk, signal })
     : new FileCertificate(files, warn);
   const libssl = opened.use(openLibssl());
-  const secret = rng(32);
   const contexts = opened.use(
     new NamedContexts({
       libssl,
       protocols: ["h2", "http/1.1", AGENT_PROTOCOL, RAW_PROTOCOLS.tcp, RAW_PROTOCOLS.link],
-      ticketKeys: (name) => {
-        const part = (label: string) => derive(secret, label, utf8(name));
-        return concat(part("ticket 1"), part("ticket 2"), part("ticket 3")).slice(0, 80);
-      },
+      // All nodes have that secret: a visitor resumes at any of them.
+      ticketKeys: (name, ticket) => ticketKeys(held.state.secrets[0]!, name, ticket, Date.now()),
       sessionContext: (name) => derive(null, "mesh session", utf8(name)),
     }),
   );
@@ -199,13 +198,14 @@ export function openGateway(
   const acceptor = new NamedAcceptor({
     readHello: readClientHello,
     mostHello: MAX_CLIENT_HELLO,
-    choose: async ({ name }, cancel) => {
+    choose: async ({ name, ticket }, client, cancel) => {
       const label = name === null ? null : labelBelow(name, apex);
       if (name !== null && name !== apex && label === null) return null;
       const pair = await certificate.current(cancel);
       // Names that nobody has published share a context: strangers would have many made.
-      const own = label !== null && routes.has(label) ? label : "";
-      return contexts.get(own, pair);
+      const isPublished = label === null || routes.has(label) ||
+        (await remote.find(label, addressGroup(client.remote)))?.[0] !== undefined;
+      return contexts.get(isPublished ? name ?? "" : "-", pair, ticket);
     },
     onForeign: fallback === null ? undefined : (inner, hello) => {
       visit(inner, () => passOn(inner, hello, fallback)).catch((error) => {

@@ -1,4 +1,5 @@
 import { readU16 } from "../../base/bytes.ts";
+import { TICKET_NAME } from "./ticket_keys.ts";
 
 /** The wishes of a TLS client before anything is chosen (RFC 8446 section 4.1.2). */
 export interface ClientHello {
@@ -6,6 +7,10 @@ export interface ClientHello {
   readonly name: string | null;
   /** Names of ALPN (RFC 7301) that it offers, the best first. */
   readonly protocols: readonly string[];
+  /** It speaks TLS 1.3. */
+  readonly isRecent: boolean;
+  /** First bytes of the session's ticket that it wants to resume (16); null = it has none. */
+  readonly ticket: Uint8Array | null;
 }
 
 /** Bytes of the longest ClientHello that is read, with the headers of its records. */
@@ -14,11 +19,16 @@ export const MAX_CLIENT_HELLO = 17 * 1024;
 /** `more`: it is not whole; `invalid`: it is no ClientHello, or too long. */
 export type HelloResult = ClientHello | "more" | "invalid";
 
+const NOTHING: ClientHello = { name: null, protocols: [], isRecent: false, ticket: null };
+
 const RECORD_HEADER = 5;
 const HANDSHAKE = 22;
 const CLIENT_HELLO = 1;
 const SERVER_NAME = 0;
 const ALPN = 16;
+const PRE_SHARED_KEY = 41;
+const SUPPORTED_VERSIONS = 43;
+const TLS_1_3 = 0x0304;
 const HOST_NAME = 0;
 
 /** Longest name that DNS can have. */
@@ -39,11 +49,13 @@ export function readClientHello(bytes: Uint8Array): HelloResult {
   from.skip(from.u8()); // session id
   from.skip(from.u16()); // cipher suites
   from.skip(from.u8()); // compression methods
-  if (from.isOver) return from.isBroken ? "invalid" : { name: null, protocols: [] };
+  if (from.isOver) return from.isBroken ? "invalid" : NOTHING;
   const extensions = new Fields(from.take(from.u16()));
   if (from.isBroken || !from.isOver) return "invalid";
   let name: string | null = null;
   let protocols: readonly string[] = [];
+  let isRecent = false;
+  let ticket: Uint8Array | null = null;
   const seen = new Set<number>();
   while (!extensions.isOver) {
     const type = extensions.u16();
@@ -58,9 +70,16 @@ export function readClientHello(bytes: Uint8Array): HelloResult {
       const found = protocolNames(body);
       if (found === null) return "invalid";
       protocols = found;
+    } else if (type === SUPPORTED_VERSIONS) {
+      const versions = new Fields(body.take(body.u8()));
+      while (!versions.isOver) if (versions.u16() === TLS_1_3) isRecent = true;
+    } else if (type === PRE_SHARED_KEY) {
+      const identity = new Fields(new Fields(body.take(body.u16())).counted());
+      const start = identity.take(TICKET_NAME);
+      ticket = identity.isBroken ? null : start.slice();
     }
   }
-  return { name, protocols };
+  return { name, protocols, isRecent, ticket };
 }
 
 /** Returns the ClientHello without its header, put together from the records that it is in. */
@@ -169,6 +188,11 @@ class Fields {
     const taken = this.#bytes.subarray(this.#at, end);
     this.#at = end;
     return taken;
+  }
+
+  /** Takes bytes that have their length before them. */
+  counted(): Uint8Array {
+    return this.take(this.u16());
   }
 
   skip(size: number): void {

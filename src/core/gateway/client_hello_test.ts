@@ -37,12 +37,30 @@ function records(text: Uint8Array, size = 16 * 1024): Uint8Array {
 }
 
 const WISHED = message(concat(u16(10), in16(u16(29))), sni("Shop.Example.TEST"), alpn("h2", "x/1"));
-const FOUND = { name: "shop.example.test", protocols: ["h2", "x/1"] };
+const REST = { isRecent: false, ticket: null };
+const FOUND = { name: "shop.example.test", protocols: ["h2", "x/1"], ...REST };
 
 Deno.test("name and protocols are read", () => {
   assert.deepEqual(readClientHello(records(WISHED)), FOUND);
   assert.deepEqual(readClientHello(concat(records(WISHED), utf8("more bytes"))), FOUND);
-  assert.deepEqual(readClientHello(records(message())), { name: null, protocols: [] });
+  assert.deepEqual(readClientHello(records(message())), { name: null, protocols: [], ...REST });
+});
+
+Deno.test("the version and the beginning of a ticket are read, and damaged ones are none", () => {
+  const versions = (...list: number[]) => concat(u16(43), in16(in8(concat(...list.map(u16)))));
+  const psk = (...tickets: Uint8Array[]) => {
+    const identities = tickets.map((one) => concat(in16(one), new Uint8Array(4)));
+    return concat(u16(41), in16(in16(...identities), in16(in8(new Uint8Array(32)))));
+  };
+  const ticket = new Uint8Array(100).map((_, i) => i);
+  const read = (...extensions: Uint8Array[]) => readClientHello(records(message(...extensions)));
+  const both = { ...FOUND, name: null, protocols: [], isRecent: true, ticket: ticket.slice(0, 16) };
+  assert.deepEqual(read(versions(0x0a0a, 0x0304, 0x0303), psk(ticket, new Uint8Array(200))), both);
+  assert.deepEqual(read(versions(0x0303), psk(new Uint8Array(15))), { ...both, ...REST });
+  assert.deepEqual(read(concat(u16(43), in16(u8(9))), concat(u16(41), in16())), {
+    ...both,
+    ...REST,
+  });
 });
 
 Deno.test("in pieces, however it is cut, the answer is the same", () => {

@@ -15,6 +15,10 @@ export interface TlsWish {
   readonly name: string | null;
   /** Names of ALPN, the best first. */
   readonly protocols: readonly string[];
+  /** It speaks TLS 1.3: another gets no ticket, whose keys would open what was said before. */
+  readonly isRecent: boolean;
+  /** First bytes of the ticket that it wants to resume; null = it has none. */
+  readonly ticket: Uint8Array | null;
 }
 
 export interface TlsArrival {
@@ -30,7 +34,11 @@ export interface NamedAcceptorOptions {
   /** Bytes of the longest ClientHello. */
   readonly mostHello: number;
   /** Returns the context for a client; null = there is none for the name. It may take its time. */
-  readonly choose: (wish: TlsWish, signal: AbortSignal) => Promise<TlsContext | null>;
+  readonly choose: (
+    wish: TlsWish,
+    client: Connection,
+    signal: AbortSignal,
+  ) => Promise<TlsContext | null>;
   /**
    * Takes a connection for whose name there is no context, with the bytes that were read of it; absent
    * = it is refused. Owns the connection.
@@ -122,7 +130,7 @@ export class NamedAcceptor {
       return null;
     }
     const { wish, bytes } = hello;
-    const context = await this.#o.choose(wish, stop);
+    const context = await this.#o.choose(wish, inner, stop);
     stop.throwIfAborted();
     if (context === null) {
       const { onForeign } = this.#o;
@@ -130,7 +138,7 @@ export class NamedAcceptor {
       else onForeign(inner, bytes);
       return null;
     }
-    const session = context.begin(null);
+    const session = context.begin(null, wish.isRecent);
     const pipe = new TlsPipe(inner, session);
     try {
       session.give(bytes);

@@ -10,12 +10,14 @@ import { accept, read, write } from "../../app/loop/stream_io.ts";
 import type { HostPort } from "../../base/addr.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { MAX_CLIENT_HELLO, readClientHello } from "../../core/gateway/client_hello.ts";
+import { TICKET_KEY_MS, ticketKeys } from "../../core/gateway/ticket_keys.ts";
 import { DenoClock } from "../reactor/deno_clock.ts";
 import { NamedAcceptor } from "./named_acceptor.ts";
 import { type KeyPair, NamedContexts } from "./named_contexts.ts";
 
 settleCallbacks();
 
+const SECRET = new Uint8Array(32).fill(7);
 const HOST = "127.0.0.1";
 const clock = new DenoClock();
 const libc = openLibc();
@@ -31,7 +33,8 @@ function certificate(stack: AsyncDisposableStack, name: string) {
 }
 
 /** Serves names, echoing what comes first with the name and the protocol before it. */
-function openWorld() {
+function openWorld(keyName = (name: string) => name) {
+  const at = { time: 0 };
   const stack = new AsyncDisposableStack();
   const libssl = stack.use(openLibssl());
   const pairs = new Map<string, KeyPair>();
@@ -39,7 +42,7 @@ function openWorld() {
     new NamedContexts({
       libssl,
       protocols: ["ttun", "http/1.1"],
-      ticketKeys: (name) => new Uint8Array(80).fill(name.length),
+      ticketKeys: (name, ticket) => ticketKeys(SECRET, keyName(name), ticket, at.time),
       sessionContext: (name) => utf8(name),
     }),
   );
@@ -50,10 +53,10 @@ function openWorld() {
   const acceptor = new NamedAcceptor({
     readHello: readClientHello,
     mostHello: MAX_CLIENT_HELLO,
-    choose: async ({ name }) => {
+    choose: async ({ name, ticket }) => {
       await wait;
       const pair = pairs.get(name ?? "");
-      return pair === undefined ? null : contexts.get(name!, pair);
+      return pair === undefined ? null : contexts.get(name!, pair, ticket);
     },
     clock,
     log,
@@ -72,6 +75,7 @@ function openWorld() {
     stack,
     at: listener.addr as HostPort,
     pairs,
+    periods: (count: number) => void (at.time = count * TICKET_KEY_MS),
     contexts,
     acceptor,
     records,
@@ -101,11 +105,13 @@ type World = ReturnType<typeof openWorld>;
 async function client({ at }: World, name: string, ca: string, o: {
   alpn?: string;
   session?: { in?: string; out?: string };
+  more?: readonly string[];
 } = {}): Promise<string> {
-  const { alpn, session = {} } = o;
+  const { alpn, session = {}, more = [] } = o;
   const args = [
     ...["s_client", "-connect", `${at.host}:${at.port}`, "-CAfile", ca, "-servername", name],
     ...["-verify_return_error", "-verify_hostname", name],
+    ...more,
     ...(alpn === undefined ? [] : ["-alpn", alpn]),
     ...(session.in === undefined ? [] : ["-sess_in", session.in]),
     ...(session.out === undefined ? [] : ["-sess_out", session.out]),
@@ -155,7 +161,12 @@ test("a name whose certificate is not there yet waits for it", async () => {
 });
 
 test("a ticket resumes under its own name, and under no other", async () => {
-  await using world = openWorld();
+  await resumesUnderItsName((name) => name);
+  await resumesUnderItsName(() => "the same keys for all"); // it is not the keys alone
+});
+
+async function resumesUnderItsName(keyName: (name: string) => string): Promise<void> {
+  await using world = openWorld(keyName);
   const one = certificate(world.stack, "*.a.test");
   world.pairs.set("x.a.test", one.pair).set("yy.a.test", one.pair);
   const ticket = `${one.files.cert}.session`;
@@ -165,6 +176,27 @@ test("a ticket resumes under its own name, and under no other", async () => {
   assert.match(again, /^Reused, TLSv1\.3/m);
   const other = await client(world, "yy.a.test", one.files.cert, { session: { in: ticket } });
   assert.match(other, /^New, TLSv1\.3/m);
+}
+
+test("a ticket resumes at another node too, and not when its keys are old", async () => {
+  await using stack = new AsyncDisposableStack();
+  const [here, there] = [stack.use(openWorld()), stack.use(openWorld())];
+  const one = certificate(stack, "a.test");
+  for (const { pairs } of [here, there]) pairs.set("a.test", one.pair);
+  const ask = (world: World, session: { in?: string; out?: string }, more: string[] = []) =>
+    client(world, "a.test", one.files.cert, { session, more });
+  const ticket = `${one.files.cert}.session`;
+  await ask(here, { out: ticket });
+  assert.match(await ask(there, { in: ticket }), /^Reused, TLSv1\.3/m);
+  there.periods(1);
+  assert.match(await ask(there, { in: ticket }), /^Reused, TLSv1\.3/m);
+  assert.match(await ask(there, {}), /^New, TLSv1\.3/m);
+  there.periods(2);
+  assert.match(await ask(there, { in: ticket }), /^New, TLSv1\.3/m);
+  // The keys of a ticket of TLS 1.2 would open all that was said, so there are none.
+  const old = `${one.files.cert}.old`;
+  assert.match(await ask(here, { out: old }, ["-tls1_2"]), /a\.test null hello/);
+  assert.match(await ask(here, { in: old }, ["-tls1_2"]), /^New, TLSv1\.2|Can't open session/m);
 });
 
 test("a hello in pieces, other protocols, silence and an end are handled", async () => {

@@ -1,3 +1,4 @@
+import { toHex } from "../../base/bytes.ts";
 import type { Libssl } from "../../../ffi/openssl/libssl.ts";
 import type { ProtocolChoice } from "../../../ffi/openssl/alpn.ts";
 import type { TlsContext } from "../../../ffi/openssl/tls_context.ts";
@@ -13,8 +14,11 @@ export interface NamedContextsOptions {
   readonly libssl: Libssl;
   /** Names of ALPN, the best first. */
   readonly protocols: readonly string[];
-  /** Returns 80 secret bytes that tickets of a name are sealed with. */
-  readonly ticketKeys: (name: string) => Uint8Array;
+  /**
+   * Returns 80 secret bytes that tickets of a name are sealed with, of which the first 16 name them.
+   * `ticket`: the first 16 of the client's ticket; null = it has none.
+   */
+  readonly ticketKeys: (name: string, ticket: Uint8Array | null) => Uint8Array;
   /** Returns at most 32 bytes that differ from name to name. */
   readonly sessionContext: (name: string) => Uint8Array;
 }
@@ -34,7 +38,7 @@ interface Kept {
 export class NamedContexts implements Disposable {
   readonly #o: NamedContextsOptions;
   readonly #choice: ProtocolChoice;
-  /** By name, the one that was used last at the end. */
+  /** By name and the name of its keys, the one that was used last at the end. */
   readonly #kept = new Map<string, Kept>();
   #made = 0;
 
@@ -48,24 +52,26 @@ export class NamedContexts implements Disposable {
     return this.#made;
   }
 
-  /** Returns the context of a name, which stays this object's. @throws {TtunError} usage */
-  get(name: string, pair: KeyPair): TlsContext {
-    const kept = this.#kept.get(name);
-    this.#kept.delete(name);
+  /** `ticket`: the beginning of the client's. Returns the context of a name, which stays this object's. @throws {TtunError} usage */
+  get(name: string, pair: KeyPair, ticket: Uint8Array | null): TlsContext {
+    const { libssl, sessionContext } = this.#o;
+    const ticketKeys = this.#o.ticketKeys(name, ticket);
+    const key = `${name} ${toHex(ticketKeys.subarray(0, 16))}`;
+    const kept = this.#kept.get(key);
+    this.#kept.delete(key);
     if (kept !== undefined && kept.pair === pair) {
-      this.#kept.set(name, kept);
+      this.#kept.set(key, kept);
       return kept.context;
     }
     kept?.context[Symbol.dispose]();
-    const { libssl, ticketKeys, sessionContext } = this.#o;
     const context = libssl.namedServer({
       ...pair,
       choice: this.#choice,
-      ticketKeys: ticketKeys(name),
+      ticketKeys,
       sessionContext: sessionContext(name),
     });
     this.#made++;
-    this.#kept.set(name, { pair, context });
+    this.#kept.set(key, { pair, context });
     if (this.#kept.size > MOST_CONTEXTS) this.#dropOldest();
     return context;
   }
