@@ -30,6 +30,8 @@ export interface GatewayOptions {
   readonly remote: RemoteRoutes;
   readonly hops: HopLinks;
   readonly clock: Clock;
+  /** Aborts when the gateway is about to stop. */
+  readonly draining: AbortSignal;
   readonly log: Logger;
   readonly scratch: Uint8Array;
   /** Port of visitors. */
@@ -82,20 +84,19 @@ export class Gateway {
 
   /** Serves a visitor's connection, whose TLS is complete. Owns it. */
   async serve(stream: Connection, protocol: string | null): Promise<void> {
-    const { clock, scratch, log, makeServer } = this.#o;
+    const { clock, scratch, log, draining, makeServer } = this.#o;
     await serveVisitor(stream, {
       machine: makeServer("https", protocol),
       clock,
       ticker: this.#ticker,
-      scratch,
-      log,
+      ...{ scratch, log, draining },
       handle: (head) => this.#handle(head, stream, protocol === "h2" ? "2" : "1.1"),
     });
   }
 
   /** Leads a visitor of plain HTTP to HTTPS. Owns the connection. */
   async redirect(stream: Connection): Promise<void> {
-    const { apex, clock, scratch, log, makeServer, port, requestId } = this.#o;
+    const { apex, clock, scratch, log, draining, makeServer, port, requestId } = this.#o;
     const at = port === 443 ? "" : `:${port}`;
     const answer = (asked: Asked) => {
       const { head } = asked;
@@ -106,7 +107,7 @@ export class Gateway {
     };
     await serveVisitor(stream, {
       machine: makeServer("http", null),
-      ...{ clock, ticker: this.#ticker, scratch, log },
+      ...{ clock, ticker: this.#ticker, scratch, log, draining },
       handle: (head) => {
         const asked = { head, id: requestId() };
         return {

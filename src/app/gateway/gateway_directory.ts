@@ -30,6 +30,7 @@ export interface GatewayDirectoryOptions {
 export class GatewayDirectory {
   readonly #o: GatewayDirectoryOptions;
   #others: readonly string[] = [];
+  #isLeaving = false;
 
   constructor(o: GatewayDirectoryOptions) {
     this.#o = o;
@@ -38,6 +39,17 @@ export class GatewayDirectory {
   /** Where gateways on other hosts are: HOST:PORT, one of each host. */
   get others(): readonly string[] {
     return this.#others;
+  }
+
+  /** Agents are told of this gateway no more. Never rejects. */
+  async leave(signal: AbortSignal): Promise<void> {
+    const { store, self, log } = this.#o;
+    this.#isLeaving = true;
+    try {
+      await store.delete(GATEWAYS + self, { signal });
+    } catch (error) {
+      log.debug("Cannot tell others that the gateway stops", { why: String(error) });
+    }
   }
 
   /** Runs until the signal aborts. @throws its reason */
@@ -58,7 +70,7 @@ export class GatewayDirectory {
   async #look(signal: AbortSignal): Promise<void> {
     const { store, self, host, address } = this.#o;
     const value = utf8(`${host} ${address}`);
-    await store.put(GATEWAYS + self, value, { signal, ttlMs: TTL_MS });
+    if (!this.#isLeaving) await store.put(GATEWAYS + self, value, { signal, ttlMs: TTL_MS });
     const { entries } = await store.list(GATEWAYS, { signal, limit: 100 });
     const byHost = new Map<string, string>();
     for (const { key, value } of entries) {

@@ -39,6 +39,7 @@ class World implements AsyncDisposable {
       remote: { find: () => Promise.resolve([]), wasThere: () => false } as never,
       hops: {} as never,
       clock,
+      draining: new AbortController().signal,
       log: makeLogger(() => {}, () => 0, "error"),
       scratch: new Uint8Array(64 * 1024),
       port: 443,

@@ -15,9 +15,15 @@ export interface HopServiceOptions {
 /** Passes exchanges of other nodes' visitors on to agents that are linked here, and no further. */
 export class HopService {
   readonly #o: HopServiceOptions;
+  #open = 0;
 
   constructor(o: HopServiceOptions) {
     this.#o = o;
+  }
+
+  /** Exchanges that are under way. */
+  get open(): number {
+    return this.#open;
   }
 
   has(service: string): boolean {
@@ -40,7 +46,9 @@ export class HopService {
           opened: () => stream.answer(OPENED, null),
           refused: () => stream.answer(Refusal.notSupported, null),
         });
+        this.#open++;
         relays.start(stream, agent, { up: 0, down: 0 }, () => {
+          this.#open--;
           startClose(stream);
           startClose(agent);
           return true;

@@ -1,4 +1,5 @@
 import type { Logger } from "../../base/log.ts";
+import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import type {
@@ -17,12 +18,17 @@ import { UpstreamRace } from "./upstream_race.ts";
 /** Milliseconds for the next request, and for the rest of a head that has begun. */
 const PATIENCE = { request: 75_000, head: 15_000 };
 
+/** Milliseconds until idle connections are closed, when no further requests are taken. */
+export const DRAIN_MS = 1_000;
+
 export interface VisitorOptions {
   readonly machine: HttpServerMachine;
   readonly clock: Clock;
   readonly ticker: Ticker;
   readonly scratch: Uint8Array;
   readonly log: Logger;
+  /** Aborts when no further requests are taken. */
+  readonly draining: AbortSignal;
   readonly handle: (head: HttpRequest) => Handling;
 }
 
@@ -41,7 +47,7 @@ class Visitor {
 
   constructor(stream: Stream, o: VisitorOptions, over: () => void) {
     this.#o = o;
-    const { machine, clock, scratch } = o;
+    const { machine, clock, scratch, draining } = o;
     const driver: MachineDriver<ServerStep> = new MachineDriver(machine, stream, {
       clock,
       scratch,
@@ -55,10 +61,19 @@ class Visitor {
         for (const relay of this.#relays.values()) relay.idle();
       },
       onLate: () => driver.call(() => machine.timedOut()),
-      onOver: over,
+      onOver: () => {
+        drains[Symbol.dispose]();
+        over();
+      },
     });
     this.#driver = driver;
     this.#end = { machine, driver };
+    const drain = () => driver.call(() => machine.drain());
+    // A request that is on its way to an idle connection is answered.
+    const drains = onAbort(draining, () => {
+      if (machine.waitsFor === "request") clock.after(DRAIN_MS, drain);
+      else drain();
+    });
   }
 
   start(): void {

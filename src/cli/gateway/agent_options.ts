@@ -18,7 +18,10 @@ export interface OwnAgent extends AgentState {
   readonly ca: string | null;
 }
 
-type Own = Omit<AgentClientOptions, "tunnels" | "onPublished" | "onOthers" | "mostFailures">;
+type Own = Omit<
+  AgentClientOptions,
+  "tunnels" | "onPublished" | "onOthers" | "mostFailures" | "moves"
+>;
 
 /** Returns what all links of an agent have, whose certificate is renewed and kept. */
 export function agentOptions(

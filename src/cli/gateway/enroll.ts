@@ -1,4 +1,4 @@
-import { dialAgent } from "../../app/gateway/agent_client.ts";
+import { dialAgent } from "../../app/gateway/dial_agent.ts";
 import { askForCertificate } from "../../app/gateway/enrollment.ts";
 import { clientMemory } from "../../app/mux/session_memory.ts";
 import type { HostPort } from "../../base/addr.ts";

@@ -32,13 +32,14 @@ export function openMeshListener(at: string, tools: WayTools): Listener {
   const options = agentOptions({ ...agent, folder, ca }, net, tools);
   const links = new AgentLinks({
     first: agent.at,
+    clock: platform.clock,
     log,
-    make: (at, { found, mostFailures }) =>
+    make: (at, { found, ...o }) =>
       new AgentClient({
         ...options.of(at),
         tunnels: [{ name: label, raw: { link: listener.take } }],
+        ...o,
         onOthers: found,
-        mostFailures,
         onPublished: () => log.info("published", { name }),
       }),
   });

@@ -1,4 +1,5 @@
-import { AgentControl, dialAgent } from "../../app/gateway/agent_client.ts";
+import { AgentControl } from "../../app/gateway/agent_control.ts";
+import { dialAgent } from "../../app/gateway/dial_agent.ts";
 import { clientMemory } from "../../app/mux/session_memory.ts";
 import { TtunError } from "../../base/errors.ts";
 import { proveAgent } from "../../core/gateway/agent_messages.ts";

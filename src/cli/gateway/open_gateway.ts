@@ -1,5 +1,6 @@
 import { AgentGate } from "../../app/gateway/agent_gate.ts";
 import { AgentRoutes } from "../../app/gateway/agent_routes.ts";
+import { Draining } from "../../app/gateway/draining.ts";
 import { Gateway } from "../../app/gateway/gateway.ts";
 import { GatewayCounts } from "../../app/gateway/gateway_counts.ts";
 import type { Measure } from "../../app/mesh/http/node_metrics.ts";
@@ -27,6 +28,7 @@ import { addressGroup } from "../../app/net/address_group.ts";
 import { formatAddr, type HostPort, parseHostPort } from "../../base/addr.ts";
 import { toHex, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
+import { onAbort } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Listener } from "../../contract/dial.ts";
@@ -87,6 +89,8 @@ export interface OpenedGateway {
   measures(): readonly Measure[];
   /** Ends the links of an agent that was revoked. */
   closeAgent(id: Uint8Array): void;
+  /** Has agents and visitors go to other gateways; resolves when all that was under way is over. */
+  drain(): Promise<void>;
   /** Serves until the signal aborts. */
   run(): Promise<never>;
 }
@@ -122,7 +126,16 @@ export function openGateway(
     mptcp: false,
     segmentBytes: {},
   }, log);
-  const listener = opened.use(net.listen(listen, { signal }));
+  const draining: Draining = new Draining({
+    clock,
+    log,
+    moveAgents: async () => {
+      await Promise.all([directory.leave(signal), gate.drain()]);
+    },
+    open: () => counts.open + services.open,
+  });
+  const taking = AbortSignal.any([signal, draining.begun]);
+  const listener = opened.use(net.listen(listen, { signal: taking }));
   const port = "path" in listener.addr ? listen.port : listener.addr.port;
   const routes = new AgentRoutes(clock);
   const self = toHex(held.facts.nodeId);
@@ -143,6 +156,7 @@ export function openGateway(
     new Relays({ clock, scratch: new ScratchBuffers(SCRATCH), idleMs: Infinity, cut: signal }),
   );
   const raw = new RawVisitors({ routes, remote, hops, relays, clock, log });
+  const services = new HopService({ routes, relays });
   const gate = new AgentGate({
     secrets: () => agentWire(ciphers),
     clock,
@@ -174,6 +188,7 @@ export function openGateway(
     remote,
     hops,
     clock,
+    draining: draining.begun,
     log,
     scratch: new Uint8Array(SCRATCH),
     port,
@@ -248,13 +263,13 @@ export function openGateway(
     await relays.run(inner, target);
   };
   const proxies = new ProxyAcceptor({ from: config.proxyProtocolFrom, clock, log });
-  const plain = redirect === null ? null : opened.use(net.listen(redirect, { signal }));
+  const plain = redirect === null ? null : opened.use(net.listen(redirect, { signal: taking }));
   const accepting = (listener: Listener, serve: (inner: Connection) => Promise<void>) =>
     acceptLoop({
       listener,
       clock,
       log,
-      signal,
+      signal: taking,
       take: (inner) => {
         const arrived = proxies.isProxy(inner)
           ? proxies.accept(inner).then((visitor) => visitor === null ? undefined : serve(visitor))
@@ -265,10 +280,13 @@ export function openGateway(
         });
       },
       evictIdle: () => acceptor.endOldest(),
+    }).catch((error) => {
+      if (!draining.begun.aborted) throw error;
+      return aborted(signal);
     });
   return {
     at: formatAddr({ host: listen.host, port }),
-    services: new HopService({ routes, relays }),
+    services,
     measures: () =>
       counts.measures({
         agents: gate.count,
@@ -276,6 +294,7 @@ export function openGateway(
         handshakes: acceptor.pending,
       }),
     closeAgent: (id) => gate.close(id),
+    drain: () => draining.run(),
     run: () =>
       Promise.race([
         directory.run(signal),
@@ -285,6 +304,11 @@ export function openGateway(
           : [accepting(plain, (inner) => visit(inner, () => gateway.redirect(inner)))]),
       ]),
   };
+}
+
+/** Never resolves. @throws the signal's reason, when it aborts */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => void onAbort(signal, reject));
 }
 
 /** Returns the host at which other nodes reach this one; null = nowhere. */

@@ -1,4 +1,4 @@
-import type { Tunnel } from "../../app/gateway/agent_client.ts";
+import type { Tunnel } from "../../app/gateway/dial_agent.ts";
 import { gatewayPages } from "../../app/gateway/gateway_pages.ts";
 import { HttpTarget } from "../../app/gateway/http_target.ts";
 import { type TargetEnds, TargetPool } from "../../app/gateway/target_pool.ts";

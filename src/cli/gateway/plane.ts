@@ -52,13 +52,14 @@ function openAgent(
   let hasSaid = false;
   const links = new AgentLinks({
     first: at,
+    clock,
     log,
-    make: (at, { found, mostFailures }) =>
+    make: (at, { found, ...o }) =>
       new AgentClient({
         ...own.of(at),
         tunnels,
+        ...o,
         onOthers: found,
-        mostFailures,
         onPublished: (domain, publicPort) => {
           log.info("Linked", { gateway: formatAddr(at), names: tunnels.length });
           if (hasSaid) return;

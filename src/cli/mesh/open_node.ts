@@ -135,6 +135,7 @@ export async function openMeshNode(
       return [...ringMeasures(driver, ring.links.counts), ...ofCore, ...ofGateway, ...ofDns];
     },
     leave: async () => {
+      await gateway?.drain();
       await driver.leave();
       clock.after(ANSWER_MS, () => {
         end.abort(new MeshError("closed", "The node has left"));
@@ -173,6 +174,7 @@ export async function openMeshNode(
       },
     }, tools);
   const dns = config.dns === null ? null : (await loadDns())(config.dns, { held, store }, tools);
+  if (gateway !== null) tools.onStop(() => gateway.drain());
   changed = () => {
     joins?.renew();
     ways.renew();

@@ -41,6 +41,8 @@ export interface PlaneTools<P extends SocketPlatform, Start> {
     describe: (wishes: ReportWishes) => EndStatus,
     forwards?: ChangeableForwards,
   ) => void;
+  /** Sets what is done, and waited for, before the signal aborts. It never rejects. */
+  readonly onStop: (finish: () => Promise<void>) => void;
   /** Does nothing without --user. Returns true if this thread may still change the network. */
   readonly becomeUser: () => boolean;
 }
@@ -82,7 +84,8 @@ export async function runPlane<P extends SocketPlatform, Start>(
   ]);
   await using platform = steps.openPlatform();
   const port = new PlanePort<Start>(messages, platform.reactor);
-  void port.stop.then(() => stop.abort()); // `stop` never rejects
+  let finish = () => Promise.resolve();
+  void port.stop.then(() => finish()).then(() => stop.abort()); // none of them rejects
   await using opened = new AsyncDisposableStack();
   const { signal } = stop;
   const log = makeLogger((record) => port.report({ kind: "log", record }), Date.now, logLevel);
@@ -126,6 +129,7 @@ export async function runPlane<P extends SocketPlatform, Start>(
     sessions: new SessionList(),
     portList,
     onReport: (describe, forwards) => source.set(describe, forwards),
+    onStop: (run) => finish = run,
     becomeUser: () => {
       const keepsNetwork = change?.() ?? true;
       if (change !== null) log.info("became another user", { user });
