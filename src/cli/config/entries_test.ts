@@ -43,6 +43,8 @@ function goodText(option: Option): string {
 const GOOD = [
   "ab".repeat(32),
   "192.0.2.7",
+  "admin@example.net",
+  "https://ca.example.net/directory",
   "127.0.0.1:5000",
   "192.0.2.0/24",
   "8080",

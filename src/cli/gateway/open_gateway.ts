@@ -51,8 +51,9 @@ import { NamedContexts } from "../../io/tls/named_contexts.ts";
 import { openLibssl } from "../../../ffi/openssl/libssl.ts";
 import type { HeldNode } from "../mesh/held_node.ts";
 import type { MeshTools } from "../mesh/mesh_tools.ts";
-import type { GatewayConfig } from "../mesh/plane_config.ts";
+import type { AcmeConfig, GatewayConfig } from "../mesh/plane_config.ts";
 import { rng } from "../platform/rng.ts";
+import { openCertificates } from "./open_certificates.ts";
 import { agentWire } from "./agent_wire.ts";
 import { FileCertificate, IssuedCertificate } from "./gateway_certificate.ts";
 
@@ -73,6 +74,8 @@ export interface GatewayParts {
   readonly store: MeshStore;
   /** Takes requests for certificates, wherever the authority's key is. */
   readonly desk: AdmissionDesk;
+  /** Null = certificates are in files, or the cluster's own. */
+  readonly acme: AcmeConfig | null;
   readonly isRevoked: (id: Uint8Array) => boolean;
   /** The ring knows that a node does not answer, or has left. */
   readonly isDead: (node: NodeKey) => boolean;
@@ -98,7 +101,7 @@ export interface OpenedGateway {
 /** Opens a node's gateway. @throws {TtunError} in_use, privilege, usage, system */
 export function openGateway(
   config: GatewayConfig,
-  { held, store, desk, isRevoked, isDead, dialNode }: GatewayParts,
+  { held, store, desk, isRevoked, isDead, dialNode, acme }: GatewayParts,
   tools: MeshTools,
 ): OpenedGateway {
   const { listen, apex, files, accessLog, advertise, redirect, fallback } = config;
@@ -111,6 +114,7 @@ export function openGateway(
   const certificate = files === null
     ? new IssuedCertificate(apex, { held, desk, signal })
     : new FileCertificate(files, warn);
+  const issued = acme === null ? null : openCertificates(acme, { held, store }, tools);
   const libssl = opened.use(openLibssl());
   const contexts = opened.use(
     new NamedContexts({
@@ -213,10 +217,13 @@ export function openGateway(
   const acceptor = new NamedAcceptor({
     readHello: readClientHello,
     mostHello: MAX_CLIENT_HELLO,
-    choose: async ({ name, ticket }, client, cancel) => {
+    choose: async ({ name, protocols, ticket }, client, cancel) => {
       const label = name === null ? null : labelBelow(name, apex);
       if (name !== null && name !== apex && label === null) return null;
-      const pair = await certificate.current(cancel);
+      // Agents know the cluster's authority, whatever comes of the public one.
+      const isAgent = issued !== null && protocols.includes(AGENT_PROTOCOL);
+      if (isAgent) return contexts.get(AGENT_PROTOCOL, await certificate.current(cancel), ticket);
+      const pair = await (issued?.ofApex(cancel) ?? certificate.current(cancel));
       // Names that nobody has published share a context: strangers would have many made.
       const isPublished = label === null || routes.has(label) ||
         (await remote.find(label, addressGroup(client.remote)))?.[0] !== undefined;
@@ -287,17 +294,20 @@ export function openGateway(
   return {
     at: formatAddr({ host: listen.host, port }),
     services,
-    measures: () =>
-      counts.measures({
+    measures: () => [
+      ...counts.measures({
         agents: gate.count,
         names: routes.count,
         handshakes: acceptor.pending,
       }),
+      ...(issued?.measures() ?? []),
+    ],
     closeAgent: (id) => gate.close(id),
     drain: () => draining.run(),
     run: () =>
       Promise.race([
         directory.run(signal),
+        ...(issued === null ? [] : [issued.run()]),
         accepting(listener, serve),
         ...(plain === null
           ? []

@@ -13,10 +13,17 @@ import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
 import { statusPlace } from "../status/place.ts";
 import { apiSocket } from "./api_socket.ts";
 import { nodeFolder, type NodeState, readNode } from "./node_folder.ts";
-import { etcdAccess, storeSecrets } from "./open_etcd.ts";
+import { acmeSecrets, externalAccount } from "./acme_account.ts";
+import { etcdAccess, readPem, storeSecrets } from "./open_etcd.ts";
 import type { MeshNodeFlags } from "./options.ts";
 import { passphraseSecrets, takePassphrase } from "./passphrase.ts";
-import type { DnsConfig, GatewayConfig, MeshConfig, MeshFacts } from "./plane_config.ts";
+import type {
+  AcmeConfig,
+  DnsConfig,
+  GatewayConfig,
+  MeshConfig,
+  MeshFacts,
+} from "./plane_config.ts";
 
 /** Milliseconds to end, also for one that is just starting: it closes its files, however slow the disk is. */
 const STOP_MS = 30_000;
@@ -27,6 +34,7 @@ export async function runMeshNode(options: MeshNodeFlags, context: RunContext): 
     preset: "server",
     secrets: async () => ({
       ...await storeSecrets(options, context),
+      ...await acmeSecrets(options, context),
       ...passphraseSecrets(
         await passphraseFor(options, readNode(nodeFolder(options.data)), context),
       ),
@@ -62,6 +70,7 @@ async function runHere(options: MeshNodeFlags, context: RunContext): Promise<num
     api: options.api ?? null,
     apex: options.apex ?? null,
     gateway: gatewayConfig(options),
+    acme: await acmeConfig(options, context),
     dns: dnsConfig(options),
   };
   using atEnd = new DisposableStack();
@@ -118,14 +127,35 @@ function gatewayConfig(
   return { ...at, apex, files, accessLog, proxyProtocolFrom, forwardedFrom };
 }
 
+/** @throws {TtunError} usage, privilege */
+async function acmeConfig(
+  options: MeshNodeFlags,
+  context: RunContext,
+): Promise<AcmeConfig | null> {
+  const { acme: email, acmeDirectory: directory, acmeCa, acmeZone, apex, gateway, dns } = options;
+  if (email === undefined) return null;
+  if (apex === undefined || gateway === undefined) {
+    throw new TtunError("usage", "Cannot use --acme without --gateway and --apex");
+  }
+  if (dns === undefined) {
+    context.log.warn("Certificates by --acme need a node with --dns: this one has none");
+  }
+  const ca = acmeCa === undefined ? null : readPem(acmeCa, "acme-ca");
+  const account = await externalAccount(options, context);
+  return { email, directory, ca, account, apex, zone: acmeZone ?? apex };
+}
+
 /** @throws {TtunError} usage, without the domain */
-function dnsConfig({ dns = [], dnsAddress = [], apex, gateway }: MeshNodeFlags): DnsConfig | null {
+function dnsConfig(
+  { dns = [], dnsAddress = [], apex, gateway, acmeZone }: MeshNodeFlags,
+): DnsConfig | null {
   if (dns.length === 0 && dnsAddress.length === 0) return null;
   if (apex === undefined) {
     throw new TtunError("usage", "Cannot use --dns without --apex, the domain that it answers for");
   }
   const isGateway = gateway !== undefined;
-  return { listen: dns, zone: apex, isApex: true, addresses: dnsAddress, isGateway };
+  const isApex = acmeZone === undefined;
+  return { listen: dns, zone: acmeZone ?? apex, isApex, addresses: dnsAddress, isGateway };
 }
 
 /** Null where a node has the core: the key is there, in a file. @throws {TtunError} usage, privilege */

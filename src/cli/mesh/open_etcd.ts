@@ -51,7 +51,12 @@ export async function etcdAccess(
       context.background?.secrets[HANDED] ?? await readPassword(storePasswordFile, context),
     ),
   };
-  return { endpoints, prefix, login, ca: storeCa === undefined ? null : readPem(storeCa) };
+  return {
+    endpoints,
+    prefix,
+    login,
+    ca: storeCa === undefined ? null : readPem(storeCa, "store-ca"),
+  };
 }
 
 /** Returns what a process in the background is handed, as it has no standard input. @throws {TtunError} */
@@ -76,9 +81,10 @@ export function openEtcd({ endpoints, prefix, login, ca }: EtcdAccess, clock: Cl
   return new EtcdStore(gateway, { clock, rng, prefix });
 }
 
-function readPem(path: string): string {
+/** @throws {TtunError} usage */
+export function readPem(path: string, option: string): string {
   const kept = readKept(path, MOST, "the authorities");
   const text = kept === null ? "" : new TextDecoder().decode(kept.bytes);
   if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
-  throw new TtunError("usage", `Cannot use ${path} as --store-ca: it has no certificate in PEM`);
+  throw new TtunError("usage", `Cannot use ${path} as --${option}: it has no certificate in PEM`);
 }

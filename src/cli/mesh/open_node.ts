@@ -164,6 +164,7 @@ export async function openMeshNode(
       held,
       store,
       desk: node.desk,
+      acme: config.acme,
       isRevoked: (id) => node.revocations.isRevoked(id),
       isDead: (key) => driver.node.isDead(key),
       dialNode: async (key) => {

@@ -7,6 +7,7 @@ import { DAEMON_OPTIONS } from "../background/options.ts";
 import { FRONT_OPTIONS } from "../gateway/front_options.ts";
 import { LOG_OPTIONS } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
+import { ACME_OPTIONS } from "./acme_options.ts";
 import { DNS_OPTIONS } from "./dns_options.ts";
 import { STATUS_OPTIONS } from "../status/options.ts";
 
@@ -420,6 +421,7 @@ export const MESH_NODE_OPTIONS = {
   ...GATEWAY_OPTIONS,
   ...FRONT_OPTIONS,
   ...DNS_OPTIONS,
+  ...ACME_OPTIONS,
   ...STORE_OPTIONS,
   passphraseFile: {
     ...PASSPHRASE_FILE,

@@ -1,4 +1,5 @@
 import type { Cidr, HostPort } from "../../base/addr.ts";
+import type { ExternalAccount } from "../../core/acme/jws.ts";
 import type { CommonConfig } from "../plane/common_config.ts";
 import type { NodeRole } from "../../core/mesh/descriptor.ts";
 import type { NodeState } from "./node_folder.ts";
@@ -24,10 +25,24 @@ export interface MeshConfig extends CommonConfig {
   readonly apex: string | null;
   /** Null = this node takes no visitors. */
   readonly gateway: GatewayConfig | null;
+  /** Null = certificates are in files, or the cluster's own. */
+  readonly acme: AcmeConfig | null;
   /** Null = this node has no part in the zone. */
   readonly dns: DnsConfig | null;
   /** Null = only the socket in the node's folder. */
   readonly api: HostPort | null;
+}
+
+/** A public authority that issues certificates. */
+export interface AcmeConfig {
+  readonly email: string;
+  readonly directory: string;
+  /** PEM; null = the system's. */
+  readonly ca: string | null;
+  readonly account: ExternalAccount | null;
+  readonly apex: string;
+  /** The domain that has the proofs. */
+  readonly zone: string;
 }
 
 export interface DnsConfig {

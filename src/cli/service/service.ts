@@ -87,7 +87,7 @@ const LISTENING: readonly string[] = [
 const FILE_OPTIONS: readonly string[] = [
   ...["keyFile", "authFile", "directFile"],
   ...["secretFile", "rules", "nodes"],
-  ...["storePasswordFile", "storeCa", "passphraseFile"],
+  ...["storePasswordFile", "storeCa", "passphraseFile", "acmeCa", "acmeAccountFile"],
 ];
 
 /**

@@ -4,6 +4,7 @@ import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { startOf } from "../../io/changes/process_identity.ts";
 import type { Secrets } from "../background/handover.ts";
+import { acmeOfVariable } from "../mesh/acme_account.ts";
 import { passphraseOfVariable } from "../mesh/passphrase.ts";
 import { programArgv } from "../platform/own_argv.ts";
 import { reap, startProgram } from "../background/parent.ts";
@@ -51,7 +52,9 @@ function withoutLogFile(args: readonly string[]): readonly string[] {
 
 /** Hands over those of the environment, which processes do not inherit. */
 function secretsFor(command: string): Secrets {
-  if (command === "mesh node") return passphraseOfVariable(readVariable);
+  if (command === "mesh node") {
+    return { ...passphraseOfVariable(readVariable), ...acmeOfVariable(readVariable) };
+  }
   if (command === "tox") return toxSecretsOfVariables(readVariable);
   const key = readVariable("TTUN_KEY_FILE") === undefined ? readVariable("TTUN_KEY") : undefined;
   const auth = command === "proxy client" ? readVariable("TTUN_PROXY_AUTH") : undefined;

@@ -56,7 +56,7 @@ export function isPrefix(text: string): boolean {
 }
 
 /** Only clusters themselves write below these. */
-const RESERVED = ["conf/", "invite/", "revoked/", "lease/"];
+const RESERVED = ["acme/", "cert/", "conf/", "invite/", "lease/", "revoked/", "txt/"];
 
 /** True for keys that an ordinary token must not write. */
 export function isReserved(key: string): boolean {

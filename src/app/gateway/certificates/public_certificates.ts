@@ -1,0 +1,439 @@
+import { abortable } from "../../../base/scope.ts";
+import { toTtunError, TtunError } from "../../../base/errors.ts";
+import type { Logger } from "../../../base/log.ts";
+import { utf8 } from "../../../base/bytes.ts";
+import type { Clock, Rng } from "../../../contract/host.ts";
+import type { Issuer, IssuerAccount, RenewalWindow } from "../../../contract/issuer.ts";
+import { type Lease, MeshError, type MeshStore } from "../../../contract/mesh_store.ts";
+import { IssuerError } from "../../../core/acme/messages.ts";
+import {
+  chanceOf,
+  isPaused,
+  pauseAfter,
+  usualRenewal,
+  windowRenewal,
+} from "../../../core/acme/schedule.ts";
+import type {
+  Attempt,
+  CertificateRecord,
+  KeptCertificate,
+} from "../../../core/gateway/certificate_record.ts";
+import { hostChallenge } from "../../../core/gateway/host_challenge.ts";
+import { CHALLENGE } from "../../../core/gateway/zone_records.ts";
+import { sleep } from "../../loop/sleep.ts";
+import type { Measure } from "../../mesh/http/node_metrics.ts";
+import { keepSession } from "../../mesh/store/held_session.ts";
+import { TEXTS } from "../zone_keeper.ts";
+import { CertificateStore, type KeyPair, type Known, resealEntry } from "./certificate_store.ts";
+import { accountKey, keepAccount } from "./keep_account.ts";
+import { readFirst } from "./require_ordered.ts";
+
+/** Milliseconds between looks at what is to be renewed. */
+const LOOK_MS = 60_000;
+
+/** Milliseconds between looks while there is no certificate for the apex. */
+const SOON_MS = 5_000;
+
+/** Milliseconds until it is looked again whether another node has a certificate. */
+const WAIT_MS = 500;
+
+/** Milliseconds that a node has an order without a sign of life; then another goes on. */
+const SESSION_MS = 15_000;
+
+/** Milliseconds for one order, and until its texts vanish from DNS by themselves. */
+const ORDER_MS = 300_000;
+const TEXT_MS = 600_000;
+
+/** Orders of this node at once. */
+const MOST_ORDERS = 4;
+
+/** Milliseconds until an authority that does not say when to renew is asked again. */
+const UNSAID_MS = 24 * 3600_000;
+
+/** Milliseconds until an authority is asked again that was not reached. */
+const UNHEARD_MS = 3600_000;
+
+/** Milliseconds for which a host whose challenges do not lead here is refused unasked, and how many. */
+const REFUSED_MS = 10_000;
+const MOST_REFUSED = 1000;
+
+/** A certificate that the cluster has, or is to have. */
+export interface Wanted {
+  /** Its key in the store. */
+  readonly name: string;
+  readonly names: readonly string[];
+  /** Where the texts are that prove it, in the zone. */
+  readonly challenge: string;
+}
+
+export interface PublicCertificatesOptions {
+  readonly store: MeshStore;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly rng: Rng;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly issuer: Issuer;
+  /** The authority's address: each has an account of its own. */
+  readonly directory: string;
+  readonly secrets: () => readonly Uint8Array[];
+  readonly keyOf: (seed: Uint8Array) => string;
+  readonly apex: string;
+  /** Names to which the owner of a host has its challenges lead; empty = to none. */
+  readonly delegationOf: (host: string, signal: AbortSignal) => Promise<readonly string[]>;
+  readonly zone: string;
+  /** The node's. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Certificates of a public authority, for the apex and for hosts of others. Whichever node needs one
+ * orders it while it holds the lease of its name, and all have it by the store.
+ */
+export class PublicCertificates {
+  readonly #o: PublicCertificatesOptions;
+  readonly #certificates: CertificateStore;
+  readonly #jobs = new Map<string, Promise<Known>>();
+  readonly #wanted = new Map<string, Wanted>();
+  readonly #apex: Wanted;
+  readonly #refused = new Map<string, { readonly until: number; readonly error: IssuerError }>();
+
+  constructor(o: PublicCertificatesOptions) {
+    this.#o = o;
+    this.#certificates = new CertificateStore(o);
+    const { apex } = o;
+    this.#apex = { name: apex, names: [apex, `*.${apex}`], challenge: CHALLENGE };
+  }
+
+  /** For the apex and all names directly below. @throws {TtunError} if there is none; its reason */
+  ofApex(cancel: AbortSignal): Promise<KeyPair> {
+    return this.#get(this.#apex, cancel);
+  }
+
+  /** For a host of the agent's, whose id is in hex. @throws {TtunError} if there is none; its reason */
+  ofHost(host: string, agent: string, cancel: AbortSignal): Promise<KeyPair> {
+    return this.#get({ name: host, names: [host], challenge: hostChallenge(agent, host) }, cancel);
+  }
+
+  measures(): Measure[] {
+    const records = [...this.#certificates.known].map(([name, { record }]) => ({
+      name,
+      ...record,
+    }));
+    const byName = (values: readonly (readonly [string, number])[]) => {
+      return { label: "name", values: Object.fromEntries(values) };
+    };
+    const ends = records.flatMap(({ name, kept }) =>
+      kept === null ? [] : [[name, Math.floor(kept.notAfter / 1000)] as const]
+    );
+    const failures = records.map(({ name, attempt }) =>
+      [name, attempt === null || attempt.words === null ? 0 : attempt.count] as const
+    );
+    return [
+      {
+        name: "certificate_end_seconds",
+        help: "End of a public authority's certificate, in seconds since 1970",
+        type: "gauge",
+        value: byName(ends),
+      },
+      {
+        name: "certificate_failures",
+        help: "Orders of a certificate in a row that have failed",
+        type: "gauge",
+        value: byName(failures),
+      },
+    ];
+  }
+
+  /** Follows and renews certificates until the signal aborts. @throws its reason */
+  async run(): Promise<never> {
+    return await Promise.race([this.#certificates.run(this.#o.signal), this.#renew()]);
+  }
+
+  async #get(wanted: Wanted, cancel: AbortSignal): Promise<KeyPair> {
+    const known = this.#certificates.peek(wanted.name);
+    if (this.#isGood(known)) {
+      this.#wanted.set(wanted.name, wanted);
+      return known.pair;
+    }
+    this.#refuseKnown(wanted.name, known);
+    const { pair } = await abortable(this.#job(wanted), cancel);
+    if (pair === null) throw new IssuerError(`There is no certificate for ${wanted.name}`);
+    return pair;
+  }
+
+  /** A name that is known to fail is not tried for each visitor. @throws {IssuerError} */
+  #refuseKnown(name: string, known: Known | null): void {
+    const attempt = known?.record.attempt ?? null;
+    if (attempt !== null && attempt.words !== null && isPaused(attempt, this.#o.now())) {
+      throw new IssuerError(attempt.words);
+    }
+    const refused = this.#refused.get(name);
+    if (refused !== undefined && this.#o.clock.now() < refused.until) throw refused.error;
+  }
+
+  #isGood(known: Known | null): known is Known & { pair: KeyPair } {
+    const { kept } = known?.record ?? {};
+    return kept != null && this.#o.now() < kept.notAfter;
+  }
+
+  #isDue({ kept, attempt }: CertificateRecord): boolean {
+    const now = this.#o.now();
+    if (attempt !== null && isPaused(attempt, now)) return false;
+    return kept === null || now >= kept.renewAt;
+  }
+
+  /** One for each name at a time, whoever waits for it. */
+  #job(wanted: Wanted): Promise<Known> {
+    const { name } = wanted;
+    const running = this.#jobs.get(name);
+    if (running !== undefined) return running;
+    if (this.#jobs.size >= MOST_ORDERS && name !== this.#apex.name) {
+      return Promise.reject(
+        new TtunError("busy", `Cannot order a certificate for ${name} now: others are ordered`),
+      );
+    }
+    const job = this.#obtain(wanted).finally(() => this.#jobs.delete(name));
+    job.catch(() => {}); // told by those that wait, and kept in the record
+    this.#jobs.set(name, job);
+    return job;
+  }
+
+  /** Returns the certificate once it is there. @throws {TtunError} if it cannot be had now */
+  async #obtain(wanted: Wanted): Promise<Known> {
+    const { clock, now, signal } = this.#o;
+    const { name } = wanted;
+    for (;;) {
+      const known = await this.#certificates.read(name, signal);
+      const { record: { attempt } } = known;
+      if (this.#isGood(known) && !this.#isDue(known.record)) {
+        this.#wanted.set(name, wanted);
+        return known;
+      }
+      if (attempt !== null && attempt.words !== null && isPaused(attempt, now())) {
+        if (this.#isGood(known)) return known;
+        throw new IssuerError(attempt.words);
+      }
+      if (name !== this.#apex.name && known.version === "absent") {
+        await this.#requireDelegated(wanted);
+      }
+      const done = await this.#asHolder(name, (held) => this.#order(wanted, held));
+      if (done === null) await sleep(clock, WAIT_MS, signal);
+      else if (this.#isGood(done)) return done;
+    }
+  }
+
+  /** Refuses hosts whose owner has not had the challenges lead here: the authority would count it. */
+  async #requireDelegated({ name, challenge }: Wanted): Promise<void> {
+    const { delegationOf, zone, signal, clock } = this.#o;
+    const target = `${challenge}.${zone}`;
+    const found = await delegationOf(name, signal);
+    if (found.some((one) => one.toLowerCase().replace(/\.$/, "") === target)) return;
+    const error = new IssuerError(
+      `There is no certificate for ${name}: its DNS has no record ${CHALLENGE}.${name} CNAME ${target}`,
+    );
+    if (this.#refused.size >= MOST_REFUSED) this.#refused.clear();
+    this.#refused.set(name, { until: clock.now() + REFUSED_MS, error });
+    throw error;
+  }
+
+  /** Runs while this node alone may order that certificate; null = another one does. */
+  async #asHolder<T>(name: string, run: (signal: AbortSignal) => Promise<T>): Promise<T | null> {
+    const { store, clock, signal } = this.#o;
+    await using session = await store.session(SESSION_MS, { signal });
+    const lease: Lease | null = await store.acquire(`cert/${name}`, session, { signal });
+    if (lease === null) return null;
+    const over = new AbortController();
+    using _limit = clock.after(ORDER_MS, () => {
+      over.abort(new IssuerError("The certificate authority did not come to an end in time"));
+    });
+    keepSession(session, clock, over.signal);
+    const held = AbortSignal.any([signal, lease.lost, session.ended, over.signal]);
+    try {
+      return await run(held);
+    } finally {
+      over.abort(new IssuerError("The order is over"));
+      // Others need not wait until the session's time is over.
+      if (!signal.aborted) await session.end({ signal }).catch(() => {}); // it ends by itself
+    }
+  }
+
+  /** @throws {TtunError}, which the record has then too */
+  async #order(wanted: Wanted, held: AbortSignal): Promise<Known> {
+    const { log, now } = this.#o;
+    const { name, names } = wanted;
+    const before = await this.#certificates.read(name, held);
+    if (!this.#isDue(before.record)) return before;
+    // It is written down first: a store that takes nothing, or a node that dies each time, costs no order.
+    const count = (before.record.attempt?.count ?? 0) + 1;
+    const begun = await this.#write(name, before, {
+      count,
+      until: now() + pauseAfter(count, this.#chance()),
+      words: null,
+    }, held);
+    log.info("A certificate is ordered", { names: names.join(" ") });
+    let issued: KeptCertificate;
+    try {
+      issued = await this.#issued(wanted, before.record.kept, held);
+    } catch (thrown) {
+      if (held.aborted && this.#o.signal.aborted) throw thrown;
+      const error = toTtunError(held.aborted ? held.reason : thrown);
+      await this.#failed(wanted, begun, count, error);
+      throw error;
+    }
+    const { known } = await this.#keep(name, { kept: issued, attempt: null }, begun);
+    this.#wanted.set(name, wanted);
+    log.info("There is a new certificate", {
+      names: names.join(" "),
+      until: new Date(issued.notAfter).toISOString(),
+    });
+    return known;
+  }
+
+  async #issued(
+    { name, names, challenge }: Wanted,
+    kept: KeptCertificate | null,
+    held: AbortSignal,
+  ): Promise<KeptCertificate> {
+    const { issuer, now } = this.#o;
+    const replaces = kept === null ? null : readFirst(kept.chain).renewalId;
+    const prove = (_name: string, text: string) => this.#prove(challenge, text, held);
+    const order = (account: IssuerAccount) =>
+      issuer.issue({ names, replaces, prove }, account, held);
+    let result;
+    try {
+      result = await order(await keepAccount(this.#o, held));
+    } catch (error) {
+      if (!(error instanceof IssuerError) || error.reason !== "accountDoesNotExist") throw error;
+      result = await order(await keepAccount(this.#o, held, { isForgotten: true }));
+    }
+    const { notBefore, notAfter } = readFirst(result.chain);
+    const renewAt = usualRenewal({ notBefore, notAfter }, chanceOf(name));
+    return { ...result, notBefore, notAfter, renewAt, askAt: now() };
+  }
+
+  /** Has a text be told in DNS. */
+  async #prove(challenge: string, text: string, held: AbortSignal): Promise<AsyncDisposable> {
+    const { store, signal } = this.#o;
+    const key = `${TEXTS}${challenge}/${text}`;
+    await store.put(key, utf8(text), { signal: held, ttlMs: TEXT_MS });
+    return {
+      [Symbol.asyncDispose]: async () => {
+        if (signal.aborted) return;
+        await store.delete(key, { signal }).catch(() => {}); // it vanishes by itself
+      },
+    };
+  }
+
+  async #write(
+    name: string,
+    over: Known,
+    attempt: Attempt,
+    held: AbortSignal,
+  ): Promise<Known> {
+    const { ok, known } = await this.#certificates.write(
+      name,
+      { ...over.record, attempt },
+      over,
+      held,
+    );
+    if (ok) return known;
+    throw new MeshError("unavailable", "Another node has changed the certificate meanwhile");
+  }
+
+  /** Writes a certificate that was issued, which is worth some patience. */
+  async #keep(name: string, record: CertificateRecord, over: Known) {
+    const { signal, clock } = this.#o;
+    for (let tries = 1;; tries++) {
+      try {
+        return await this.#certificates.write(name, record, over, signal);
+      } catch (error) {
+        if (signal.aborted || tries >= 10) throw error;
+        await sleep(clock, tries * 1000, signal);
+      }
+    }
+  }
+
+  async #failed(wanted: Wanted, begun: Known, count: number, error: TtunError): Promise<void> {
+    const { now, log, signal } = this.#o;
+    const { name } = wanted;
+    const againMs = error instanceof IssuerError ? error.againMs : 0;
+    const until = now() + pauseAfter(count, this.#chance(), againMs);
+    log.warn("Cannot get a certificate", {
+      name,
+      why: error.message,
+      again: new Date(until).toISOString(),
+    });
+    const attempt = { count, until, words: error.message.slice(0, 1000) };
+    try {
+      await this.#certificates.write(name, { ...begun.record, attempt }, begun, signal);
+    } catch {
+      return; // the core is away: it has when the order was begun
+    }
+  }
+
+  async #renew(): Promise<never> {
+    const { clock, signal, log, store, directory } = this.#o;
+    for (;;) {
+      for (const [name, wanted] of [[this.#apex.name, this.#apex], ...this.#wanted] as const) {
+        const known = this.#certificates.peek(name);
+        if (known === null && name !== this.#apex.name) {
+          this.#wanted.delete(name);
+          continue;
+        }
+        try {
+          if (known === null || this.#isDue(known.record)) await this.#job(wanted);
+          else await this.#askWhen(name, known);
+          await this.#certificates.reseal(name, signal);
+        } catch (error) {
+          signal.throwIfAborted();
+          log.debug("A certificate is not renewed now", { name, why: toTtunError(error).message });
+          if (!this.#isGood(this.#certificates.peek(name))) this.#wanted.delete(name);
+        }
+      }
+      try {
+        const account = await store.get(accountKey(directory), { signal });
+        if (account !== null) await resealEntry(account, this.#o, signal);
+      } catch {
+        signal.throwIfAborted(); // the core is away: the next look will do
+      }
+      await sleep(
+        clock,
+        this.#isGood(this.#certificates.peek(this.#apex.name)) ? LOOK_MS : SOON_MS,
+        signal,
+      );
+    }
+  }
+
+  /** Asks the authority when a certificate is to be renewed, if it is time to. */
+  async #askWhen(name: string, { record: { kept } }: Known): Promise<void> {
+    const { issuer, now, log } = this.#o;
+    if (kept === null || now() < kept.askAt) return;
+    await this.#asHolder(name, async (held) => {
+      const known = await this.#certificates.read(name, held);
+      const { kept, attempt } = known.record;
+      if (kept === null || now() < kept.askAt) return;
+      const id = readFirst(kept.chain).renewalId;
+      let [window, pause]: [RenewalWindow | null, number] = [null, UNSAID_MS];
+      try {
+        window = id === null ? null : await issuer.renewalWindow(id, held);
+      } catch (error) {
+        held.throwIfAborted();
+        log.debug("The authority does not say when to renew", { why: toTtunError(error).message });
+        pause = UNHEARD_MS;
+      }
+      const renewAt = window === null ? kept.renewAt : windowRenewal(window, kept, chanceOf(name));
+      const askAt = now() + (window?.againMs ?? pause);
+      await this.#certificates.write(
+        name,
+        { kept: { ...kept, renewAt, askAt }, attempt },
+        known,
+        held,
+      );
+    });
+  }
+
+  #chance(): number {
+    return this.#o.rng(1)[0]! / 256;
+  }
+}
