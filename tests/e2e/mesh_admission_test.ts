@@ -42,7 +42,10 @@ test("a machine joins at a node without the authority's key, which passes on wha
   const last = stack.use(await third.node());
   for (const one of machines) await until("stable", () => isStable(one, 3));
   // New secrets come to all nodes by their links.
-  assert.match((await second.mesh("rotate add")).stderr, /key is at another node/);
+  assert.match(
+    (await second.mesh("rotate add")).stderr,
+    /is at another node, that with the core \([0-9a-f]{12} on the host h1\)/,
+  );
   assert.equal((await first.mesh("rotate add")).code, 0);
   await until("all have the new secret", async () => {
     return /^3 of 3 nodes/.test((await first.mesh("rotate")).stdout);
@@ -51,7 +54,14 @@ test("a machine joins at a node without the authority's key, which passes on wha
     Deno.readTextFileSync(`${third.data}/secret`),
     Deno.readTextFileSync(`${first.data}/secret`),
   );
+  // A node without the role core asks the one with the key for an invite, but shuts nobody out.
+  const invited = await third.mesh("invite --roles node");
+  assert.match(invited.stdout, /^ttun-mesh:/, invited.stderr);
+  const more = await third.mesh("invite --roles node,core");
+  assert.match(more.stderr, /the role core, which it has not itself/);
   const { node: id } = JSON.parse((await third.ask("/v1/ring")).body);
+  const refused = await third.mesh(`revoke ${id}`);
+  assert.match(refused.stderr, /run this there \([0-9a-f]{12} on the host h1\)/);
   assert.equal((await second.mesh(`revoke ${id}`)).code, 0);
   await last.waitFor(/this node was revoked/);
   await until("it is known as gone", async () => {

@@ -17,6 +17,7 @@ import { exportCore } from "../../core/mesh/core/core_export.ts";
 import type { ApiToken } from "../../core/mesh/http/api_token.ts";
 import type { Route } from "../../core/mesh/http/route.ts";
 import { sleep } from "../loop/sleep.ts";
+import { askInvite } from "../mesh/admission/ask_invite.ts";
 import { Admission, type ClusterSecrets } from "../mesh/admission/admission.ts";
 import { AdmissionDesk } from "../mesh/admission/admission_desk.ts";
 import {
@@ -47,6 +48,15 @@ export interface MeshNodeOptions {
   readonly verify: VerifySignature;
   readonly ecdsaSigner: (seed: Uint8Array) => EcdsaSigner;
   readonly signerOf: (seed: Uint8Array) => Signer;
+  /** The node's own key, and its certificate in DER. */
+  readonly signer: Signer;
+  readonly certificate: () => Uint8Array;
+  /** True if the core takes what belongs to the cluster from this node. */
+  readonly mayAdminister: () => boolean;
+  /** Returns words for the node with the core, as far as it is known. */
+  readonly coreAt: () => string;
+  /** True if nodes with the role core alone may invite, as long as the authority's key is here. */
+  readonly isInviteOfCores: boolean;
   readonly facts: () => NodeFacts;
   /** Those that the node takes of its certificate's. */
   readonly roles: readonly string[];
@@ -223,7 +233,10 @@ export class MeshNode {
       case "rotation":
         if (key !== null) return this.#rotation(request, route.step, signal);
         return Promise.resolve(
-          words(409, "The authority's key is at another node, that with the core: rotate there"),
+          words(
+            409,
+            `The authority's key is at another node, that with the core${this.#o.coreAt()}: run this there`,
+          ),
         );
       default:
         return null;
@@ -259,7 +272,11 @@ export class MeshNode {
       return words(405, "Only POST is answered here", { allow: "POST" });
     }
     const wish = new Uint8Array(await request.arrayBuffer());
-    const tools = { ...this.#o, authority: () => this.#o.cluster().authorities[0]! };
+    if (!this.#o.mayAdminister()) {
+      return jsonAnswer(201, { invite: await askInvite(wish, this.#o, signal) });
+    }
+    const by = { node: toHex(this.#o.facts().nodeId), roles: null };
+    const tools = { ...this.#o, authority: () => this.#o.cluster().authorities[0]!, by };
     return jsonAnswer(201, { invite: await makeInvite(wish, tools, signal) });
   }
 
@@ -294,7 +311,14 @@ export class MeshNode {
     if (request.method !== "POST") {
       return words(405, "Only POST is answered here", { allow: "POST" });
     }
-    return jsonAnswer(200, { node: await revokeMember(start, this.#o, signal) });
+    if (!this.#o.mayAdminister()) {
+      return words(
+        409,
+        `Only a node with the role core shuts others out: run this there${this.#o.coreAt()}`,
+      );
+    }
+    const withInvited = new URL(request.url).searchParams.has("invited");
+    return jsonAnswer(200, await revokeMember(start, { ...this.#o, withInvited }, signal));
   }
 }
 

@@ -61,6 +61,7 @@ async function runHere(options: MeshNodeFlags, context: RunContext): Promise<num
     folder,
     state,
     roles: options.roles ?? null,
+    invites: options.invites,
     listen: options.listen,
     joinListen: options.joinListen,
     transport: options.transport,

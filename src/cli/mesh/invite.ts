@@ -1,3 +1,4 @@
+import type { Revoked } from "../../app/mesh/admission/invites.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { RunContext } from "../command/context.ts";
 import { print } from "../output/stdout.ts";
@@ -29,8 +30,19 @@ export async function runMeshRevoke(
   context: RunContext,
 ): Promise<number> {
   const client = await apiClient(options, context);
-  const path = `/v1/revoke/${encodeURIComponent(options.node)}`;
-  const { node } = await client.json<{ node: string }>("POST", path);
-  await print(`The node ${node.slice(0, 12)} is shut out.\n`, context.signal);
+  const { invited: isWithInvited } = options;
+  const query = isWithInvited ? "?invited" : "";
+  const path = `/v1/revoke/${encodeURIComponent(options.node)}${query}`;
+  const { node, invited } = await client.json<Revoked>("POST", path);
+  const others = invited.map((id) => id.slice(0, 12)).join(" ");
+  const lines = [`The node ${node.slice(0, 12)} is shut out.`];
+  if (others !== "") {
+    lines.push(
+      isWithInvited
+        ? `Those that have come by its invites are shut out too: ${others}`
+        : `If it was stolen, shut out those too that have come by its invites: ${others}`,
+    );
+  }
+  await print(`${lines.join("\n")}\n`, context.signal);
   return 0;
 }

@@ -106,6 +106,17 @@ export async function openMeshNode(
     verify: verifyEd25519,
     ecdsaSigner,
     signerOf: ed25519Signer,
+    signer: held.signer,
+    certificate: () => held.state.certificate,
+    mayAdminister: () => etcd !== null || held.facts.roles.includes("core"),
+    coreAt: () => {
+      const at = core?.knownNode ?? null;
+      const descriptor = at === null ? undefined : driver.node.descriptorOf(at);
+      return at === null || descriptor === undefined
+        ? ""
+        : ` (${at.slice(0, 12)} on the host ${descriptor.host})`;
+    },
+    isInviteOfCores: config.invites === "core",
     facts: () => held.facts,
     roles,
     cluster: () => ({

@@ -351,6 +351,18 @@ const PASSPHRASE_FILE = {
 
 export const MESH_NODE_OPTIONS = {
   data: DATA,
+  invites: {
+    names: ["invites"],
+    group: "security",
+    kind: "choice",
+    metavar: "WHICH",
+    variable: "TTUN_MESH_INVITES",
+    choices: ["any", "core"],
+    default: "any",
+    help:
+      "nodes that may invite, at the node with the authority's key: any, or those with the role " +
+      "core alone",
+  },
   roles: {
     names: ["roles"],
     group: "basic",
@@ -542,6 +554,13 @@ export const MESH_REVOKE_OPTIONS = {
     help:
       "the beginning of the node's id, 12 digits at least, as ttun mesh status prints it; --node " +
       "may be left out right behind the command",
+  },
+  invited: {
+    names: ["invited"],
+    group: "basic",
+    kind: "boolean",
+    variable: null,
+    help: "shut out also the nodes and agents that have come by its invites",
   },
   ...ASK_OPTIONS,
 } as const satisfies OptionTable;

@@ -12,6 +12,8 @@ export interface MeshConfig extends CommonConfig {
   readonly state: NodeState;
   /** The roles that it takes of those in its certificate; null = all. */
   readonly roles: readonly NodeRole[] | null;
+  /** Nodes that may invite, where this one has the authority's key. */
+  readonly invites: "any" | "core";
   readonly listen: HostPort;
   readonly joinListen: HostPort;
   readonly transport: "auto" | "tcp" | "quic";

@@ -1,3 +1,5 @@
+import { parseHostPort } from "../../../base/addr.ts";
+import { toHex } from "../../../base/bytes.ts";
 import { toTtunError, TtunError } from "../../../base/errors.ts";
 import type { RateLimitedLog } from "../../../base/rate_limited_log.ts";
 import type { Rng } from "../../../contract/host.ts";
@@ -8,7 +10,7 @@ import {
   issueAgentCertificate,
   verifyAgentCertificate,
 } from "../../../core/mesh/admission/agent_certificate.ts";
-import { agentKey, encodeAgent } from "../../../core/mesh/admission/agent_record.ts";
+import { agentKey, decodeAgent, encodeAgent } from "../../../core/mesh/admission/agent_record.ts";
 import {
   issueGatewayCertificate,
   webAuthorityCertificate,
@@ -24,6 +26,7 @@ import {
 import {
   type Certified,
   encodeCertified,
+  encodeInvited,
   encodeMembership,
   encodeRefusal,
   type Membership,
@@ -32,6 +35,7 @@ import {
   type CertifyRequest,
   decodeRequest,
   type EnrollRequest,
+  type InviteRequest,
   type JoinRequest,
   requireSignature,
   type SignedRequest,
@@ -52,6 +56,7 @@ import {
 } from "../../../core/mesh/admission/node_certificate.ts";
 import { revocationKey } from "../../../core/mesh/admission/revocations.ts";
 import { nodeIdOf } from "../../../core/mesh/node_id.ts";
+import { makeInvite } from "./invites.ts";
 
 /** How often a lost race for an invite is tried again. */
 const TRIES = 5;
@@ -71,6 +76,10 @@ export interface AdmissionOptions {
   readonly ecdsaSigner: (seed: Uint8Array) => EcdsaSigner;
   /** Returns the domain whose gateways get certificates; null = there is none. */
   readonly apex: () => string | null;
+  /** Makes the signer of 32 secret bytes. */
+  readonly signerOf: (seed: Uint8Array) => Signer;
+  /** True if nodes with the role core alone may invite. */
+  readonly isInviteOfCores: boolean;
   readonly verify: VerifySignature;
   readonly rng: Rng;
   /** Milliseconds since 1970. */
@@ -106,8 +115,8 @@ export class Admission {
     switch (request.kind) {
       case "join": {
         const wish = { ...request, nodeId: nodeIdOf(request.publicKey) };
-        await this.#useInvite(request, wish, signed, signal);
-        return encodeMembership(await this.#admit(wish, signal));
+        const { by } = await this.#useInvite(request, wish, signed, signal);
+        return encodeMembership(await this.#admit({ ...wish, by }, signal));
       }
       case "renew":
         return encodeMembership(
@@ -121,6 +130,8 @@ export class Admission {
         const certificate = await this.#certifyAgent(agent, signal);
         return encodeCertified({ ...this.#o.cluster(), certificate, issuer: null });
       }
+      case "invite":
+        return encodeInvited(await this.#invite(request, signed, signal));
       case "certify":
         return encodeCertified({
           ...this.#o.cluster(),
@@ -137,7 +148,7 @@ export class Admission {
   ): Promise<void> {
     const { host, zone, roles, notAfter } = facts;
     const { generation } = this.#o.cluster();
-    const member: Member = { host, zone, roles, address, joinAt, notAfter, generation };
+    const member: Member = { host, zone, roles, address, joinAt, notAfter, generation, by: "" };
     await this.#o.store.put(memberKey(facts.nodeId), encodeMember(member), { signal });
   }
 
@@ -176,8 +187,8 @@ export class Admission {
   ): Promise<AgentWish> {
     const { publicKey } = request;
     const wish = { nodeId: nodeIdOf(publicKey), host: "", roles: [] };
-    const { agent } = await this.#useInvite(request, wish, signed, signal);
-    return { ...agent!, publicKey, agentId: wish.nodeId };
+    const { agent, by } = await this.#useInvite(request, wish, signed, signal);
+    return { ...agent!, publicKey, agentId: wish.nodeId, by };
   }
 
   #knownAgent(certificate: Uint8Array, signed: SignedRequest): AgentWish {
@@ -185,7 +196,7 @@ export class Admission {
     const { verify, now } = this.#o;
     const facts = verifyAgentCertificate(certificate, { authorities, verify }, now());
     requireSignature(signed, signed.byNode, facts.publicKey, verify);
-    return facts;
+    return { ...facts, by: null };
   }
 
   async #certifyAgent(wish: AgentWish, signal: AbortSignal): Promise<Uint8Array> {
@@ -194,15 +205,48 @@ export class Admission {
       throw new TtunError("auth", "Cannot certify the agent: it was revoked");
     }
     const { names, quota } = wish;
-    await store.put(agentKey(wish.agentId), encodeAgent({ names, quota, renewed: now() }), {
-      signal,
-    });
+    const key = agentKey(wish.agentId);
+    const known = wish.by === null ? await store.get(key, { signal }) : null;
+    const by = wish.by ?? (known === null ? "" : decodeAgent(known.value).by);
+    await store.put(key, encodeAgent({ names, quota, renewed: now(), by }), { signal });
     log.info("An agent has a new certificate", { agent: shortId(wish.agentId) });
     return issueAgentCertificate(wish, {
       authority: authority(),
       serial: rng(16),
       nowMs: now(),
     });
+  }
+
+  async #invite(
+    { certificate, wish }: InviteRequest,
+    signed: SignedRequest,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const { store, cluster, verify, now, rng, signerOf, isInviteOfCores } = this.#o;
+    const { authorities } = cluster();
+    const facts = verifyNodeCertificate(certificate, { authorities, verify }, now());
+    requireSignature(signed, signed.byNode, facts.publicKey, verify);
+    await this.#requireNotRevoked(facts.nodeId, signal);
+    const isCore = facts.roles.includes("core");
+    if (isInviteOfCores && !isCore) {
+      throw new TtunError(
+        "auth",
+        "Cannot invite at this node: nodes with the role core alone may do so in this cluster",
+      );
+    }
+    const entry = await store.get(memberKey(facts.nodeId), { signal });
+    const joinAt = entry === null ? "" : decodeMember(entry.value).joinAt;
+    return await makeInvite(wish, {
+      ...{ store, rng, now, signerOf },
+      authority: () => authorities[0]!,
+      joinAt: () => joinAt === "" ? null : parseHostPort(joinAt),
+      by: { node: toHex(facts.nodeId), roles: isCore ? null : facts.roles },
+    }, signal);
+  }
+
+  async #requireNotRevoked(nodeId: Uint8Array, signal: AbortSignal): Promise<void> {
+    if (await this.#o.store.get(revocationKey(nodeId), { signal }) === null) return;
+    throw new TtunError("auth", "Cannot let the node in: it was revoked");
   }
 
   /** A node with the role may have a certificate for the cluster's own apex alone. */
@@ -235,14 +279,12 @@ export class Admission {
     const { verify, now } = this.#o;
     const facts = verifyNodeCertificate(certificate, { authorities, verify }, now());
     requireSignature(signed, signed.byNode, facts.publicKey, verify);
-    return { ...facts, address: null, joinAt: null };
+    return { ...facts, address: null, joinAt: null, by: null };
   }
 
   async #admit(wish: Wish, signal: AbortSignal): Promise<Membership> {
     const { store, authority, rng, now, log } = this.#o;
-    if (await store.get(revocationKey(wish.nodeId), { signal }) !== null) {
-      throw new TtunError("auth", "Cannot let the node in: it was revoked");
-    }
+    await this.#requireNotRevoked(wish.nodeId, signal);
     const cluster = this.#o.cluster();
     const certificate = issueNodeCertificate(wish, {
       authority: authority(),
@@ -266,6 +308,7 @@ export class Admission {
       joinAt: wish.joinAt ?? known?.joinAt ?? "",
       notAfter,
       generation: cluster.generation,
+      by: wish.by ?? known?.by ?? "",
     };
     await store.put(memberKey(wish.nodeId), encodeMember(member), { signal });
     log.info(known === undefined ? "A node has joined" : "A node has a new certificate", {
@@ -300,9 +343,14 @@ type Wish = Pick<NodeFacts, "nodeId" | "publicKey" | "roles" | "host" | "zone"> 
   /** Null = it stays what it was. */
   readonly address: string | null;
   readonly joinAt: string | null;
+  /** Id (hex) of the node whose invite was used. */
+  readonly by: string | null;
 };
 
-type AgentWish = Pick<AgentFacts, "agentId" | "publicKey" | "names" | "quota">;
+type AgentWish = Pick<AgentFacts, "agentId" | "publicKey" | "names" | "quota"> & {
+  /** Id (hex) of the node whose invite was used; null = it stays what it was. */
+  readonly by: string | null;
+};
 
 /** An invite of a node is none of an agent's, and the other way round. @throws {TtunError} auth */
 function requireKind({ agent }: InviteRecord, kind: "join" | "enroll"): void {

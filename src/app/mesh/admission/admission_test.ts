@@ -4,6 +4,7 @@ import { seededRng } from "../../../../tests/fake/rng.ts";
 import { toHex, utf8 } from "../../../base/bytes.ts";
 import { makeLogger } from "../../../base/log.ts";
 import type { MeshStore } from "../../../contract/mesh_store.ts";
+import { decodeAdmission } from "../../../core/mesh/admission/admission_message.ts";
 import { parseInvite } from "../../../core/mesh/admission/invite.ts";
 import { decodeMembership, type Membership } from "../../../core/mesh/admission/join_answer.ts";
 import { encodeRequest, type JoinRequest } from "../../../core/mesh/admission/join_request.ts";
@@ -14,6 +15,7 @@ import { ecdsaSigner } from "../../../io/crypto/ecdsa.ts";
 import { ed25519Signer, verifyEd25519 } from "../../../io/crypto/ed25519.ts";
 import { memoryStore } from "../store/memory_store.ts";
 import { Admission } from "./admission.ts";
+import { askInvite } from "./ask_invite.ts";
 import { followRevocations } from "./follow_revocations.ts";
 import { listMembers, makeInvite, revokeMember } from "./invites.ts";
 
@@ -21,6 +23,8 @@ const NOW = Date.UTC(2026, 5, 1);
 const NONCE = new Uint8Array(32).fill(9);
 const signer = (byte: number) => ed25519Signer(new Uint8Array(32).fill(byte));
 const [AUTHORITY, NODE, OTHER] = [signer(1), signer(2), signer(3)];
+/** The id of the node whose invites are the first ones. */
+const FIRST = "f1".repeat(32);
 const LOG = makeLogger(() => {}, () => 0);
 
 const CLUSTER = {
@@ -36,6 +40,12 @@ interface Lab extends AsyncDisposable {
   readonly store: MeshStore;
   readonly signal: AbortSignal;
   now: number;
+  isInviteOfCores: boolean;
+  /** Has a node ask for an invite by its certificate. */
+  askInvite(
+    certificate: Uint8Array,
+    o?: { node?: typeof NODE; wish?: object },
+  ): Promise<ReturnType<typeof parseInvite>>;
   invite(o?: object): Promise<ReturnType<typeof parseInvite>>;
   join(
     invite: ReturnType<typeof parseInvite>,
@@ -56,11 +66,29 @@ function lab(): Lab {
     authority: () => AUTHORITY,
     ecdsaSigner,
     apex: () => "mesh.test",
+    signerOf: ed25519Signer,
+    get isInviteOfCores() {
+      return at.isInviteOfCores;
+    },
   });
   const at: Lab = {
     store,
     signal,
     now: NOW,
+    isInviteOfCores: false,
+    async askInvite(certificate, { node = NODE, wish = {} } = {}) {
+      const whole = { host: "", roles: ["node"], lifetimeMs: 3600_000, uses: 1, ...wish };
+      const asked = {
+        signer: node,
+        certificate: () => certificate,
+        rng,
+        passOn: (body: Uint8Array) => {
+          const { nonce, request } = decodeAdmission(body);
+          return admission.answer(request, nonce, signal);
+        },
+      };
+      return parseInvite(await askInvite(utf8(JSON.stringify(whole)), asked, signal));
+    },
     async invite(wish = {}) {
       const whole = { host: "", roles: ["node"], lifetimeMs: 3600_000, uses: 1, ...wish };
       const text = await makeInvite(utf8(JSON.stringify(whole)), {
@@ -68,6 +96,7 @@ function lab(): Lab {
         authority: () => AUTHORITY.publicKey,
         joinAt: () => ({ host: "192.0.2.1", port: 20205 }),
         signerOf: ed25519Signer,
+        by: { node: FIRST, roles: null },
       }, signal);
       return parseInvite(text);
     },
@@ -162,6 +191,56 @@ Deno.test("a certificate is renewed for its own key alone, and stays for the sam
   await assert.rejects(at.renew(renewed.certificate), /expired/);
 });
 
+Deno.test("a node without the role core has an invite made, for no role that it has not itself", async () => {
+  await using at = lab();
+  const { certificate } = await at.join(await at.invite());
+  const invite = await at.askInvite(certificate);
+  assert.deepEqual(invite.seeds, [{ host: "192.0.2.2", port: 20205 }]);
+  await at.join(invite, { node: OTHER });
+  const [first, second] = (await listMembers(at.store, at.signal)).map(({ by }) => by)
+    .toSorted((a) => a === FIRST ? -1 : 1);
+  assert.deepEqual([first, second], [FIRST, toHex(nodeIdOf(NODE.publicKey))]);
+  const core = at.askInvite(certificate, { wish: { roles: ["node", "core"] } });
+  await assert.rejects(core, /with the role core, which it has not itself/);
+  await assert.rejects(at.askInvite(certificate, { node: OTHER }), /wrong signature/);
+  await assert.rejects(at.askInvite(certificate, { wish: { uses: 0 } }), /Cannot read/);
+  const agents = { roles: [], agent: { names: ["*"], quota: 1 } };
+  assert((await at.askInvite(certificate, { wish: agents })).seeds.length === 0);
+  at.isInviteOfCores = true;
+  await assert.rejects(at.askInvite(certificate), /role core alone/);
+});
+
+Deno.test("a node without the role core lets in sixteen others", async () => {
+  await using at = lab();
+  const { certificate } = await at.join(await at.invite());
+  await at.join(await at.askInvite(certificate), { node: OTHER });
+  await at.askInvite(certificate, { wish: { uses: 14 } });
+  await assert.rejects(at.askInvite(certificate, { wish: { uses: 2 } }), /may let in 16 others/);
+  await at.askInvite(certificate);
+  await assert.rejects(at.askInvite(certificate), /may let in 16 others/);
+});
+
+Deno.test("a revoked node's invites end, and those that it has let in are told or revoked too", async () => {
+  await using at = lab();
+  const [third, last] = [signer(5), signer(6)];
+  const ids = [NODE, OTHER, third].map(({ publicKey }) => toHex(nodeIdOf(publicKey)));
+  const { certificate } = await at.join(await at.invite());
+  const spare = await at.askInvite(certificate);
+  const second = await at.join(await at.askInvite(certificate), { node: OTHER });
+  const next = await at.askInvite(second.certificate, { node: OTHER });
+  await at.join(next, { node: third });
+  const tools = { store: at.store, now: () => NOW };
+  const dropped = await revokeMember(ids[1]!, tools, at.signal);
+  assert.deepEqual(dropped, { node: ids[1], invited: [ids[2]] });
+  await assert.rejects(at.askInvite(second.certificate, { node: OTHER }), /was revoked/);
+  const left = async () => (await listMembers(at.store, at.signal)).map(({ node }) => node);
+  assert.deepEqual((await left()).toSorted(), [ids[0], ids[2]].toSorted());
+  const revoked = await revokeMember(ids[0]!, { ...tools, withInvited: true }, at.signal);
+  assert.deepEqual(revoked, { node: ids[0], invited: [ids[2]] });
+  await assert.rejects(at.join(spare, { node: last }), /does not know it/);
+  assert.deepEqual(await left(), []);
+});
+
 Deno.test("a revoked node gets no other certificate, and no member is left", async () => {
   await using at = lab();
   const invite = await at.invite();
@@ -172,7 +251,7 @@ Deno.test("a revoked node gets no other certificate, and no member is left", asy
     { store: at.store, now: () => NOW },
     at.signal,
   );
-  assert.equal(revoked, id);
+  assert.deepEqual(revoked, { node: id, invited: [] });
   await assert.rejects(at.renew(certificate), /was revoked/);
   await assert.rejects(at.join(invite), /was revoked/);
   assert.deepEqual(await listMembers(at.store, at.signal), []);
@@ -193,6 +272,8 @@ Deno.test("garbage is answered by a refusal", async () => {
     authority: () => AUTHORITY,
     ecdsaSigner,
     apex: () => null,
+    signerOf: ed25519Signer,
+    isInviteOfCores: false,
   });
   for (const bytes of [new Uint8Array(), utf8("{}"), utf8('{"request":"e30","byNode":""}')]) {
     const answer = await admission.answer(bytes, NONCE, at.signal);

@@ -51,6 +51,8 @@ function lab() {
     authority: () => AUTHORITY,
     ecdsaSigner,
     apex: () => "mesh.test",
+    signerOf: ed25519Signer,
+    isInviteOfCores: false,
   });
   const ask = async (request: AdmissionRequest, by = AGENT, invite: Invite | null = null) => {
     const token = invite === null ? null : ed25519Signer(invite.token);
@@ -70,6 +72,7 @@ function lab() {
           authority: () => AUTHORITY.publicKey,
           joinAt: () => ({ host: "192.0.2.1", port: 20205 }),
           signerOf: ed25519Signer,
+          by: { node: "f1".repeat(32), roles: null },
         }, signal),
       );
     },

@@ -1,11 +1,13 @@
 import { toHex, utf8 } from "../../../base/bytes.ts";
-import type { AgentGrant } from "./invite_record.ts";
+import { type AgentGrant, inviterField } from "./invite_record.ts";
 import { listField, numberField, readFields } from "./json.ts";
 
 /** The cluster's record of an agent that it has certified, in `conf/agent/<agent id>`. */
 export interface AgentRecord extends AgentGrant {
   /** Milliseconds since 1970 of its last certificate. */
   readonly renewed: number;
+  /** Id (hex) of the node by whose invite it has enrolled. */
+  readonly by: string;
 }
 
 export const AGENTS = "conf/agent/";
@@ -28,5 +30,6 @@ export function decodeAgent(bytes: Uint8Array): AgentRecord {
     names: listField(fields, "names", WHAT, text),
     quota: numberField(fields, "quota", WHAT),
     renewed: numberField(fields, "renewed", WHAT),
+    by: inviterField(fields, WHAT),
   };
 }

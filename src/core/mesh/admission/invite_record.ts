@@ -21,6 +21,8 @@ export interface InviteRecord {
   readonly joined: readonly string[];
   /** It is for an agent, which publishes services, and for no node; null = it is for nodes. */
   readonly agent: AgentGrant | null;
+  /** Id (hex) of the node that has made it. */
+  readonly by: string;
 }
 
 /** Rights of an agent. */
@@ -36,8 +38,10 @@ export const INVITE_LIFETIME = 3600_000;
 
 const WHAT = "an invite of the store";
 
+export const INVITES = "invite/";
+
 export function inviteKey(id: Uint8Array): string {
-  return `invite/${toHex(id)}`;
+  return INVITES + toHex(id);
 }
 
 export function encodeInviteRecord(record: InviteRecord): Uint8Array {
@@ -62,7 +66,13 @@ export function decodeInviteRecord(bytes: Uint8Array): InviteRecord {
     agent: fields["agent"] === undefined || fields["agent"] === null
       ? null
       : readAgentGrant(fields["agent"] as Fields),
+    by: inviterField(fields, WHAT),
   };
+}
+
+/** Reads by whose invite a record has come about; "" = by none, or that of a ttun before it told. */
+export function inviterField(fields: Fields, what: string): string {
+  return fields["by"] === undefined ? "" : textField(fields, "by", what, 64);
 }
 
 /** @throws {ProtocolError} if names or quota are none */

@@ -68,6 +68,7 @@ Deno.test("a mistyped or cut invite is refused in words that do not repeat it", 
 });
 
 const RECORD: InviteRecord = {
+  by: "f1".repeat(32),
   publicKey: TOKEN.publicKey,
   roles: ["node"],
   host: "web-1",

@@ -87,6 +87,20 @@ export function decodeCertified(bytes: Uint8Array): Certified {
   };
 }
 
+/** Writes the answer to a node that wants an invite. */
+export function encodeInvited(invite: string): Uint8Array {
+  return utf8(JSON.stringify({ invite }));
+}
+
+/** @throws {TtunError} of the other node's, and ProtocolError */
+export function decodeInvited(bytes: Uint8Array): string {
+  const fields = readFields(bytes, WHAT);
+  if (fields["message"] !== undefined) {
+    throw refusalOf(textField(fields, "kind", WHAT), textField(fields, "message", WHAT));
+  }
+  return textField(fields, "invite", WHAT);
+}
+
 /** The listener's refusal, in words that the user reads. */
 export function encodeRefusal({ kind, message }: Pick<TtunError, "kind" | "message">): Uint8Array {
   return utf8(JSON.stringify({ kind, message: message.slice(0, 500) }));

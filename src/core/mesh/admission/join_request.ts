@@ -61,12 +61,22 @@ export interface CertifyRequest {
   readonly apex: string;
 }
 
+/** The wish of a node for an invite, which one without the role core cannot make itself. */
+export interface InviteRequest {
+  readonly kind: "invite";
+  /** The node's own, in DER. */
+  readonly certificate: Uint8Array;
+  /** JSON, as the node's API takes it. */
+  readonly wish: Uint8Array;
+}
+
 export type AdmissionRequest =
   | JoinRequest
   | RenewRequest
   | EnrollRequest
   | RenewAgentRequest
-  | CertifyRequest;
+  | CertifyRequest
+  | InviteRequest;
 
 /** A request as it was signed. */
 export interface SignedRequest {
@@ -123,6 +133,10 @@ function readRequest(fields: Readonly<Record<string, unknown>>): AdmissionReques
       return { kind: fields["kind"], certificate: certificate() };
     case "enroll":
       return { kind: "enroll", invite: invite(), publicKey: publicKey() };
+    case "invite": {
+      const wish = bytesField(fields, "wish", WHAT);
+      return { kind: "invite", certificate: certificate(), wish };
+    }
     case "certify": {
       const apex = textField(fields, "apex", WHAT, 253);
       const key = bytesField(fields, "publicKey", WHAT, 65);

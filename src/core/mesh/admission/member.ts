@@ -1,5 +1,6 @@
 import { toHex, utf8 } from "../../../base/bytes.ts";
 import { NODE_ROLES, type NodeRole } from "../descriptor.ts";
+import { inviterField } from "./invite_record.ts";
 import { listField, numberField, readFields, textField } from "./json.ts";
 
 /** The cluster's record of a node that it has admitted, in `conf/member/<node id>`. */
@@ -15,6 +16,8 @@ export interface Member {
   readonly notAfter: number;
   /** Which authorities and secrets it has (`Membership`). */
   readonly generation: number;
+  /** Id (hex) of the node by whose invite it has joined; "" = it is the first one. */
+  readonly by: string;
 }
 
 export const MEMBERS = "conf/member/";
@@ -45,5 +48,6 @@ export function decodeMember(bytes: Uint8Array): Member {
     joinAt: textField(fields, "joinAt", WHAT),
     notAfter: numberField(fields, "notAfter", WHAT),
     generation: numberField(fields, "generation", WHAT),
+    by: inviterField(fields, WHAT),
   };
 }

@@ -1,9 +1,9 @@
 import { fromHex, toHex } from "../../../base/bytes.ts";
 
-const PREFIX = "revoked/";
+export const REVOKED = "revoked/";
 
 export function revocationKey(nodeId: Uint8Array): string {
-  return PREFIX + toHex(nodeId);
+  return REVOKED + toHex(nodeId);
 }
 
 /**
@@ -55,12 +55,12 @@ export class Revocations {
   /** Takes a list of all keys, after changes were missed. */
   replace(keys: readonly string[]): void {
     const listed = new Set(keys.map(idOf));
-    for (const id of [...this.#revoked]) if (!listed.has(id)) this.remove(PREFIX + id);
+    for (const id of [...this.#revoked]) if (!listed.has(id)) this.remove(REVOKED + id);
     for (const key of keys) this.add(key);
   }
 }
 
 function idOf(key: string): string | null {
-  const id = key.startsWith(PREFIX) ? key.slice(PREFIX.length) : "";
+  const id = key.startsWith(REVOKED) ? key.slice(REVOKED.length) : "";
   return /^[0-9a-f]{64}$/.test(id) ? id : null;
 }
