@@ -44,6 +44,12 @@ export function findOwner(
   onEnd({ nodes: route.nodes, after: route.after, hops: 0 });
 }
 
+interface Candidate {
+  readonly peer: Peer;
+  readonly far: bigint;
+  readonly hop: number;
+}
+
 /** Finds the owner of a position, one node after the other. */
 export class Lookup {
   readonly #ring: RingContext;
@@ -53,8 +59,10 @@ export class Lookup {
   readonly #asked = new Set<Peer>();
   readonly #deadline: Timer;
   readonly #most: number;
-  /** Peers that may be asked, the nearest first, with the number of the hop. */
-  #candidates: { peer: Peer; far: bigint; hop: number }[] = [];
+  /** Peers that may be asked, with the number of the hop. */
+  readonly #candidates: Candidate[] = [];
+  /** Distance of the nearest node that has answered. */
+  #reached: bigint | null = null;
   #open = 0;
   #again: Timer | null = null;
   #isOver = false;
@@ -98,19 +106,35 @@ export class Lookup {
     if (this.#isProbe && hop > 1 && this.#ring.isPinned(peer)) return;
     if (this.#candidates.some((other) => other.peer === peer)) return;
     const far = distance(peer.position, this.#position);
+    this.#candidates.push({ peer, far, hop });
+  }
+
+  /**
+   * Takes the candidate that is to be asked next. Peers that are asked where there is nobody else come
+   * behind those that lead on, but before those that are farther than one that has answered.
+   */
+  #takeCandidate(): Candidate | undefined {
     const { now } = this.#ring;
-    const isBehind = (other: { peer: Peer; far: bigint }) =>
-      peer.isLast(now) === other.peer.isLast(now) ? far < other.far : other.peer.isLast(now);
-    const at = this.#candidates.findIndex(isBehind);
-    this.#candidates.splice(at < 0 ? this.#candidates.length : at, 0, { peer, far, hop });
+    const all = this.#candidates;
+    let best = 0;
+    let bestRank = Infinity;
+    for (const [at, { peer, far }] of all.entries()) {
+      const isAhead = this.#reached === null || far < this.#reached;
+      const rank = (isAhead ? 0 : 2) + (peer.isLast(now) ? 1 : 0);
+      if (rank > bestRank || (rank === bestRank && far >= all[best]!.far)) continue;
+      [best, bestRank] = [at, rank];
+    }
+    return all.splice(best, 1)[0];
   }
 
   /** Asks the next candidate. */
   #ask(): void {
     if (this.#isOver) return;
     const { now } = this.#ring;
-    while (this.#candidates.length > 0 && this.#asked.size < this.#most) {
-      const { peer, hop } = this.#candidates.shift()!;
+    while (this.#asked.size < this.#most) {
+      const candidate = this.#takeCandidate();
+      if (candidate === undefined) break;
+      const { peer, hop } = candidate;
       // The first ones were named by the caller, who wants to know.
       if (peer.isDead(now) && !(this.#isProbe && hop === 1)) continue;
       return this.#query(peer, hop);
@@ -120,6 +144,7 @@ export class Lookup {
     this.#again ??= this.#ring.timers.at(now + AGAIN_MS, () => {
       this.#again = null;
       this.#asked.clear();
+      this.#reached = null;
       this.#begin();
     });
   }
@@ -164,6 +189,7 @@ export class Lookup {
       return this.#end(this.#alone);
     }
     const far = distance(peer.position, this.#position);
+    if (this.#reached === null || far < this.#reached) this.#reached = far;
     for (const next of nodes) {
       // An answer that leads away is a mistake or a lie.
       if (distance(next.position, this.#position) < far) this.#add(next, hop + 1);
