@@ -5,6 +5,8 @@ import { covers } from "../../base/prefix.ts";
 import type { HttpRequest } from "../http/exchange.ts";
 import { isNamed, valuesOf } from "../http/fields.ts";
 import { derive } from "../link/v2/secrets.ts";
+import type { SlowLogin } from "./logins.ts";
+import { isPassword, type Scrypt } from "./password_hash.ts";
 
 /** Failures of an address until it has to wait, and for how many milliseconds. */
 const MOST_FAILURES = 10;
@@ -12,6 +14,13 @@ const WAIT_MS = 60_000;
 
 /** Addresses whose failures are remembered. */
 const MOST_ADDRESSES = 10_000;
+
+/**
+ * Passwords of a file of hashes that are checked in a second, of all visitors together: each check
+ * takes the processor for some 30 ms. One that was right is known from then on.
+ */
+const MOST_CHECKS = 8;
+const MOST_KNOWN = 1000;
 
 /** Rules of an agent for who may reach a service; it crosses to a Worker. */
 export interface VisitorRules {
@@ -21,6 +30,8 @@ export interface VisitorRules {
   readonly hashes: readonly Uint8Array[] | null;
   /** Of the hashes: 16 random bytes. */
   readonly salt: Uint8Array;
+  /** Logins of which only a hash is known, beside `hashes`. */
+  readonly slow: readonly SlowLogin[];
   /** A browser is asked for a name and a password. */
   readonly asksBrowser: boolean;
 }
@@ -50,24 +61,36 @@ export class VisitorGuard {
   readonly #rules: VisitorRules;
   readonly #now: () => number;
   readonly #failures = new Map<string, Failures>();
+  readonly #scrypt: Scrypt;
+  /** Fast hashes of logins that were right, in hex. */
+  readonly #known = new Set<string>();
+  #checks = { second: -Infinity, count: 0 };
 
   /** `now`: milliseconds of a monotonic clock. */
-  constructor(rules: VisitorRules, now: () => number) {
+  constructor(rules: VisitorRules, now: () => number, scrypt: Scrypt) {
     this.#rules = rules;
     this.#now = now;
+    this.#scrypt = scrypt;
+  }
+
+  /** Returns true if visitors from there may come at all. */
+  allows(visitor: string): boolean {
+    const { allow } = this.#rules;
+    return allow === null || isIn(allow, visitor);
   }
 
   /** `visitor`: the address of the visitor's socket. */
   judge(head: HttpRequest, visitor: string): Verdict {
-    const { allow, hashes } = this.#rules;
-    if (allow !== null && !isIn(allow, visitor)) return refuse(403);
-    if (hashes === null) return { kind: "pass", head };
+    if (!this.allows(visitor)) return refuse(403);
+    if (this.#rules.hashes === null) return { kind: "pass", head };
     const [value, ...others] = valuesOf(head.fields, "authorization");
     if (value === undefined) return this.#ask();
     const owner = ownerOf(visitor);
     const failures = this.#failuresOf(owner);
     if (failures !== null && failures.count >= MOST_FAILURES) return refuse(429);
-    if (others.length === 0 && this.#isRight(value)) {
+    const isRight = others.length === 0 && this.#isRight(value);
+    if (isRight === null) return refuse(429);
+    if (isRight) {
       // The service has no use for the gateway's login, and may have one of its own by the name.
       const fields = head.fields.filter((field) => !isNamed(field, "authorization"));
       return { kind: "pass", head: { ...head, fields } };
@@ -76,19 +99,45 @@ export class VisitorGuard {
     return this.#ask();
   }
 
-  #isRight(value: string): boolean {
-    const { hashes, salt } = this.#rules;
+  /** Null = there are too many to check for now. */
+  #isRight(value: string): boolean | null {
+    const { hashes, salt, slow } = this.#rules;
     const [, scheme = "", credentials = ""] = /^([A-Za-z]+) +(\S+)$/.exec(value) ?? [];
     let hash: Uint8Array | null = null;
     if (scheme.toLowerCase() === "bearer") hash = hashOfBearer(salt, toLatin1(credentials));
-    if (scheme.toLowerCase() === "basic") {
-      const login = decodeBase64(credentials);
-      if (login !== null) hash = hashOfLogin(salt, login);
-    }
+    const login = scheme.toLowerCase() === "basic" ? decodeBase64(credentials) : null;
+    if (login !== null) hash = hashOfLogin(salt, login);
     if (hash === null) return false;
     let isRight = false;
     for (const one of hashes!) if (constantTimeEqual(one, hash)) isRight = true;
-    return isRight;
+    if (isRight || login === null || slow.length === 0) return isRight;
+    const name = toHex(hash);
+    if (this.#known.has(name)) return true;
+    if (!this.#mayCheck()) return null;
+    if (!this.#isSlowLogin(login)) return false;
+    if (this.#known.size >= MOST_KNOWN) this.#known.clear();
+    this.#known.add(name);
+    return true;
+  }
+
+  /** One hash is made in any case, so that the time does not tell which names there are. */
+  #isSlowLogin(login: Uint8Array): boolean {
+    const { slow } = this.#rules;
+    const colon = login.indexOf(0x3a);
+    const name = utf8Text(login.subarray(0, Math.max(0, colon)));
+    const found = slow.find((one) => one.name === name);
+    const isRight = isPassword(
+      login.subarray(colon + 1),
+      (found ?? slow[0]!).password,
+      this.#scrypt,
+    );
+    return isRight && found !== undefined && colon >= 0;
+  }
+
+  #mayCheck(): boolean {
+    const second = Math.floor(this.#now() / 1000);
+    if (this.#checks.second !== second) this.#checks = { second, count: 0 };
+    return ++this.#checks.count <= MOST_CHECKS;
   }
 
   #ask(): Verdict {
@@ -114,8 +163,17 @@ function refuse(status: 401 | 403 | 429, challenge = ""): Verdict {
   return { kind: "refuse", status, challenge };
 }
 
-/** Returns what stands for all addresses of one who guesses: of IPv6 everybody has a /64. */
-function ownerOf(visitor: string): string {
+/** Returns the text of bytes; null = it is no UTF-8. */
+function utf8Text(bytes: Uint8Array): string | null {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return null; // no name of a file is that
+  }
+}
+
+/** Returns what stands for all addresses of one visitor: of IPv6 everybody has a /64. */
+export function ownerOf(visitor: string): string {
   const ip = parseIp(visitor);
   return ip?.length === 16 ? toHex(ip.subarray(0, 8)) : visitor;
 }
@@ -132,12 +190,6 @@ function decodeBase64(text: string): Uint8Array | null {
   } catch {
     return null;
   }
-}
-
-/** Reads lines of NAME:PASSWORD; empty ones and those that begin with # are left out. */
-export function readLogins(text: string): string[] | null {
-  const lines = text.split(/\r?\n/).filter((line) => line !== "" && !line.startsWith("#"));
-  return lines.length > 0 && lines.every((line) => line.includes(":")) ? lines : null;
 }
 
 /** Returns the hashes of logins and of a token, for rules. */

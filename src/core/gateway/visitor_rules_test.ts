@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { parseCidr } from "../../base/addr.ts";
 import type { HttpRequest } from "../http/exchange.ts";
-import { hashesOf, readLogins, VisitorGuard, type VisitorRules } from "./visitor_rules.ts";
+import { hashPassword, type Scrypt } from "./password_hash.ts";
+import { hashesOf, VisitorGuard, type VisitorRules } from "./visitor_rules.ts";
+
+/** Stands for scrypt: quick, and no less of its arguments. */
+const scrypt: Scrypt = (password, salt, { logN }, length) => {
+  const text = `${logN} ${salt} ${password}`;
+  return new TextEncoder().encode(text.repeat(length)).slice(-length);
+};
 
 const SALT = new Uint8Array(16).fill(1);
 
@@ -19,8 +26,8 @@ function request(...authorization: string[]): HttpRequest {
 function lab(o: Partial<VisitorRules> = {}) {
   const at = { now: 0 };
   const hashes = hashesOf(SALT, ["ann:pässword:x", "bob:y"], "tokEn");
-  const rules = { allow: null, hashes, salt: SALT, asksBrowser: true, ...o };
-  const guard = new VisitorGuard(rules, () => at.now);
+  const rules = { allow: null, hashes, salt: SALT, slow: [], asksBrowser: true, ...o };
+  const guard = new VisitorGuard(rules, () => at.now, scrypt);
   const status = (head: HttpRequest, from = "192.0.2.1") => {
     const verdict = guard.judge(head, from);
     return verdict.kind === "pass" ? 200 : verdict.status;
@@ -72,7 +79,17 @@ Deno.test("networks judge the address alone", () => {
   }
 });
 
-Deno.test("a file of logins has a name and a password in each line", () => {
-  assert.deepEqual(readLogins("# users\nann:x\r\n\nbob:y:z\n"), ["ann:x", "bob:y:z"]);
-  for (const text of ["", "#\n", "ann", "ann:x\nbob"]) assert.equal(readLogins(text), null);
+Deno.test("of a password that is stored as a hash eight checks a second are made; right ones are known", () => {
+  const password = hashPassword(new TextEncoder().encode("pass:word"), SALT, scrypt);
+  const { at, status } = lab({ hashes: [], slow: [{ name: "ann", password }] });
+  assert.equal(status(request(basic("ann:pass:word"))), 200);
+  assert.equal(status(request(basic("ann:pass:worD"))), 401);
+  for (const login of ["bob:pass:word", "pass:word", "ann", ":", "ann:"]) {
+    assert.equal(status(request(basic(login))), 401, login);
+  }
+  assert.equal(status(request(`Basic ${btoa("\xff:pass:word")}`)), 401);
+  assert.equal(status(request(basic("ann:more")), "192.0.2.2"), 429);
+  assert.equal(status(request(basic("ann:pass:word")), "192.0.2.2"), 200);
+  at.now += 1000;
+  assert.equal(status(request(basic("ann:more")), "192.0.2.2"), 401);
 });
