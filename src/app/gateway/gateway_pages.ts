@@ -6,7 +6,7 @@ import type { Page } from "./upstream.ts";
 const REFUSALS = {
   401: ["Login needed", "This service asks for a login."],
   403: ["Forbidden", "This service is not for this address."],
-  429: ["Too many logins", "This address has failed too often; wait a minute."],
+  429: ["Too many logins", "There were too many wrong ones; wait a minute."],
 } as const;
 
 /** A request that is answered here. */
@@ -50,6 +50,12 @@ export const gatewayPages = {
   /** The visitor's address has as many requests under way as it may have. */
   busy(asked: Asked): Page {
     return page(asked, 503, "Too many requests at once", "Wait until others have been answered.");
+  },
+
+  /** There were too many requests. `seconds`: until there is room for another. */
+  tooOften(asked: Asked, seconds: number): Page {
+    const refusal = page(asked, 429, "Too many requests", "Try again in a while.");
+    return withField(refusal, "Retry-After", String(seconds));
   },
 
   /** The service does not answer. */

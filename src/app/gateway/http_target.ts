@@ -22,13 +22,22 @@ export interface HttpTargetOptions {
   readonly signal: AbortSignal;
   /** Name of the service, for the log. */
   readonly name: string;
-  /** Returns the request as the service is to have it, or the answer of this end. */
-  readonly request: (head: HttpRequest, origin: RequestOrigin) => HttpRequest | Page;
+  /** Judges a request: returns the answer of this end, or how it goes on. */
+  readonly enter: (head: HttpRequest, origin: RequestOrigin) => Page | Entry;
   /** Returns the answer as the visitor is to have it. */
   readonly respond: (head: HttpResponse, request: HttpRequest) => HttpResponse;
   readonly failure: (asked: Asked, words: string) => Page;
   /** Returns what is told of an exchange; absent = nothing is to be told. */
   readonly tap?: ((about: ExchangeAbout) => ExchangeTap) | undefined;
+}
+
+/** A request that is let in. */
+export interface Entry {
+  readonly kind: "pass";
+  /** The request as the service is to have it. */
+  readonly head: HttpRequest;
+  /** Called once, at the end of the exchange. */
+  readonly leave: () => void;
 }
 
 /** An exchange that begins. */
@@ -91,6 +100,7 @@ class Exchange {
   readonly #visitor: string;
   readonly #over = new AbortController();
   readonly #tap: ExchangeTap | null;
+  #leave: (() => void) | null = null;
   #connection: TargetEnd | null = null;
 
   constructor(
@@ -122,6 +132,7 @@ class Exchange {
       over: () => {
         this.#over.abort();
         this.#tap?.over();
+        this.#leave?.();
         const connection = this.#connection;
         this.#connection = null;
         // Steps of this very exchange are being done.
@@ -130,13 +141,15 @@ class Exchange {
     });
     this.#id = origin.requestId;
     this.#visitor = origin.visitor;
-    const head = replayOf === null ? o.request(given, origin) : given;
-    if ("body" in head) {
+    const entered = replayOf === null ? o.enter(given, origin) : withoutCount(given);
+    if ("body" in entered) {
       this.#head = given;
       this.#tap = o.tap?.({ ...origin, head: given, isServed: false, replayOf }) ?? null;
-      this.#answer(head);
+      this.#answer(entered);
       return;
     }
+    const { head, leave } = entered;
+    this.#leave = leave;
     this.#tap = o.tap?.({ ...origin, head, isServed: true, replayOf }) ?? null;
     this.#head = head;
     const kept = o.pool.take();
@@ -176,4 +189,9 @@ class Exchange {
     this.#tap?.response(head);
     this.relay.answer(head, body);
   }
+}
+
+/** A request that was let in before. */
+function withoutCount(head: HttpRequest): Entry {
+  return { kind: "pass", head, leave: () => {} };
 }

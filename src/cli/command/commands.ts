@@ -46,7 +46,12 @@ import {
   MESH_STATUS_OPTIONS,
   MESH_TOKEN_OPTIONS,
 } from "../mesh/options.ts";
-import { ENROLL_OPTIONS, NAMES_OPTIONS, PUBLISH_OPTIONS } from "../gateway/options.ts";
+import {
+  ENROLL_OPTIONS,
+  NAMES_OPTIONS,
+  PASSWORD_OPTIONS,
+  PUBLISH_OPTIONS,
+} from "../gateway/options.ts";
 import { print } from "../output/stdout.ts";
 import { RECEIVE_OPTIONS, SEND_OPTIONS } from "../transfer/options.ts";
 import { TOX_ID_OPTIONS, TOX_NODES_OPTIONS, TOX_OPTIONS, TOX_SSH_OPTIONS } from "../tox/options.ts";
@@ -317,6 +322,14 @@ export const COMMANDS = {
         notInFiles: true,
         run: async (options, context) =>
           await (await load(() => import("../gateway/names.ts"))).runNames(options, context),
+      }),
+      password: defineCommand({
+        summary: "print a line for --basic-auth of ttun mesh publish, with a password's hash",
+        example: "ttun mesh password ann >>logins",
+        options: PASSWORD_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) =>
+          await (await load(() => import("../gateway/password.ts"))).runPassword(options, context),
       }),
       core: defineCommand({
         summary: "copy the core, which has names and leases, and bring it back",

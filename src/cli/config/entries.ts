@@ -29,20 +29,27 @@ export interface ConfigFile {
 /** The commands that a file may have tables for, by their words. */
 export type FileCommands = Readonly<Record<string, Command>>;
 
+/** The part of a command that says what its tables may have. */
+export type TableCommand = Pick<Command, "options">;
+
 /** The table's name of a command, such as `proxy.client`. */
 export function tableOf(command: string): string {
   return command.replaceAll(" ", ".");
 }
 
 /** Options of a command that a file may have, by their keys. */
-export function fileOptions(command: Command): OptionTable {
+export function fileOptions(command: TableCommand): OptionTable {
   return Object.fromEntries(
     Object.entries(command.options).filter(([, option]) => option.notInFiles !== true),
   );
 }
 
 /** Reads a file's text. `file`: its name for messages. Never throws. */
-export function readEntries(text: string, file: string, commands: FileCommands): ConfigFile {
+export function readEntries(
+  text: string,
+  file: string,
+  commands: Readonly<Record<string, TableCommand>>,
+): ConfigFile {
   const { tables, problems } = readToml(text);
   const all = [...problems];
   const entries: Entry[] = [];
@@ -59,7 +66,7 @@ export function readEntries(text: string, file: string, commands: FileCommands):
   return { entries, problems: all.sort((a, b) => a.line - b.line) };
 }
 
-function unknownTable({ words }: Table, commands: FileCommands): string {
+function unknownTable({ words }: Table, commands: object): string {
   const name = words.join(".");
   const known = Object.keys(commands).map(tableOf);
   const inside = known.filter((one) => one.startsWith(`${name}.`));

@@ -88,6 +88,7 @@ Deno.test("every option of every command that can stand in a file has its place 
       "mesh rotate",
       "mesh enroll",
       "mesh names",
+      "mesh password",
       "mesh core",
       "send",
       "receive",

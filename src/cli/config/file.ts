@@ -5,7 +5,7 @@ import { othersMayWrite, whyNotOurs } from "../platform/folders.ts";
 import { trustedOwners } from "../platform/owners.ts";
 import { isGranted, requirePermissions } from "../platform/permissions.ts";
 import { readVariable } from "../platform/variables.ts";
-import { type Entry, type FileCommands, readEntries } from "./entries.ts";
+import { type Entry, readEntries, type TableCommand } from "./entries.ts";
 import type { Problem } from "./toml.ts";
 
 /** Bytes; a larger file is the wrong one. */
@@ -26,7 +26,10 @@ export interface LoadedConfig {
  * or if root reads it.
  * @throws {TtunError} usage, privilege, for a file that cannot be read or may not be used
  */
-export function loadConfig(path: string, commands: FileCommands): LoadedConfig {
+export function loadConfig(
+  path: string,
+  commands: Readonly<Record<string, TableCommand>>,
+): LoadedConfig {
   const now = freshCredential(path, readVariable, isFile);
   const { text, info } = read(now);
   const { entries, problems } = readEntries(text, path, commands);

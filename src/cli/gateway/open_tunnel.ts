@@ -1,22 +1,25 @@
 import type { Tunnel } from "../../app/gateway/dial_agent.ts";
-import { gatewayPages } from "../../app/gateway/gateway_pages.ts";
+import { type Asked, gatewayPages } from "../../app/gateway/gateway_pages.ts";
 import { HttpTarget } from "../../app/gateway/http_target.ts";
 import { type TargetEnds, TargetPool } from "../../app/gateway/target_pool.ts";
+import type { Page } from "../../app/gateway/upstream.ts";
 import { open } from "../../app/net/dial_events.ts";
 import { HeadedDialer } from "../../app/net/headed_dialer.ts";
 import { directOutbound } from "../../app/net/direct_outbound.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import type { HttpService } from "../../core/gateway/publish_target.ts";
-import { VisitorGuard } from "../../core/gateway/visitor_rules.ts";
+import { type Entered, Entrance } from "../../core/gateway/entrance.ts";
 import type { HttpRequest, HttpResponse } from "../../core/http/exchange.ts";
 import { Http1Client } from "../../core/http/http1/client.ts";
 import { Http2Client } from "../../core/http/http2/client.ts";
 import { withPublicLocation } from "../../core/http/policy/location.ts";
+
 import { TlsDialer } from "../../io/tls/tls_dialer.ts";
 import { openLibssl } from "../../../ffi/openssl/libssl.ts";
 import type { PlaneTools } from "../plane/run_plane.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import type { Inspector } from "./inspector.ts";
+import { nodeScrypt } from "./node_scrypt.ts";
 import type { TunnelConfig } from "./plane_config.ts";
 
 type Tools = PlaneTools<SocketPlatform, null>;
@@ -50,7 +53,7 @@ export function openTunnel(config: TunnelConfig, o: TunnelTools): Tunnel {
   const { tools, scratch, inspector } = o;
   const { platform: { clock }, log, signal } = tools;
   const { ends, request, respond } = openService(config, o);
-  const guard = new VisitorGuard(rules, () => clock.now());
+  const entrance = new Entrance(rules, () => clock.now(), nodeScrypt);
   const target = new HttpTarget({
     pool: ends,
     clock,
@@ -58,18 +61,32 @@ export function openTunnel(config: TunnelConfig, o: TunnelTools): Tunnel {
     log,
     signal,
     name,
-    request: (head, { visitor, requestId }) => {
-      const verdict = guard.judge(head, visitor);
-      if (verdict.kind === "pass") return request(verdict.head);
-      log.debug("Refused a visitor", { name, visitor, status: verdict.status });
-      return gatewayPages.refused({ head, id: requestId }, verdict.status, verdict.challenge);
+    enter: (head, { visitor, requestId: id }) => {
+      const entered = entrance.enter(head, visitor);
+      if (entered.kind === "pass") return { ...entered, head: request(entered.head) };
+      const page = refusalPage(entered, { head, id });
+      log.debug("Refused a visitor", { name, visitor, status: page.head.status });
+      return page;
     },
-    respond,
+    respond: (head, request) => entrance.respond(respond(head, request)),
     failure: (asked) => gatewayPages.failed(asked),
     tap: inspector?.tapOf(name),
   });
   inspector?.serves(name, target);
   return { name, serve: target.serve };
+}
+
+function refusalPage(entered: Exclude<Entered, { kind: "pass" }>, asked: Asked): Page {
+  switch (entered.kind) {
+    case "refuse":
+      return gatewayPages.refused(asked, entered.status, entered.challenge);
+    case "busy":
+      return gatewayPages.busy(asked);
+    case "wait":
+      return entered.seconds === null
+        ? gatewayPages.refused(asked, 429, "")
+        : gatewayPages.tooOften(asked, entered.seconds);
+  }
 }
 
 function openService({ target, isListed }: TunnelConfig, o: TunnelTools): Service {

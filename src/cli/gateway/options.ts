@@ -1,12 +1,12 @@
-import { type HostPort, parseCidr } from "../../base/addr.ts";
+import type { HostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { isLoopback } from "../../base/loopback.ts";
-import { readApex, readLabel } from "../../core/gateway/label.ts";
-import { type PublishTarget, readPublishTarget } from "../../core/gateway/publish_target.ts";
+import { readApex } from "../../core/gateway/label.ts";
 import { readAddress } from "../command/address_args.ts";
 import { LOG_OPTIONS } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 import { GATEWAY_PORT } from "../mesh/options.ts";
+import { TUNNEL_OPTIONS } from "./tunnel_options.ts";
 
 /** Port of the page with an agent's requests, as others of its kind have it. */
 const INSPECT_PORT = 4040;
@@ -78,65 +78,16 @@ export const ENROLL_OPTIONS = {
 } as const satisfies OptionTable;
 
 export const PUBLISH_OPTIONS = {
-  target: {
-    names: ["target"],
+  ...TUNNEL_OPTIONS,
+  tunnels: {
+    names: ["tunnels"],
     group: "basic",
-    kind: "list",
-    metavar: "[NAME=]TARGET",
-    positional: true,
-    required: true,
-    variable: null,
-    parse: readTunnel,
-    help: "where requests go: 8080 (of this machine), HOST:PORT, unix:PATH, http://, https:// or " +
-      "h2c:// (HTTP/2 alone, as gRPC) with HOST:PORT, or ./FOLDER of files; ?host=NAME is the host that the service gets, " +
-      "?ca=FILE, ?name=NAME and ?verify=no are about the certificate of https, and ?proxy=v1 or v2 has " +
-      "each connection begin with a PROXY header; there may be several " +
-      "with a name each; --target may be left out right behind the command",
-  },
-  name: {
-    names: ["name"],
-    group: "basic",
-    kind: "string",
-    metavar: "NAME",
-    variable: null,
-    parse: readLabel,
-    defaultText: "three words, which stay the target's",
-    help:
-      "the service is at https://NAME.DOMAIN; the name stays this agent's, also while it is off",
-  },
-  basicAuth: {
-    names: ["basic-auth"],
-    group: "security",
     kind: "string",
     metavar: "FILE",
+    conflicts: Object.keys(TUNNEL_OPTIONS),
     help:
-      "ask visitors for a name and a password, which FILE has in lines of NAME:PASSWORD; only its " +
-      "owner may read it",
-  },
-  bearerFile: {
-    names: ["bearer-file"],
-    group: "security",
-    kind: "string",
-    metavar: "FILE",
-    help:
-      "let in visitors whose requests have the token of FILE (Authorization: Bearer); only its owner " +
-      "may read it",
-  },
-  allow: {
-    names: ["allow"],
-    group: "security",
-    kind: "list",
-    metavar: "CIDR",
-    variable: null,
-    parse: parseCidr,
-    help: "let in visitors from these networks alone",
-  },
-  list: {
-    names: ["list"],
-    group: "basic",
-    kind: "boolean",
-    default: false,
-    help: "of a folder: where there is no index.html, show the names of its files",
+      "publish what the tables [[mesh.publish]] of this configuration file say, each by rules of its " +
+      "own; ttun reload, or SIGHUP, has it read again",
   },
   inspect: {
     names: ["inspect"],
@@ -169,9 +120,39 @@ export const NAMES_OPTIONS = {
   data: AGENT_DATA,
 } as const satisfies OptionTable;
 
+export const PASSWORD_OPTIONS = {
+  name: {
+    names: ["name"],
+    group: "basic",
+    kind: "string",
+    metavar: "NAME",
+    positional: true,
+    required: true,
+    variable: null,
+    parse: readLoginName,
+    help: "of whoever has the password; --name may be left out right behind the command",
+  },
+  passwordFile: {
+    names: ["password-file"],
+    group: "basic",
+    kind: "string",
+    metavar: "FILE",
+    variable: null,
+    defaultText: "standard input, or a question",
+    help: "read the password from FILE, which only its owner may read (- is standard input)",
+  },
+} as const satisfies OptionTable;
+
 export type EnrollFlags = Values<typeof ENROLL_OPTIONS>;
 export type PublishFlags = Values<typeof PUBLISH_OPTIONS>;
 export type NamesFlags = Values<typeof NAMES_OPTIONS>;
+export type PasswordFlags = Values<typeof PASSWORD_OPTIONS>;
+
+/** @throws {TtunError} usage */
+function readLoginName(text: string): string {
+  if (/^[^:#\p{Cc}][^:\p{Cc}]{0,199}$/u.test(text)) return text;
+  throw new TtunError("usage", "Cannot use that name: a colon would end it");
+}
 
 /** @throws {TtunError} usage */
 function readInspect(text: string): HostPort {
@@ -182,12 +163,6 @@ function readInspect(text: string): HostPort {
     "Cannot show requests there: they may hold secrets, so the address is one of this machine " +
       "alone, as 127.0.0.1:4040",
   );
-}
-
-function readTunnel(text: string): { name: string | null; target: PublishTarget } {
-  const [, name, target] = /^([^=:/]+)=(.*)$/s.exec(text) ?? [];
-  if (name === undefined) return { name: null, target: readPublishTarget(text) };
-  return { name: readLabel(name), target: readPublishTarget(target!) };
 }
 
 function readGateway(text: string): HostPort {

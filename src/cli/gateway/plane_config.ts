@@ -1,6 +1,6 @@
 import type { HostPort } from "../../base/addr.ts";
 import type { PublishTarget } from "../../core/gateway/publish_target.ts";
-import type { VisitorRules } from "../../core/gateway/visitor_rules.ts";
+import type { EntranceRules } from "../../core/gateway/entrance.ts";
 import type { CommonConfig } from "../plane/common_config.ts";
 
 /** An agent that publishes services; it crosses to the data plane's Worker. */
@@ -28,5 +28,5 @@ export interface TunnelConfig {
   readonly target: PublishTarget;
   /** Of a folder: those without an index show their files. */
   readonly isListed: boolean;
-  readonly rules: VisitorRules;
+  readonly rules: EntranceRules;
 }

@@ -87,7 +87,5 @@ export class Entrance {
 }
 
 function refusalOf(verdict: Exclude<LimitVerdict, { kind: "pass" }>): Entered {
-  return verdict.kind === "many"
-    ? { kind: "busy" }
-    : { kind: "wait", seconds: verdict.seconds };
+  return verdict.kind === "many" ? { kind: "busy" } : { kind: "wait", seconds: verdict.seconds };
 }

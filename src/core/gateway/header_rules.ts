@@ -35,7 +35,10 @@ export function readHeaderRule(text: string): HeaderRule {
     throw unusable(text, "write NAME: VALUE, +NAME: VALUE to keep those that are there, or -NAME");
   }
   if (FRAMING.has(name.toLowerCase())) {
-    throw unusable(text, "that field belongs to the connection; for Host there is ?host= of TARGET");
+    throw unusable(
+      text,
+      "that field belongs to the connection; for Host there is ?host= of TARGET",
+    );
   }
   if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value) || value.length > MOST_VALUE) {
     throw unusable(text, "a value has one byte a character, and none that controls");
@@ -44,7 +47,10 @@ export function readHeaderRule(text: string): HeaderRule {
 }
 
 /** Returns the fields with all changes made, in their order. */
-export function withRules(fields: readonly Field[], rules: readonly HeaderRule[]): readonly Field[] {
+export function withRules(
+  fields: readonly Field[],
+  rules: readonly HeaderRule[],
+): readonly Field[] {
   let all = fields;
   for (const { kind, name, value } of rules) {
     const key = name.toLowerCase();

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readLogins } from "./logins.ts";
 import { formatPasswordHash, parsePasswordHash } from "./password_hash.ts";
 
-const HASH = "$scrypt$ln=14,r=8,p=1$AQEBAQEBAQEBAQEBAQEBAQ$AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI";
+const HASH =
+  "$scrypt$ln=14,r=8,p=1$AQEBAQEBAQEBAQEBAQEBAQ$AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI";
 
 Deno.test("a file of logins has a name and a password, or its hash, in each line", () => {
   const read = readLogins(`# users\nann:x\r\n\nbob:y:z\ncarl:${HASH}\n`);
