@@ -286,7 +286,7 @@ export class AgentGate {
           throw error;
         }
         if (!this.#guests.has(carrier)) throw new TtunError("lost", "The agent has left");
-        routes.add(request.name, link);
+        routes.add(request.name, link, request.passthrough);
         this.#tell(request, guest);
         if (!published.keep(request.name, ROUTE_MS)) return { kind: "done" };
         this.#o.log.info("Published", {
@@ -321,16 +321,17 @@ export class AgentGate {
   }
 
   /** @throws {TtunError} auth, clock, if the agent has not signed the route to this node */
-  #check({ name, expires, signature }: Publish, { certificate }: Guest): void {
+  #check({ name, ...said }: Publish, { certificate }: Guest): void {
     const { apex, self: node, verify, authorities, isRevoked, now } = this.#o;
     const trust = { authorities: authorities(), verify, isRevoked };
-    verifyRoute({ certificate, expires, signature }, { name, apex, node }, trust, now());
+    const route = { ...said, certificate, isPassthrough: said.passthrough };
+    verifyRoute(route, { name, apex, node }, trust, now());
   }
 
   /** Tells other nodes of the route; visitors of this one need it not. */
-  #tell({ name, expires, signature }: Publish, { certificate }: Guest): void {
+  #tell({ name, expires, signature, passthrough }: Publish, { certificate }: Guest): void {
     const { store, self: node, log, signal, now } = this.#o;
-    const value = encodeRoute({ certificate, expires, signature });
+    const value = encodeRoute({ certificate, expires, signature, isPassthrough: passthrough });
     const ttlMs = Math.max(1, Math.min(expires - now(), ROUTE_MS));
     store.put(routeKey({ name, node }), value, { signal, ttlMs }).catch((error) => {
       if (!signal.aborted) {

@@ -11,6 +11,8 @@ const MOST_LOST = 10_000;
 export class AgentRoutes {
   readonly #clock: Clock;
   readonly #links = new Map<string, AgentLink[]>();
+  /** Names whose visitors' TLS goes to agents as it is. */
+  readonly #passthrough = new Set<string>();
   /** Times until which names may come again. */
   readonly #lost = new Map<string, number>();
   readonly #waiting = new Map<string, Set<() => void>>();
@@ -20,7 +22,10 @@ export class AgentRoutes {
     this.#clock = clock;
   }
 
-  add(name: string, link: AgentLink): void {
+  /** `isPassthrough`: the agent ends its visitors' TLS itself; of several links the last word counts. */
+  add(name: string, link: AgentLink, isPassthrough = false): void {
+    if (isPassthrough) this.#passthrough.add(name);
+    else this.#passthrough.delete(name);
     const links = this.#links.get(name) ?? [];
     this.#lost.delete(name);
     if (links.includes(link)) return;
@@ -31,8 +36,9 @@ export class AgentRoutes {
   /** `wasLost`: the link broke, so that its agent may make another one. */
   remove(name: string, link: AgentLink, wasLost = false): void {
     const left = (this.#links.get(name) ?? []).filter((one) => one !== link);
-    if (left.length > 0) this.#links.set(name, left);
-    else if (this.#links.delete(name) && wasLost) this.#noteLoss(name);
+    if (left.length > 0) return void this.#links.set(name, left);
+    this.#passthrough.delete(name);
+    if (this.#links.delete(name) && wasLost) this.#noteLoss(name);
   }
 
   #noteLoss(name: string): void {
@@ -48,6 +54,11 @@ export class AgentRoutes {
 
   has(name: string): boolean {
     return this.#links.has(name);
+  }
+
+  /** Visitors' TLS goes to the name's agent as it is. */
+  isPassthrough(name: string): boolean {
+    return this.#passthrough.has(name);
   }
 
   /** The name's link broke a moment ago. */

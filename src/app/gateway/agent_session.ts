@@ -185,10 +185,12 @@ export class AgentSession {
   async #publish(): Promise<void> {
     const { tunnels, signer, now } = this.#o;
     const { apex, node } = this.#welcome;
-    for (const { name } of tunnels) {
+    for (const { name, raw } of tunnels) {
       const expires = now() + ROUTE_MS;
-      const signature = signRoute(signer, { name, apex, node }, expires);
-      await this.#control.ask({ kind: "publish", name, expires, signature });
+      const passthrough = raw?.tls !== undefined;
+      const place = { name, apex, node };
+      const signature = signRoute(signer, place, { expires, isPassthrough: passthrough });
+      await this.#control.ask({ kind: "publish", name, expires, signature, passthrough });
     }
   }
 

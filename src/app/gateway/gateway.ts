@@ -178,7 +178,8 @@ export class Gateway {
     if (head.method === "CONNECT") return pages.notAllowed(asked);
     if (host === apex) return pages.apex(asked);
     const name = labelBelow(host, apex);
-    if (name === null) return pages.misdirected(asked);
+    // The visitor came by a name of the same certificate, whose TLS ends here (RFC 9110 section 7.4).
+    if (name === null || routes.isPassthrough(name)) return pages.misdirected(asked);
     const address = addressOf(visitor);
     const upstream = ({ open, isSilent, demote }: Way): Upstream => {
       const opening = new Opening();
@@ -225,6 +226,7 @@ export class Gateway {
     const { nodes } = tried;
     const found = await remote.find(name, addressGroup(visitor.remote));
     if (found === null) return pages.unknown(asked);
+    if (remote.isPassthrough(name)) return pages.misdirected(asked);
     for (const node of found) {
       if (nodes.has(node)) continue;
       nodes.add(node);

@@ -36,7 +36,11 @@ class World implements AsyncDisposable {
     this.#gateway = new Gateway({
       apex: "example.test",
       routes,
-      remote: { find: () => Promise.resolve([]), wasThere: () => false } as never,
+      remote: {
+        find: () => Promise.resolve([]),
+        wasThere: () => false,
+        isPassthrough: () => false,
+      } as never,
       hops: {} as never,
       clock,
       draining: new AbortController().signal,

@@ -1,9 +1,15 @@
 import type { NodeKey } from "../../core/mesh/node_id.ts";
 
+export interface KnownRoute {
+  /** Milliseconds since 1970 at which it ends. */
+  readonly expires: number;
+  /** Visitors' TLS goes to the agent as it is. */
+  readonly isPassthrough: boolean;
+}
+
 /** Routes of one name, as they are known here. */
 export class KnownRoutes {
-  /** Milliseconds since 1970 at which routes end, by their nodes. */
-  readonly #routes = new Map<NodeKey, number>();
+  readonly #routes = new Map<NodeKey, KnownRoute>();
   #watch: { readonly stop: AbortController; readonly stopped: () => void } | null = null;
   /** Time of the clock at which the ring is asked again. */
   dueAt = 0;
@@ -24,11 +30,15 @@ export class KnownRoutes {
 
   /** `now`: milliseconds since 1970. */
   nodes(now: number): NodeKey[] {
-    return [...this.#routes].filter(([, expires]) => expires > now).map(([node]) => node);
+    return [...this.#routes].filter(([, { expires }]) => expires > now).map(([node]) => node);
   }
 
-  set(node: NodeKey, expires: number): void {
-    this.#routes.set(node, expires);
+  get isPassthrough(): boolean {
+    return [...this.#routes.values()].some(({ isPassthrough }) => isPassthrough);
+  }
+
+  set(node: NodeKey, route: KnownRoute): void {
+    this.#routes.set(node, route);
   }
 
   delete(node: NodeKey): void {

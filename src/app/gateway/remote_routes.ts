@@ -86,6 +86,11 @@ export class RemoteRoutes {
     return this.#inOrder(this.#usable(this.#known.get(name)), now);
   }
 
+  /** Visitors' TLS goes to the name's agents as it is. To be asked behind `find`. */
+  isPassthrough(name: string): boolean {
+    return this.#known.get(name)?.isPassthrough === true;
+  }
+
   /** The name was there a moment ago, so that it may come again. */
   wasThere(name: string): boolean {
     const known = this.#known.get(name);
@@ -199,7 +204,7 @@ export class RemoteRoutes {
     if (node === self) return;
     const route = readRoute(value, { name, apex, node }, trust(), now());
     if (route === null) known.delete(node);
-    else known.set(node, route.expires);
+    else known.set(node, route);
   }
 
   /** The ring tells changes of a name in use, so that they count at once. */

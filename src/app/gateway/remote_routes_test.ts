@@ -19,7 +19,8 @@ function routeTo(node: string, expires = NOW + ROUTE_MS): Entry {
   const value = encodeRoute({
     certificate: issueAgentCertificate(names, o),
     expires,
-    signature: signRoute(AGENT, place, expires),
+    signature: signRoute(AGENT, place, { expires, isPassthrough: false }),
+    isPassthrough: false,
   });
   return { key: routeKey(place), value, version: "1" };
 }

@@ -22,6 +22,7 @@ import { Relays } from "../../app/net/relay.ts";
 import { ScratchBuffers } from "../../app/net/scratch.ts";
 import type { NodeKey } from "../../core/mesh/node_id.ts";
 import { clientMemory } from "../../app/mux/session_memory.ts";
+import { HeldConnection } from "../../app/net/held_connection.ts";
 import { isAmong, ProxyAcceptor } from "../../app/net/proxy_acceptor.ts";
 import { acceptLoop } from "../../app/net/accept_loop.ts";
 import { addressGroup } from "../../app/net/address_group.ts";
@@ -46,7 +47,7 @@ import { encode64 } from "../../core/mesh/base64.ts";
 import { encodeNonce } from "../../core/mesh/admission/join_answer.ts";
 import { NONCE_SIZE } from "../../core/mesh/admission/join_request.ts";
 import { verifyEd25519 } from "../../io/crypto/ed25519.ts";
-import { NamedAcceptor } from "../../io/tls/named_acceptor.ts";
+import { NamedAcceptor, type TakeConnection } from "../../io/tls/named_acceptor.ts";
 import { NamedContexts } from "../../io/tls/named_contexts.ts";
 import { openLibssl } from "../../../ffi/openssl/libssl.ts";
 import type { HeldNode } from "../mesh/held_node.ts";
@@ -214,25 +215,32 @@ export function openGateway(
       tools.port.report({ kind: "print", line, isProgress: false });
     },
   });
+  const takeForeign: TakeConnection | null = fallback === null ? null : (inner, hello) => {
+    visit(inner, () => passOn(inner, hello, fallback)).catch((error) => {
+      if (!signal.aborted) log.debug("A connection of another name failed", { why: `${error}` });
+    }).finally(() => startClose(inner));
+  };
+  const passThrough = (inner: Connection, label: string) => {
+    void visit(inner, () => raw.serve(inner, "tls", label)); // it never rejects
+  };
   const acceptor = new NamedAcceptor({
     readHello: readClientHello,
     mostHello: MAX_CLIENT_HELLO,
     choose: async ({ name, protocols, ticket }, client, cancel) => {
       const label = name === null ? null : labelBelow(name, apex);
-      if (name !== null && name !== apex && label === null) return null;
+      if (name !== null && name !== apex && label === null) return takeForeign;
       // Agents know the cluster's authority, whatever comes of the public one.
       const isAgent = issued !== null && protocols.includes(AGENT_PROTOCOL);
       if (isAgent) return contexts.get(AGENT_PROTOCOL, await certificate.current(cancel), ticket);
-      const pair = await (issued?.ofApex(cancel) ?? certificate.current(cancel));
       // Names that nobody has published share a context: strangers would have many made.
       const isPublished = label === null || routes.has(label) ||
         (await remote.find(label, addressGroup(client.remote)))?.[0] !== undefined;
+      const ways = label !== null && routes.has(label) ? routes : remote;
+      if (label !== null && ways.isPassthrough(label)) {
+        return (inner, hello) => passThrough(new HeldConnection(inner, hello), label);
+      }
+      const pair = await (issued?.ofApex(cancel) ?? certificate.current(cancel));
       return contexts.get(isPublished ? name ?? "" : "-", pair, ticket);
-    },
-    onForeign: fallback === null ? undefined : (inner, hello) => {
-      visit(inner, () => passOn(inner, hello, fallback)).catch((error) => {
-        if (!signal.aborted) log.debug("A connection of another name failed", { why: `${error}` });
-      }).finally(() => startClose(inner));
     },
     clock,
     log,

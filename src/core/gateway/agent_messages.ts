@@ -44,6 +44,8 @@ export type AgentRequest =
     /** Of the route to this node, which is signed anew before it ends (route.ts). */
     readonly expires: number;
     readonly signature: Uint8Array;
+    /** Visitors' TLS comes as it is: nodes end it for no request of the name. */
+    readonly passthrough: boolean;
   }
   /** No more of them; the name stays the agent's. */
   | { readonly kind: "withdraw"; readonly name: string }
@@ -106,6 +108,7 @@ export function decodeAgentRequest(bytes: Uint8Array): AgentRequest {
         name: nameOf(fields),
         expires: numberField(fields, "expires", WHAT),
         signature: bytesField(fields, "signature", WHAT, 64),
+        passthrough: fields["passthrough"] === true,
       };
     case "withdraw":
     case "release":

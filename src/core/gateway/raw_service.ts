@@ -5,12 +5,16 @@ import { isLabel } from "./label.ts";
 
 /**
  * Kinds of connections that are carried as they are. `tcp`: bytes for a service that needs no key;
- * `link`: link version 2 between client and agent, of which the nodes see ciphertext alone.
+ * `link`: link version 2 between client and agent, of which the nodes see ciphertext alone; `tls`: a
+ * visitor's TLS, whose server is at the agent.
  */
-export type RawKind = "tcp" | "link";
+export type RawKind = AgreedKind | "tls";
+
+/** Kinds that are agreed on by ALPN. */
+type AgreedKind = "tcp" | "link";
 
 /** Names in ALPN of visitors' connections, by their kind. */
-export const RAW_PROTOCOLS: Readonly<Record<RawKind, string>> = {
+export const RAW_PROTOCOLS: Readonly<Record<AgreedKind, string>> = {
   tcp: "ttun-tcp/1",
   link: "ttun-link/1",
 };
@@ -26,7 +30,7 @@ export interface RawService {
 const UNKNOWN = "-";
 
 /** Returns the kind of connections with such a protocol; null = it is another one's. */
-export function rawKindOf(protocol: string | null): RawKind | null {
+export function rawKindOf(protocol: string | null): AgreedKind | null {
   for (const kind of ["tcp", "link"] as const) if (RAW_PROTOCOLS[kind] === protocol) return kind;
   return null;
 }
@@ -41,7 +45,7 @@ export function formatRawService({ kind, name, visitor }: RawService): string {
 /** Returns null for what is no such service. */
 export function readRawService(service: string): RawService | null {
   const [kind, name, at, ...more] = service.split(" ");
-  if ((kind !== "tcp" && kind !== "link") || more.length > 0) return null;
+  if ((kind !== "tcp" && kind !== "link" && kind !== "tls") || more.length > 0) return null;
   if (name === undefined || at === undefined || !isLabel(name)) return null;
   if (at === UNKNOWN) return { kind, name, visitor: null };
   try {

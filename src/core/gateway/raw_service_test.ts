@@ -22,7 +22,7 @@ Deno.test("a service names the kind, the name and the visitor", () => {
 
 Deno.test("each service that is written is read again", () => {
   fc.assert(fc.property(
-    fc.constantFrom("tcp" as const, "link" as const),
+    fc.constantFrom("tcp" as const, "link" as const, "tls" as const),
     fc.option(fc.oneof(V4, V6), { nil: null }),
     (kind, visitor) => {
       const service = { kind, name: "shop", visitor };

@@ -23,6 +23,8 @@ export interface Route {
   /** Milliseconds since 1970. */
   readonly expires: number;
   readonly signature: Uint8Array;
+  /** Visitors' TLS goes to the agent as it is. */
+  readonly isPassthrough: boolean;
 }
 
 /** Facts that a route is for. */
@@ -48,15 +50,20 @@ export function nodeOfRoute(key: string): NodeKey {
   return key.slice(key.lastIndexOf("/") + 1);
 }
 
-export function signRoute(agent: Signer, place: RoutePlace, expires: number): Uint8Array {
-  return agent.sign(messageOf(place, expires));
+export function signRoute(
+  agent: Signer,
+  place: RoutePlace,
+  o: Pick<Route, "expires" | "isPassthrough">,
+): Uint8Array {
+  return agent.sign(messageOf(place, o));
 }
 
-export function encodeRoute({ certificate, expires, signature }: Route): Uint8Array {
+export function encodeRoute({ certificate, expires, signature, isPassthrough }: Route): Uint8Array {
   return utf8(JSON.stringify({
     certificate: encodeBase64Url(certificate),
     expires,
     signature: encodeBase64Url(signature),
+    ...(isPassthrough && { passthrough: true }),
   }));
 }
 
@@ -67,6 +74,7 @@ export function decodeRoute(bytes: Uint8Array): Route {
     certificate: bytesField(fields, "certificate", WHAT),
     expires: numberField(fields, "expires", WHAT),
     signature: bytesField(fields, "signature", WHAT, 64),
+    isPassthrough: fields["passthrough"] === true,
   };
 }
 
@@ -79,7 +87,7 @@ export interface RouteTrust {
 
 /** Checks that the route is an agent's word for that place, and holds. @throws {TtunError} auth, clock */
 export function verifyRoute(
-  { certificate, expires, signature }: Route,
+  { certificate, expires, signature, isPassthrough }: Route,
   place: RoutePlace,
   { isRevoked, ...trust }: RouteTrust,
   nowMs: number,
@@ -89,7 +97,7 @@ export function verifyRoute(
   if (!mayHaveName(agent, place.name)) throw refusal("its agent may not have the name");
   if (nowMs >= expires) throw refusal("it has expired");
   if (expires > nowMs + ROUTE_MS + SKEW) throw refusal("it is from the future; set both clocks");
-  if (!trust.verify(agent.publicKey, messageOf(place, expires), signature)) {
+  if (!trust.verify(agent.publicKey, messageOf(place, { expires, isPassthrough }), signature)) {
     throw refusal("its agent has not signed it");
   }
   return agent;
@@ -101,18 +109,23 @@ export function readRoute(
   place: RoutePlace,
   trust: RouteTrust,
   nowMs: number,
-): { readonly agent: AgentFacts; readonly expires: number } | null {
+): Pick<Route, "expires" | "isPassthrough"> & { readonly agent: AgentFacts } | null {
   try {
     const route = decodeRoute(bytes);
-    return { agent: verifyRoute(route, place, trust, nowMs), expires: route.expires };
+    const { expires, isPassthrough } = route;
+    return { agent: verifyRoute(route, place, trust, nowMs), expires, isPassthrough };
   } catch (error) {
     if (error instanceof TtunError || error instanceof ProtocolError) return null;
     throw error;
   }
 }
 
-function messageOf({ name, apex, node }: RoutePlace, expires: number): Uint8Array {
-  return utf8(`ttun mesh route\0${JSON.stringify([apex, name, node, expires])}`);
+function messageOf(
+  { name, apex, node }: RoutePlace,
+  { expires, isPassthrough }: Pick<Route, "expires" | "isPassthrough">,
+): Uint8Array {
+  const facts = [apex, name, node, expires, ...(isPassthrough ? ["passthrough"] : [])];
+  return utf8(`ttun mesh route\0${JSON.stringify(facts)}`);
 }
 
 function refusal(why: string): TtunError {

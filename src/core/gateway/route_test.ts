@@ -31,7 +31,8 @@ function certificateOf({ publicKey } = AGENT, names = ["shop"], authority = AUTH
 const ROUTE = {
   certificate: certificateOf(),
   expires: EXPIRES,
-  signature: signRoute(AGENT, PLACE, EXPIRES),
+  signature: signRoute(AGENT, PLACE, { expires: EXPIRES, isPassthrough: false }),
+  isPassthrough: false,
 };
 
 Deno.test("a route that its agent has signed holds for its name, node and time", () => {
@@ -40,8 +41,17 @@ Deno.test("a route that its agent has signed holds for its name, node and time",
   assert.deepEqual(readRoute(encodeRoute(ROUTE), PLACE, TRUST, NOW), {
     agent,
     expires: ROUTE.expires,
+    isPassthrough: false,
   });
   assert.equal(nodeOfRoute(routeKey(PLACE)), PLACE.node);
+});
+
+Deno.test("a route says that TLS goes to its agent as it is", () => {
+  const o = { expires: EXPIRES, isPassthrough: true };
+  const route = { ...ROUTE, ...o, signature: signRoute(AGENT, PLACE, o) };
+  assert.equal(readRoute(encodeRoute(route), PLACE, TRUST, NOW)?.isPassthrough, true);
+  const other = { ...route, isPassthrough: false };
+  assert.throws(() => verifyRoute(other, PLACE, TRUST, NOW), /has not signed/);
 });
 
 Deno.test("routes that are forged, replayed, old or of a revoked agent are refused", () => {
@@ -52,9 +62,10 @@ Deno.test("routes that are forged, replayed, old or of a revoked agent are refus
     [ROUTE, {}, {}, EXPIRES, /has expired/],
     [{ ...ROUTE, expires: EXPIRES + 1 }, {}, {}, NOW, /has not signed/],
     [{ ...ROUTE, expires: NOW + 3600_000 }, {}, {}, NOW, /from the future/],
-    [{ ...ROUTE, signature: signRoute(OTHER, PLACE, EXPIRES) }, {}, {}, NOW, /has not signed/],
+    [{ ...ROUTE, signature: signRoute(OTHER, PLACE, ROUTE) }, {}, {}, NOW, /has not signed/],
     [{ ...ROUTE, certificate: certificateOf(AGENT, ["shop"], OTHER) }, {}, {}, NOW, /authority/],
     [{ ...ROUTE, certificate: certificateOf(OTHER) }, {}, {}, NOW, /has not signed/],
+    [{ ...ROUTE, isPassthrough: true }, {}, {}, NOW, /has not signed/],
     [ROUTE, {}, { isRevoked: () => true }, NOW, /was revoked/],
     [ROUTE, {}, {}, NOW - 3600_000, /from the future/],
   ];

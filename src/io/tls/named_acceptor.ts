@@ -28,22 +28,23 @@ export interface TlsArrival {
   readonly protocol: string | null;
 }
 
+/** Takes a connection whose TLS ends elsewhere, with the bytes that were read of it. Owns it. */
+export type TakeConnection = (inner: Connection, hello: Uint8Array) => void;
+
 export interface NamedAcceptorOptions {
   /** Reads the first bytes of a connection; `more` and `invalid` as core/gateway/client_hello.ts. */
   readonly readHello: (bytes: Uint8Array) => TlsWish | "more" | "invalid";
   /** Bytes of the longest ClientHello. */
   readonly mostHello: number;
-  /** Returns the context for a client; null = there is none for the name. It may take its time. */
+  /**
+   * Returns the context for a client, or what takes its connection as it is; null = it is refused, as
+   * there is nothing for the name. It may take its time.
+   */
   readonly choose: (
     wish: TlsWish,
     client: Connection,
     signal: AbortSignal,
-  ) => Promise<TlsContext | null>;
-  /**
-   * Takes a connection for whose name there is no context, with the bytes that were read of it; absent
-   * = it is refused. Owns the connection.
-   */
-  readonly onForeign?: ((inner: Connection, hello: Uint8Array) => void) | undefined;
+  ) => Promise<TlsContext | TakeConnection | null>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -132,10 +133,9 @@ export class NamedAcceptor {
     const { wish, bytes } = hello;
     const context = await this.#o.choose(wish, inner, stop);
     stop.throwIfAborted();
-    if (context === null) {
-      const { onForeign } = this.#o;
-      if (onForeign === undefined) await refuse(inner, NO_SUCH_NAME);
-      else onForeign(inner, bytes);
+    if (context === null || typeof context === "function") {
+      if (context === null) await refuse(inner, NO_SUCH_NAME);
+      else context(inner, bytes);
       return null;
     }
     const session = context.begin(null, wish.isRecent);
