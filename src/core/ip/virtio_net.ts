@@ -126,6 +126,16 @@ function isChecksumPlace(
   return start >= place + (isTcp ? TCP_MIN : UDP_SIZE); // inside an encapsulated packet
 }
 
+/** Tells if the open checksum is that of the TCP or UDP header right behind the IP header. */
+export function isInnermost(bytes: Uint8Array, at: number, length: number): boolean {
+  const found = payloadOf(bytes, at, length);
+  const isV4 = bytes[at]! >>> 4 === 4;
+  const size = isV4 ? (bytes[at]! & 0x0f) * 4 : IPV6_SIZE;
+  const start = readLe(bytes, at - VIRTIO_NET_HEADER + CSUM_START);
+  return start === size &&
+    (found === payload(Protocol.tcp, size) || found === payload(Protocol.udp, size));
+}
+
 const NO_PAYLOAD = -1;
 
 function payload(protocol: number, place: number): number {
@@ -148,6 +158,34 @@ function payloadOf(bytes: Uint8Array, at: number, length: number): number {
     place += (bytes[at + place + 1]! + 1) * 8;
   }
   return place > length || next === IPV6_FRAGMENT ? NO_PAYLOAD : payload(next, place);
+}
+
+/** Returns what an accepted header of a super-packet says, which stands at `header`. */
+export function superPacket(
+  bytes: Uint8Array,
+  header: number,
+): { type: number; headers: number; size: number; start: number } {
+  return {
+    type: bytes[header + GSO_TYPE]!,
+    headers: readLe(bytes, header + HDR_LEN),
+    size: readLe(bytes, header + GSO_SIZE),
+    start: readLe(bytes, header + CSUM_START),
+  };
+}
+
+/** Writes a header before `at`: an open checksum, and a super-packet unless the type is none. */
+export function writeHeader(
+  bytes: Uint8Array,
+  at: number,
+  o: { type: number; headers: number; size: number; start: number; isTcp: boolean },
+): void {
+  const header = at - VIRTIO_NET_HEADER;
+  bytes[header + FLAGS] = NEEDS_CSUM;
+  bytes[header + GSO_TYPE] = o.type;
+  writeLe(bytes, header + HDR_LEN, o.type === Gso.none ? 0 : o.headers);
+  writeLe(bytes, header + GSO_SIZE, o.type === Gso.none ? 0 : o.size);
+  writeLe(bytes, header + CSUM_START, o.start);
+  writeLe(bytes, header + CSUM_OFFSET, o.isTcp ? TCP_CHECKSUM : UDP_CHECKSUM);
 }
 
 /** Completes an open checksum; false = it lies outside the packet, which must be dropped. */

@@ -13,6 +13,9 @@ export const FrameType = {
   pong: 0x04,
   rekey: 0x05,
   setup: 0x06,
+  /** In a datagram (docs/wire/udp.md): a packet to its end; the same with an open checksum. */
+  lastPacket: 0x07,
+  openPacket: 0x08,
   close: 0x22,
   segmentSize: 0x81,
 } as const;

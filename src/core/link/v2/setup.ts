@@ -33,6 +33,8 @@ export interface Offer {
   readonly windows: readonly [number, number, number];
   /** Seconds without a byte after which the other end counts as dead. */
   readonly deadTime: number;
+  /** Over UDP (docs/wire/udp.md): id of the datagrams that this end is to be sent, 1 to 2^24-1. */
+  readonly datagramId?: number;
 }
 
 /** Shortest dead time in seconds: less would give up peers that only wait for a retransmission. */
@@ -82,7 +84,10 @@ export function packServerKeyMessage(m: ServerKeyMessage): Uint8Array {
   const costs = m.costs === undefined
     ? new Uint8Array()
     : packTlv(Tlv.cipherCosts, concat(...m.ciphers.map((name) => varint(m.costs![name]!))));
-  return concat(m.publicKey, capabilities!, packTlv(Tlv.ciphers, ciphers), ...others, costs);
+  return concat(
+    ...[m.publicKey, capabilities!, packTlv(Tlv.ciphers, ciphers), ...others, costs],
+    packDatagramId(m),
+  );
 }
 
 /** @throws {ProtocolError} */
@@ -91,7 +96,7 @@ export function readServerKeyMessage(text: Uint8Array): ServerKeyMessage {
   const publicKey = reader.take(PUBLIC_KEY_SIZE).slice();
   const tlvs = readTlvs(reader, {
     required: [Tlv.capabilities, Tlv.ciphers, Tlv.windows, Tlv.deadTime],
-    optional: [Tlv.cipherCosts],
+    optional: [Tlv.cipherCosts, Tlv.datagramId],
     padded: true,
   });
   const numbers = [...tlvs.get(Tlv.ciphers)!];
@@ -139,6 +144,7 @@ export function packClientSetup(setup: ClientSetup): Uint8Array {
     setup.identity === undefined
       ? new Uint8Array()
       : packTlv(Tlv.identity, packIdentity(setup.identity)),
+    packDatagramId(setup),
   );
 }
 
@@ -146,7 +152,7 @@ export function packClientSetup(setup: ClientSetup): Uint8Array {
 export function readClientSetup(tlvBytes: Uint8Array): ClientSetup {
   const tlvs = readTlvs(new Reader(tlvBytes), {
     required: [Tlv.capabilities, Tlv.windows, Tlv.deadTime, Tlv.instance, Tlv.session, Tlv.carrier],
-    optional: [Tlv.expected, Tlv.proof, Tlv.identity],
+    optional: [Tlv.expected, Tlv.proof, Tlv.identity, Tlv.datagramId],
   });
   const carrier = onlyVarint(tlvs.get(Tlv.carrier)!);
   const resume = readResume(tlvs);
@@ -217,7 +223,22 @@ function readOffer(tlvs: TlvMap): Offer {
     capabilities: onlyVarint(tlvs.get(Tlv.capabilities)!),
     windows: [stream, total, streams],
     deadTime,
+    ...readDatagramId(tlvs),
   };
+}
+
+function packDatagramId({ datagramId: id }: Offer): Uint8Array {
+  if (id === undefined) return new Uint8Array();
+  return packTlv(Tlv.datagramId, new Uint8Array([id >>> 16, id >>> 8, id]));
+}
+
+function readDatagramId(tlvs: TlvMap): Pick<Offer, "datagramId"> {
+  const value = tlvs.get(Tlv.datagramId);
+  if (value === undefined) return {};
+  const [high, middle, low] = exactly(value, 3);
+  const datagramId = high! << 16 | middle! << 8 | low!;
+  if (datagramId === 0) throw new ProtocolError("Cannot read the handshake: an id is zero");
+  return { datagramId };
 }
 
 function packResume(resume: ServerSetup["resume"]): Uint8Array {

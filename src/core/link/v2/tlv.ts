@@ -20,6 +20,7 @@ export const Tlv = {
   cipherCosts: 0x81,
   routes: 0x82,
   nameServers: 0x83,
+  datagramId: 0x84,
 } as const;
 
 const SKIPPABLE = 0x80;

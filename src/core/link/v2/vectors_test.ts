@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { createPrivateKey, createPublicKey, diffieHellman } from "node:crypto";
-import { Buffer } from "node:buffer";
 import { concat, fromHex, toHex } from "../../../base/bytes.ts";
 import type { CipherName } from "../../../contract/cipher.ts";
 import vectors from "../../../../tests/vector/link-v2.json" with { type: "json" };
@@ -13,7 +11,8 @@ import type { HandshakeConfig, LinkSession } from "./handshake.ts";
 import { readClientHello, readServerHello, timeUnits } from "./hello.ts";
 import { resumeProof, sealText } from "./key_schedule.ts";
 import { RECORD_HEADER, RECORD_TAG, type RecordOpener, RecordSealer } from "./record.ts";
-import { derive, type KeyExchange } from "./secrets.ts";
+import { fixedKey } from "../../../../tests/fake/fixed_key.ts";
+import { derive } from "./secrets.ts";
 import type { ClientSetup, Offer } from "./setup.ts";
 
 /** Known answers of tests/tools/link_vectors.py, which was written from docs/wire/link-v2.md alone. */
@@ -26,33 +25,6 @@ function offerOf(o: Case["client_offer"]): Offer {
     capabilities: o.capabilities,
     windows: [o.first_stream_window, o.first_total_window, o.streams],
     deadTime: o.dead_time,
-  };
-}
-
-/** X25519 with a given private key (RFC 7748), by node:crypto. */
-function fixedKey(privateHex: string): KeyExchange {
-  const pkcs8 = Buffer.concat([
-    Buffer.from("302e020100300506032b656e04220420", "hex"),
-    fromHex(privateHex),
-  ]);
-  const privateKey = createPrivateKey({ key: pkcs8, format: "der", type: "pkcs8" });
-  const spki = Buffer.from("302a300506032b656e032100", "hex");
-  const publicKey = createPublicKey(privateKey).export({ type: "spki", format: "der" }).subarray(
-    12,
-  );
-  return {
-    newKeyPair: () => ({
-      publicKey: new Uint8Array(publicKey),
-      shared: (theirs) =>
-        new Uint8Array(diffieHellman({
-          privateKey,
-          publicKey: createPublicKey({
-            key: Buffer.concat([spki, theirs]),
-            format: "der",
-            type: "spki",
-          }),
-        })),
-    }),
   };
 }
 
