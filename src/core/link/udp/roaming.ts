@@ -82,7 +82,7 @@ export class Roaming {
   }
 }
 
-/** The same object is by far the most frequent case. */
+/** Mostly it is one object, so that nothing more is compared. */
 function isSamePath(a: DatagramPath, b: DatagramPath): boolean {
   return a === b || (a.remote.port === b.remote.port && a.remote.host === b.remote.host &&
     a.local === b.local);

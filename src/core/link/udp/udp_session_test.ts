@@ -173,7 +173,7 @@ Deno.test("whoever sends a client's datagrams again from elsewhere gets no more 
   const got = world.sent.filter(({ client, toServer }) => !toServer && client === thief)
     .reduce((sum, { bytes }) => sum + bytes.length, 0);
   assert(got > 0 && got <= 3 * 50 * 150, `${got}`);
-  // As soon as one comes from the client itself, all goes there again.
+  // One datagram from the client itself brings all of it back there.
   world.fly = fly;
   const count = world.atClient.length;
   world.send("client", ipBatch(numbered(1, 50)));
