@@ -1,6 +1,8 @@
 /** Milliseconds after the first, second … failure of an order, until the next one. */
 const PAUSES = [10, 60, 300, 1800, 7200, 21_600, 43_200].map((seconds) => seconds * 1000);
 
+const DAY_MS = 86_400_000;
+
 /** Share of a pause that chance adds. */
 const JITTER = 0.25;
 
@@ -21,25 +23,39 @@ export function isPaused({ until }: { readonly until: number }, nowMs: number): 
 interface Times {
   readonly notBefore: number;
   readonly notAfter: number;
+  /** When it was had, by the clock of the node that ordered it. */
+  readonly issuedAt: number;
+}
+
+/**
+ * Returns the earliest renewal: an authority that is wrong, or a clock that is, would have one ordered
+ * after the other.
+ */
+function earliestRenewal({ notBefore, notAfter, issuedAt }: Times): number {
+  return issuedAt + Math.min(DAY_MS, (notAfter - notBefore) / 10);
 }
 
 /**
  * Returns when to renew a certificate of whose authority nothing is known: with a third of its time
  * left, some days apart from others. `chance`: 0 to 1, the same at all nodes.
  */
-export function usualRenewal({ notBefore, notAfter }: Times, chance: number): number {
+export function usualRenewal(times: Times, chance: number): number {
+  const { notBefore, notAfter } = times;
   const lifetime = notAfter - notBefore;
-  return Math.floor(notAfter - lifetime / 3 - chance * lifetime / 30);
+  const wanted = notAfter - lifetime / 3 - chance * lifetime / 30;
+  return Math.floor(Math.max(wanted, earliestRenewal(times)));
 }
 
 /** Returns the time in an authority's window, but never later than shortly before the end. */
 export function windowRenewal(
   window: { readonly start: number; readonly end: number },
-  { notBefore, notAfter }: Times,
+  times: Times,
   chance: number,
 ): number {
-  const latest = notAfter - (notAfter - notBefore) / 20;
-  return Math.floor(Math.min(window.start + chance * (window.end - window.start), latest));
+  const { notBefore, notAfter } = times;
+  const lifetime = notAfter - notBefore;
+  const wanted = window.start + chance * (window.end - window.start);
+  return Math.floor(Math.max(Math.min(wanted, notAfter - lifetime / 20), earliestRenewal(times)));
 }
 
 /** A number from 0 to 1 that a text leads to, always the same. */

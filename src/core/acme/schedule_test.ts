@@ -17,11 +17,14 @@ Deno.test("ACME: pauses grow, with some chance, and an authority's wish counts u
 });
 
 Deno.test("ACME: certificates are renewed with a third of their time left, or when the authority says", () => {
-  const times = { notBefore: 0, notAfter: 90 * DAY };
+  const times = { notBefore: 0, notAfter: 90 * DAY, issuedAt: 0 };
+  const late = { ...times, issuedAt: 80 * DAY };
+  assert.equal(usualRenewal(late, 0), 81 * DAY, "the clock is ahead");
+  assert.equal(windowRenewal({ start: 0, end: DAY }, late, 0), 81 * DAY);
   assert.equal(usualRenewal(times, 0), 60 * DAY);
   assert.equal(usualRenewal(times, 1), 57 * DAY);
   assert.equal(windowRenewal({ start: 10 * DAY, end: 20 * DAY }, times, 0.5), 15 * DAY);
-  assert.equal(windowRenewal({ start: -5 * DAY, end: -4 * DAY }, times, 0), -5 * DAY, "now");
+  assert.equal(windowRenewal({ start: -5 * DAY, end: -4 * DAY }, times, 0), DAY, "soon");
   assert.equal(windowRenewal({ start: 500 * DAY, end: 600 * DAY }, times, 0), 85.5 * DAY);
   const chances = ["a.test", "b.test", "c.test"].map(chanceOf);
   assert.equal(new Set(chances).size, 3);

@@ -22,6 +22,7 @@ export interface KeptCertificate {
   /** Milliseconds since 1970, like all times here. */
   readonly notBefore: number;
   readonly notAfter: number;
+  readonly issuedAt: number;
   /** Any node may renew it from then on. */
   readonly renewAt: number;
   /** The authority is asked again then when that is. */
@@ -75,6 +76,7 @@ function readKept(fields: Fields): KeptCertificate {
     seed: bytesField(fields, "seed", WHAT, 32),
     notBefore: time("notBefore"),
     notAfter: time("notAfter"),
+    issuedAt: time("issuedAt"),
     renewAt: time("renewAt"),
     askAt: time("askAt"),
   };

@@ -17,7 +17,7 @@ Deno.test("a certificate's record is what was written, sealed for its key and th
   const kept = {
     chain: ["one", "two"],
     seed: rng(32),
-    ...{ notBefore: 1, notAfter: 2, renewAt: 3, askAt: 4 },
+    ...{ notBefore: 1, notAfter: 2, issuedAt: 5, renewAt: 3, askAt: 4 },
   };
   for (
     const record of [

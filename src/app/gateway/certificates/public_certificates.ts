@@ -247,7 +247,7 @@ export class PublicCertificates {
     using _limit = clock.after(ORDER_MS, () => {
       over.abort(new IssuerError("The certificate authority did not come to an end in time"));
     });
-    keepSession(session, clock, over.signal);
+    keepSession(session, clock, AbortSignal.any([over.signal, signal]));
     const held = AbortSignal.any([signal, lease.lost, session.ended, over.signal]);
     try {
       return await run(held);
@@ -308,8 +308,9 @@ export class PublicCertificates {
       result = await order(await keepAccount(this.#o, held, { isForgotten: true }));
     }
     const { notBefore, notAfter } = readFirst(result.chain);
-    const renewAt = usualRenewal({ notBefore, notAfter }, chanceOf(name));
-    return { ...result, notBefore, notAfter, renewAt, askAt: now() };
+    const times = { notBefore, notAfter, issuedAt: now() };
+    const renewAt = usualRenewal(times, chanceOf(name));
+    return { ...result, ...times, renewAt, askAt: now() };
   }
 
   /** Has a text be told in DNS. */
