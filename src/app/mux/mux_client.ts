@@ -26,6 +26,8 @@ export interface MuxClientOptions extends CurrentSessionOptions {
   readonly log: Logger;
   /** Attempts in a row that may follow a failed one; Infinity = no limit. */
   readonly retries: number;
+  /** Those before the first session; absent = `retries`. */
+  readonly firstRetries?: number | undefined;
   /** Ends when there is no session: none could begin, or the one that there was is over. */
   readonly endsWithSession?: boolean;
   /** Facts about a connection for the log. */
@@ -91,16 +93,18 @@ export class MuxClient {
 
   /** Runs until the signal aborts. @throws its reason, or the last failure, final or beyond `retries` */
   async run(signal: AbortSignal): Promise<never> {
-    const { log, retries } = this.#o;
+    const { log, retries, firstRetries = retries } = this.#o;
     const ending = new AbortController();
     using _bye = onAbort(signal, (reason) => void this.#endWith(reason, ending)); // never rejects
     try {
+      let most = firstRetries;
       for (let failures = 0;;) {
         const ended = await this.#attempt(ending.signal);
         const { error } = ended;
         signal.throwIfAborted();
         failures = ended.upMs === null ? failures + 1 : 1;
-        if (failures > retries || error instanceof FinalError) throw error;
+        if (ended.upMs !== null) most = retries;
+        if (failures > most || error instanceof FinalError) throw error;
         this.#expire();
         if (this.#o.endsWithSession === true && this.#current.session === null) throw error;
         const pause = this.#pauseAfter(ended);

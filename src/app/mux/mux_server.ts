@@ -33,6 +33,8 @@ export interface MuxServerOptions extends Omit<ServedSessionsOptions, "said"> {
   readonly deadTime?: number | undefined;
   /** Facts about a connection for the log. */
   readonly facts?: (stream: Connection) => LogFields;
+  /** Takes note of those without a key, whose connections end at once; absent = in silence. */
+  readonly onStranger?: ((stream: Connection) => void) | undefined;
   /** Called for each connection whose client has not proved a key. */
   readonly onRejected?: (error: TtunError) => void;
 }
@@ -49,7 +51,7 @@ export class MuxServer implements Disposable {
   readonly #said: RateLimitedLog;
 
   constructor(o: MuxServerOptions) {
-    const { clock, log, limits, secrets: { rng }, signal } = o;
+    const { clock, log, limits, onStranger, secrets: { rng }, signal } = o;
     this.#o = o;
     this.#said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
     this.sessions = new ServedSessions({ ...o, said: this.#said });
@@ -57,6 +59,7 @@ export class MuxServer implements Disposable {
       clock,
       rng,
       limits,
+      onStranger,
       onRejected: (why, peer) => {
         if (why instanceof Stranger || !signal.aborted) this.#reject(why, peer);
       },

@@ -13,6 +13,8 @@ export interface GatekeeperOptions {
   readonly limits?: PendingLimits | undefined;
   /** Resets late connections at a fixed time, from which a stranger may learn something. */
   readonly isPlain?: boolean;
+  /** Takes note of strangers, whose connections end at once: there is nothing to hide. */
+  readonly onStranger?: ((stream: Connection) => void) | undefined;
   /** Called with the `Stranger`, or with the failure that ended the handshake. */
   readonly onRejected: (why: unknown, peer: string) => void;
 }
@@ -59,6 +61,10 @@ export class Gatekeeper {
       const why = visitor.reasonFor(error);
       this.o.onRejected(why, peer);
       if (!(why instanceof Stranger)) return null;
+      if (this.o.onStranger !== undefined) {
+        this.o.onStranger(stream);
+        return null;
+      }
     }
     // Ended by the deadline or a reset, which makes no difference.
     await discard(stream, this.o.clock).catch(() => {});

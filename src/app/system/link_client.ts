@@ -20,6 +20,8 @@ export interface LinkClientOptions {
   /** Milliseconds that a session without a connection is kept. */
   readonly keepMs: number;
   readonly retries: number;
+  /** Attempts before the first session, as `MuxClientOptions` has them. */
+  readonly firstRetries?: number | undefined;
   /** Seconds without a byte after which the server counts as dead; absent = the usual ones. */
   readonly deadTime?: number | undefined;
   /** 16 random bytes, one value for each process. */

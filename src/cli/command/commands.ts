@@ -52,6 +52,11 @@ import {
   PASSWORD_OPTIONS,
   PUBLISH_OPTIONS,
 } from "../gateway/options.ts";
+import {
+  ACCESS_OPTIONS,
+  REACH_CONNECT_OPTIONS,
+  REACH_LISTEN_OPTIONS,
+} from "../gateway/reach_options.ts";
 import { print } from "../output/stdout.ts";
 import { RECEIVE_OPTIONS, SEND_OPTIONS } from "../transfer/options.ts";
 import { TOX_ID_OPTIONS, TOX_NODES_OPTIONS, TOX_OPTIONS, TOX_SSH_OPTIONS } from "../tox/options.ts";
@@ -330,6 +335,31 @@ export const COMMANDS = {
         notInFiles: true,
         run: async (options, context) =>
           await (await load(() => import("../gateway/password.ts"))).runPassword(options, context),
+      }),
+      access: defineCommand({
+        summary: "make and take back keys for a service published as tcp:// or udp://",
+        example: "ttun mesh access home add ann --out ann.access",
+        options: ACCESS_OPTIONS,
+        notInFiles: true,
+        run: async (options, context) =>
+          await (await load(() => import("../gateway/access.ts"))).runAccess(options, context),
+      }),
+      connect: defineCommand({
+        summary: "connect standard input and output with a service published as tcp://",
+        example: "ssh -o 'ProxyCommand ttun mesh connect %h --access-file key' home.example.net",
+        options: REACH_CONNECT_OPTIONS,
+        notInFiles: true,
+        logging: measureLogging,
+        run: async (options, context) =>
+          await (await load(() => import("../gateway/reach.ts"))).runReachConnect(options, context),
+      }),
+      listen: defineCommand({
+        summary: "listen here for connections to a service published as tcp:// or udp://",
+        example: "ttun mesh listen db.example.net --access-file key -l 5432",
+        options: REACH_LISTEN_OPTIONS,
+        logging: logSettings,
+        run: async (options, context) =>
+          await (await load(() => import("../gateway/reach.ts"))).runReachListen(options, context),
       }),
       core: defineCommand({
         summary: "copy the core, which has names and leases, and bring it back",

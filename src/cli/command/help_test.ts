@@ -111,9 +111,19 @@ Deno.test("all commands are told by all their words, in order", () => {
     "tox ssh",
   ];
   const mesh = ["init", "node", "invite", "join", "leave", "status", "kv", "token"]
-    .concat("revoke", "rotate", "enroll", "publish", "names", "password", "core").map((word) =>
-      `mesh ${word}`
-    );
+    .concat(
+      "revoke",
+      "rotate",
+      "enroll",
+      "publish",
+      "names",
+      "password",
+      "access",
+      "connect",
+      "listen",
+      "core",
+    )
+    .map((word) => `mesh ${word}`);
   const tools = ["send", "receive", "ping", "speedtest", "status", "doctor"];
   const forward = ["add", "list", "remove"].map((word) => `forward ${word}`);
   const key = ["add", "revoke", "list"].map((word) => `key ${word}`);

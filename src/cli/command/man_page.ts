@@ -43,6 +43,10 @@ export const ENVIRONMENT: readonly (readonly [string, string])[] = [
     "the invite of ttun mesh join, where neither --invite nor --invite-file is given",
   ],
   [
+    "TTUN_ACCESS",
+    "the access key of ttun mesh connect and listen, where --access-file is not given",
+  ],
+  [
     "TTUN_MESH_PASSPHRASE",
     "of ttun mesh node --store: the passphrase of the authority's key, where there is no " +
     "--passphrase-file",

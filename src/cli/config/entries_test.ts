@@ -89,6 +89,8 @@ Deno.test("every option of every command that can stand in a file has its place 
       "mesh enroll",
       "mesh names",
       "mesh password",
+      "mesh access",
+      "mesh connect",
       "mesh core",
       "send",
       "receive",

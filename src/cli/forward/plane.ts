@@ -124,6 +124,7 @@ function openClientEnd(
         dialer,
         resolver,
         retries: end.retries,
+        firstRetries: end.firstRetries,
         instance: rng(ID_SIZE),
         onUp: () => port.report({ kind: "up" }),
       }),

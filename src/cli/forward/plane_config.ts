@@ -26,6 +26,8 @@ export interface ForwardClientEnd {
   readonly server: Endpoint;
   /** Attempts in a row that may follow a failed one; Infinity = no limit. */
   readonly retries: number;
+  /** Those before the first session; absent = `retries`. */
+  readonly firstRetries?: number;
   readonly forwards: ClientForwards;
   /** Target of standard input and output; absent = they are not forwarded. */
   readonly stdio?: ForwardTarget;

@@ -44,8 +44,9 @@ export class KeptNames {
 
 function keyOf(target: PublishTarget): string {
   if (target.kind === "folder") return `folder ${target.path}`;
-  const { to } = target;
-  return "path" in to ? to.path : `${to.host} ${to.port}`;
+  const { kind, to } = target;
+  const place = "path" in to ? to.path : `${to.host} ${to.port}`;
+  return kind === "raw" ? `raw ${place}` : place;
 }
 
 /** The list has 2048 words, which 16 bits choose among without a bias. */

@@ -9,8 +9,11 @@ export interface MeshServerPlace {
   readonly host: string;
   /** Where gateways are: one or more. */
   readonly at: readonly HostPort[];
-  /** PEM file of the authorities that are trusted; null = the system's. */
-  readonly ca: string | null;
+  /**
+   * PEM files of the authorities that are trusted, each tried in turn; null = the system's. A mesh may
+   * have a certificate of a public authority for visitors, and its own one for agents.
+   */
+  readonly cas: readonly (string | null)[];
 }
 
 /** A name that this machine's agent serves; it holds the agent's key. */

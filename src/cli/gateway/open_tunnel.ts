@@ -7,7 +7,7 @@ import { open } from "../../app/net/dial_events.ts";
 import { HeadedDialer } from "../../app/net/headed_dialer.ts";
 import { directOutbound } from "../../app/net/direct_outbound.ts";
 import type { Dialer } from "../../contract/dial.ts";
-import type { HttpService } from "../../core/gateway/publish_target.ts";
+import type { FolderService, HttpService } from "../../core/gateway/publish_target.ts";
 import { type Entered, Entrance } from "../../core/gateway/entrance.ts";
 import type { HttpRequest, HttpResponse } from "../../core/http/exchange.ts";
 import { Http1Client } from "../../core/http/http1/client.ts";
@@ -30,6 +30,9 @@ export type OpenSite = typeof import("./open_folder.ts").openFolder;
 /** Milliseconds to connect with a service. */
 const CONNECT_MS = 10_000;
 
+/** Loaded where connections or datagrams are published. */
+export type OpenRaw = ReturnType<typeof import("./open_raw_host.ts").rawHosts>;
+
 export interface TunnelTools {
   readonly tools: Tools;
   readonly net: ReturnType<SocketPlatform["openNet"]>;
@@ -38,6 +41,8 @@ export interface TunnelTools {
   /** Null where no folder is published. */
   readonly folders: OpenSite | null;
   readonly inspector: Inspector | null;
+  /** Null where nothing is published as it is. */
+  readonly raw: OpenRaw | null;
 }
 
 /** Where the requests of a tunnel are answered. */
@@ -49,10 +54,11 @@ interface Service {
 
 /** Opens the way to one service. @throws {TtunError} usage, privilege, system */
 export function openTunnel(config: TunnelConfig, o: TunnelTools): Tunnel {
-  const { name, rules } = config;
+  const { name, rules, target: published } = config;
+  if (published.kind === "raw") return o.raw!(name, published, rules.visitors.allow);
   const { tools, scratch, inspector } = o;
   const { platform: { clock }, log, signal } = tools;
-  const { ends, request, respond } = openService(config, o);
+  const { ends, request, respond } = openService(published, config.isListed, o);
   const entrance = new Entrance(rules, () => clock.now(), nodeScrypt);
   const target = new HttpTarget({
     pool: ends,
@@ -89,7 +95,11 @@ function refusalPage(entered: Exclude<Entered, { kind: "pass" }>, asked: Asked):
   }
 }
 
-function openService({ target, isListed }: TunnelConfig, o: TunnelTools): Service {
+function openService(
+  target: HttpService | FolderService,
+  isListed: boolean,
+  o: TunnelTools,
+): Service {
   if (target.kind === "http") return openHttp(target, o);
   const ends = o.folders!(target.path, isListed, o.tools);
   return { ends, request: (head) => head, respond: (head) => head };

@@ -6,20 +6,11 @@ import { readAddress } from "../command/address_args.ts";
 import { LOG_OPTIONS } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 import { GATEWAY_PORT } from "../mesh/options.ts";
+import { AGENT_DATA } from "./agent_data_option.ts";
 import { TUNNEL_OPTIONS } from "./tunnel_options.ts";
 
 /** Port of the page with an agent's requests, as others of its kind have it. */
 const INSPECT_PORT = 4040;
-
-const AGENT_DATA = {
-  names: ["data"],
-  group: "basic",
-  kind: "string",
-  metavar: "DIR",
-  variable: "TTUN_AGENT_DATA",
-  defaultText: "agent in the state directory",
-  help: "the agent's folder: its key and certificate",
-} as const;
 
 export const ENROLL_OPTIONS = {
   apex: {

@@ -12,6 +12,7 @@ import { type OpenSite, openTunnel } from "./open_tunnel.ts";
 import type { AgentConfig } from "./plane_config.ts";
 
 type Tools = PlaneTools<SocketPlatform, null>;
+type RawHosts = typeof import("./open_raw_host.ts").rawHosts;
 type OpenInspector = typeof import("./inspector.ts").openInspector;
 
 /** Bytes that are read at once for any connection. */
@@ -23,10 +24,14 @@ export async function run(config: AgentConfig, host: PlaneHost): Promise<void> {
   const folders = config.tunnels.some(({ target }) => target.kind === "folder")
     ? (await load(() => import("./open_folder.ts"))).openFolder
     : null;
+  const raw = config.tunnels.some(({ target }) => target.kind === "raw")
+    ? (await load(() => import("./open_raw_host.ts"))).rawHosts
+    : null;
   await runPlane(config, host, {
     mayMeetNames: true,
     openPlatform: () => openSockets(config.io),
-    open: (tools: Tools) => openAgent(config, tools, inspectors?.openInspector ?? null, folders),
+    open: (tools: Tools) =>
+      openAgent(config, tools, inspectors?.openInspector ?? null, folders, raw),
   });
 }
 
@@ -35,6 +40,7 @@ function openAgent(
   tools: Tools,
   openInspector: OpenInspector | null,
   folders: OpenSite | null,
+  rawHosts: RawHosts | null,
 ): OpenedPlane<null> {
   const { platform: { clock }, log, signal, opened, port } = tools;
   const { io, folder, at, inspect } = config;
@@ -45,8 +51,10 @@ function openAgent(
   const inspector = inspect === null
     ? null
     : openInspector?.(inspect, { listen, clock, log, signal, opened, print }) ?? null;
+  const linkSecret = (key: Uint8Array) => port.linkSecret(key, signal);
+  const raw = rawHosts?.({ net, folder, linkSecret }, tools) ?? null;
   const tunnels = config.tunnels.map((tunnel) =>
-    openTunnel(tunnel, { tools, net, scratch, folders, inspector })
+    openTunnel(tunnel, { tools, net, scratch, folders, inspector, raw })
   );
   const own = agentOptions(config, net, tools);
   let hasSaid = false;
@@ -64,9 +72,12 @@ function openAgent(
           log.info("Linked", { gateway: formatAddr(at), names: tunnels.length });
           if (hasSaid) return;
           hasSaid = true;
-          for (const { name } of tunnels) {
-            const url = `https://${name}.${domain}${publicPort === 443 ? "" : `:${publicPort}`}/`;
-            print(url);
+          const suffix = publicPort === 443 ? "" : `:${publicPort}`;
+          for (const { name, raw } of tunnels) {
+            const isWeb = raw === undefined;
+            print(
+              isWeb ? `https://${name}.${domain}${suffix}/` : `mesh://${domain}${suffix}/${name}`,
+            );
           }
           port.report({ kind: "up" });
         },

@@ -21,7 +21,7 @@ export function meshPlace({ apex, port, name, at, ca }: MeshServerUrl): MeshServ
     name: `mesh://${apex}/${name}`,
     host: `${name}.${apex}`,
     at: at.length > 0 ? at : [found],
-    ca: ca ?? own?.ca ?? null,
+    cas: ca !== null ? [ca] : own === null || own.ca === null ? [null] : [own.ca, null],
   };
 }
 

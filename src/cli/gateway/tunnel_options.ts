@@ -18,7 +18,8 @@ export const TUNNEL_OPTIONS = {
     variable: null,
     parse: readTunnel,
     help: "where requests go: 8080 (of this machine), HOST:PORT, unix:PATH, http://, https:// or " +
-      "h2c:// (HTTP/2 alone, as gRPC) with HOST:PORT, or ./FOLDER of files; ?host=NAME is the host that the service gets, " +
+      "h2c:// (HTTP/2 alone, as gRPC) with HOST:PORT, or ./FOLDER of files; or, for those with an access key of ttun mesh access, " +
+      "tcp://HOST:PORT, tcp://unix:/PATH or udp://HOST:PORT; ?host=NAME is the host that the service gets, " +
       "?ca=FILE, ?name=NAME and ?verify=no are about the certificate of https, and ?proxy=v1 or v2 has " +
       "each connection begin with a PROXY header; there may be several " +
       "with a name each; --target may be left out right behind the command",
@@ -67,6 +68,20 @@ export const TUNNEL_OPTIONS = {
     kind: "boolean",
     default: false,
     help: "of a folder: where there is no index.html, show the names of its files",
+  },
+  public: {
+    names: ["public"],
+    group: "security",
+    kind: "boolean",
+    default: false,
+    help: "of tcp:// and udp://: let everybody in, without an access key",
+  },
+  udp: {
+    names: ["udp"],
+    group: "basic",
+    kind: "boolean",
+    default: false,
+    help: "of tcp://: carry datagrams to that host and port as well",
   },
   rate: {
     names: ["rate"],

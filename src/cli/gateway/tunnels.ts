@@ -12,6 +12,7 @@ import { readSecretFile, type SecretKind } from "../secrets/secret_file.ts";
 import { KeptNames } from "./kept_names.ts";
 import type { PublishFlags } from "./options.ts";
 import type { TunnelConfig } from "./plane_config.ts";
+import { withRawWishes } from "./raw_wishes.ts";
 import type { TunnelFlags } from "./tunnel_options.ts";
 
 type Context = Pick<RunContext, "signal" | "log">;
@@ -64,7 +65,7 @@ async function tunnelsOf(
     responseFields: flags.responseHeader ?? [],
   };
   return targets.map(({ name: own, target: written }) => {
-    const target = absolute(written);
+    const target = withRawWishes(absolute(written), flags, rules);
     return { name: own ?? name ?? kept.nameOf(target), target, isListed, rules };
   });
 }

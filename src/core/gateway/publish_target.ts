@@ -1,9 +1,10 @@
 import { TtunError } from "../../base/errors.ts";
 import { type ForwardTarget, makeTarget } from "../../base/target.ts";
 import { AUTHORITY } from "../http/check_fields.ts";
+import { isRawTarget, type RawTarget, readRawTarget } from "./raw_target.ts";
 
-/** Where an agent's requests are answered. */
-export type PublishTarget = HttpService | FolderService;
+/** Where an agent's requests are answered, or its visitors' connections go. */
+export type PublishTarget = HttpService | FolderService | RawTarget;
 
 /** A service that requests are passed on to. */
 export interface HttpService {
@@ -41,12 +42,12 @@ const SCHEME = /^([a-z][a-z0-9+.-]*):\/\//i;
 const PORTS = { http: 80, https: 443, h2c: 80 } as const;
 
 const FORMS =
-  "write 8080, HOST:PORT, unix:PATH, http://, https:// or h2c:// with HOST[:PORT], or ./FOLDER";
+  "write 8080, HOST:PORT, unix:PATH, http://, https:// or h2c:// with HOST[:PORT], tcp:// or udp:// with HOST:PORT, or ./FOLDER";
 
 /**
  * Reads where requests go: `8080` (of this machine), `HOST:PORT`, `unix:PATH`, or `http`, `https` or
  * `h2c` with `://HOST[:PORT]`, `?host=NAME` and `?proxy=v1|v2`; of https `?ca=FILE`, `?name=NAME` and
- * `?verify=no` as well; or a folder, whose path begins with a slash, `./` or `../`.
+ * `?verify=no` as well; what raw_target.ts reads; or a folder, whose path begins with a slash, `./` or `../`.
  * @throws {TtunError} usage
  */
 export function readPublishTarget(text: string): PublishTarget {
@@ -54,6 +55,7 @@ export function readPublishTarget(text: string): PublishTarget {
   if (/^(?:\/|\.{1,2}(?:\/|$))/.test(text) && !text.includes("\0")) {
     return { kind: "folder", path: text };
   }
+  if (isRawTarget(text)) return readRawTarget(text);
   const scheme = given.toLowerCase();
   if (!isScheme(scheme)) throw unusable(text, `there is no ${scheme}:// here; ${FORMS}`);
   if (whole === "" && text.startsWith("unix:")) return unixTarget(text);

@@ -1,0 +1,152 @@
+import type { Cidr } from "../../base/addr.ts";
+import { type Addr, parseIp } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { covers } from "../../base/prefix.ts";
+import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
+import { onAbort } from "../../base/scope.ts";
+import { startClose } from "../../base/start_close.ts";
+import { withoutZone } from "../../base/zone.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { DatagramSockets } from "../../contract/datagrams.ts";
+import type { Clock, Resolver } from "../../contract/host.ts";
+import type { Outbound } from "../../contract/outbound.ts";
+import type { ForwardTarget } from "../../base/target.ts";
+import { FailureLimit, ownerOf } from "../../core/gateway/failure_limit.ts";
+import type { RawTarget } from "../../core/gateway/raw_target.ts";
+import { OpenKind, Refusal } from "../../core/mux/frames.ts";
+import type { WireSecrets } from "../link/config.ts";
+import { MuxServer } from "../mux/mux_server.ts";
+import { type DatagramHost, serveDatagrams } from "../mux/served_datagrams.ts";
+import type { SessionLimits } from "../mux/served_sessions.ts";
+import { connectStream, type StreamHost } from "../mux/served_stream.ts";
+import { Quota } from "../net/connection_quota.ts";
+import { open } from "../net/dial_events.ts";
+import type { Relays } from "../net/relay.ts";
+import type { Tunnel } from "./dial_agent.ts";
+
+/** Milliseconds that a session without a connection is kept, and that datagrams may be silent. */
+const KEEP_MS = 60_000;
+const UDP_IDLE_MS = 60_000;
+
+export interface RawHostOptions {
+  readonly name: string;
+  readonly target: RawTarget;
+  /** Networks that visitors must come from; null = any. */
+  readonly allow: readonly Cidr[] | null;
+  /** Of the access keys, or of the one that everybody has. */
+  readonly secrets: WireSecrets;
+  readonly outbound: Outbound<ForwardTarget>;
+  /** Null = there are no UDP sockets on this system. */
+  readonly sockets: DatagramSockets | null;
+  readonly resolver: Resolver;
+  readonly limits: SessionLimits;
+  readonly relays: Relays;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * An agent's service of connections and datagrams as they are. Clients come by link version 2, whose
+ * key they prove to this end; those of a public one may come without it too.
+ */
+export class RawHost implements Disposable {
+  readonly tunnel: Tunnel;
+  readonly #o: RawHostOptions;
+  readonly #quota: Quota;
+  readonly #said: RateLimitedLog;
+  readonly #server: MuxServer;
+  readonly #failures: FailureLimit;
+
+  constructor(o: RawHostOptions) {
+    const { name, target, clock, log, signal, limits, relays, resolver, sockets, secrets } = o;
+    this.#o = o;
+    const quota = this.#quota = new Quota(limits);
+    const said = this.#said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
+    this.#failures = new FailureLimit(() => clock.now());
+    // Whatever a client asks for, the target is the one that is published.
+    const outbound: StreamHost["outbound"] = {
+      open: (_, how, events) => o.outbound.open(target.to, how, events),
+    };
+    const streams: StreamHost = { log, signal, relays, quota, outbound, said };
+    const datagrams: DatagramHost = {
+      ...{ sockets, resolver, rules: null, idleMs: UDP_IDLE_MS, clock, quota, said },
+    };
+    const { to, carries } = target;
+    this.#server = new MuxServer({
+      ...{ secrets, clock, log, signal, keepMs: KEEP_MS },
+      onStranger: ({ remote }) => this.#failures.failed(ownerOf(remote)),
+      onOpened: (stream, { kind }, client) => {
+        if (kind === OpenKind.connect && carries !== "udp") {
+          return connectStream(streams, stream, to, client);
+        }
+        if (kind === OpenKind.udp && carries !== "tcp" && "host" in to) {
+          return serveDatagrams(datagrams, stream, client, to);
+        }
+        stream.answer(Refusal.notSupported, null);
+      },
+    });
+    const isOpen = target.isPublic && carries !== "udp";
+    this.tunnel = {
+      name,
+      raw: { link: this.#takeLink, ...(isOpen && { tcp: this.#takePlain }) },
+    };
+  }
+
+  /** Ends all sessions. */
+  [Symbol.dispose](): void {
+    this.#server[Symbol.dispose]();
+  }
+
+  readonly #takeLink = (visitor: Connection): void => {
+    const { remote, peer } = visitor;
+    if (!this.#mayCome(remote)) return this.#refuse(visitor, "it is none of the networks'");
+    if (!this.#failures.mayTry(ownerOf(remote))) {
+      return this.#refuse(visitor, "its address has failed too often, and has to wait");
+    }
+    this.#o.log.debug("A visitor has come", { name: this.#o.name, peer });
+    void this.#server.serve(visitor); // never rejects
+  };
+
+  readonly #takePlain = (visitor: Connection): void => {
+    if (!this.#mayCome(visitor.remote)) return this.#refuse(visitor, "it is none of the networks'");
+    this.#carry(visitor).catch((error) => {
+      visitor.reset();
+      const { name, signal } = this.#o;
+      if (signal.aborted) return;
+      const why = error instanceof Error ? error.message : String(error);
+      this.#said.warn("A connection failed", { name, peer: visitor.peer, why });
+    }).finally(() => startClose(visitor));
+  };
+
+  async #carry(visitor: Connection): Promise<void> {
+    const { outbound, relays, signal, target, clock } = this.#o;
+    const over = new AbortController();
+    const place = this.#quota.take(visitor.remote, {
+      account: "",
+      lastActive: clock.now(),
+      evict: () => over.abort(new TtunError("exhausted", "Another address needs its place")),
+    });
+    if (place === null) throw new TtunError("exhausted", "There is no place for it");
+    using _place = place;
+    using _stop = onAbort(signal, (reason) => over.abort(reason));
+    const cancel = over.signal;
+    await using connection = await open(outbound, target.to, { signal, cancel });
+    over.signal.addEventListener("abort", () => visitor.reset(), { once: true });
+    await relays.run(visitor, connection);
+  }
+
+  #mayCome(from: Addr): boolean {
+    const { allow } = this.#o;
+    if (allow === null) return true;
+    const ip = "host" in from ? parseIp(withoutZone(from.host)) : null;
+    return ip !== null && allow.some((network) => covers(network, ip));
+  }
+
+  #refuse(visitor: Connection, why: string): void {
+    this.#said.warn("Refused a visitor", { name: this.#o.name, peer: visitor.peer, why });
+    visitor.reset();
+    startClose(visitor);
+  }
+}
