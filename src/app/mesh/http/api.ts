@@ -14,7 +14,7 @@ import { answer, jsonAnswer, meshErrorAnswer, words } from "./answers.ts";
 import { etagOf, readConditions } from "./conditions.ts";
 import { plainEntry } from "./entry_json.ts";
 import { Leases } from "./leases.ts";
-import { placeOf } from "./request_place.ts";
+import { placeOf, type Query } from "./request_place.ts";
 import { watchStream } from "./watch_stream.ts";
 
 /** Requests of one node that may be open at once, watches not counted. */
@@ -148,7 +148,7 @@ export class MeshApi {
     return token;
   }
 
-  async #key(request: Request, key: string, query: URLSearchParams): Promise<Response> {
+  async #key(request: Request, key: string, query: Query): Promise<Response> {
     const call = this.#call(request);
     const { store } = this.#o;
     if (request.method === "GET" || request.method === "HEAD") {
@@ -184,7 +184,7 @@ export class MeshApi {
     return writtenAnswer(await store.put(key, value, o));
   }
 
-  async #list(request: Request, prefix: string, query: URLSearchParams): Promise<Response> {
+  async #list(request: Request, prefix: string, query: Query): Promise<Response> {
     const limit = Math.min(MOST_ENTRIES, Number(query.get("limit") ?? 100));
     if (!Number.isInteger(limit) || limit < 1) {
       return words(400, "Cannot read limit: it is 1 to 1000");

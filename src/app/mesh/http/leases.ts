@@ -1,6 +1,7 @@
 import type { MeshStore, Session } from "../../../contract/mesh_store.ts";
 import { parseDuration } from "../../../core/mesh/http/route.ts";
 import { jsonAnswer, words } from "./answers.ts";
+import type { Query } from "./request_place.ts";
 
 /** Milliseconds that a lease may be asked for. */
 const [SHORTEST, LONGEST] = [5_000, 120_000];
@@ -27,7 +28,7 @@ export class Leases {
     this.#signal = signal;
   }
 
-  async handle(request: Request, name: string, query: URLSearchParams): Promise<Response> {
+  async handle(request: Request, name: string, query: Query): Promise<Response> {
     const signal = this.#signal;
     switch (request.method) {
       case "POST":
@@ -90,6 +91,6 @@ export class Leases {
   }
 }
 
-function tokenOf(request: Request, query: URLSearchParams): string | null {
+function tokenOf(request: Request, query: Query): string | null {
   return query.get("token") ?? request.headers.get("if-match")?.replaceAll('"', "") ?? null;
 }
