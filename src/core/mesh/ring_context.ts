@@ -33,6 +33,8 @@ export class RingContext {
   clockSet = 0;
   state: NodeState = "warming";
   steps: Step[] = [];
+  /** Work that nobody waits for as much as for the steps so far: it is done behind these. */
+  behind: (() => void)[] = [];
   readonly timers = new Timers();
   readonly peers: Peers;
   readonly random: Random;

@@ -161,7 +161,12 @@ export class RingNode {
 
   /** Returns when `tick` is to be called, in Unix milliseconds. */
   due(): number {
-    return this.#ring.timers.due() + this.#ring.clockSet;
+    return this.hasMore ? this.#ring.wall : this.#ring.timers.due() + this.#ring.clockSet;
+  }
+
+  /** True if `tick` has something to do as soon as the steps so far are done. */
+  get hasMore(): boolean {
+    return this.#ring.behind.length > 0;
   }
 
   tick(nowMs: number): Step[] {
@@ -298,9 +303,10 @@ export class RingNode {
 
   #do(nowMs: number, run: () => void): Step[] {
     const ring = this.#ring;
-    const due = this.due();
+    const due = ring.timers.due() + ring.clockSet;
     if (due <= nowMs) ring.calls.observeLateness(nowMs - due);
     ring.setTime(nowMs);
+    if (this.hasMore) { for (const work of ring.behind.splice(0)) work(); }
     run();
     ring.timers.run(ring.now);
     const { steps } = ring;

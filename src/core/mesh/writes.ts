@@ -89,8 +89,14 @@ export class Write {
       this.#wanted = copiesWanted(this.#ring, this.#record, found.nodes);
       const [owner] = found.nodes;
       const replicas = onDistinctHosts(this.#usable(), COPIES);
-      const waited = this.#record.class === "soft" ? this.#waitedFor(replicas) : replicas;
-      for (const peer of replicas) this.#send(peer, peer === owner, !waited.includes(peer));
+      const isSoft = this.#record.class === "soft";
+      const waited = isSoft ? this.#waitedFor(replicas) : replicas;
+      for (const peer of replicas) {
+        const send = () => this.#send(peer, peer === owner, !waited.includes(peer));
+        // Others are on their way for longer than the own copy takes, if no disk is waited for.
+        if (isSoft && peer === this.#ring.self && replicas.length > 1) this.#ring.behind.push(send);
+        else send();
+      }
       if (this.#open === 0) this.#again();
     });
   }

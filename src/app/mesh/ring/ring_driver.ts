@@ -262,6 +262,9 @@ export class RingDriver implements RingLinkEvents {
   #do(steps: readonly Step[]): void {
     if (this.#isClosed) return;
     for (const step of steps) this.#step(step);
+    while (this.node.hasMore) {
+      for (const step of this.node.tick(this.#o.now())) this.#step(step);
+    }
     this.#setTimer();
   }
 
