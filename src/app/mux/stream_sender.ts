@@ -14,6 +14,9 @@ import { UnsentLimit } from "./unsent_limit.ts";
  */
 const WRITES = 2;
 
+/** Milliseconds from something that went out at once until something else may. */
+const TOGETHER_MS = 0.2;
+
 export interface StreamSenderOptions {
   readonly clock: Clock;
   readonly buffers: RecordBuffers;
@@ -37,8 +40,8 @@ export class StreamSender {
   /** In the middle of reading or writing, behind which everything wanted is sent. */
   #isBusy = false;
   #isWanted = false;
-  /** Something went out before the turn that was waited for. */
-  #isAhead = false;
+  /** Until then nothing goes out before its turn again. */
+  #togetherUntil = -Infinity;
 
   constructor(mux: Mux, place: MuxCarrier, writer: RecordWriter, o: StreamSenderOptions) {
     this.#mux = mux;
@@ -57,13 +60,17 @@ export class StreamSender {
   }
 
   /**
-   * Sends what waits for its turn now, for somebody who waits for an answer. What else is wanted in the
-   * same turn goes together, as ever.
+   * Returns true if what is written now may go out by `flush`, without a turn of the event loop, for
+   * somebody who waits for its answer; it is held until then. Of much that is written one after the
+   * other only the first may, as the rest costs less together.
    */
-  sendNow(): void {
-    if (!this.#isScheduled || this.#isAhead || this.#isWriting || this.#isBusy) return;
-    this.#isAhead = true;
-    this.flush();
+  holdToFlush(): boolean {
+    if (this.#isScheduled || this.#isWriting || this.#isBusy) return false;
+    const now = this.#o.clock.now();
+    if (now < this.#togetherUntil) return false;
+    this.#togetherUntil = now + TOGETHER_MS;
+    this.#isBusy = true;
+    return true;
   }
 
   /** Postpones sending until `release` or `flush`. */
@@ -78,7 +85,6 @@ export class StreamSender {
 
   readonly #turn = (): boolean => {
     this.#isScheduled = false;
-    this.#isAhead = false;
     this.flush();
     return this.#mux.takeHandled();
   };
@@ -124,11 +130,12 @@ export class StreamSender {
     const record = RECORD_HEADER + RECORD_TEXT + RECORD_TAG;
     const usual = this.#limit.write;
     const most = share?.most(usual) ?? usual;
-    let end = 0;
+    let [end, isAll] = [0, false];
     while (end + record <= buffer.length) {
       const at = end + RECORD_HEADER;
       const textEnd = this.#mux.fill(this.#place, buffer, at, at + RECORD_TEXT, most);
-      if (textEnd === at) break;
+      isAll = textEnd === at;
+      if (isAll) break;
       this.#writer.seal(buffer, at, textEnd - at);
       end = textEnd + RECORD_TAG;
       if (most < Infinity) break;
@@ -138,7 +145,7 @@ export class StreamSender {
       return buffers.give(buffer);
     }
     share?.wrote(end);
-    this.#isWanted = true; // there may be more
+    if (!isAll) this.#isWanted = true; // there may be more
     const began = clock.now();
     const writing = this.#writer.write(buffer.subarray(0, end));
     const settle = () => {

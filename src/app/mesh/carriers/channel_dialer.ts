@@ -167,9 +167,9 @@ class Attempts {
       onStream: (opened) => channel === null ? opened.reset() : channel.addBulk(opened),
     });
     try {
-      const { binding, peer, sendNow } = carrier;
+      const { binding, peer, writeNow } = carrier;
       const over = () => carrier[Symbol.dispose]();
-      const o = { transport: "tcp", peer, binding, over, sendNow } as const;
+      const o = { transport: "tcp", peer, binding, over, writeNow } as const;
       return channel = new PairedChannel(await carrier.open(), o, () => carrier.open());
     } catch (error) {
       carrier[Symbol.dispose]();

@@ -52,9 +52,9 @@ export async function listenForChannels(o: ChannelListenerOptions): Promise<neve
       if (service !== MESH_SERVICE) return services!.serve(stream, service);
       const known = channels.get(carrier);
       if (known !== undefined) return known.addBulk(stream);
-      const { peer, binding, sendNow } = carrier;
+      const { peer, binding, writeNow } = carrier;
       const over = () => carrier[Symbol.dispose]();
-      const o = { transport: "tcp", peer, binding, over, sendNow } as const;
+      const o = { transport: "tcp", peer, binding, over, writeNow } as const;
       const channel = new PairedChannel(stream, o, () => carrier.open());
       channels.set(carrier, channel);
       take(channel);

@@ -30,7 +30,7 @@ export class PairedChannel implements PeerChannel {
   readonly #stream: Stream;
   readonly #control: StreamChannel;
   readonly #open: () => Promise<Stream>;
-  readonly #sendNow: () => void;
+  readonly #writeTo: (stream: Stream, bytes: Uint8Array) => number;
   readonly #into = new Uint8Array(CHUNK);
   #isDisposed = false;
   readonly #bulk: StreamChannel[] = [];
@@ -60,7 +60,7 @@ export class PairedChannel implements PeerChannel {
     this.transport = o.transport;
     this.binding = this.#control.binding;
     this.#open = open;
-    this.#sendNow = o.sendNow ?? (() => {});
+    this.#writeTo = o.writeNow ?? ((stream, bytes) => stream.writeNow(bytes));
     this.#readAll(control, MAX_FRAME);
   }
 
@@ -103,9 +103,8 @@ export class PairedChannel implements PeerChannel {
   /** `bytes`: a frame with its length. @throws {TtunError} lost */
   writeNow(bytes: Uint8Array): boolean {
     if (contentOf(bytes).length > MAX_FRAME || this.#rest !== null) return false;
-    const done = this.#stream.writeNow(bytes);
+    const done = this.#writeTo(this.#stream, bytes);
     if (done < bytes.length) this.#rest = this.#writeRest(bytes.subarray(done));
-    else this.#sendNow();
     return true;
   }
 

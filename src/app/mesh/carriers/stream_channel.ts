@@ -17,8 +17,8 @@ export interface StreamChannelOptions {
   readonly binding?: Uint8Array;
   /** Called once, when the channel is disposed of. */
   readonly over?: () => void;
-  /** Called behind each frame that was written at once; absent = nothing keeps it from going out. */
-  readonly sendNow?: () => void;
+  /** Called in place of the stream's own `writeNow`; absent = nothing is sent sooner than by that. */
+  readonly writeNow?: (stream: Stream, bytes: Uint8Array) => number;
 }
 
 /** A stream of any transport as a channel. Owns it. */

@@ -2,6 +2,7 @@ import type { Addr } from "../../../base/addr.ts";
 import { toTtunError, TtunError } from "../../../base/errors.ts";
 import { startClose } from "../../../base/start_close.ts";
 import type { Connection } from "../../../contract/connection.ts";
+import type { Stream } from "../../../contract/stream.ts";
 import { CloseCode } from "../../../core/link/v2/frames.ts";
 import type { LinkSession } from "../../../core/link/v2/handshake.ts";
 import { Capability, ID_SIZE } from "../../../core/link/v2/setup.ts";
@@ -122,8 +123,16 @@ export class V2Carrier implements Disposable {
     return new V2Carrier("server", stream, session, o);
   }
 
-  /** Sends what was written to its streams, without a turn of the event loop in between. */
-  readonly sendNow = (): void => this.#carrier.ofSession.sender.sendNow();
+  /** Does as the stream's own `writeNow`, and sends it at once where nothing else is on its way. */
+  readonly writeNow = (stream: Stream, bytes: Uint8Array): number => {
+    const { sender } = this.#carrier.ofSession;
+    if (!sender.holdToFlush()) return stream.writeNow(bytes);
+    try {
+      return stream.writeNow(bytes);
+    } finally {
+      sender.flush();
+    }
+  };
 
   /** Milliseconds of the last round trip; NaN before one is known. */
   get rttMs(): number {

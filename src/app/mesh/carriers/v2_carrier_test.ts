@@ -81,34 +81,33 @@ Deno.test("two nodes have streams both ways, and what binds proofs to their conn
   }
 });
 
-Deno.test("bytes go out at once where they are sent now, and the next of the same turn with it", async () => {
+Deno.test("bytes go out at once, and what follows them soon goes with others of its turn", async () => {
   await using nodes = new Nodes();
   const [here, there] = memoryPair();
-  const [own, other] = await nodes.settle(nodes.linkOn(here, there));
+  const [own] = await nodes.settle(nodes.linkOn(here, there));
   const stream = await nodes.settle(own.open());
-  await nodes.world.clock.settle();
+  const { clock } = nodes.world;
+  await clock.advance(1000);
   let writes = 0;
   const write = here.writeNow.bind(here);
   here.writeNow = (bytes) => {
     writes++;
     return write(bytes);
   };
-  stream.writeNow(utf8("a"));
-  assert.equal(writes, 0);
-  own.sendNow();
+  assert.equal(own.writeNow(stream, utf8("a")), 1);
   assert.equal(writes, 1);
-  for (const text of ["b", "c"]) {
-    stream.writeNow(utf8(text));
-    own.sendNow();
-  }
+  for (const text of ["b", "c"]) own.writeNow(stream, utf8(text));
   assert.equal(writes, 1);
-  await nodes.world.clock.settle();
+  await clock.settle();
   assert.equal(writes, 2);
+  await clock.advance(1);
+  own.writeNow(stream, utf8("d"));
+  assert.equal(writes, 3);
+  await clock.advance(1);
   using read = channel(nodes.taken[0]!);
-  assert.deepEqual(await nodes.settle(read.read()), utf8("abc"));
-  own.sendNow();
-  assert.equal(writes, 2);
-  assert.ok(other);
+  assert.deepEqual(await nodes.settle(read.read()), utf8("abcd"));
+  stream.reset();
+  assert.throws(() => own.writeNow(stream, utf8("e")), TtunError);
 });
 
 Deno.test("a node with another secret hears nothing", async () => {
