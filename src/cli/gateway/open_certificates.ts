@@ -2,7 +2,6 @@ import { AcmeIssuer } from "../../app/gateway/certificates/acme_issuer.ts";
 import { PublicCertificates } from "../../app/gateway/certificates/public_certificates.ts";
 import { CHALLENGES_MS } from "../../app/gateway/zone_keeper.ts";
 import type { MeshStore } from "../../contract/mesh_store.ts";
-import { CHALLENGE } from "../../core/gateway/zone_records.ts";
 import { encodePem } from "../../core/x509/pem.ts";
 import { FetchTransport } from "../../io/acme/fetch_transport.ts";
 import { ecdsaKey, ecdsaSigner } from "../../io/crypto/ecdsa.ts";
@@ -11,6 +10,7 @@ import type { MeshTools } from "../mesh/mesh_tools.ts";
 import type { AcmeConfig } from "../mesh/plane_config.ts";
 import { rng } from "../platform/rng.ts";
 import { VERSION } from "../version.ts";
+import { hostDelegation } from "./host_delegation.ts";
 
 /** Milliseconds beside those for which the DNS servers remember the challenges. */
 const MARGIN_MS = 300;
@@ -32,14 +32,6 @@ export function openCertificates(
     ...{ store, clock, log, rng, now, issuer, directory, apex, zone, signal },
     secrets: () => held.state.secrets,
     keyOf: (seed) => encodePem("EC PRIVATE KEY", ecdsaKey(seed)),
-    delegationOf: async (host, signal) => {
-      try {
-        return await Deno.resolveDns(`${CHALLENGE}.${host}.`, "CNAME", { signal });
-      } catch (error) {
-        signal.throwIfAborted();
-        log.debug("A host has no record for its proof", { host, why: String(error) });
-        return [];
-      }
-    },
+    delegationOf: (host, signal) => hostDelegation(host, log, signal),
   });
 }

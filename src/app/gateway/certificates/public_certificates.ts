@@ -18,7 +18,7 @@ import type {
   CertificateRecord,
   KeptCertificate,
 } from "../../../core/gateway/certificate_record.ts";
-import { hostChallenge } from "../../../core/gateway/host_challenge.ts";
+import { hostChallenge, requireDelegation } from "../../../core/gateway/host_challenge.ts";
 import { CHALLENGE } from "../../../core/gateway/zone_records.ts";
 import { sleep } from "../../loop/sleep.ts";
 import type { Measure } from "../../mesh/http/node_metrics.ts";
@@ -64,6 +64,8 @@ export interface Wanted {
   readonly names: readonly string[];
   /** Where the texts are that prove it, in the zone. */
   readonly challenge: string;
+  /** Id in hex of the agent that has it; null = it is the cluster's own. */
+  readonly agent: string | null;
 }
 
 export interface PublicCertificatesOptions {
@@ -96,13 +98,13 @@ export class PublicCertificates {
   readonly #jobs = new Map<string, Promise<Known>>();
   readonly #wanted = new Map<string, Wanted>();
   readonly #apex: Wanted;
-  readonly #refused = new Map<string, { readonly until: number; readonly error: IssuerError }>();
+  readonly #refused = new Map<string, { readonly until: number; readonly error: TtunError }>();
 
   constructor(o: PublicCertificatesOptions) {
     this.#o = o;
     this.#certificates = new CertificateStore(o);
     const { apex } = o;
-    this.#apex = { name: apex, names: [apex, `*.${apex}`], challenge: CHALLENGE };
+    this.#apex = { name: apex, names: [apex, `*.${apex}`], challenge: CHALLENGE, agent: null };
   }
 
   /** For the apex and all names directly below. @throws {TtunError} if there is none; its reason */
@@ -112,7 +114,8 @@ export class PublicCertificates {
 
   /** For a host of the agent's, whose id is in hex. @throws {TtunError} if there is none; its reason */
   ofHost(host: string, agent: string, cancel: AbortSignal): Promise<KeyPair> {
-    return this.#get({ name: host, names: [host], challenge: hostChallenge(agent, host) }, cancel);
+    const challenge = hostChallenge(agent, host);
+    return this.#get({ name: host, names: [host], challenge, agent }, cancel);
   }
 
   measures(): Measure[] {
@@ -214,9 +217,7 @@ export class PublicCertificates {
         if (this.#isGood(known)) return known;
         throw new IssuerError(attempt.words);
       }
-      if (name !== this.#apex.name && known.version === "absent") {
-        await this.#requireDelegated(wanted);
-      }
+      if (known.record.kept === null) await this.#requireDelegated(wanted);
       const done = await this.#asHolder(name, (held) => this.#order(wanted, held));
       if (done === null) await sleep(clock, WAIT_MS, signal);
       else if (this.#isGood(done)) return done;
@@ -224,17 +225,18 @@ export class PublicCertificates {
   }
 
   /** Refuses hosts whose owner has not had the challenges lead here: the authority would count it. */
-  async #requireDelegated({ name, challenge }: Wanted): Promise<void> {
+  async #requireDelegated({ name: host, agent }: Wanted): Promise<void> {
     const { delegationOf, zone, signal, clock } = this.#o;
-    const target = `${challenge}.${zone}`;
-    const found = await delegationOf(name, signal);
-    if (found.some((one) => one.toLowerCase().replace(/\.$/, "") === target)) return;
-    const error = new IssuerError(
-      `There is no certificate for ${name}: its DNS has no record ${CHALLENGE}.${name} CNAME ${target}`,
-    );
-    if (this.#refused.size >= MOST_REFUSED) this.#refused.clear();
-    this.#refused.set(name, { until: clock.now() + REFUSED_MS, error });
-    throw error;
+    if (agent === null) return;
+    const found = await delegationOf(host, signal);
+    try {
+      requireDelegation({ host, agent, zone }, found);
+    } catch (thrown) {
+      const error = toTtunError(thrown);
+      if (this.#refused.size >= MOST_REFUSED) this.#refused.clear();
+      this.#refused.set(host, { until: clock.now() + REFUSED_MS, error });
+      throw error;
+    }
   }
 
   /** Runs while this node alone may order that certificate; null = another one does. */
