@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import { ttunCommand } from "./forward_pair.ts";
-import { gatewayLab } from "./mesh_gateway_lab.ts";
+import { gatewayLab, READY_MS } from "./mesh_gateway_lab.ts";
 import { MESH_ENV } from "./mesh_machine.ts";
 
 test("a file says what is published, each with rules of its own for visitors and fields", async () => {
@@ -27,7 +27,7 @@ response-header = ["+X-Seen: yes", "-Date"]
 END`);
   await lab.enroll("laptop", "*");
   await using agent = await lab.publish("laptop", `--tunnels ${file}`);
-  assert.match(agent.stdout, /^https:\/\/also\.example\.test:8443\/$/m);
+  await agent.waitFor(/^https:\/\/also\.example\.test:8443\/$/m, READY_MS);
   const code = ["-o", "/dev/null", "-w", "%{http_code}"];
   assert.equal(await lab.curl("shut", "/", ...code), "401");
   assert.equal(await lab.curl("shut", "/", ...code, "-u", "ann:hush"), "401");
@@ -42,9 +42,36 @@ END`);
     ...["-sN", "--resolve", "open.example.test:8443:127.0.0.1", "--cacert", `${data}/ca.crt`],
     "https://open.example.test:8443/slow",
   ]);
-  await slow.waitFor(/first/, 30_000);
+  await slow.waitFor(/first/, READY_MS);
   assert.equal(await lab.curl("open", "/", ...code), "503");
-  await lab.curl("also", "/finish"); // its own limit
+  await host.sh(`cat > ${file} <<'END'
+[[mesh.publish]]
+target = ["shut=8080", "new=${data}-site"]
+
+[[mesh.publish]]
+target = "open=8080"
+visitor-concurrent = 1
+request-header = ["X-Added: by agent", "-user-agent"]
+response-header = ["+X-Seen: yes", "-Date"]
+END
+    mkdir ${data}-site; echo hello > ${data}-site/a.txt`);
+  agent.signal("SIGHUP");
+  await agent.waitFor(/^https:\/\/new\./m, READY_MS);
+  await agent.waitFor(/tunnels .*added=new .*removed=also .*changed=shut/, READY_MS);
+  await until(async () => await lab.curl("new", "/a.txt") === "hello\n");
+  assert.equal(await lab.curl("shut", "/", ...code), "200");
+  await until(async () => await lab.curl("also", "/", ...code) === "404");
+  assert.equal(await lab.curl("open", "/", ...code), "503"); // the one before goes on
+  await lab.curl("shut", "/finish");
   assert.equal((await slow.status).code, 0);
   assert.equal(await lab.curl("open", "/", ...code), "200");
+  await host.sh(String.raw`printf '[[mesh.publish]]\ntarget = "x=8080"\nrat = 1\n' > ${file}`);
+  agent.signal("SIGHUP");
+  await agent.waitFor(/Cannot reload: .*line 3: .*did you mean rate\?/, READY_MS);
+  assert.equal(await lab.curl("open", "/", ...code), "200");
 });
+
+/** Resolves when something comes about, for which there is no other sign. */
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!await isSo()) await new Promise((resolve) => setTimeout(resolve, 100));
+}

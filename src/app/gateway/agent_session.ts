@@ -1,4 +1,4 @@
-import { toTtunError, TtunError } from "../../base/errors.ts";
+import { FinalError, toTtunError, TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Connection } from "../../contract/connection.ts";
@@ -32,7 +32,8 @@ export interface AgentSessionOptions {
   readonly signer: Signer;
   /** In DER. */
   readonly certificate: () => Uint8Array;
-  readonly tunnels: readonly Tunnel[];
+  /** Returns the services that are published; another list when they have changed. */
+  readonly tunnels: () => readonly Tunnel[];
   /** Returns true if the certificate is to be renewed. */
   readonly isOld: () => boolean;
   /** Keeps a new certificate, which counts from then on. */
@@ -51,6 +52,9 @@ export class AgentSession {
   #refreshedAt: number;
   #hasEnded = false;
   #isDraining = false;
+  /** The list that the gateway was told last, and the names of it that it has taken. */
+  #told: readonly Tunnel[] | null = null;
+  readonly #published = new Set<string>();
 
   private constructor(
     o: AgentSessionOptions,
@@ -138,9 +142,10 @@ export class AgentSession {
     return this.#carrier.streams > 1; // one is for messages
   }
 
-  /** The gateway is to be told again that the names are published. */
+  /** The gateway is to be told again which names are published. */
   get isDue(): boolean {
-    return this.#o.clock.now() - this.#refreshedAt >= REFRESH_MS;
+    return this.#told !== this.#o.tunnels() ||
+      this.#o.clock.now() - this.#refreshedAt >= REFRESH_MS;
   }
 
   /** Resolves after so many milliseconds, or before, when something has changed. @throws the signal's reason */
@@ -167,7 +172,7 @@ export class AgentSession {
   /** Has visitors come by other gateways. Never rejects. */
   async withdraw(): Promise<void> {
     try {
-      for (const { name } of this.#o.tunnels) await this.#control.ask({ kind: "withdraw", name });
+      for (const name of this.#published) await this.#control.ask({ kind: "withdraw", name });
     } catch {
       // The link has ended, and with it all that goes by it.
     }
@@ -183,15 +188,37 @@ export class AgentSession {
   }
 
   async #publish(): Promise<void> {
-    const { tunnels, signer, now } = this.#o;
-    const { apex, node } = this.#welcome;
-    for (const { name, raw } of tunnels) {
-      const expires = now() + ROUTE_MS;
-      const passthrough = raw?.tls !== undefined;
-      const place = { name, apex, node };
-      const signature = signRoute(signer, place, { expires, isPassthrough: passthrough });
-      await this.#control.ask({ kind: "publish", name, expires, signature, passthrough });
+    const tunnels = this.#o.tunnels();
+    const isFirst = this.#told === null;
+    const hasChanged = this.#told !== tunnels;
+    this.#told = tunnels;
+    for (const name of [...this.#published]) {
+      if (tunnels.some((one) => one.name === name)) continue;
+      this.#published.delete(name);
+      await this.#control.ask({ kind: "withdraw", name });
     }
+    for (const tunnel of tunnels) {
+      const { name } = tunnel;
+      if (!hasChanged && !this.#published.has(name)) continue; // it was refused before
+      try {
+        await this.#publishOne(tunnel);
+        this.#published.add(name);
+      } catch (error) {
+        // One that was added later costs the others nothing.
+        if (isFirst || this.#published.has(name) || !(error instanceof FinalError)) throw error;
+        this.#o.log.error(`Cannot publish ${name}: ${error.message}`, { kind: error.kind });
+      }
+    }
+  }
+
+  async #publishOne({ name, raw }: Tunnel): Promise<void> {
+    const { signer, now } = this.#o;
+    const { apex, node } = this.#welcome;
+    const expires = now() + ROUTE_MS;
+    const passthrough = raw?.tls !== undefined;
+    const place = { name, apex, node };
+    const signature = signRoute(signer, place, { expires, isPassthrough: passthrough });
+    await this.#control.ask({ kind: "publish", name, expires, signature, passthrough });
   }
 
   async #renew(): Promise<void> {

@@ -35,11 +35,11 @@ export interface DialAgentOptions {
 export async function dialAgent(
   stream: Connection,
   o: DialAgentOptions,
-  tunnels: readonly Tunnel[],
+  tunnels: () => readonly Tunnel[] = () => [],
 ): Promise<V2Carrier> {
   const { onDrain = () => {} } = o;
   const find = (service: string) => {
-    return service === DRAIN_SERVICE ? drainer(onDrain) : serverOf(service, tunnels);
+    return service === DRAIN_SERVICE ? drainer(onDrain) : serverOf(service, tunnels());
   };
   return await V2Carrier.dial(stream, {
     ...o,

@@ -47,7 +47,7 @@ export async function runEnroll(options: EnrollFlags, context: RunContext): Prom
   await using end = openAgentEnd({ at, apex, ca: authoritiesFile(folder) }, context.log);
   const { clock, secrets } = end;
   const stream = await end.connect(signal);
-  using carrier = await dialAgent(stream, { secrets, clock, memory: clientMemory(), signal }, []);
+  using carrier = await dialAgent(stream, { secrets, clock, memory: clientMemory(), signal });
   const request = { kind: "enroll", invite: invite.id, publicKey: agent.publicKey } as const;
   const token = ed25519Signer(invite.token);
   const certified = await askForCertificate(carrier, request, { agent, token, clock });

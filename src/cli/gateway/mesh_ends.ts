@@ -50,6 +50,7 @@ export function openMeshListener(at: string, tools: WayTools): Listener {
   const { platform, log, signal } = tools;
   const net = platform.openNet({ io: "ffi", mptcp: false, segmentBytes: {} }, log);
   const listener = new VisitorListener(platform.clock, signal);
+  const tunnels = [{ name: label, raw: { link: listener.take } }];
   const options = agentOptions({ ...agent, folder, ca }, net, tools);
   const links = new AgentLinks({
     first: agent.at,
@@ -58,7 +59,7 @@ export function openMeshListener(at: string, tools: WayTools): Listener {
     make: (at, { found, ...o }) =>
       new AgentClient({
         ...options.of(at),
-        tunnels: [{ name: label, raw: { link: listener.take } }],
+        tunnels: () => tunnels,
         ...o,
         onOthers: found,
         onPublished: () => log.info("published", { name }),

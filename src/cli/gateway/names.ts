@@ -31,7 +31,7 @@ export async function runNames(
   await using end = openAgentEnd({ at, apex, ca: authoritiesFile(folder) }, log);
   const { clock, secrets } = end;
   const stream = await end.connect(signal);
-  using carrier = await dialAgent(stream, { secrets, clock, memory: clientMemory(), signal }, []);
+  using carrier = await dialAgent(stream, { secrets, clock, memory: clientMemory(), signal });
   await using control = await AgentControl.open(carrier, clock);
   const proof = proveAgent(ed25519Signer(seed), carrier.binding);
   await control.ask({ kind: "hello", certificate, proof });

@@ -1,12 +1,15 @@
 import { AgentClient } from "../../app/gateway/agent_client.ts";
 import { AgentLinks } from "../../app/gateway/agent_links.ts";
+import type { Tunnel } from "../../app/gateway/dial_agent.ts";
 import { formatAddr } from "../../base/addr.ts";
+import { toTtunError } from "../../base/errors.ts";
 import { load } from "../plane/load.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
 import { openSockets } from "../platform/open_sockets.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import { agentOptions } from "./agent_options.ts";
+import { AgentTunnels } from "./agent_tunnels.ts";
 import type { InspectorTools } from "./inspector.ts";
 import { type OpenSite, openTunnel } from "./open_tunnel.ts";
 import type { AgentConfig } from "./plane_config.ts";
@@ -21,10 +24,10 @@ const SCRATCH = 64 * 1024;
 /** Needs no privilege. @throws the reason of `host.stop`, or the failure that ended it */
 export async function run(config: AgentConfig, host: PlaneHost): Promise<void> {
   const inspectors = config.inspect === null ? null : await load(() => import("./inspector.ts"));
-  const folders = config.tunnels.some(({ target }) => target.kind === "folder")
+  const folders = config.mayChange || config.tunnels.some(({ target }) => target.kind === "folder")
     ? (await load(() => import("./open_folder.ts"))).openFolder
     : null;
-  const raw = config.tunnels.some(({ target }) => target.kind === "raw")
+  const raw = config.mayChange || config.tunnels.some(({ target }) => target.kind === "raw")
     ? (await load(() => import("./open_raw_host.ts"))).rawHosts
     : null;
   await runPlane(config, host, {
@@ -53,11 +56,26 @@ function openAgent(
     : openInspector?.(inspect, { listen, clock, log, signal, opened, print }) ?? null;
   const linkSecret = (key: Uint8Array) => port.linkSecret(key, signal);
   const raw = rawHosts?.({ net, folder, linkSecret }, tools) ?? null;
-  const tunnels = config.tunnels.map((tunnel) =>
+  const tunnels = new AgentTunnels((tunnel) =>
     openTunnel(tunnel, { tools, net, scratch, folders, inspector, raw })
   );
+  tunnels.replace(config.tunnels);
+  let place: Place | null = null;
+  port.onTunnels((configs) => {
+    try {
+      const { added, changed, removed } = tunnels.replace(configs);
+      const [plus, minus, other] = [added, removed, changed].map((names) => names.join(" "));
+      log.info("tunnels", { added: plus!, removed: minus!, changed: other! });
+      if (place === null) return;
+      for (const tunnel of tunnels.all) {
+        if (added.includes(tunnel.name)) print(urlOf(tunnel, place));
+      }
+    } catch (thrown) {
+      const { message, kind } = toTtunError(thrown);
+      log.error(`All tunnels stay the same: ${message}`, { kind });
+    }
+  });
   const own = agentOptions(config, net, tools);
-  let hasSaid = false;
   const links = new AgentLinks({
     first: at,
     clock,
@@ -65,23 +83,30 @@ function openAgent(
     make: (at, { found, ...o }) =>
       new AgentClient({
         ...own.of(at),
-        tunnels,
+        tunnels: () => tunnels.all,
         ...o,
         onOthers: found,
         onPublished: (domain, publicPort) => {
-          log.info("Linked", { gateway: formatAddr(at), names: tunnels.length });
-          if (hasSaid) return;
-          hasSaid = true;
-          const suffix = publicPort === 443 ? "" : `:${publicPort}`;
-          for (const { name, raw } of tunnels) {
-            const isWeb = raw === undefined;
-            print(
-              isWeb ? `https://${name}.${domain}${suffix}/` : `mesh://${domain}${suffix}/${name}`,
-            );
-          }
+          log.info("Linked", { gateway: formatAddr(at), names: tunnels.all.length });
+          if (place !== null) return;
+          place = { domain, port: publicPort };
+          for (const tunnel of tunnels.all) print(urlOf(tunnel, place));
           port.report({ kind: "up" });
         },
       }),
   });
   return { facts: { folder }, run: () => links.run(signal) };
+}
+
+/** Domain and port at which the gateways are. */
+interface Place {
+  readonly domain: string;
+  readonly port: number;
+}
+
+function urlOf({ name, raw }: Tunnel, { domain, port }: Place): string {
+  const suffix = port === 443 ? "" : `:${port}`;
+  return raw === undefined || raw.tls !== undefined
+    ? `https://${name}.${domain}${suffix}/`
+    : `mesh://${domain}${suffix}/${name}`;
 }

@@ -18,6 +18,8 @@ export interface AgentConfig extends CommonConfig {
   /** PEM file of the authorities that are trusted for gateways; null = the system's. */
   readonly ca: string | null;
   readonly tunnels: readonly TunnelConfig[];
+  /** Others may take their place. */
+  readonly mayChange: boolean;
   /** Loopback address of the page with the agent's requests; null = there is none. */
   readonly inspect: HostPort | null;
 }

@@ -6,7 +6,6 @@ import type { PublishTarget } from "../../core/gateway/publish_target.ts";
 import { hashesOf, type VisitorRules } from "../../core/gateway/visitor_rules.ts";
 import type { RunContext } from "../command/context.ts";
 import { load } from "../plane/load.ts";
-import { rng } from "../platform/rng.ts";
 import { denoKeyEnvironment } from "../secrets/key_environment.ts";
 import { readSecretFile, type SecretKind } from "../secrets/secret_file.ts";
 import { KeptNames } from "./kept_names.ts";
@@ -20,10 +19,14 @@ type Context = Pick<RunContext, "signal" | "log">;
 const LOGINS: SecretKind = { file: "file of logins", question: "NAME:PASSWORD: " };
 const TOKEN: SecretKind = { file: "token file", question: "Token: " };
 
-/** Returns what is to be published, of the command line or of a file. @throws {TtunError} */
+/**
+ * Returns the tunnels of the command line or of a file. `salt`: 16 random bytes for hashes of logins.
+ * @throws {TtunError}
+ */
 export async function readTunnels(
   options: PublishFlags,
   folder: string,
+  salt: Uint8Array,
   context: Context,
 ): Promise<TunnelConfig[]> {
   const { tunnels: file } = options;
@@ -32,7 +35,7 @@ export async function readTunnels(
     : (await load(() => import("./tunnels_file.ts"))).readTunnelsFile(file);
   const kept = new KeptNames(folder);
   const all: TunnelConfig[] = [];
-  for (const table of tables) all.push(...await tunnelsOf(table, kept, context));
+  for (const table of tables) all.push(...await tunnelsOf(table, kept, salt, context));
   const names = new Set(all.map(({ name }) => name));
   if (names.size === all.length) return all;
   throw new TtunError("usage", "Cannot publish two targets at one name");
@@ -41,6 +44,7 @@ export async function readTunnels(
 async function tunnelsOf(
   flags: TunnelFlags,
   kept: KeptNames,
+  salt: Uint8Array,
   context: Context,
 ): Promise<TunnelConfig[]> {
   const { target: targets = [], name, list: isListed } = flags;
@@ -54,7 +58,7 @@ async function tunnelsOf(
     );
   }
   const rules: EntranceRules = {
-    visitors: await visitorRules(flags, context),
+    visitors: await visitorRules(flags, salt, context),
     limits: {
       rate: flags.rate ?? null,
       visitorRate: flags.visitorRate ?? null,
@@ -78,12 +82,12 @@ function absolute(target: PublishTarget): PublishTarget {
 /** @throws {TtunError} usage, privilege, if a file cannot be used */
 async function visitorRules(
   { basicAuth, bearerFile, allow = [] }: TunnelFlags,
+  salt: Uint8Array,
   context: Context,
 ): Promise<VisitorRules> {
   const logins = basicAuth === undefined ? null : await loginsOf(basicAuth, context);
   const token = bearerFile === undefined ? null : (await read(bearerFile, TOKEN, context)).trim();
   if (token === "") throw new TtunError("usage", `Cannot use ${bearerFile}: it is empty`);
-  const salt = rng(16);
   return {
     allow: allow.length === 0 ? null : allow,
     hashes: logins === null && token === null ? null : hashesOf(salt, logins?.plain ?? [], token),

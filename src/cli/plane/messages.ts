@@ -6,6 +6,7 @@ import type { AclRules } from "../../core/acl/acl.ts";
 import type { ListenRule } from "../../core/acl/listen_rule.ts";
 import type { LiveSample } from "../../core/status/live_meter.ts";
 import type { Lease } from "../../core/ip/address_pool.ts";
+import type { TunnelConfig } from "../gateway/plane_config.ts";
 import type { Offer } from "../transfer/offer.ts";
 
 export interface WorkerInit<Config> {
@@ -48,6 +49,7 @@ export type PlaneCommand<Start = unknown> =
   | { readonly kind: "stop"; readonly onPurpose: boolean }
   | { readonly kind: "rules"; readonly rules: PlaneRules }
   | { readonly kind: "keys"; readonly keys: readonly NamedKey[] }
+  | { readonly kind: "tunnels"; readonly tunnels: readonly TunnelConfig[] }
   | { readonly kind: "status" }
   /** The data plane answers that it is alive. */
   | { readonly kind: "ask" }

@@ -12,6 +12,7 @@ import { load } from "./load.ts";
 import type { PlaneCommand, PlaneEvent, PlaneRules, WorkerInit } from "./messages.ts";
 import { resolveHost } from "../platform/resolve.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
+import type { TunnelConfig } from "../gateway/plane_config.ts";
 import type { Offer } from "../transfer/offer.ts";
 
 /** Milliseconds for the data plane to end before it is left behind. */
@@ -150,6 +151,10 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
 
   /** Has a server of several keys take these alone from now on. */
   readonly replaceKeys = (keys: readonly NamedKey[]): void => this.#command({ kind: "keys", keys });
+
+  /** Has an agent publish these alone from now on. */
+  readonly replaceTunnels = (tunnels: readonly TunnelConfig[]): void =>
+    this.#command({ kind: "tunnels", tunnels });
 
   async #runReady(facts: Facts, life: PlaneLife<Facts, Start>): Promise<void> {
     const start = await this.#orStopped(life.prepare(facts).then((value) => ({ value })));

@@ -5,6 +5,7 @@ import type { NamedKey } from "../../base/named_key.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Resolver } from "../../contract/host.ts";
 import type { Reactor } from "../../io/reactor/reactor.ts";
+import type { TunnelConfig } from "../gateway/plane_config.ts";
 import type { Offer } from "../transfer/offer.ts";
 import type { PlaneCommand, PlaneEvent, PlaneRules } from "./messages.ts";
 
@@ -24,6 +25,7 @@ export class PlanePort<Start> implements Resolver {
   #tellLive: (() => void) | null = null;
   readonly #rules = new Latest<PlaneRules>();
   readonly #keys = new Latest<readonly NamedKey[]>();
+  readonly #tunnels = new Latest<readonly TunnelConfig[]>();
   /** Status was asked for before there was anything to tell. */
   #owesStatus = false;
   readonly #requests = new Map<number, Waiting<string[]>>();
@@ -63,6 +65,11 @@ export class PlanePort<Start> implements Resolver {
   /** `use` is called with other keys than those of the beginning, at once if there are some. */
   onKeys(use: (keys: readonly NamedKey[]) => void): void {
     this.#keys.on(use);
+  }
+
+  /** `use` is called with other tunnels than those of the beginning, at once if there are some. */
+  onTunnels(use: (tunnels: readonly TunnelConfig[]) => void): void {
+    this.#tunnels.on(use);
   }
 
   report(event: PlaneEvent): void {
@@ -159,6 +166,8 @@ export class PlanePort<Start> implements Resolver {
         return this.#rules.give(command.rules);
       case "keys":
         return this.#keys.give(command.keys);
+      case "tunnels":
+        return this.#tunnels.give(command.tunnels);
       case "resolved":
         return this.#requests.get(command.id)?.resolve([...command.addresses]);
       case "unresolved":
