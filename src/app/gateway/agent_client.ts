@@ -24,12 +24,18 @@ export interface AgentMoves {
   another(signal: AbortSignal): Promise<void>;
 }
 
+/** Milliseconds after which a new link asks for other gateways, beside those of every refreshment. */
+const EARLY_MS = [2_000, 6_000, 14_000];
+
 /** Milliseconds between looks at a link. */
 const LOOK_MS = 500;
 
 /** Milliseconds for another link while there is one that does not answer, and between two tries. */
 const REPLACE_MS = 4_000;
 const REPLACE_PAUSE = 300;
+
+/** Milliseconds for the exchanges of a link that was replaced. */
+const RETIRE_MS = 5_000;
 
 /** Milliseconds for the exchanges of a gateway that is about to stop. */
 const LEAVE_MS = 30_000;
@@ -38,6 +44,8 @@ const LEAVE_MS = 30_000;
 export class AgentClient {
   readonly #o: AgentClientOptions;
   readonly #backoff = new Backoff();
+  /** Ends of links that others have replaced. */
+  readonly #retiring = new Set<Promise<void>>();
   /** Attempts in a row that have failed. */
   #failures = 0;
 
@@ -69,7 +77,10 @@ export class AgentClient {
 
   /** Keeps the names published by one link, or another one in its place, until there is none. */
   async #publish(signal: AbortSignal): Promise<"lost" | "left"> {
+    const { clock } = this.#o;
     let link = await this.#open(signal);
+    const since = clock.now();
+    const early = [...EARLY_MS];
     try {
       for (;;) {
         await link.changes(LOOK_MS, signal);
@@ -81,17 +92,17 @@ export class AgentClient {
         if (link.isSuspect) {
           const next = await this.#replace(link, signal);
           if (next === null) continue;
-          const old = link;
+          this.#retire(link, signal);
           link = next;
-          await old.close();
-        } else if (link.isDue) {
+        } else if (link.isDue || clock.now() - since >= (early[0] ?? Infinity)) {
+          early.shift();
           await link.refresh();
           this.#o.onOthers(link.others);
         }
       }
     } finally {
       this.#o.moves.up(false);
-      await link.close();
+      await Promise.all([link.close(), ...this.#retiring]);
     }
   }
 
@@ -125,6 +136,20 @@ export class AgentClient {
       await sleep(clock, REPLACE_PAUSE, signal);
     }
     return null;
+  }
+
+  /** Exchanges of a link that another one has replaced go on for a while. */
+  #retire(link: AgentSession, signal: AbortSignal): void {
+    const { clock } = this.#o;
+    const ending = (async () => {
+      void link.withdraw(); // it never rejects
+      for (const end = clock.now() + RETIRE_MS; link.isBusy && clock.now() < end;) {
+        await link.changes(LOOK_MS / 5, signal);
+        if (link.hasEnded) break;
+      }
+    })().catch(() => {}) // ttun is told to stop
+      .then(() => link.close()).finally(() => this.#retiring.delete(ending));
+    this.#retiring.add(ending);
   }
 
   /** Visitors come by other gateways from now on; what is under way here goes on. */

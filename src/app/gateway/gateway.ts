@@ -51,7 +51,7 @@ export interface GatewayOptions {
   readonly now: () => number;
 }
 
-/** Milliseconds for which a request waits for a name whose links broke a moment ago. */
+/** Milliseconds for which a request waits for a name whose links broke a moment ago, or take nothing. */
 const PATIENCE_MS = 10_000;
 
 /** Upstreams that one request has had. */
@@ -135,7 +135,8 @@ export class Gateway {
     return {
       next: () => place === null ? pages.busy(asked) : this.#next(asked, host, visitor, tried),
       patience: () => {
-        const mayCome = name !== null && (routes.wasThere(name) || remote.wasThere(name));
+        if (name === null) return 0;
+        const mayCome = routes.has(name) || routes.wasThere(name) || remote.wasThere(name);
         return mayCome ? PATIENCE_MS : 0;
       },
       onMore: (run) => routes.onAdded(name ?? "", run),
@@ -253,6 +254,7 @@ export class Gateway {
     }
     // Those that failed may be tried again, after a while.
     tried.failed ||= tried.links.size + nodes.size > 0;
+    tried.links.clear();
     nodes.clear();
     return null;
   }

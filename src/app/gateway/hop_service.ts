@@ -36,19 +36,29 @@ export class HopService {
    */
   serve(stream: MuxStream, service: string): void {
     const { routes, relays } = this.#o;
+    const name = nameOf(service)!;
     const tried = new Set<AgentLink>();
+    const refuse = () => stream.answer(Refusal.notSupported, null);
     for (;;) {
-      const link = routes.pick(nameOf(service)!, tried);
-      if (link === null) return stream.answer(Refusal.notSupported, null);
+      const link = routes.pick(name, tried);
+      if (link === null) return refuse();
       tried.add(link);
       try {
         const agent = link.openService(service, {
-          opened: () => stream.answer(OPENED, null),
-          refused: () => stream.answer(Refusal.notSupported, null),
+          opened: () => {
+            waiting[Symbol.dispose]();
+            stream.answer(OPENED, null);
+          },
+          refused: refuse,
+        });
+        // Another one has come, which the node may try: this one has taken nothing.
+        const waiting = routes.onAdded(name, () => {
+          if (link.isSilent()) refuse();
         });
         this.#open++;
         relays.start(stream, agent, { up: 0, down: 0 }, () => {
           this.#open--;
+          waiting[Symbol.dispose]();
           startClose(stream);
           startClose(agent);
           return true;

@@ -49,11 +49,14 @@ export class UpstreamRace {
   /** Time since which there is none to try; null = there may be. */
   #dryAt: number | null = null;
   #words: string | null = null;
+  /** Time at which the last upstream with the request failed, or of the beginning. */
+  #lostAt: number;
   #isOver = false;
 
   constructor(o: RaceOptions) {
     this.#o = o;
     this.#began = o.clock.now();
+    this.#lostAt = this.#began;
   }
 
   start(): void {
@@ -73,6 +76,7 @@ export class UpstreamRace {
   failed(words: string): void {
     this.#current = null;
     this.#words = words;
+    this.#lostAt = this.#o.clock.now();
     this.#go();
   }
 
@@ -142,7 +146,7 @@ export class UpstreamRace {
     if (this.#dryAt === null && this.#tries < MOST_TRIES) return this.#try();
     if (this.#dryAt === null) this.#runDry();
     const { handling, clock } = this.#o;
-    if (clock.now() - this.#began < handling.patience()) return;
+    if (clock.now() - this.#lostAt < handling.patience()) return;
     this.#settle(handling.failure(this.#words));
   }
 

@@ -284,7 +284,7 @@ export function openGateway(
       listener,
       clock,
       log,
-      signal: taking,
+      signal,
       take: (inner) => {
         const arrived = proxies.isProxy(inner)
           ? proxies.accept(inner).then((visitor) => visitor === null ? undefined : serve(visitor))
