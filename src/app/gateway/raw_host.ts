@@ -19,7 +19,7 @@ import type { WireSecrets } from "../link/config.ts";
 import { MuxServer } from "../mux/mux_server.ts";
 import { type DatagramHost, serveDatagrams } from "../mux/served_datagrams.ts";
 import type { SessionLimits } from "../mux/served_sessions.ts";
-import { connectStream, type StreamHost } from "../mux/served_stream.ts";
+import { connectStream } from "../mux/served_stream.ts";
 import { Quota } from "../net/connection_quota.ts";
 import { open } from "../net/dial_events.ts";
 import type { Relays } from "../net/relay.ts";
@@ -36,7 +36,8 @@ export interface RawHostOptions {
   readonly allow: readonly Cidr[] | null;
   /** Of the access keys, or of the one that everybody has. */
   readonly secrets: WireSecrets;
-  readonly outbound: Outbound<ForwardTarget>;
+  /** Connects for a visitor, whose address it may tell the target. */
+  readonly outboundFor: (visitor: Addr) => Outbound<ForwardTarget>;
   /** Null = there are no UDP sockets on this system. */
   readonly sockets: DatagramSockets | null;
   readonly resolver: Resolver;
@@ -65,21 +66,19 @@ export class RawHost implements Disposable {
     const quota = this.#quota = new Quota(limits);
     const said = this.#said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
     this.#failures = new FailureLimit(() => clock.now());
-    // Whatever a client asks for, the target is the one that is published.
-    const outbound: StreamHost["outbound"] = {
-      open: (_, how, events) => o.outbound.open(target.to, how, events),
-    };
-    const streams: StreamHost = { log, signal, relays, quota, outbound, said };
+    const streams = { log, signal, relays, quota, said };
     const datagrams: DatagramHost = {
       ...{ sockets, resolver, rules: null, idleMs: UDP_IDLE_MS, clock, quota, said },
     };
     const { to, carries } = target;
     this.#server = new MuxServer({
       ...{ secrets, clock, log, signal, keepMs: KEEP_MS },
-      onStranger: ({ remote }) => this.#failures.failed(ownerOf(remote)),
+      onStranger: ({ remote }) => this.#failures.failed(ownerOf(hostOf(remote))),
       onOpened: (stream, { kind }, client) => {
         if (kind === OpenKind.connect && carries !== "udp") {
-          return connectStream(streams, stream, to, client);
+          // Whatever a client asks for, the target is the one that is published.
+          const outbound = o.outboundFor(client.from);
+          return connectStream({ ...streams, outbound }, stream, to, client);
         }
         if (kind === OpenKind.udp && carries !== "tcp" && "host" in to) {
           return serveDatagrams(datagrams, stream, client, to);
@@ -102,7 +101,7 @@ export class RawHost implements Disposable {
   readonly #takeLink = (visitor: Connection): void => {
     const { remote, peer } = visitor;
     if (!this.#mayCome(remote)) return this.#refuse(visitor, "it is none of the networks'");
-    if (!this.#failures.mayTry(ownerOf(remote))) {
+    if (!this.#failures.mayTry(ownerOf(hostOf(remote)))) {
       return this.#refuse(visitor, "its address has failed too often, and has to wait");
     }
     this.#o.log.debug("A visitor has come", { name: this.#o.name, peer });
@@ -121,7 +120,8 @@ export class RawHost implements Disposable {
   };
 
   async #carry(visitor: Connection): Promise<void> {
-    const { outbound, relays, signal, target, clock } = this.#o;
+    const { outboundFor, relays, signal, target, clock } = this.#o;
+    const outbound = outboundFor(visitor.remote);
     const over = new AbortController();
     const place = this.#quota.take(visitor.remote, {
       account: "",
@@ -140,7 +140,7 @@ export class RawHost implements Disposable {
   #mayCome(from: Addr): boolean {
     const { allow } = this.#o;
     if (allow === null) return true;
-    const ip = "host" in from ? parseIp(withoutZone(from.host)) : null;
+    const ip = parseIp(hostOf(from));
     return ip !== null && allow.some((network) => covers(network, ip));
   }
 
@@ -149,4 +149,9 @@ export class RawHost implements Disposable {
     visitor.reset();
     startClose(visitor);
   }
+}
+
+/** Returns the visitor's address; "" where the gateway does not know it. */
+function hostOf(visitor: Addr): string {
+  return "host" in visitor ? withoutZone(visitor.host) : "";
 }

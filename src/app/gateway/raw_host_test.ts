@@ -26,6 +26,13 @@ import { Relays } from "../net/relay.ts";
 import { RawHost } from "./raw_host.ts";
 
 const TARGET = makeTarget("127.0.0.1", 22);
+const RAW: RawTarget = {
+  kind: "raw",
+  to: TARGET,
+  carries: "tcp",
+  isPublic: false,
+  proxy: null,
+};
 const ANYWHERE = makeTarget("anywhere.example", 7);
 
 /** An agent's service, with keys of these names; what it connects with sends back what it reads. */
@@ -51,15 +58,16 @@ class World implements AsyncDisposable {
     this.#relays = new Relays({ clock, scratch: SCRATCH, idleMs: Infinity });
     this.host = new RawHost({
       name: "nas",
-      target: { kind: "raw", to: TARGET, carries: "tcp", isPublic: false, ...target },
+      target: { ...RAW, ...target },
       allow: allow === undefined ? null : [parseCidr(allow)],
       secrets: { ...this.#secrets("none"), keys: this.ring },
-      outbound: openBy((target) => {
-        this.connected.push(formatTarget(target));
-        const [ours, targets] = memoryPair();
-        echoAll(targets).catch(() => {}); // the connection was reset
-        return Promise.resolve(ours);
-      }) as never,
+      outboundFor: () =>
+        openBy((target) => {
+          this.connected.push(formatTarget(target));
+          const [ours, targets] = memoryPair();
+          echoAll(targets).catch(() => {}); // the connection was reset
+          return Promise.resolve(ours);
+        }) as never,
       sockets: null,
       resolver: { resolve: () => Promise.resolve([]) },
       limits: { total: 100, perAddress: 100 },

@@ -7,7 +7,7 @@ import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { formatRawService, type RawKind } from "../../core/gateway/raw_service.ts";
 import { addressGroup } from "../net/address_group.ts";
-import type { RelayCount, Relays } from "../net/relay.ts";
+import type { Relays } from "../net/relay.ts";
 import type { V2Carrier } from "../mesh/carriers/v2_carrier.ts";
 import type { AgentLink } from "./agent_link.ts";
 import type { AgentRoutes } from "./agent_routes.ts";
@@ -16,6 +16,9 @@ import type { RemoteRoutes } from "./remote_routes.ts";
 
 /** Milliseconds for an agent, or another node, to take a connection. */
 const TAKE_MS = 10_000;
+
+/** Milliseconds after which the next way is tried beside one that has not answered. */
+const HEAD_START_MS = 200;
 
 export interface RawVisitorsOptions {
   readonly routes: AgentRoutes;
@@ -26,7 +29,7 @@ export interface RawVisitorsOptions {
   readonly log: Logger;
 }
 
-/** Where a connection goes, and what is done when nothing has come from there. */
+/** Where a connection may go, and what is done when it is not taken there. */
 interface Way {
   readonly open: (events: Parameters<V2Carrier["openNow"]>[1]) => Stream;
   readonly failed: () => void;
@@ -46,41 +49,61 @@ export class RawVisitors {
   async serve(visitor: Connection, kind: RawKind, name: string): Promise<void> {
     const { relays, log } = this.#o;
     await using _visitor = visitor;
-    const count: RelayCount = { up: 0, down: 0 };
-    let way: Way | null = null;
+    let isTaken = false;
     try {
-      const found = await this.#open(kind, name, visitor);
-      way = found.way;
-      await using upstream = found.stream;
-      await relays.run(visitor, upstream, count);
+      const service = formatRawService({ kind, name, visitor: visitor.remote });
+      const ways = this.#ways(service, name, addressGroup(visitor.remote));
+      await using upstream = await this.#first(ways);
+      isTaken = true;
+      await relays.run(visitor, upstream);
     } catch (thrown) {
       visitor.reset(); // an orderly end would look like one of the service's
-      if (count.down === 0) way?.failed();
       if (relays.isCut) return;
       const { kind: what, message } = toTtunError(thrown);
       if (what === "internal") log.error(message, { name });
-      else if (way !== null) log.debug("A connection was cut", { name, why: message });
+      else if (isTaken) log.debug("A connection was cut", { name, why: message });
       else this.#said.warn("A connection found no service", { name, why: message });
     }
   }
 
-  /** @throws {TtunError} unreachable */
-  async #open(
-    kind: RawKind,
-    name: string,
-    { remote: address }: Connection,
-  ): Promise<{ stream: Stream; way: Way }> {
-    const service = formatRawService({ kind, name, visitor: address });
+  /** Resolves with a stream of the first way that takes it. @throws {TtunError} if none does */
+  async #first(ways: AsyncIterable<Way>): Promise<Stream> {
+    const { promise, resolve, reject } = Promise.withResolvers<Stream>();
+    let [isOver, hasAll, running] = [false, false, 0];
     let why: unknown = new TtunError("unreachable", "Nobody publishes the name");
-    for await (const way of this.#ways(service, name, addressGroup(address))) {
+    const end = () => {
+      if (hasAll && running === 0 && !isOver) reject(why);
+    };
+    const take = async (way: Way) => {
+      running++;
       try {
-        return { stream: await this.#take(way), way };
+        const stream = await this.#take(way);
+        if (isOver) return giveUp(stream);
+        isOver = true;
+        resolve(stream);
       } catch (error) {
         way.failed();
         why = error;
+      } finally {
+        running--;
+        end();
       }
+    };
+    for await (const way of ways) {
+      if (isOver) break;
+      await this.#within(HEAD_START_MS, take(way));
+      if (isOver) break;
     }
-    throw why;
+    hasAll = true;
+    end();
+    return await promise;
+  }
+
+  /** Resolves with `work`, which never rejects, or so many milliseconds later. */
+  async #within(ms: number, work: Promise<void>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    using _timer = this.#o.clock.after(ms, resolve);
+    await Promise.race([work, promise]);
   }
 
   /** Returns the ways to a name, those of this node's own links first. */
@@ -114,9 +137,13 @@ export class RawVisitors {
       await promise;
       return stream;
     } catch (error) {
-      stream.reset();
-      startClose(stream);
+      giveUp(stream);
       throw error;
     }
   }
+}
+
+function giveUp(stream: Stream): void {
+  stream.reset();
+  startClose(stream);
 }

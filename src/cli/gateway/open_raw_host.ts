@@ -3,6 +3,7 @@ import type { Tunnel } from "../../app/gateway/dial_agent.ts";
 import { KeyRing } from "../../app/link/key_ring.ts";
 import { StrangerBudget } from "../../app/link/stranger_budget.ts";
 import { directOutbound } from "../../app/net/direct_outbound.ts";
+import { HeadedDialer } from "../../app/net/headed_dialer.ts";
 import { Relays } from "../../app/net/relay.ts";
 import { ScratchBuffers } from "../../app/net/scratch.ts";
 import { forwardLimits } from "../../app/system/forwards.ts";
@@ -47,9 +48,9 @@ export function rawHosts(
   const limits = forwardLimits(descriptors, log);
   const scratch = new ScratchBuffers(CHUNK);
   const relays = opened.use(new Relays({ clock, scratch, idleMs: Infinity, cut: signal }));
-  const outbound = directOutbound({
-    ...{ dialer: net, resolver, clock, connectMs: CONNECT_MS, rules: null },
-  });
+  const outboundBy = (dialer: Dialer) =>
+    directOutbound({ dialer, resolver, clock, connectMs: CONNECT_MS, rules: null });
+  const plain = outboundBy(net);
   const budget = opened.use(new StrangerBudget({ clock, preciseNow: () => performance.now() }));
   const rings = new Map<string, KeyRing>();
   let keys = readAccess(folder);
@@ -81,7 +82,7 @@ export function rawHosts(
     log.info("The access keys are others now", { keys: keys.length });
   };
   const open = (name: string, target: RawTarget, allow: readonly Cidr[] | null): Tunnel => {
-    const { isPublic } = target;
+    const { isPublic, proxy } = target;
     const own = isPublic ? [{ name: "", password: PUBLIC_ACCESS }] : keysOf(name);
     const ring = new KeyRing(own, { clock, budget });
     if (isPublic) void work(ring, ({ password }) => linkSecret(password)); // it never rejects
@@ -100,8 +101,10 @@ export function rawHosts(
     };
     const host = opened.use(
       new RawHost({
-        ...{ name, target, allow, outbound, resolver, limits, relays, clock, log, signal },
+        ...{ name, target, allow, resolver, limits, relays, clock, log, signal },
         secrets: wireSecrets(choice, ciphers, new Uint8Array(), ring),
+        outboundFor: (visitor) =>
+          proxy === null ? plain : outboundBy(new HeadedDialer(net, proxy, visitor)),
         sockets: udpSockets(platform),
       }),
     );

@@ -2,7 +2,8 @@ import type { HttpRequest, HttpResponse } from "../http/exchange.ts";
 import { type HeaderRule, withRules } from "./header_rules.ts";
 import type { Scrypt } from "./password_hash.ts";
 import { type LimitRules, type LimitVerdict, TunnelLimits } from "./tunnel_limits.ts";
-import { ownerOf, VisitorGuard, type VisitorRules } from "./visitor_rules.ts";
+import { ownerOf } from "./failure_limit.ts";
+import { VisitorGuard, type VisitorRules } from "./visitor_rules.ts";
 
 /** Rules of a tunnel for its visitors and their messages; they cross to a Worker. */
 export interface EntranceRules {

@@ -1,7 +1,5 @@
-import type { Addr } from "../../base/addr.ts";
 import { parseIp } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
-import { withoutZone } from "../../base/zone.ts";
 
 /** Failures of an owner until it has to wait, and for how many milliseconds. */
 const MOST_FAILURES = 10;
@@ -43,9 +41,8 @@ export class FailureLimit {
   }
 }
 
-/** Returns what stands for all addresses of one who guesses: of IPv6 everybody has a /64. */
-export function ownerOf(address: Addr): string {
-  if ("path" in address) return "";
-  const ip = parseIp(withoutZone(address.host));
-  return ip?.length === 16 ? toHex(ip.subarray(0, 8)) : address.host;
+/** Returns what stands for all addresses of one visitor: of IPv6 everybody has a /64. */
+export function ownerOf(visitor: string): string {
+  const ip = parseIp(visitor);
+  return ip?.length === 16 ? toHex(ip.subarray(0, 8)) : visitor;
 }

@@ -9,6 +9,8 @@ export interface RawTarget {
   readonly carries: "tcp" | "udp" | "both";
   /** Everybody may reach it, without an access key. */
   readonly isPublic: boolean;
+  /** Version of the PROXY header that each connection begins with; null = none. */
+  readonly proxy: 1 | 2 | null;
 }
 
 const FORMS = "write tcp://HOST:PORT, tcp://unix:/PATH, or udp://HOST:PORT";
@@ -18,11 +20,18 @@ export function isRawTarget(text: string): boolean {
   return /^(?:tcp|udp):/i.test(text);
 }
 
-/** Reads `tcp://HOST:PORT`, `tcp://unix:/PATH` or `udp://HOST:PORT`. @throws {TtunError} usage */
+/**
+ * Reads `tcp://HOST:PORT` or `tcp://unix:/PATH`, both with `?proxy=v1|v2` if that is wanted, or
+ * `udp://HOST:PORT`. @throws {TtunError} usage
+ */
 export function readRawTarget(text: string): RawTarget {
-  const [, scheme, rest = ""] = /^(tcp|udp):\/\/(.*)$/is.exec(text) ?? [];
+  const [, scheme, rest = "", query] = /^(tcp|udp):\/\/([^?]*)(?:\?proxy=(v[12]))?$/is.exec(text) ??
+    [];
   const carries = scheme?.toLowerCase() === "udp" ? "udp" : "tcp";
-  const target = (to: ForwardTarget): RawTarget => ({ kind: "raw", to, carries, isPublic: false });
+  const proxy = query === undefined ? null : query === "v1" ? 1 : 2;
+  if (proxy !== null && carries === "udp") throw unusable(text, FORMS);
+  const common = { kind: "raw", carries, isPublic: false, proxy } as const;
+  const target = (to: ForwardTarget): RawTarget => ({ ...common, to });
   const [, path] = /^unix:(\/.*)$/s.exec(rest) ?? [];
   if (path !== undefined) {
     if (carries === "udp" || path.includes("\0") || path.endsWith("/")) throw unusable(text, FORMS);

@@ -6,14 +6,8 @@ import type { HttpRequest } from "../http/exchange.ts";
 import { isNamed, valuesOf } from "../http/fields.ts";
 import { derive } from "../link/v2/secrets.ts";
 import type { SlowLogin } from "./logins.ts";
+import { FailureLimit, ownerOf } from "./failure_limit.ts";
 import { isPassword, type Scrypt } from "./password_hash.ts";
-
-/** Failures of an address until it has to wait, and for how many milliseconds. */
-const MOST_FAILURES = 10;
-const WAIT_MS = 60_000;
-
-/** Addresses whose failures are remembered. */
-const MOST_ADDRESSES = 10_000;
 
 /**
  * Passwords of a file of hashes that are checked in a second, of all visitors together: each check
@@ -50,17 +44,11 @@ export type Verdict =
   | { readonly kind: "pass"; readonly head: HttpRequest }
   | { readonly kind: "refuse"; readonly status: 401 | 403 | 429; readonly challenge: string };
 
-interface Failures {
-  count: number;
-  /** Time until which they count. */
-  until: number;
-}
-
 /** Judges requests to a service by its rules. */
 export class VisitorGuard {
   readonly #rules: VisitorRules;
   readonly #now: () => number;
-  readonly #failures = new Map<string, Failures>();
+  readonly #failures: FailureLimit;
   readonly #scrypt: Scrypt;
   /** Fast hashes of logins that were right, in hex. */
   readonly #known = new Set<string>();
@@ -70,6 +58,7 @@ export class VisitorGuard {
   constructor(rules: VisitorRules, now: () => number, scrypt: Scrypt) {
     this.#rules = rules;
     this.#now = now;
+    this.#failures = new FailureLimit(now);
     this.#scrypt = scrypt;
   }
 
@@ -86,8 +75,7 @@ export class VisitorGuard {
     const [value, ...others] = valuesOf(head.fields, "authorization");
     if (value === undefined) return this.#ask();
     const owner = ownerOf(visitor);
-    const failures = this.#failuresOf(owner);
-    if (failures !== null && failures.count >= MOST_FAILURES) return refuse(429);
+    if (!this.#failures.mayTry(owner)) return refuse(429);
     const isRight = others.length === 0 && this.#isRight(value);
     if (isRight === null) return refuse(429);
     if (isRight) {
@@ -95,7 +83,7 @@ export class VisitorGuard {
       const fields = head.fields.filter((field) => !isNamed(field, "authorization"));
       return { kind: "pass", head: { ...head, fields } };
     }
-    this.#count(owner, failures);
+    this.#failures.failed(owner);
     return this.#ask();
   }
 
@@ -143,20 +131,6 @@ export class VisitorGuard {
   #ask(): Verdict {
     return refuse(401, this.#rules.asksBrowser ? 'Basic realm="ttun", charset="UTF-8"' : "Bearer");
   }
-
-  #failuresOf(owner: string): Failures | null {
-    const found = this.#failures.get(owner);
-    return found !== undefined && this.#now() < found.until ? found : null;
-  }
-
-  #count(owner: string, failures: Failures | null): void {
-    const count = (failures?.count ?? 0) + 1;
-    this.#failures.delete(owner);
-    this.#failures.set(owner, { count, until: this.#now() + WAIT_MS });
-    if (this.#failures.size > MOST_ADDRESSES) {
-      this.#failures.delete(this.#failures.keys().next().value!);
-    }
-  }
 }
 
 function refuse(status: 401 | 403 | 429, challenge = ""): Verdict {
@@ -170,12 +144,6 @@ function utf8Text(bytes: Uint8Array): string | null {
   } catch {
     return null; // no name of a file is that
   }
-}
-
-/** Returns what stands for all addresses of one visitor: of IPv6 everybody has a /64. */
-export function ownerOf(visitor: string): string {
-  const ip = parseIp(visitor);
-  return ip?.length === 16 ? toHex(ip.subarray(0, 8)) : visitor;
 }
 
 function isIn(networks: readonly Cidr[], visitor: string): boolean {
