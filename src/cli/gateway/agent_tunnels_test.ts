@@ -9,7 +9,7 @@ function config(name: string, path: string, hash = 1): TunnelConfig {
     ...{ slow: [], asksBrowser: true },
   };
   const rules = { visitors, limits: NO_LIMITS, requestFields: [], responseFields: [] };
-  return { name, target: { kind: "folder", path }, isListed: false, rules };
+  return { name, target: { kind: "folder", path }, isListed: false, rules, passthrough: null };
 }
 
 Deno.test("tunnels that stay the same are kept, and the others replaced, all or none", () => {

@@ -27,6 +27,9 @@ type Tools = PlaneTools<SocketPlatform, null>;
 /** Loaded where a folder is published. */
 export type OpenSite = typeof import("./open_folder.ts").openFolder;
 
+/** Loaded where visitors' TLS comes as it is. */
+export type OpenPassthrough = typeof import("./open_passthrough.ts").openPassthrough;
+
 /** Milliseconds to connect with a service. */
 const CONNECT_MS = 10_000;
 
@@ -40,6 +43,8 @@ export interface TunnelTools {
   readonly scratch: Uint8Array;
   /** Null where no folder is published. */
   readonly folders: OpenSite | null;
+  /** Null where nodes end the TLS of all. */
+  readonly openSealed: OpenPassthrough | null;
   readonly inspector: Inspector | null;
   /** Null where nothing is published as it is. */
   readonly raw: OpenRaw | null;
@@ -58,6 +63,9 @@ export function openTunnel(config: TunnelConfig, o: TunnelTools): Tunnel {
   if (published.kind === "raw") return o.raw!(name, published, rules.visitors.allow);
   const { tools, scratch, inspector } = o;
   const { platform: { clock }, log, signal } = tools;
+  if (config.passthrough !== null && published.kind === "http") {
+    return o.openSealed!(config, published, o.net, tools);
+  }
   const { ends, request, respond } = openService(published, config.isListed, o);
   const entrance = new Entrance(rules, () => clock.now(), nodeScrypt);
   const target = new HttpTarget({

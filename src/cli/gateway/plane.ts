@@ -11,7 +11,7 @@ import type { SocketPlatform } from "../platform/platform.ts";
 import { agentOptions } from "./agent_options.ts";
 import { AgentTunnels } from "./agent_tunnels.ts";
 import type { InspectorTools } from "./inspector.ts";
-import { type OpenSite, openTunnel } from "./open_tunnel.ts";
+import { type OpenPassthrough, type OpenSite, openTunnel } from "./open_tunnel.ts";
 import type { AgentConfig } from "./plane_config.ts";
 
 type Tools = PlaneTools<SocketPlatform, null>;
@@ -30,20 +30,32 @@ export async function run(config: AgentConfig, host: PlaneHost): Promise<void> {
   const raw = config.mayChange || config.tunnels.some(({ target }) => target.kind === "raw")
     ? (await load(() => import("./open_raw_host.ts"))).rawHosts
     : null;
+  const openSealed =
+    config.mayChange || config.tunnels.some(({ passthrough }) => passthrough !== null)
+      ? (await load(() => import("./open_passthrough.ts"))).openPassthrough
+      : null;
   await runPlane(config, host, {
     mayMeetNames: true,
     openPlatform: () => openSockets(config.io),
     open: (tools: Tools) =>
-      openAgent(config, tools, inspectors?.openInspector ?? null, folders, raw),
+      openAgent(config, tools, {
+        openInspector: inspectors?.openInspector,
+        folders,
+        rawHosts: raw,
+        openSealed,
+      }),
   });
 }
 
 function openAgent(
   config: AgentConfig,
   tools: Tools,
-  openInspector: OpenInspector | null,
-  folders: OpenSite | null,
-  rawHosts: RawHosts | null,
+  { openInspector, folders, rawHosts, openSealed }: {
+    readonly openInspector: OpenInspector | undefined;
+    readonly folders: OpenSite | null;
+    readonly rawHosts: RawHosts | null;
+    readonly openSealed: OpenPassthrough | null;
+  },
 ): OpenedPlane<null> {
   const { platform: { clock }, log, signal, opened, port } = tools;
   const { io, folder, at, inspect } = config;
@@ -57,7 +69,7 @@ function openAgent(
   const linkSecret = (key: Uint8Array) => port.linkSecret(key, signal);
   const raw = rawHosts?.({ net, folder, linkSecret }, tools) ?? null;
   const tunnels = new AgentTunnels((tunnel) =>
-    openTunnel(tunnel, { tools, net, scratch, folders, inspector, raw })
+    openTunnel(tunnel, { tools, net, scratch, folders, openSealed, inspector, raw })
   );
   tunnels.replace(config.tunnels);
   let place: Place | null = null;

@@ -2,6 +2,7 @@ import type { HostPort } from "../../base/addr.ts";
 import type { PublishTarget } from "../../core/gateway/publish_target.ts";
 import type { EntranceRules } from "../../core/gateway/entrance.ts";
 import type { CommonConfig } from "../plane/common_config.ts";
+import type { PassthroughConfig } from "./passthrough.ts";
 
 /** An agent that publishes services; it crosses to the data plane's Worker. */
 export interface AgentConfig extends CommonConfig {
@@ -31,4 +32,6 @@ export interface TunnelConfig {
   /** Of a folder: those without an index show their files. */
   readonly isListed: boolean;
   readonly rules: EntranceRules;
+  /** Null = nodes end visitors' TLS. */
+  readonly passthrough: PassthroughConfig | null;
 }

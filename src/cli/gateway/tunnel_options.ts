@@ -3,6 +3,7 @@ import { readHeaderRule } from "../../core/gateway/header_rules.ts";
 import { readLabel } from "../../core/gateway/label.ts";
 import { type PublishTarget, readPublishTarget } from "../../core/gateway/publish_target.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
+import { PASSTHROUGH_OPTIONS } from "./passthrough.ts";
 
 /** Requests, or requests per second; more is no limit. */
 const MOST_RATE = 1_000_000;
@@ -141,6 +142,7 @@ export const TUNNEL_OPTIONS = {
     parse: readHeaderRule,
     help: "the same of responses",
   },
+  ...PASSTHROUGH_OPTIONS,
 } as const satisfies OptionTable;
 
 export type TunnelFlags = Values<typeof TUNNEL_OPTIONS>;

@@ -10,6 +10,7 @@ import { denoKeyEnvironment } from "../secrets/key_environment.ts";
 import { readSecretFile, type SecretKind } from "../secrets/secret_file.ts";
 import { KeptNames } from "./kept_names.ts";
 import type { PublishFlags } from "./options.ts";
+import { passthroughOf } from "./passthrough.ts";
 import type { TunnelConfig } from "./plane_config.ts";
 import { withRawWishes } from "./raw_wishes.ts";
 import type { TunnelFlags } from "./tunnel_options.ts";
@@ -68,9 +69,10 @@ async function tunnelsOf(
     requestFields: flags.requestHeader ?? [],
     responseFields: flags.responseHeader ?? [],
   };
+  const passthrough = passthroughOf(flags, targets.map(({ target }) => target));
   return targets.map(({ name: own, target: written }) => {
     const target = withRawWishes(absolute(written), flags, rules);
-    return { name: own ?? name ?? kept.nameOf(target), target, isListed, rules };
+    return { name: own ?? name ?? kept.nameOf(target), target, isListed, rules, passthrough };
   });
 }
 
