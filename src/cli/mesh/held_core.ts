@@ -44,6 +44,8 @@ export interface CoreNodes {
   candidates(): readonly NodeKey[];
   /** True for a linked node whose certificate lets it have the core. */
   mayHaveCore(node: NodeKey): boolean;
+  /** Returns true for a node whose certificate lets it take visitors. */
+  mayHaveGateway(node: NodeKey): boolean;
   /** Nodes that may keep a backup, best first. */
   keepers(): readonly NodeKey[];
   /** @throws {MeshError} unavailable; the signal's reason */
@@ -353,7 +355,7 @@ export class HeldCore implements CoreClient, AsyncDisposable {
     });
     const server = new CoreServer(driver, {
       epoch: state.epoch,
-      refusal: (node, request) => refusalOf(request, this.#nodes.mayHaveCore(node)),
+      refusal: (node, request) => refusalOf(request, node, this.#nodes),
     });
     this.#local = { driver, disk, server };
     this.#remote = null;
@@ -467,9 +469,20 @@ async function markOf(path: string): Promise<Place | null> {
   }
 }
 
+/** Keys of certificates and their proofs, which gateways order. */
+const OF_GATEWAYS = ["acme/", "cert/", "txt/"];
+
 /** A node that was stolen must not change who belongs to the cluster, unless it may have the core. */
-function refusalOf(request: CoreRequest, isTrusted: boolean): string | null {
+function refusalOf(
+  request: CoreRequest,
+  node: NodeKey,
+  nodes: Pick<CoreNodes, "mayHaveCore" | "mayHaveGateway">,
+): string | null {
   const isWrite = request.type === "put" || request.type === "delete";
   if (!isWrite || request.key.startsWith("lease/") || !isReserved(request.key)) return null;
-  return isTrusted ? null : "Only a node that may have the core writes this";
+  if (nodes.mayHaveCore(node)) return null;
+  if (!OF_GATEWAYS.some((start) => request.key.startsWith(start))) {
+    return "Only a node that may have the core writes this";
+  }
+  return nodes.mayHaveGateway(node) ? null : "Only a node that may take visitors writes this";
 }

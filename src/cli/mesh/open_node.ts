@@ -72,6 +72,7 @@ export async function openMeshNode(
     }, {
       candidates: () => nodesWithCore(driver),
       mayHaveCore: (node) => ring.links.hasRole(node, "core"),
+      mayHaveGateway: (node) => ring.links.hasRole(node, "gateway"),
       keepers: () => backupKeepers(driver, held.facts.host),
       ask: (to, body, signal) => driver.askCore(to, body, signal),
     }, tools),

@@ -1,5 +1,5 @@
 /** Milliseconds after the first, second … failure of an order, until the next one. */
-const PAUSES = [10, 60, 300, 1800, 7200, 21_600, 43_200].map((seconds) => seconds * 1000);
+const PAUSES = [5, 60, 300, 1800, 7200, 21_600, 43_200].map((seconds) => seconds * 1000);
 
 const DAY_MS = 86_400_000;
 

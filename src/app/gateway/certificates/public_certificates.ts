@@ -38,7 +38,7 @@ const SOON_MS = 5_000;
 const WAIT_MS = 500;
 
 /** Milliseconds that a node has an order without a sign of life; then another goes on. */
-const SESSION_MS = 15_000;
+const SESSION_MS = 10_000;
 
 /** Milliseconds for one order, and until its texts vanish from DNS by themselves. */
 const ORDER_MS = 300_000;
@@ -98,6 +98,8 @@ export class PublicCertificates {
   readonly #jobs = new Map<string, Promise<Known>>();
   readonly #wanted = new Map<string, Wanted>();
   readonly #apex: Wanted;
+  /** The secret that all that is known here is sealed under. */
+  #sealedUnder: Uint8Array | null = null;
   readonly #refused = new Map<string, { readonly until: number; readonly error: TtunError }>();
 
   constructor(o: PublicCertificatesOptions) {
@@ -376,10 +378,10 @@ export class PublicCertificates {
   }
 
   async #renew(): Promise<never> {
-    const { clock, signal, log, store, directory } = this.#o;
+    const { clock, signal, log } = this.#o;
     for (;;) {
       for (const [name, wanted] of [[this.#apex.name, this.#apex], ...this.#wanted] as const) {
-        const known = this.#certificates.peek(name);
+        const known = this.#certificates.known.get(name) ?? null;
         if (known === null && name !== this.#apex.name) {
           this.#wanted.delete(name);
           continue;
@@ -387,24 +389,39 @@ export class PublicCertificates {
         try {
           if (known === null || this.#isDue(known.record)) await this.#job(wanted);
           else await this.#askWhen(name, known);
-          await this.#certificates.reseal(name, signal);
         } catch (error) {
           signal.throwIfAborted();
           log.debug("A certificate is not renewed now", { name, why: toTtunError(error).message });
-          if (!this.#isGood(this.#certificates.peek(name))) this.#wanted.delete(name);
+          if (!this.#isGood(known)) this.#wanted.delete(name);
         }
       }
-      try {
-        const account = await store.get(accountKey(directory), { signal });
-        if (account !== null) await resealEntry(account, this.#o, signal);
-      } catch {
-        signal.throwIfAborted(); // the core is away: the next look will do
+      await this.#reseal();
+      await sleep(clock, this.#pause(), signal);
+    }
+  }
+
+  /** Milliseconds until something is to be done again, as far as is known. */
+  #pause(): number {
+    const known = this.#certificates.known.get(this.#apex.name) ?? null;
+    if (!this.#isGood(known)) return SOON_MS;
+    const due = known.record.kept!.renewAt - this.#o.now();
+    return Math.min(Math.max(due, SOON_MS), LOOK_MS);
+  }
+
+  /** Seals anew under a secret that is used from now on: the one before goes out of use. */
+  async #reseal(): Promise<void> {
+    const { secrets, store, directory, signal } = this.#o;
+    const [secret] = secrets();
+    if (secret === this.#sealedUnder) return;
+    try {
+      for (const name of [...this.#certificates.known.keys()]) {
+        await this.#certificates.reseal(name, signal);
       }
-      await sleep(
-        clock,
-        this.#isGood(this.#certificates.peek(this.#apex.name)) ? LOOK_MS : SOON_MS,
-        signal,
-      );
+      const account = await store.get(accountKey(directory), { signal });
+      if (account !== null) await resealEntry(account, this.#o, signal);
+      this.#sealedUnder = secret ?? null;
+    } catch {
+      signal.throwIfAborted(); // the core is away: the next look will do
     }
   }
 

@@ -5,8 +5,8 @@ import {
   readPublicCertificate,
 } from "../../../core/x509/public_certificate.ts";
 
-/** Milliseconds of a certificate that is worth having. */
-const SHORTEST_MS = 3600_000;
+/** Milliseconds that a certificate has to hold. */
+const SHORTEST_MS = 5_000;
 
 /** Reads the first certificate of a chain in PEM. @throws {ProtocolError}; {IssuerError} */
 export function readFirst(chain: readonly string[]): PublicCertificate {
