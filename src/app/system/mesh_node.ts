@@ -159,7 +159,8 @@ export class MeshNode {
         return await this.#tellOthers();
       } catch (error) {
         signal.throwIfAborted();
-        if (!(error instanceof MeshError) || error.reason !== "unavailable") throw error;
+        // Its disk may be full: that is no reason not to run.
+        if (!(error instanceof MeshError) || error.reason === "closed") throw error;
         log.debug("Cannot tell the cluster of this node now", { why: error.message });
       }
       await sleep(clock, RETRY_MS, signal);

@@ -77,8 +77,9 @@ export async function runMeshJoin(options: MeshJoinFlags, context: RunContext): 
       peers: membership.peers,
     },
   });
+  const data = options.data === undefined ? "" : ` --data ${options.data}`;
   await print(
-    `This machine is a node of the cluster now, in ${folder}. Run it: ttun mesh node\n`,
+    `This machine is a node of the cluster now, in ${folder}. Run it: ttun mesh node${data}\n`,
     context.signal,
   );
   return 0;

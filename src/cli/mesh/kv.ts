@@ -5,15 +5,16 @@ import type { RunContext } from "../command/context.ts";
 import { print, printBytes } from "../output/stdout.ts";
 import { readBounded } from "../secrets/read_bounded.ts";
 import { abortable } from "../../base/scope.ts";
-import { type ApiClient, apiClient, refusalOf } from "./api_client.ts";
+import { type ApiAnswer, type ApiClient, apiClient, refusalOf } from "./api_client.ts";
 import type { MeshKvFlags } from "./options.ts";
 import { readEvents } from "./read_events.ts";
 
 /** Bytes of a value from standard input: longer ones are refused by the node anyway. */
 const MOST = 1024 * 1024;
 
-/** Exit code of `get` where there is no such key. */
+/** Exit codes of `get` where there is no such key, and of writes whose condition does not hold. */
 const ABSENT = 1;
+const UNMET = 1;
 
 /** Reads and writes keys by a running node. @throws {TtunError} */
 export async function runMeshKv(options: MeshKvFlags, context: RunContext): Promise<number> {
@@ -27,7 +28,7 @@ export async function runMeshKv(options: MeshKvFlags, context: RunContext): Prom
       case "put":
         return await put(client, key, rest[0], options, context);
       case "del":
-        return await del(client, key, options);
+        return await del(client, key, options, context);
       case "list":
         return await list(client, key, options, context);
       case "watch":
@@ -72,14 +73,26 @@ async function put(
     body,
     headers: conditionOf(ifVersion),
   });
-  if (answer.status !== 204) throw refusalOf(answer);
-  return 0;
+  return written(answer, context);
 }
 
-async function del(client: ApiClient, key: string, { ifVersion }: MeshKvFlags): Promise<number> {
+async function del(
+  client: ApiClient,
+  key: string,
+  { ifVersion }: MeshKvFlags,
+  context: RunContext,
+): Promise<number> {
   const answer = await client.call("DELETE", pathOf(key), { headers: conditionOf(ifVersion) });
-  if (answer.status !== 204) throw refusalOf(answer);
-  return 0;
+  return written(answer, context);
+}
+
+/** Returns the exit code. @throws {TtunError} */
+function written(answer: ApiAnswer, { log }: RunContext): number {
+  if (answer.status === 204) return 0;
+  const refusal = refusalOf(answer);
+  if (answer.status !== 412) throw refusal;
+  log.error(refusal.message);
+  return UNMET;
 }
 
 interface Page {

@@ -96,6 +96,13 @@ export async function openMeshNode(
       ask: (to, body, signal) => driver.askCore(to, body, signal),
       clock,
     }, signal);
+  const coreAt = () => {
+    const at = core?.knownNode ?? null;
+    const descriptor = at === null ? undefined : driver.node.descriptorOf(at);
+    return at === null || descriptor === undefined
+      ? ""
+      : ` (${at.slice(0, 12)} on the host ${descriptor.host})`;
+  };
   const tokens = new TokenFile(folder, (message) => log.warn(message));
   const node = new MeshNode({
     store,
@@ -110,13 +117,7 @@ export async function openMeshNode(
     signer: held.signer,
     certificate: () => held.state.certificate,
     mayAdminister: () => etcd !== null || held.facts.roles.includes("core"),
-    coreAt: () => {
-      const at = core?.knownNode ?? null;
-      const descriptor = at === null ? undefined : driver.node.descriptorOf(at);
-      return at === null || descriptor === undefined
-        ? ""
-        : ` (${at.slice(0, 12)} on the host ${descriptor.host})`;
-    },
+    coreAt,
     isInviteOfCores: config.invites === "core",
     facts: () => held.facts,
     roles,
@@ -166,6 +167,9 @@ export async function openMeshNode(
     moveCore: async (start) => {
       if (core === null) throw new TtunError("usage", "The core is in etcd, and stays there");
       const node = oneNode(nodesWithCore(driver), start);
+      if (!core.isHere && core.knownNode !== node) {
+        throw new TtunError("usage", `This node has not the core: run this where it is${coreAt()}`);
+      }
       return { node, epoch: await core.move(node, signal) };
     },
   });

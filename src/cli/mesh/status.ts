@@ -72,7 +72,9 @@ function describe(
   return [
     `node         ${ring.node.slice(0, 12)} on ${ring.host}${zone}, ${ring.roles.join(", ")}`,
     `cluster      ${ring.cluster.slice(0, 12)}` +
-    (members === null ? ", whose members only the core knows" : `, ${members.length} members`) +
+    (members === null
+      ? ", whose members only the core knows"
+      : `, ${members.length} member${members.length === 1 ? "" : "s"}`) +
     (ring.revoked === 0 ? "" : `, ${ring.revoked} revoked`),
     `ring         ${health.ring}, ${copies}${offset}`,
     `core         ${health.core}`,

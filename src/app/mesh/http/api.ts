@@ -85,7 +85,7 @@ export class MeshApi {
       return words(403, "The request names another host than this machine");
     }
     const route = routeOf(path);
-    if (route === null) return words(404, "There is nothing here, or the key is none");
+    if (route === null) return noRoute(path);
     const refused = this.#refuse(request, route, isOwner);
     if (refused !== null) return refused;
     switch (route.kind) {
@@ -223,6 +223,21 @@ export class MeshApi {
     const { signal } = this.#o;
     return requestId === null ? { signal } : { signal, requestId: requestId.slice(0, 128) };
   }
+}
+
+/** Answers a path that is none, or that has a key or an id which is none. */
+function noRoute(path: string): Response {
+  if (/^\/v1\/(?:kv|watch)\//.test(path)) {
+    return words(
+      400,
+      "The key is none: it has two parts or more with slashes between, each of letters, digits, dots, " +
+        "_ and -, and 512 characters at most",
+    );
+  }
+  if (path.startsWith("/v1/revoke/")) {
+    return words(400, "The id is none: give 12 to 64 digits of it, 0 to 9 and a to f");
+  }
+  return words(404, "There is nothing here");
 }
 
 /** The right that a request takes, and the key that it is about, where it is about one. */

@@ -227,7 +227,9 @@ Deno.test("web pages are refused, whatever name they give this machine", async (
 
 Deno.test("unknown paths, keys that are none and other methods are told", async () => {
   await using at = lab();
-  assert.equal((await at.ask("GET", "/v1/kv/alone")).status, 404);
+  for (const path of ["kv/alone", "kv/a//b", "watch/%00", "revoke/0a", "revoke/zz"]) {
+    assert.equal((await at.ask("GET", `/v1/${path}`)).status, 400, path);
+  }
   assert.equal((await at.ask("GET", "/")).status, 404);
   const posted = await at.ask("POST", "/v1/kv/kv/a", { body: "x" });
   assert.deepEqual([posted.status, posted.headers.get("allow")], [405, "GET, HEAD, PUT, DELETE"]);

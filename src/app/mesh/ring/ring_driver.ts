@@ -80,6 +80,7 @@ export class RingDriver implements RingLinkEvents {
   #lastCore: number;
   #timer: { readonly at: number; readonly registration: Disposable } | null = null;
   #isClosed = false;
+  #isDiskBad = false;
 
   constructor(o: RingDriverOptions) {
     this.#o = o;
@@ -304,8 +305,12 @@ export class RingDriver implements RingLinkEvents {
     } catch (error) {
       isGood = false;
       const why = error instanceof Error ? error.message : String(error);
-      if (!this.#isClosed) this.#o.log.error("The ring's disk does not take records", { why });
+      const isNew = !this.#isDiskBad; // it is tried again each second
+      if (!this.#isClosed && isNew) {
+        this.#o.log.error("The ring's disk does not take records", { why });
+      }
     }
+    this.#isDiskBad = !isGood;
     this.#do(this.node.stored(token, this.#o.now(), isGood));
   }
 
