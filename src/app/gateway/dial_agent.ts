@@ -19,6 +19,8 @@ export interface Tunnel {
   readonly serve?: (stream: Stream) => void;
   /** Takes a visitor's connection, which is its own from then on; absent kinds are refused. */
   readonly raw?: { readonly [K in RawKind]?: (visitor: Connection) => void };
+  /** Ends what goes on by it, once it is no longer published so; absent = that goes on to its end. */
+  readonly end?: () => void;
 }
 
 export interface DialAgentOptions {

@@ -59,6 +59,8 @@ export class RawHost implements Disposable {
   readonly #said: RateLimitedLog;
   readonly #server: MuxServer;
   readonly #failures: FailureLimit;
+  /** End connections that are carried as they are. */
+  readonly #plain = new Set<AbortController>();
 
   constructor(o: RawHostOptions) {
     const { name, target, clock, log, signal, limits, relays, resolver, sockets, secrets } = o;
@@ -93,9 +95,11 @@ export class RawHost implements Disposable {
     };
   }
 
-  /** Ends all sessions. */
+  /** Ends all that goes on. */
   [Symbol.dispose](): void {
     this.#server[Symbol.dispose]();
+    const reason = new TtunError("lost", "The service is no longer published so");
+    for (const over of [...this.#plain]) over.abort(reason);
   }
 
   readonly #takeLink = (visitor: Connection): void => {
@@ -130,6 +134,8 @@ export class RawHost implements Disposable {
     });
     if (place === null) throw new TtunError("exhausted", "There is no place for it");
     using _place = place;
+    this.#plain.add(over);
+    using _over = { [Symbol.dispose]: () => void this.#plain.delete(over) };
     using _stop = onAbort(signal, (reason) => over.abort(reason));
     const cancel = over.signal;
     await using connection = await open(outbound, target.to, { signal, cancel });

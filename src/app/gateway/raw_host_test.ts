@@ -229,3 +229,15 @@ Deno.test("a public service takes bytes as they are, and datagrams alone take no
   assert.equal(await datagrams.ask(datagrams.client("public"), "hello"), "");
   assert.deepEqual(datagrams.connected, []);
 });
+
+Deno.test("the end of a service ends what goes on by it", async () => {
+  await using world = new World(["ann"], { isPublic: true });
+  const ann = world.client("ann");
+  assert.equal(await world.ask(ann, "hello"), "hello");
+  const plain = world.visit("192.0.2.7", "tcp");
+  await write(plain, utf8("hello"));
+  await world.clock.settle();
+  world.host[Symbol.dispose]();
+  await world.clock.settle();
+  assert.throws(() => plain.readNow(new Uint8Array(1)), { kind: "lost" });
+});

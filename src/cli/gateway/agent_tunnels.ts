@@ -49,6 +49,9 @@ export class AgentTunnels {
     }
     const removed = [...before.keys()].filter((name) => !next.has(name));
     this.#opened = next;
+    for (const [name, known] of before) {
+      if (next.get(name) !== known) known.tunnel.end?.();
+    }
     if (added.length + changed.length + removed.length > 0) {
       this.#all = [...next.values()].map(({ tunnel }) => tunnel);
     }

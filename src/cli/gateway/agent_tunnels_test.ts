@@ -14,10 +14,11 @@ function config(name: string, path: string, hash = 1): TunnelConfig {
 
 Deno.test("tunnels that stay the same are kept, and the others replaced, all or none", () => {
   const opened: string[] = [];
+  const ended: string[] = [];
   const tunnels = new AgentTunnels(({ name, target }) => {
     if (target.kind === "folder" && target.path === "/bad") throw new Error("bad");
     opened.push(name);
-    return { name };
+    return { name, end: () => ended.push(name) };
   });
   const names = () => tunnels.all.map(({ name }) => name).join(" ");
   tunnels.replace([config("a", "/a"), config("b", "/b"), config("c", "/c")]);
@@ -36,4 +37,5 @@ Deno.test("tunnels that stay the same are kept, and the others replaced, all or 
   });
   assert.equal(tunnels.all, same);
   assert.deepEqual(opened, ["a", "b", "c", "d", "b"]);
+  assert.deepEqual(ended, ["b", "c"]);
 });

@@ -53,6 +53,10 @@ export function rawHosts(
   const plain = outboundBy(net);
   const budget = opened.use(new StrangerBudget({ clock, preciseNow: () => performance.now() }));
   const rings = new Map<string, KeyRing>();
+  const hosts = new Set<RawHost>();
+  opened.defer(() => {
+    for (const host of hosts) host[Symbol.dispose]();
+  });
   let keys = readAccess(folder);
   const keysOf = (name: string): NamedKey[] =>
     keys.filter((key) => key.name === name).map(({ label, secret }) => {
@@ -99,16 +103,20 @@ export function rawHosts(
       cipher: "auto",
       rekeySeconds: LONGEST_REKEY,
     };
-    const host = opened.use(
-      new RawHost({
-        ...{ name, target, allow, resolver, limits, relays, clock, log, signal },
-        secrets: wireSecrets(choice, ciphers, new Uint8Array(), ring),
-        outboundFor: (visitor) =>
-          proxy === null ? plain : outboundBy(new HeadedDialer(net, proxy, visitor)),
-        sockets: udpSockets(platform),
-      }),
-    );
-    return host.tunnel;
+    const host = new RawHost({
+      ...{ name, target, allow, resolver, limits, relays, clock, log, signal },
+      secrets: wireSecrets(choice, ciphers, new Uint8Array(), ring),
+      outboundFor: (visitor) =>
+        proxy === null ? plain : outboundBy(new HeadedDialer(net, proxy, visitor)),
+      sockets: udpSockets(platform),
+    });
+    hosts.add(host);
+    const end = () => {
+      if (rings.get(name) === ring) rings.delete(name);
+      hosts.delete(host);
+      host[Symbol.dispose]();
+    };
+    return { ...host.tunnel, end };
   };
   timer = clock.after(LOOK_MS, look);
   opened.defer(() => timer[Symbol.dispose]());
