@@ -9,6 +9,9 @@ import type { CoreDriver } from "./core_driver.ts";
 /** Nodes that keep a backup. */
 export const BACKUP_NODES = 2;
 
+/** Milliseconds from a look at what has changed to the next: backups wait for longer. */
+const LOOK_MS = 100;
+
 export interface BackupOptions {
   readonly core: CoreDriver;
   readonly clock: Clock;
@@ -35,10 +38,12 @@ export async function backUpCore(o: BackupOptions, signal: AbortSignal): Promise
         if (answer.type !== "changes" && answer.type !== "reset") {
           throw new TtunError("internal", `The core has answered another question: ${answer.type}`);
         }
+        const due = plan.due();
         if (answer.type === "reset") plan.changed("name/", o.clock.now());
         else for (const { key } of answer.changes) plan.changed(key, o.clock.now());
         from = answer.cursor;
-        wake.abort();
+        if (plan.due() < due) wake.abort();
+        await sleep(o.clock, LOOK_MS, signal);
       }
     });
     s.spawn(async (signal) => {

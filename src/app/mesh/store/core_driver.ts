@@ -1,6 +1,6 @@
 import { abortable, onAbort } from "../../../base/scope.ts";
 import type { Clock } from "../../../contract/host.ts";
-import type { CoreBatch, CoreDisk, CoreState } from "../../../contract/mesh_disk.ts";
+import type { CoreBatch, CoreChange, CoreDisk, CoreState } from "../../../contract/mesh_disk.ts";
 import { MeshError } from "../../../contract/mesh_store.ts";
 import { Histogram, SECONDS } from "../../../core/mesh/histogram.ts";
 import { CoreMachine, type CoreStep } from "../../../core/mesh/core/core_machine.ts";
@@ -31,6 +31,13 @@ export interface CoreDiskEvents {
   full(isFull: boolean): void;
 }
 
+/** Somebody who waits for changes of keys with this prefix after a revision, and has all up to that. */
+interface Watcher {
+  readonly prefix: string;
+  from: number;
+  wake(): void;
+}
+
 interface Pending {
   resolve(answer: CoreAnswer): void;
   reject(error: unknown): void;
@@ -42,7 +49,7 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
   readonly #disk: CoreDisk | null;
   readonly #clock: Clock;
   readonly #pending = new Map<number, Pending>();
-  readonly #watchers = new Set<() => void>();
+  readonly #watchers = new Set<Watcher>();
   readonly #quiet = new Set<() => void>();
   readonly #commits = new Histogram(SECONDS);
   readonly #events: CoreDiskEvents | null;
@@ -109,7 +116,9 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
       if (answer.type !== "changes" || answer.changes.length > 0) return answer;
       from = answer.cursor;
       if (patience.rang) return answer;
-      if (this.#machine.revision === from && !await this.#change(patience, o.signal)) return answer;
+      if (this.#machine.revision !== from) continue;
+      from = await this.#change(patience, request.prefix, from, o.signal);
+      if (patience.rang) return { ...answer, cursor: from };
     }
   }
 
@@ -188,7 +197,7 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
           this.#pending.delete(step.id);
           break;
         case "changed":
-          this.#wake();
+          this.#changed(step);
           break;
         default:
           step satisfies never;
@@ -260,20 +269,39 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
     return alarm;
   }
 
-  /** Resolves with false where the alarm has rung before there was a change. */
-  async #change(alarm: { rang: boolean; run: () => void }, signal: AbortSignal): Promise<boolean> {
+  /**
+   * Waits for a change behind `from`, which is the newest one, or until the alarm rings. Resolves with
+   * the revision up to which there was none.
+   */
+  async #change(
+    alarm: { rang: boolean; run: () => void },
+    prefix: string,
+    from: number,
+    signal: AbortSignal,
+  ): Promise<number> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#watchers.add(resolve);
+    const watcher = { prefix, from, wake: resolve };
+    this.#watchers.add(watcher);
     alarm.run = resolve;
     using _aborted = onAbort(signal, () => resolve());
     await promise;
-    this.#watchers.delete(resolve);
+    this.#watchers.delete(watcher);
     signal.throwIfAborted();
-    return !alarm.rang;
+    return watcher.from;
+  }
+
+  /** Whoever watches other keys goes on waiting: there may be many, and a change costs each some time. */
+  #changed({ revision, changes }: { revision: number; changes: readonly CoreChange[] }): void {
+    for (const watcher of this.#watchers) {
+      if (changes.some(({ key }) => key.startsWith(watcher.prefix))) {
+        this.#watchers.delete(watcher);
+        watcher.wake();
+      } else watcher.from = revision;
+    }
   }
 
   #wake(): void {
-    for (const resolve of this.#watchers) resolve();
+    for (const { wake } of this.#watchers) wake();
     this.#watchers.clear();
   }
 }

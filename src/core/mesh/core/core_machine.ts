@@ -1,4 +1,4 @@
-import type { CoreBatch, CoreRow, CoreState } from "../../../contract/mesh_disk.ts";
+import type { CoreBatch, CoreChange, CoreRow, CoreState } from "../../../contract/mesh_disk.ts";
 import { ChangeLog } from "./change_log.ts";
 import { CoreTable, sizeOf } from "./core_table.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -21,8 +21,8 @@ export type CoreStep =
   /** `stored` with the token answers it. There is one at a time. */
   | { type: "store"; batch: CoreBatch; token: number }
   | { type: "reply"; id: number; answer: CoreAnswer }
-  /** There are changes up to this revision. */
-  | { type: "changed"; revision: number };
+  /** These are new, up to this revision. */
+  | { type: "changed"; revision: number; changes: readonly CoreChange[] };
 
 /** A write in its turn; those that the core makes by itself have nobody to answer. */
 interface Turn {
@@ -151,7 +151,8 @@ export class CoreMachine {
     this.#setDeadlines(batch, nowMs);
     this.#remember(staged.refused);
     const steps: CoreStep[] = storing.replies.map((reply) => ({ type: "reply", ...reply }));
-    if (batch.revision > before) steps.push({ type: "changed", revision: batch.revision });
+    const { revision, changes } = batch;
+    if (revision > before) steps.push({ type: "changed", revision, changes });
     return [...steps, ...this.#run(nowMs)];
   }
 
