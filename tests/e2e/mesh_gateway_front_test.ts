@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { toHex, utf8 } from "../../src/base/bytes.ts";
 import { encodeProxyHeader } from "../../src/core/net/proxy_header.ts";
 import { test } from "../check.ts";
-import { gatewayLab, READY_MS } from "./mesh_gateway_lab.ts";
+import { gatewayLab, type Lab, READY_MS } from "./mesh_gateway_lab.ts";
 
 const PROXIED = new URL("gateway_proxied.mjs", import.meta.url).pathname;
 const TO = { host: "127.0.0.1", port: 8443 };
 
 test("behind proxies a visitor is who they say, to rules and services, and nobody else is", async () => {
   await using lab = await gatewayLab(
+    "--connect-plain",
     ...["--proxy-protocol-from", "127.0.0.2/32", "--forwarded-from", "192.0.2.80/32"],
   );
   const { host, data } = lab.one;
@@ -39,6 +40,7 @@ test("behind proxies a visitor is who they say, to rules and services, and nobod
     assert.match(own, /"x-forwarded-for":"192\.0\.2\.81"/);
     assert.match(lab.node.stdout, /^192\.0\.2\.7 /m); // the access log
   }
+  await connectsWithServicesForAll(lab);
   await using service = host.spawn("node", [PROXIED, "serve"]);
   await service.waitFor(/listening/, READY_MS);
   const target = "http://127.0.0.1:8082?proxy=v1";
@@ -49,3 +51,20 @@ test("behind proxies a visitor is who they say, to rules and services, and nobod
   }
   assert.match(await visit("127.0.0.3", utf8("")), /PROXY TCP4 127\.0\.0\.3 /);
 });
+
+/** Without TLS, by CONNECT: a service that is published for everybody, and nothing else. */
+async function connectsWithServicesForAll(lab: Lab): Promise<void> {
+  const { host } = lab.one;
+  await lab.enroll("games", "game");
+  await using agent = host.spawn(
+    ...lab.command("games", "publish tcp://127.0.0.1:8080 --name game --public"),
+  );
+  await agent.waitFor(/^mesh:\/\//m, READY_MS);
+  const curl = async (to: string) => {
+    const by = ["-sS", "-p", "-x", "http://127.0.0.1:8081", "-w", " %{http_connect}"];
+    return (await host.run("curl", [...by, `http://${to}/x`])).stdout;
+  };
+  assert.match(await curl("game.example.test"), /"url":"\/x".* 200$/s);
+  assert.equal(await curl("127.0.0.1:8080"), " 403");
+  assert.equal(await curl("none.example.test"), " 404");
+}

@@ -18,6 +18,8 @@ export interface Lab extends AsyncDisposable {
   readonly service: Process;
   /** Runs curl for a name of the apex. */
   curl(name: string, path: string, ...args: string[]): Promise<string>;
+  /** Returns the command line of an agent. */
+  command(folder: string, words: string): [program: string, args: string[]];
   /** Runs a command of an agent, whose folder has the name. */
   agent(folder: string, words: string, env?: Record<string, string>): Promise<
     { code: number; stdout: string; stderr: string }
@@ -42,6 +44,7 @@ export async function gatewayLab(...options: readonly string[]): Promise<Lab> {
     one,
     node,
     service,
+    command,
     curl: async (name, path, ...args) => {
       const host = `${name}.example.test`;
       const all = [

@@ -35,6 +35,13 @@ interface Way {
   readonly failed: () => void;
 }
 
+/** Tells a visitor what becomes of the connection. */
+export interface RawAnswer {
+  /** A service has it: its bytes follow. */
+  readonly taken: () => Promise<void>;
+  readonly refused: () => Promise<void>;
+}
+
 /** Passes visitors' connections to agents as they are. */
 export class RawVisitors {
   readonly #o: RawVisitorsOptions;
@@ -45,8 +52,16 @@ export class RawVisitors {
     this.#said = new RateLimitedLog(o.log, () => o.clock.now());
   }
 
-  /** Carries a connection until both its ways have ended. Owns it. Never rejects. */
-  async serve(visitor: Connection, kind: RawKind, name: string): Promise<void> {
+  /**
+   * Carries a connection until both its ways have ended. Owns it. Never rejects. `answer`: the visitor is
+   * to be told what becomes of it; absent = a connection that nobody takes is reset.
+   */
+  async serve(
+    visitor: Connection,
+    kind: RawKind,
+    name: string,
+    answer?: RawAnswer,
+  ): Promise<void> {
     const { relays, log } = this.#o;
     await using _visitor = visitor;
     let isTaken = false;
@@ -55,9 +70,12 @@ export class RawVisitors {
       const ways = this.#ways(service, name, addressGroup(visitor.remote));
       await using upstream = await this.#first(ways);
       isTaken = true;
+      await answer?.taken();
       await relays.run(visitor, upstream);
     } catch (thrown) {
-      visitor.reset(); // an orderly end would look like one of the service's
+      // An orderly end would look like one of the service's.
+      if (isTaken || answer === undefined) visitor.reset();
+      else await answer.refused().catch(() => visitor.reset());
       if (relays.isCut) return;
       const { kind: what, message } = toTtunError(thrown);
       if (what === "internal") log.error(message, { name });

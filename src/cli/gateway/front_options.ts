@@ -24,4 +24,13 @@ export const FRONT_OPTIONS = {
     help: "visitors of these networks are web proxies: what they say of their own visitors " +
       "(X-Forwarded-For, -Proto, -Host, Forwarded) goes on to services; --allow does not heed it",
   },
+  connectPlain: {
+    names: ["connect-plain"],
+    group: "network",
+    kind: "boolean",
+    default: false,
+    help:
+      "let visitors at --redirect reach services that are published with --public by CONNECT, as " +
+      "programs do that know HTTP proxies alone; nothing else is reached, and nothing is encrypted",
+  },
 } as const satisfies OptionTable;

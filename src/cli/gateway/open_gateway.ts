@@ -1,6 +1,7 @@
 import { AgentGate } from "../../app/gateway/agent_gate.ts";
 import { AgentRoutes } from "../../app/gateway/agent_routes.ts";
 import { Draining } from "../../app/gateway/draining.ts";
+import { ConnectVisitors } from "../../app/gateway/connect_visitors.ts";
 import { Gateway } from "../../app/gateway/gateway.ts";
 import { GatewayCounts } from "../../app/gateway/gateway_counts.ts";
 import type { Measure } from "../../app/mesh/http/node_metrics.ts";
@@ -278,6 +279,10 @@ export function openGateway(
     await relays.run(inner, target);
   };
   const proxies = new ProxyAcceptor({ from: config.proxyProtocolFrom, clock, log });
+  const redirecting = (inner: Connection) => gateway.redirect(inner);
+  const connects = new ConnectVisitors({ apex, raw, clock, other: redirecting });
+  const servePlain = (inner: Connection) =>
+    config.connectsPlain ? connects.serve(inner) : redirecting(inner);
   const plain = redirect === null ? null : opened.use(net.listen(redirect, { signal: taking }));
   const accepting = (listener: Listener, serve: (inner: Connection) => Promise<void>) =>
     acceptLoop({
@@ -319,7 +324,7 @@ export function openGateway(
         accepting(listener, serve),
         ...(plain === null
           ? []
-          : [accepting(plain, (inner) => visit(inner, () => gateway.redirect(inner)))]),
+          : [accepting(plain, (inner) => visit(inner, () => servePlain(inner)))]),
       ]),
   };
 }

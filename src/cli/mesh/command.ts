@@ -124,8 +124,15 @@ function gatewayConfig(
   }
   const files = cert === undefined || key === undefined ? null : { cert, key };
   const { redirect = null, fallback = null, proxyProtocolFrom = [], forwardedFrom = [] } = options;
+  const { connectPlain: connectsPlain } = options;
+  if (connectsPlain && redirect === null) {
+    throw new TtunError(
+      "usage",
+      "Cannot use --connect-plain without --redirect, where it is heeded",
+    );
+  }
   const at = { listen: gateway, redirect, fallback, advertise: gatewayAt ?? null };
-  return { ...at, apex, files, accessLog, proxyProtocolFrom, forwardedFrom };
+  return { ...at, apex, files, accessLog, connectsPlain, proxyProtocolFrom, forwardedFrom };
 }
 
 /** @throws {TtunError} usage, privilege */

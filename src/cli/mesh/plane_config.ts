@@ -70,6 +70,8 @@ export interface GatewayConfig {
   readonly fallback: HostPort | null;
   /** Where agents of other gateways reach this one; null = at the node's own address. */
   readonly advertise: HostPort | null;
+  /** Visitors of plain HTTP reach public services by CONNECT. */
+  readonly connectsPlain: boolean;
   /** Networks of proxies whose connections begin with a PROXY header. */
   readonly proxyProtocolFrom: readonly Cidr[];
   /** Networks of web proxies whose words about their visitors go on. */
