@@ -10,6 +10,8 @@ export interface AgentClientOptions extends AgentSessionOptions {
   readonly onPublished: (apex: string, port: number) => void;
   /** Called with places of other gateways: HOST:PORT. */
   readonly onOthers: (others: readonly string[]) => void;
+  /** Called when there is no link for now, with the reason in words. */
+  readonly onFault?: (why: string) => void;
   /** Attempts in a row that may fail; Infinity = no limit. */
   readonly mostFailures: number;
   /** The agent's links to other gateways. */
@@ -58,15 +60,17 @@ export class AgentClient {
    * @throws the signal's reason; {TtunError} that no other attempt would change
    */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, log, secrets: { rng }, mostFailures } = this.#o;
+    const { clock, log, secrets: { rng }, mostFailures, onFault = () => {} } = this.#o;
     for (this.#failures = 0;;) {
       try {
         const end = await this.#publish(signal);
+        onFault(end === "lost" ? "the link was lost" : "the gateway was about to stop");
         if (end === "left" && mostFailures !== Infinity) return;
         if (end === "lost") log.warn("Lost the link to the gateway");
       } catch (thrown) {
         signal.throwIfAborted();
         const error = toTtunError(thrown);
+        onFault(error.message);
         const isLast = ++this.#failures > mostFailures;
         if (isLast || error instanceof FinalError || error.kind === "internal") throw error;
         log.warn("Cannot publish now", { why: error.message });

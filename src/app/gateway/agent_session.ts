@@ -34,6 +34,8 @@ export interface AgentSessionOptions {
   readonly certificate: () => Uint8Array;
   /** Returns the services that are published; another list when they have changed. */
   readonly tunnels: () => readonly Tunnel[];
+  /** Called for each name that a gateway has taken, or refused with words. */
+  readonly onName?: (name: string, fault: string | null) => void;
   /** Returns true if the certificate is to be renewed. */
   readonly isOld: () => boolean;
   /** Keeps a new certificate, which counts from then on. */
@@ -203,7 +205,9 @@ export class AgentSession {
       try {
         await this.#publishOne(tunnel);
         this.#published.add(name);
+        this.#o.onName?.(name, null);
       } catch (error) {
+        if (error instanceof FinalError) this.#o.onName?.(name, error.message);
         // One that was added later costs the others nothing.
         if (isFirst || this.#published.has(name) || !(error instanceof FinalError)) throw error;
         this.#o.log.error(`Cannot publish ${name}: ${error.message}`, { kind: error.kind });

@@ -11,6 +11,7 @@ import { ExchangeRelay, type ServerEnd } from "./exchange_relay.ts";
 import { MachineDriver } from "./machine_driver.ts";
 import type { TargetEnd, TargetEnds } from "./target_pool.ts";
 import type { Asked } from "./gateway_pages.ts";
+import type { ServiceCounts } from "./service_counts.ts";
 import { unheard } from "./unheard.ts";
 import type { Page } from "./upstream.ts";
 
@@ -27,6 +28,7 @@ export interface HttpTargetOptions {
   /** Returns the answer as the visitor is to have it. */
   readonly respond: (head: HttpResponse, request: HttpRequest) => HttpResponse;
   readonly failure: (asked: Asked, words: string) => Page;
+  readonly counts: ServiceCounts;
   /** Returns what is told of an exchange; absent = nothing is to be told. */
   readonly tap?: ((about: ExchangeAbout) => ExchangeTap) | undefined;
 }
@@ -101,6 +103,8 @@ class Exchange {
   readonly #over = new AbortController();
   readonly #tap: ExchangeTap | null;
   #leave: (() => void) | null = null;
+  /** Of the last answer; 0 = there is none. */
+  #status = 0;
   #connection: TargetEnd | null = null;
 
   constructor(
@@ -112,9 +116,12 @@ class Exchange {
     replayOf: number | null = null,
   ) {
     this.#o = o;
+    o.counts.begin();
     this.relay = new ExchangeRelay(server, id, {
       respond: (head) => {
         const answer = o.respond(head, given);
+        this.#status = answer.status;
+        o.counts.answered();
         this.#tap?.response(answer);
         return answer;
       },
@@ -133,6 +140,7 @@ class Exchange {
         this.#over.abort();
         this.#tap?.over();
         this.#leave?.();
+        o.counts.end(this.#status, this.relay.bytes);
         const connection = this.#connection;
         this.#connection = null;
         // Steps of this very exchange are being done.
@@ -180,12 +188,14 @@ class Exchange {
   }
 
   #fail(words: string): void {
-    const { log, name, failure } = this.#o;
+    const { log, name, failure, counts } = this.#o;
     log.warn("A request failed", { name, why: words });
+    counts.failed(words);
     this.#answer(failure({ head: this.#head, id: this.#id }, words));
   }
 
   #answer({ head, body }: Page): void {
+    this.#status = head.status;
     this.#tap?.response(head);
     this.relay.answer(head, body);
   }

@@ -47,6 +47,7 @@ const GOOD = [
   "https://ca.example.net/directory",
   "127.0.0.1:5000",
   "192.0.2.0/24",
+  "2h",
   "8080",
   "8080:host:80",
   "host:80",

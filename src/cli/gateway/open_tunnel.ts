@@ -18,6 +18,7 @@ import { TlsDialer } from "../../io/tls/tls_dialer.ts";
 import { openLibssl } from "../../../ffi/openssl/libssl.ts";
 import type { PlaneTools } from "../plane/run_plane.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
+import type { AgentWatch } from "./agent_watch.ts";
 import type { Inspector } from "./inspector.ts";
 import { nodeScrypt } from "./node_scrypt.ts";
 import type { TunnelConfig } from "./plane_config.ts";
@@ -46,6 +47,7 @@ export interface TunnelTools {
   /** Null where nodes end the TLS of all. */
   readonly openSealed: OpenPassthrough | null;
   readonly inspector: Inspector | null;
+  readonly watch: AgentWatch;
   /** Null where nothing is published as it is. */
   readonly raw: OpenRaw | null;
 }
@@ -84,6 +86,7 @@ export function openTunnel(config: TunnelConfig, o: TunnelTools): Tunnel {
     },
     respond: (head, request) => entrance.respond(respond(head, request)),
     failure: (asked) => gatewayPages.failed(asked),
+    counts: o.watch.countsOf(name),
     tap: inspector?.tapOf(name),
   });
   inspector?.serves(name, target);

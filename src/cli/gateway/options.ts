@@ -2,6 +2,8 @@ import type { HostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { isLoopback } from "../../base/loopback.ts";
 import { readApex } from "../../core/gateway/label.ts";
+import { DAEMON_OPTIONS } from "../background/options.ts";
+import { STATUS_OPTIONS } from "../status/options.ts";
 import { readAddress } from "../command/address_args.ts";
 import { LOG_OPTIONS } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
@@ -11,6 +13,9 @@ import { TUNNEL_OPTIONS } from "./tunnel_options.ts";
 
 /** Port of the page with an agent's requests, as others of its kind have it. */
 const INSPECT_PORT = 4040;
+
+/** Milliseconds: no timer of the system counts more (2^31). */
+const LONGEST_TIME = 24 * 86_400_000;
 
 export const ENROLL_OPTIONS = {
   apex: {
@@ -90,6 +95,32 @@ export const PUBLISH_OPTIONS = {
       "show the requests on a page of this machine, as 4040 for http://127.0.0.1:4040; the address " +
       "is printed with a token that lets one browser in",
   },
+  expire: {
+    names: ["expire"],
+    group: "basic",
+    kind: "string",
+    metavar: "TIME",
+    parse: readTime,
+    help: "end after this time, as 30m, 2h or 7d, with exit code 0",
+  },
+  qr: {
+    names: ["qr"],
+    group: "basic",
+    kind: "boolean",
+    default: false,
+    help: "print the addresses as QR codes too, for the camera of a telephone",
+  },
+  daemon: {
+    ...DAEMON_OPTIONS.daemon,
+    conflicts: [],
+    help: "go to the background when the services are published; until then ttun waits, and ends " +
+      "with the exit code of a failure (Linux)",
+  },
+  pid: DAEMON_OPTIONS.pid,
+  logFile: DAEMON_OPTIONS.logFile,
+  statusName: STATUS_OPTIONS.statusName,
+  noStatus: STATUS_OPTIONS.noStatus,
+  metrics: STATUS_OPTIONS.metrics,
   data: AGENT_DATA,
   ...LOG_OPTIONS,
 } as const satisfies OptionTable;
@@ -143,6 +174,14 @@ export type PasswordFlags = Values<typeof PASSWORD_OPTIONS>;
 function readLoginName(text: string): string {
   if (/^[^:#\p{Cc}][^:\p{Cc}]{0,199}$/u.test(text)) return text;
   throw new TtunError("usage", "Cannot use that name: a colon would end it");
+}
+
+/** Returns milliseconds. @throws {TtunError} usage */
+function readTime(text: string): number {
+  const [, digits, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  const ms = Number(digits) * { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }[unit as "s"];
+  if (ms > 0 && ms <= LONGEST_TIME) return ms;
+  throw new TtunError("usage", "Cannot use that time: write it as 30m, 2h or 7d, 24d at most");
 }
 
 /** @throws {TtunError} usage */

@@ -3,12 +3,14 @@ import { AgentLinks } from "../../app/gateway/agent_links.ts";
 import type { Tunnel } from "../../app/gateway/dial_agent.ts";
 import { formatAddr } from "../../base/addr.ts";
 import { toTtunError } from "../../base/errors.ts";
+import { parseCertificate } from "../../core/x509/certificate.ts";
 import { load } from "../plane/load.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
 import { openSockets } from "../platform/open_sockets.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import { agentOptions } from "./agent_options.ts";
+import { AgentWatch } from "./agent_watch.ts";
 import { AgentTunnels } from "./agent_tunnels.ts";
 import type { InspectorTools } from "./inspector.ts";
 import { type OpenPassthrough, type OpenSite, openTunnel } from "./open_tunnel.ts";
@@ -68,8 +70,9 @@ function openAgent(
     : openInspector?.(inspect, { listen, clock, log, signal, opened, print }) ?? null;
   const linkSecret = (key: Uint8Array) => port.linkSecret(key, signal);
   const raw = rawHosts?.({ net, folder, linkSecret }, tools) ?? null;
+  const watch = new AgentWatch(config.apex);
   const tunnels = new AgentTunnels((tunnel) =>
-    openTunnel(tunnel, { tools, net, scratch, folders, openSealed, inspector, raw })
+    openTunnel(tunnel, { tools, net, scratch, folders, openSealed, inspector, raw, watch })
   );
   tunnels.replace(config.tunnels);
   let place: Place | null = null;
@@ -88,6 +91,11 @@ function openAgent(
     }
   });
   const own = agentOptions(config, net, tools);
+  tools.onReport(() => {
+    const names = tunnels.all.map(({ name }) => name);
+    const { notAfter } = parseCertificate(own.of(at).certificate());
+    return { agent: watch.describe(names, notAfter, Date.now()) };
+  });
   const links = new AgentLinks({
     first: at,
     clock,
@@ -98,7 +106,10 @@ function openAgent(
         tunnels: () => tunnels.all,
         ...o,
         onOthers: found,
+        onName: (name, fault) => watch.named(name, fault),
+        onFault: (why) => watch.notLinked(formatAddr(at), why),
         onPublished: (domain, publicPort) => {
+          watch.linked(formatAddr(at));
           log.info("Linked", { gateway: formatAddr(at), names: tunnels.all.length });
           if (place !== null) return;
           place = { domain, port: publicPort };

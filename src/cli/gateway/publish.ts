@@ -1,21 +1,39 @@
+import { runEnd } from "../background/in_background.ts";
 import type { RunContext } from "../command/context.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
+import { load } from "../plane/load.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import { chooseIo } from "../platform/open_sockets.ts";
 import { requirePermissions, socketNeeds } from "../platform/permissions.ts";
+import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
 import { rng } from "../platform/rng.ts";
 import { print } from "../output/stdout.ts";
+import { metricsPlace } from "../status/metrics_place.ts";
+import { statusPlace } from "../status/place.ts";
 import { agentFolder, authoritiesFile, readAgent } from "./agent_folder.ts";
 import type { PublishFlags } from "./options.ts";
 import type { AgentConfig } from "./plane_config.ts";
 import { readTunnels } from "./tunnels.ts";
 
-/** Publishes a service until it is stopped. @throws {TtunError} */
+const COMMAND = "mesh publish";
+
+/** Publishes services until it is stopped, or their time is over. @throws {TtunError} */
 export async function runPublish(options: PublishFlags, context: RunContext): Promise<number> {
+  return await runEnd(options, context, {
+    preset: "client",
+    secrets: () => Promise.resolve({}),
+    run: (context) => runHere(options, context),
+  });
+}
+
+async function runHere(options: PublishFlags, context: RunContext): Promise<number> {
   const folder = agentFolder(options.data);
+  const { pid, inspect = null, metrics, expire } = options;
+  if (pid !== undefined) mayWritePidFile(pid);
   const io = chooseIo("auto");
+  const listens = inspect !== null || metrics !== undefined;
   requirePermissions([
-    ...socketNeeds(io, options.inspect === undefined ? "connect" : "listen and connect"),
+    ...socketNeeds(io, listens ? "listen and connect" : "connect"),
     { permission: { name: "write", path: folder }, purpose: `keep a certificate in ${folder}` },
   ]);
   const state = readAgent(folder);
@@ -23,16 +41,22 @@ export async function runPublish(options: PublishFlags, context: RunContext): Pr
   const tunnelsOf = (now: PublishFlags) => readTunnels(now, folder, salt, context);
   const config: AgentConfig = {
     kind: "agent",
-    ...{ user: undefined, aead: "auto", status: null, metrics: null, io },
+    ...{ user: undefined, aead: "auto", io },
+    status: statusPlace(COMMAND, options),
+    metrics: metricsPlace(COMMAND, options),
     folder,
     ...state,
     ca: authoritiesFile(folder),
     tunnels: await tunnelsOf(options),
     mayChange: options.tunnels !== undefined || context.reread !== undefined,
-    inspect: options.inspect ?? null,
+    inspect,
   };
+  const codeOf = options.qr ? (await load(() => import("./qr_code.ts"))).qrCode : null;
+  using expiry = expiryOf(expire, context);
   using libc = config.io === "ffi" ? openControlLibc() : null;
-  await using plane = new PlaneHandle<object, null>(config, { libc, context });
+  using atEnd = new DisposableStack();
+  const life = { ...context, signal: expiry.signal };
+  await using plane = new PlaneHandle<object, null>(config, { libc, context: life });
   using _follows = context.onReload(async () => {
     const again = await context.reread?.();
     // A command's own options.
@@ -42,11 +66,36 @@ export async function runPublish(options: PublishFlags, context: RunContext): Pr
   let printing = Promise.resolve();
   await plane.run({
     print: (line) => {
-      printing = printing.then(() => print(`${line}\n`, context.signal));
+      const code = codeOf !== null && line.startsWith("https://") ? `\n${codeOf(line)}\n` : "";
+      printing = printing.then(() => print(`${line}\n${code}`, context.signal));
     },
-    prepare: () => Promise.resolve(null),
+    prepare: () => {
+      if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
+      return Promise.resolve(null);
+    },
+    up: async () => {
+      await printing;
+      await context.background?.ready();
+    },
   });
   await printing;
   context.signal.throwIfAborted();
   return 0;
+}
+
+/** Returns a signal that also aborts when the time is over. `ms`: undefined = there is no limit. */
+function expiryOf(
+  ms: number | undefined,
+  { signal, log }: RunContext,
+): Disposable & { readonly signal: AbortSignal } {
+  if (ms === undefined) return { signal, [Symbol.dispose]: () => {} };
+  const over = new AbortController();
+  const timer = setTimeout(() => {
+    log.info("The time is over: the services are not published any more");
+    over.abort(new Error("The time is over"));
+  }, ms);
+  return {
+    signal: AbortSignal.any([signal, over.signal]),
+    [Symbol.dispose]: () => clearTimeout(timer),
+  };
 }

@@ -1,6 +1,8 @@
 import { drawRing, ringDot, type RingReport } from "../../core/mesh/ring_report.ts";
 import type { RunContext } from "../command/context.ts";
 import { print } from "../output/stdout.ts";
+import { load } from "../plane/load.ts";
+import { isNode, nodeFolder } from "./node_folder.ts";
 import { type ApiClient, apiClient } from "./api_client.ts";
 import type { MeshStatusFlags } from "./options.ts";
 
@@ -33,19 +35,30 @@ export async function runMeshStatus(
   options: MeshStatusFlags,
   context: RunContext,
 ): Promise<number> {
+  const text = await ofAgents(options, context.signal) ?? await ofNode(options, context);
+  await print(text, context.signal);
+  return 0;
+}
+
+/** A machine without a node may have agents; null = it has none, or the node of another is meant. */
+async function ofAgents(options: MeshStatusFlags, signal: AbortSignal): Promise<string | null> {
+  if (options.api !== undefined || options.dot || isNode(nodeFolder(options.data))) return null;
+  const { agentStatus } = await load(() => import("../gateway/agent_status.ts"));
+  return await agentStatus(options, signal);
+}
+
+async function ofNode(options: MeshStatusFlags, context: RunContext): Promise<string> {
   const client = await apiClient(options, context);
   const [ring, health, members] = await Promise.all([
     client.json<NodeReport>("GET", "/v1/ring"),
     client.json<HealthFacts>("GET", "/v1/health"),
     membersOf(client),
   ]);
-  const text = options.json
+  return options.json
     ? `${JSON.stringify({ ...ring, health, members }, null, 2)}\n`
     : options.dot
     ? ringDot(ring)
     : describe(ring, health, members).map((line) => `${line}\n`).join("");
-  await print(text, context.signal);
-  return 0;
 }
 
 /** Null while the core is not reached, which knows them. */

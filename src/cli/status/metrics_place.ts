@@ -9,6 +9,9 @@ export interface MetricsPlace {
 }
 
 /** Returns null if there are to be none. */
-export function metricsPlace(command: string, { metrics }: StatusFlags): MetricsPlace | null {
+export function metricsPlace(
+  command: string,
+  { metrics }: Pick<StatusFlags, "metrics">,
+): MetricsPlace | null {
   return metrics === undefined ? null : { at: metrics, command };
 }

@@ -1,6 +1,7 @@
 import type { RatedReport, RatedSession, Rates } from "../../core/status/rates.ts";
 import type {
   AbsentClientStatus,
+  AgentStatus,
   CarrierStatus,
   DefaultRouteStatus,
   ForwardStatus,
@@ -33,6 +34,7 @@ export function statusText(report: RatedReport): string {
   for (const [label, text] of networkFacts(report)) fact(label, text);
   for (const [label, text] of toxFacts(report.tox)) fact(label, text);
   for (const [label, text] of meshFacts(report.mesh)) fact(label, text);
+  for (const [label, text] of agentFacts(report.agent)) fact(label, text);
   for (const forward of forwards) fact("forward", forwardText(forward));
   if (connections !== undefined) {
     const { open, served, pending, relayed } = connections;
@@ -98,6 +100,26 @@ function meshFacts(mesh: MeshStatus | undefined): [label: string, text: string][
     ["core", cores[core]],
     ["links", `${links.tcp} by TCP, ${links.quic} by QUIC`],
     ["records", `${records}, ${bytesText(bytes)}`],
+  ];
+}
+
+function agentFacts(agent: AgentStatus | undefined): [label: string, text: string][] {
+  if (agent === undefined) return [];
+  const { apex, certificateEnds, gateways, services } = agent;
+  const ends = new Date(certificateEnds * 1000).toISOString().slice(0, 16).replace("T", " ");
+  return [
+    ["certificate", `until ${ends} UTC`],
+    ...gateways.map(({ at, isUp, fault }): [string, string] => {
+      return ["gateway", isUp ? `${at}, linked` : `${at}, not linked: ${fault ?? "not yet"}`];
+    }),
+    ...services.map(({ name, open, answers, fault, ...bytes }): [string, string] => {
+      const count = Object.values(answers).reduce((sum, one) => sum + one, 0);
+      const traffic = count + open === 0
+        ? ""
+        : `, ${open} requests open, ${count} answered, ${trafficText(bytes)}`;
+      const state = fault === undefined ? "" : `, not reachable: ${fault}`;
+      return ["service", `${name}.${apex}${state}${traffic}`];
+    }),
   ];
 }
 

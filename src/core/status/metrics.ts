@@ -1,4 +1,4 @@
-import type { EndStatus, SessionStatus, ToxStatus } from "./report.ts";
+import type { AgentStatus, EndStatus, SessionStatus, ToxStatus } from "./report.ts";
 
 /** Sessions that have metrics of their own; of more there are the sums alone. */
 const MOST_SESSIONS = 64;
@@ -80,6 +80,7 @@ export function metricsText(source: MetricsSource): string {
   }
   page.gauge("ttun_forwards", "Forwards.", forwards?.length);
   if (source.tox !== undefined) describeTox(page, source.tox);
+  if (source.agent !== undefined) describeAgent(page, source.agent);
   if (sessions !== undefined) describeSessions(page, sessions);
   return page.text;
 }
@@ -98,6 +99,46 @@ function describeTox(page: Page, { network, friends, requests }: ToxStatus): voi
     const [verdict, count] of [["let in", requests.letIn], ["refused", requests.refused]] as const
   ) {
     page.counter("ttun_tox_requests_total", "Friend requests since the start.", count, { verdict });
+  }
+}
+
+function describeAgent(page: Page, { certificateEnds, gateways, services }: AgentStatus): void {
+  page.gauge(
+    "ttun_agent_certificate_end_seconds",
+    "When the agent's certificate ends, in seconds since 1970.",
+    certificateEnds,
+  );
+  page.gauge(
+    "ttun_agent_gateways",
+    "Gateways that the agent is linked to now.",
+    gateways.filter(({ isUp }) => isUp).length,
+  );
+  for (const { name: service, open, answers, failed, fault, ...bytes } of services) {
+    const of = { service };
+    page.gauge(
+      "ttun_service_reachable",
+      "1 while nothing is known that keeps visitors from a service.",
+      fault === undefined ? 1 : 0,
+      of,
+    );
+    page.gauge("ttun_service_requests_open", "Requests of a service under way.", open, of);
+    for (const [status, count] of Object.entries(answers)) {
+      const help = "Requests of a service that were answered, by status.";
+      page.counter("ttun_service_requests_total", help, count, { ...of, status });
+    }
+    page.counter(
+      "ttun_service_failed_total",
+      "Requests that a service did not answer.",
+      failed,
+      of,
+    );
+    page.counter(
+      "ttun_service_received_bytes_total",
+      "Bytes of requests' bodies.",
+      bytes.receivedBytes,
+      of,
+    );
+    page.counter("ttun_service_sent_bytes_total", "Bytes of answers' bodies.", bytes.sentBytes, of);
   }
 }
 

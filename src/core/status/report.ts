@@ -55,6 +55,37 @@ export interface EndStatus {
   readonly tox?: ToxStatus;
   /** Of a node of `ttun mesh`. */
   readonly mesh?: MeshStatus;
+  /** Of an agent, which publishes services. */
+  readonly agent?: AgentStatus;
+}
+
+export interface AgentStatus {
+  readonly apex: string;
+  /** End of its certificate, in seconds since 1970. */
+  readonly certificateEnds: number;
+  readonly gateways: readonly GatewayLinkStatus[];
+  readonly services: readonly ServiceStatus[];
+}
+
+export interface GatewayLinkStatus {
+  /** HOST:PORT. */
+  readonly at: string;
+  readonly isUp: boolean;
+  /** Words for the last failure; absent while it is up. */
+  readonly fault?: string;
+}
+
+/** A published service; one of L4 has no requests. */
+export interface ServiceStatus extends TrafficStatus {
+  readonly name: string;
+  /** Requests under way. */
+  readonly open: number;
+  /** Answers since the start by the first digit of their status, as `2xx`. */
+  readonly answers: Readonly<Record<string, number>>;
+  /** Requests that the service did not answer, among these. */
+  readonly failed: number;
+  /** Words for why visitors do not reach it; absent while they do. */
+  readonly fault?: string;
 }
 
 export interface MeshStatus {
