@@ -7,7 +7,9 @@ import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { formatRawService, type RawKind } from "../../core/gateway/raw_service.ts";
 import { addressGroup } from "../net/address_group.ts";
-import type { Relays } from "../net/relay.ts";
+import type { Quota } from "../net/connection_quota.ts";
+import type { RelayCount, Relays } from "../net/relay.ts";
+import { counter, gauge, type Measure } from "../mesh/http/node_metrics.ts";
 import type { V2Carrier } from "../mesh/carriers/v2_carrier.ts";
 import type { AgentLink } from "./agent_link.ts";
 import type { AgentRoutes } from "./agent_routes.ts";
@@ -25,6 +27,8 @@ export interface RawVisitorsOptions {
   readonly remote: RemoteRoutes;
   readonly hops: HopLinks;
   readonly relays: Relays;
+  /** Places by the visitors' addresses: agents' links have room for a few thousand. */
+  readonly places: Quota;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -46,6 +50,8 @@ export interface RawAnswer {
 export class RawVisitors {
   readonly #o: RawVisitorsOptions;
   readonly #said: RateLimitedLog;
+  /** Bytes of connections that are over. */
+  readonly #count: RelayCount = { up: 0, down: 0 };
 
   constructor(o: RawVisitorsOptions) {
     this.#o = o;
@@ -62,16 +68,21 @@ export class RawVisitors {
     name: string,
     answer?: RawAnswer,
   ): Promise<void> {
-    const { relays, log } = this.#o;
+    const { relays, log, places } = this.#o;
     await using _visitor = visitor;
     let isTaken = false;
+    const count: RelayCount = { up: 0, down: 0 };
     try {
+      using place = places.take(visitor.remote);
+      if (place === null) {
+        throw new TtunError("exhausted", "The address has as many connections as it may have");
+      }
       const service = formatRawService({ kind, name, visitor: visitor.remote });
       const ways = this.#ways(service, name, addressGroup(visitor.remote));
       await using upstream = await this.#first(ways);
       isTaken = true;
       await answer?.taken();
-      await relays.run(visitor, upstream);
+      await relays.run(visitor, upstream, count);
     } catch (thrown) {
       // An orderly end would look like one of the service's.
       if (isTaken || answer === undefined) visitor.reset();
@@ -81,7 +92,25 @@ export class RawVisitors {
       if (what === "internal") log.error(message, { name });
       else if (isTaken) log.debug("A connection was cut", { name, why: message });
       else this.#said.warn("A connection found no service", { name, why: message });
+    } finally {
+      this.#count.up += count.up;
+      this.#count.down += count.down;
     }
+  }
+
+  measures(): Measure[] {
+    const { places } = this.#o;
+    const { up, down } = this.#count;
+    return [
+      counter("gateway_raw_connections_total", "Raw connections of visitors", places.taken),
+      gauge("gateway_raw_connections", "Raw connections that are open", places.count),
+      counter(
+        "gateway_raw_received_bytes_total",
+        "Bytes of those that are over, from visitors",
+        up,
+      ),
+      counter("gateway_raw_sent_bytes_total", "Bytes of those that are over, to visitors", down),
+    ];
   }
 
   /** Resolves with a stream of the first way that takes it. @throws {TtunError} if none does */

@@ -8,6 +8,7 @@ import { TtunError } from "../../base/errors.ts";
 import { makeLogger } from "../../base/log.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { write } from "../loop/stream_io.ts";
+import { Quota } from "../net/connection_quota.ts";
 import { Relays } from "../net/relay.ts";
 import type { AgentLink } from "./agent_link.ts";
 import { AgentRoutes } from "./agent_routes.ts";
@@ -28,7 +29,7 @@ class World implements Disposable {
   readonly #relays: Relays;
   readonly raw: RawVisitors;
 
-  constructor(node: string | null = null) {
+  constructor(node: string | null = null, perAddress = 8) {
     const { clock } = this;
     this.#relays = new Relays({ clock, scratch: SCRATCH, idleMs: Infinity });
     const remote = {
@@ -38,6 +39,7 @@ class World implements Disposable {
     const openNow = (service: string, events: Events) => this.open(service, events, true);
     this.raw = new RawVisitors({
       ...{ clock, routes: this.routes, relays: this.#relays, remote: remote as never },
+      places: new Quota({ total: Infinity, perAddress }),
       hops: { get: () => Promise.resolve({ openNow }) } as never,
       log: makeLogger(() => {}, () => 0, "error"),
     });
@@ -127,4 +129,19 @@ Deno.test("a name that nobody publishes ends by a reset", async () => {
   const { visitor, over } = world.visit("none");
   await over;
   await assert.rejects(readAll(visitor), { kind: "lost" });
+});
+
+Deno.test("an address has a share of connections, which are counted", async () => {
+  using world = new World(null, 1);
+  world.link("shop", true);
+  const first = world.visit("shop");
+  await write(first.visitor, utf8("question"));
+  await world.clock.settle();
+  const second = world.visit("shop");
+  await second.over;
+  await assert.rejects(readAll(second.visitor), { kind: "lost" });
+  first.visitor.reset();
+  await first.over;
+  const values = world.raw.measures().map(({ value }) => value);
+  assert.deepEqual(values, [1, 0, 8, 0]);
 });

@@ -62,7 +62,7 @@ import { FileCertificate, IssuedCertificate } from "./gateway_certificate.ts";
 /** Bytes that are read at once for any connection. */
 const SCRATCH = 64 * 1024;
 
-/** Requests of one address that may be under way; an agent's link has places for 4096. */
+/** Requests of one address that may be under way, and raw connections; an agent's link has places for 4096. */
 const MOST_REQUESTS = 1024;
 
 /** Milliseconds to connect with the server that has other names. */
@@ -161,7 +161,10 @@ export function openGateway(
   const relays = opened.use(
     new Relays({ clock, scratch: new ScratchBuffers(SCRATCH), idleMs: Infinity, cut: signal }),
   );
-  const raw = new RawVisitors({ routes, remote, hops, relays, clock, log });
+  const raw = new RawVisitors({
+    ...{ routes, remote, hops, relays, clock, log },
+    places: new Quota({ total: Infinity, perAddress: MOST_REQUESTS }),
+  });
   const services = new HopService({ routes, relays });
   const gate = new AgentGate({
     secrets: () => agentWire(ciphers),
@@ -313,6 +316,7 @@ export function openGateway(
         names: routes.count,
         handshakes: acceptor.pending,
       }),
+      ...raw.measures(),
       ...(issued?.measures() ?? []),
     ],
     closeAgent: (id) => gate.close(id),

@@ -20,7 +20,7 @@ import { readVariable } from "../platform/variables.ts";
 import { denoKeyEnvironment } from "../secrets/key_environment.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
 import { readSecretFile, type SecretKind } from "../secrets/secret_file.ts";
-import { agentFolder, readAgent } from "./agent_folder.ts";
+import { agentFolder, isAgent, readAgent } from "./agent_folder.ts";
 import type { ReachConnectFlags, ReachListenFlags } from "./reach_options.ts";
 import { meshPlace } from "./take_mesh.ts";
 
@@ -93,7 +93,7 @@ async function run(
   const io = chooseIo("auto");
   requirePermissions(socketNeeds(io, "listen and connect"));
   const { name, port } = options.name;
-  const apex = options.name.apex ?? readAgent(agentFolder(undefined)).apex;
+  const apex = options.name.apex ?? ownApex(name);
   const { ca = null, at = [] } = options;
   const place = meshPlace({ apex, name, port, at, ca });
   const key = await accessKey(options, context);
@@ -129,6 +129,17 @@ async function run(
   await using plane = new PlaneHandle<ForwardFacts, ForwardStart>(config, { libc, context });
   await plane.run({ prepare: async () => ({ s: await secret }) });
   context.signal.throwIfAborted();
+}
+
+/** Returns the domain of this machine's agent. @throws {TtunError} usage, without one */
+function ownApex(name: string): string {
+  const folder = agentFolder(undefined);
+  if (isAgent(folder)) return readAgent(folder).apex;
+  throw new TtunError(
+    "usage",
+    `Cannot tell where ${name} is: this machine has no agent; write the whole name, as ` +
+      `${name}.example.net`,
+  );
 }
 
 /** An agent that has no such key, or no such service, closes the connection without a word. */
