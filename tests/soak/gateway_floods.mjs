@@ -40,6 +40,18 @@ const bulk = Buffer.concat([
   Buffer.from("/bulk?500"),
   authority,
 ]);
+// Ten fields of a thousand bytes that no table has: HPACK without indexing, new ones at each request.
+let fresh = 0;
+function newFields() {
+  const parts = [];
+  for (let i = 0; i < 10; i++) {
+    const name = Buffer.from(`x-${(fresh++).toString(36).padStart(8, "0")}`);
+    const value = Buffer.alloc(1000, 0x61 + i);
+    const length = Buffer.from([0x7f, 0xe9, 0x06]); // 1000 = 127 + 0x69 + 6 * 128
+    parts.push(Buffer.from([0x00, name.length]), name, length, value);
+  }
+  return Buffer.concat(parts);
+}
 const settings = frame(4, 0, 0);
 const hello = Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), settings]);
 
@@ -55,6 +67,7 @@ const FRAMES = {
   empty: (round) => round === 0 ? frame(1, 4, 1, post) : frame(0, 0, 1),
   lists: (round) =>
     frame(1, 5, 2 * round + 1, Buffer.concat([get, round === 0 ? field : again, again])),
+  fields: (round) => frame(1, 5, 2 * round + 1, Buffer.concat([get, newFields()])),
   readers: (round) => round < 50 ? frame(1, 5, 2 * round + 1, bulk) : null,
 };
 

@@ -61,6 +61,11 @@ export class AgentRoutes {
     return this.#passthrough.has(name);
   }
 
+  /** The link publishes the name. */
+  isOn(name: string, link: AgentLink): boolean {
+    return this.#links.get(name)?.includes(link) === true;
+  }
+
   /** The name's link broke a moment ago. */
   wasThere(name: string): boolean {
     return (this.#lost.get(name) ?? 0) > this.#clock.now();

@@ -17,6 +17,7 @@ import { HTTP_SERVICE } from "../../core/gateway/agent_messages.ts";
 import type { NodeKey } from "../../core/mesh/node_id.ts";
 import type { AgentRoutes } from "./agent_routes.ts";
 import type { GatewayCounts } from "./gateway_counts.ts";
+import { HeadLimits } from "./head_limits.ts";
 import type { HopLinks } from "./hop_links.ts";
 import type { RemoteRoutes } from "./remote_routes.ts";
 import { type Asked, gatewayPages as pages } from "./gateway_pages.ts";
@@ -67,6 +68,7 @@ interface Way {
   /** Opens a stream on it. @throws {TtunError} lost */
   readonly open: (opening: Opening) => Stream;
   readonly isSilent: () => boolean;
+  readonly isLeaving: () => boolean;
   readonly demote: () => void;
 }
 
@@ -75,6 +77,7 @@ export class Gateway {
   readonly #o: GatewayOptions;
   readonly #said: RateLimitedLog;
   readonly #ticker: Ticker;
+  readonly #heads = new HeadLimits();
 
   constructor(o: GatewayOptions) {
     this.#o = o;
@@ -90,6 +93,11 @@ export class Gateway {
       clock,
       ticker: this.#ticker,
       ...{ scratch, log, draining },
+      pauseFor: (head) => {
+        // Behind another proxy all visitors would be one.
+        if (this.#o.isWebProxy(stream)) return 0;
+        return this.#heads.pauseFor(addressGroup(stream.remote), head, clock.now());
+      },
       handle: (head) => this.#handle(head, stream, protocol === "h2" ? "2" : "1.1"),
     });
   }
@@ -108,6 +116,7 @@ export class Gateway {
     await serveVisitor(stream, {
       machine: makeServer("http", null),
       ...{ clock, ticker: this.#ticker, scratch, log, draining },
+      pauseFor: () => 0,
       handle: (head) => {
         const asked = { head, id: requestId() };
         return {
@@ -182,13 +191,13 @@ export class Gateway {
     // The visitor came by a name of the same certificate, whose TLS ends here (RFC 9110 section 7.4).
     if (name === null || routes.isPassthrough(name)) return pages.misdirected(asked);
     const address = addressOf(visitor);
-    const upstream = ({ open, isSilent, demote }: Way): Upstream => {
+    const upstream = ({ open, ...way }: Way): Upstream => {
       const opening = new Opening();
       return {
         head: withForwarded(head, { visitor: address, isTrusted: isWebProxy(visitor) }),
         stream: open(opening),
         machine: new FramedClient({ visitor: address, requestId: id }),
-        ...{ opening, isSilent, demote },
+        ...{ opening, ...way },
         respond: (response) => this.#answered(response, host),
       };
     };
@@ -204,6 +213,7 @@ export class Gateway {
               refused: () => opening.set("refused"),
             }),
           isSilent: () => link.isSilent(),
+          isLeaving: () => !routes.isOn(name, link),
           demote: () => link.demote(),
         });
       } catch {
@@ -246,6 +256,7 @@ export class Gateway {
               },
             }),
           isSilent: () => carrier.isSilent(),
+          isLeaving: () => false,
           demote: () => remote.demote(node),
         });
       } catch {

@@ -47,7 +47,9 @@ export class HopService {
         const agent = link.openService(service, {
           opened: () => {
             waiting[Symbol.dispose]();
-            stream.answer(OPENED, null);
+            // It has come late, on a link that its agent has replaced and is about to end.
+            if (routes.isOn(name, link)) stream.answer(OPENED, null);
+            else refuse();
           },
           refused: refuse,
         });

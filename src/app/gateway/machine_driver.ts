@@ -64,6 +64,8 @@ export class MachineDriver<Step extends { readonly kind: string }> {
   #waitsFor: WaitsFor | null = null;
   #timer: Disposable | null = null;
   #lookTimer: Disposable | null = null;
+  /** While it is set, nothing is read. */
+  #pause: Disposable | null = null;
 
   constructor(machine: ByteMachine<Step>, stream: Stream, o: DriverOptions<Step>) {
     this.#machine = machine;
@@ -95,6 +97,16 @@ export class MachineDriver<Step extends { readonly kind: string }> {
   start(): void {
     this.#watch();
     this.#pump();
+  }
+
+  /** Reads nothing for so many milliseconds: what the other end sends costs too much. */
+  pause(ms: number): void {
+    if (this.#isOver || ms <= 0) return;
+    this.#pause?.[Symbol.dispose]();
+    this.#pause = this.#o.clock.after(ms, () => {
+      this.#pause = null;
+      this.#resume();
+    });
   }
 
   /** Looks whether the other end has ended it, or says something that nobody has asked for. */
@@ -189,6 +201,7 @@ export class MachineDriver<Step extends { readonly kind: string }> {
     this.#isOver = true;
     this.#timer?.[Symbol.dispose]();
     this.#lookTimer?.[Symbol.dispose]();
+    this.#pause?.[Symbol.dispose]();
     startClose(this.stream);
     this.#o.onOver();
   }
@@ -235,6 +248,7 @@ export class MachineDriver<Step extends { readonly kind: string }> {
   }
 
   get #wantsInput(): boolean {
+    if (this.#pause !== null) return false;
     return this.#machine.wantsInput && this.#queue.waiting <= MOST_WAITING;
   }
 

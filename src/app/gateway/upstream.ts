@@ -19,6 +19,8 @@ export interface Upstream {
   readonly opening: Opening;
   /** Returns true if its link should have brought something by now. */
   readonly isSilent: () => boolean;
+  /** Returns true if its link is about to end: nothing new is begun there. */
+  readonly isLeaving: () => boolean;
   /** It has not taken the stream in time: others come first. */
   readonly demote: () => void;
   readonly respond: (head: HttpResponse) => HttpResponse;

@@ -152,7 +152,8 @@ export class UpstreamRace {
 
   #choose(): Upstream | null {
     for (const spare of this.#spares) {
-      if (spare.opening.state === "opened" && !spare.isSilent()) return spare;
+      if (spare.opening.state !== "opened") continue;
+      if (!spare.isLeaving() && !spare.isSilent()) return spare;
     }
     if (this.#current !== null || !this.#o.isSafe) return null;
     const [first] = this.#spares;

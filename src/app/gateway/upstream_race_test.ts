@@ -8,11 +8,13 @@ import { UpstreamRace } from "./upstream_race.ts";
 class Way {
   readonly opening = new Opening();
   isSilent = false;
+  isLeaving = false;
   isDemoted = false;
   wasReset = false;
   readonly upstream: Upstream = {
     opening: this.opening,
     isSilent: () => this.isSilent,
+    isLeaving: () => this.isLeaving,
     demote: () => void (this.isDemoted = true),
     stream: { reset: () => void (this.wasReset = true) },
   } as unknown as Upstream;
@@ -122,6 +124,18 @@ Deno.test("a safe request leaves a link that falls silent; one that has begun to
   await world.clock.advance(100);
   world.ways[1]!.opening.set("opened");
   assert.deepEqual(world.done, ["attach 0", "detach", "attach 1"]);
+  world.race.end();
+});
+
+Deno.test("a link that is about to end gets no request, though it takes the stream at last", async () => {
+  const world = new World(false, new Way(), new Way());
+  world.race.start();
+  world.ways[0]!.isLeaving = true;
+  world.ways[0]!.opening.set("opened");
+  await world.clock.advance(250);
+  assert.deepEqual(world.done, []);
+  world.ways[1]!.opening.set("opened");
+  assert.deepEqual(world.done, ["attach 1"]);
   world.race.end();
 });
 

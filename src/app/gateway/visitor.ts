@@ -29,6 +29,8 @@ export interface VisitorOptions {
   readonly log: Logger;
   /** Aborts when no further requests are taken. */
   readonly draining: AbortSignal;
+  /** Milliseconds for which nothing is read behind a head: it costs more than it may. */
+  readonly pauseFor: (head: HttpRequest) => number;
   readonly handle: (head: HttpRequest) => Handling;
 }
 
@@ -81,7 +83,8 @@ class Visitor {
   }
 
   #begin(id: number, head: HttpRequest): void {
-    const { clock, ticker } = this.#o;
+    const { clock, ticker, pauseFor } = this.#o;
+    this.#driver.pause(pauseFor(head));
     const handling = this.#o.handle(head);
     const isSafe = SAFE_METHODS.has(head.method);
     let status = 0;

@@ -30,10 +30,10 @@ export class RateLimits {
     return true;
   }
 
-  /** Takes a token, also one that is still to come; returns the milliseconds until it is there. */
-  reserve(key: string, now: number): number {
+  /** Takes tokens, also those that are still to come; returns the milliseconds until they are there. */
+  reserve(key: string, now: number, count = 1): number {
     const bucket = this.#use(key, now);
-    bucket.tokens--;
+    bucket.tokens -= count;
     return Math.max(0, -bucket.tokens / this.#o.perSecond * 1000);
   }
 

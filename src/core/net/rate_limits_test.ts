@@ -16,6 +16,7 @@ Deno.test("a token that is still to come has its time", () => {
   const limits = new RateLimits({ burst: 1, perSecond: 4, mostKeys: 10 });
   const waits = [0, 0, 0, 250].map((now) => limits.reserve("a", now));
   assert.deepEqual(waits, [0, 250, 500, 500]);
+  assert.equal(limits.reserve("b", 0, 9), 2000);
 });
 
 Deno.test("of many keys the one that was used longest ago is forgotten", () => {
