@@ -41,6 +41,10 @@ test({
     assert.equal((await first.status).code, 0, first.output);
     assert.match(first.output, /no service at/);
     assert.match(first.output, /issuer: CN=Pebble/);
+    assert.match(
+      (await one.mesh("status")).stdout,
+      /^public {7}example\.test, until \d{4}-\d\d-\d\d \d\d:\d\d UTC$/m,
+    );
     const metrics = (await one.ask("/metrics")).body;
     assert.match(metrics, /^ttun_mesh_certificate_end_seconds\{name="example\.test"\} \d{10}$/m);
     assert.match(metrics, /^ttun_mesh_certificate_failures\{name="example\.test"\} 0$/m);

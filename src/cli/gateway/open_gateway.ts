@@ -4,6 +4,7 @@ import { Draining } from "../../app/gateway/draining.ts";
 import { ConnectVisitors } from "../../app/gateway/connect_visitors.ts";
 import { Gateway } from "../../app/gateway/gateway.ts";
 import { GatewayCounts } from "../../app/gateway/gateway_counts.ts";
+import type { CertificateReport } from "../../app/gateway/certificates/public_certificates.ts";
 import type { Measure } from "../../app/mesh/http/node_metrics.ts";
 import { DEFAULT_LIMITS, limitsFor } from "../../app/net/connection_limits.ts";
 import { Quota } from "../../app/net/connection_quota.ts";
@@ -92,6 +93,8 @@ export interface OpenedGateway {
   readonly services: NodeServices;
   /** Numbers for the node's metrics. */
   measures(): readonly Measure[];
+  /** Certificates of the public authority. */
+  certificates(): readonly CertificateReport[];
   /** Ends the links of an agent that was revoked. */
   closeAgent(id: Uint8Array): void;
   /** Has agents and visitors go to other gateways; resolves when all that was under way is over. */
@@ -319,6 +322,7 @@ export function openGateway(
       ...raw.measures(),
       ...(issued?.measures() ?? []),
     ],
+    certificates: () => issued?.report() ?? [],
     closeAgent: (id) => gate.close(id),
     drain: () => draining.run(),
     run: () =>

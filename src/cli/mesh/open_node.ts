@@ -139,7 +139,7 @@ export async function openMeshNode(
     joinAt: () => joins === null ? null : parseHostPort(held.state.facts.joinAt),
     passOn,
     tokens: () => tokens.read(),
-    ring: () => ring.describe(),
+    ring: () => ({ ...ring.describe(), certificates: gateway?.certificates() ?? [] }),
     measures: () => {
       const figures = core?.figures ?? null;
       const ofCore = figures === null ? [] : coreMeasures(figures);

@@ -1,3 +1,4 @@
+import type { CertificateReport } from "../../app/gateway/certificates/public_certificates.ts";
 import { drawRing, ringDot, type RingReport } from "../../core/mesh/ring_report.ts";
 import type { RunContext } from "../command/context.ts";
 import { print } from "../output/stdout.ts";
@@ -14,6 +15,8 @@ interface NodeReport extends RingReport {
   readonly roles: readonly string[];
   readonly certificateEnds: string;
   readonly revoked: number;
+  /** Absent at a node of an earlier version. */
+  readonly certificates?: readonly CertificateReport[];
 }
 
 interface HealthFacts {
@@ -93,8 +96,16 @@ function describe(
     `core         ${health.core}`,
     `records      ${ring.records} here, ${ring.bytes} bytes`,
     `certificate  until ${ring.certificateEnds.slice(0, 16).replace("T", " ")} UTC`,
+    ...(ring.certificates ?? []).map((one) => `public       ${describeCertificate(one)}`),
     ...absent.map((m) => `not seen     ${m.node.slice(0, 12)} on ${m.host}, ${m.address}`),
     "",
     ...drawRing(ring),
   ];
+}
+
+function describeCertificate({ name, ends, failure }: CertificateReport): string {
+  const time = ends === null
+    ? "no certificate yet"
+    : `until ${ends.slice(0, 16).replace("T", " ")} UTC`;
+  return `${name}, ${time}${failure === null ? "" : `; ${failure}`}`;
 }

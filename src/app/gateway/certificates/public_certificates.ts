@@ -68,6 +68,14 @@ export interface Wanted {
   readonly agent: string | null;
 }
 
+export interface CertificateReport {
+  readonly name: string;
+  /** Null = there is none yet. */
+  readonly ends: string | null;
+  /** Why there is none, or no new one; null = nothing has failed. */
+  readonly failure: string | null;
+}
+
 export interface PublicCertificatesOptions {
   readonly store: MeshStore;
   readonly clock: Clock;
@@ -118,6 +126,15 @@ export class PublicCertificates {
   ofHost(host: string, agent: string, cancel: AbortSignal): Promise<KeyPair> {
     const challenge = hostChallenge(agent, host);
     return this.#get({ name: host, names: [host], challenge, agent }, cancel);
+  }
+
+  /** Tells what there is, for the status. */
+  report(): CertificateReport[] {
+    return [...this.#certificates.known].map(([name, { record: { kept, attempt } }]) => ({
+      name,
+      ends: kept === null ? null : new Date(kept.notAfter).toISOString(),
+      failure: attempt?.words ?? null,
+    }));
   }
 
   measures(): Measure[] {
