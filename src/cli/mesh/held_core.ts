@@ -1,3 +1,4 @@
+import { announceCore, type CoreCandidate } from "../../app/mesh/store/core_announcer.ts";
 import { backUpCore } from "../../app/mesh/store/core_backup.ts";
 import type { CoreClient } from "../../app/mesh/store/core_client.ts";
 import { CoreDriver, type CoreFigures } from "../../app/mesh/store/core_driver.ts";
@@ -42,6 +43,8 @@ const FINISH_AGAIN_MS = 1_000;
 export interface CoreNodes {
   /** Nodes that say that they may have the core. */
   candidates(): readonly NodeKey[];
+  /** Those of them that are there. */
+  alive(): readonly CoreCandidate[];
   /** True for a linked node whose certificate lets it have the core. */
   mayHaveCore(node: NodeKey): boolean;
   /** Returns true for a node whose certificate lets it take visitors. */
@@ -67,6 +70,8 @@ interface LocalCore {
   readonly driver: CoreDriver;
   readonly disk: CoreDisk;
   readonly server: CoreServer;
+  /** Where there is a newer one, which has ended this one; null = there is none. */
+  newer(): Place | null;
 }
 
 export interface HeldCoreOptions {
@@ -190,11 +195,15 @@ export class HeldCore implements CoreClient, AsyncDisposable {
     if (body[0] === PARCEL) return await this.#parcels.answer(from, body);
     if (this.#local === null) throw new MeshError("unavailable", "This node has not the core");
     const { signal } = this.#tools;
+    const local = this.#local;
     try {
-      return await this.#local.server.answer(from, body, signal);
+      return await local.server.answer(from, body, signal);
     } catch (error) {
       if (!signal.aborted) throw error;
       throw new MeshError("closed", "The node stops");
+    } finally {
+      const newer = local.newer();
+      if (newer !== null && this.#local === local) await this.#yieldTo(newer, local);
     }
   }
 
@@ -281,6 +290,16 @@ export class HeldCore implements CoreClient, AsyncDisposable {
     this.#tools.log.info("The authority's keys have moved", { to: node.slice(0, 12) });
   }
 
+  /** Tells others that the core is here, while it is, until the signal aborts. */
+  async announce(signal: AbortSignal): Promise<never> {
+    return await announceCore({
+      epoch: () => this.#local?.server.epoch ?? null,
+      candidates: () => this.#nodes.alive(),
+      ask: (node, body, signal) => this.#nodes.ask(node, body, signal),
+      clock: this.#tools.platform.clock,
+    }, signal);
+  }
+
   /** Keeps backups at other nodes while this one has the core. `authority`: its public key. */
   async backUp(everyMs: number, authority: () => Uint8Array, signal: AbortSignal): Promise<void> {
     for (;;) {
@@ -343,6 +362,7 @@ export class HeldCore implements CoreClient, AsyncDisposable {
       leastEpoch,
       areChangesLater: true,
     });
+    let newer: Place | null = null;
     const driver = new CoreDriver(state, {
       ...{ disk, clock, later },
       events: {
@@ -356,8 +376,14 @@ export class HeldCore implements CoreClient, AsyncDisposable {
     const server = new CoreServer(driver, {
       epoch: state.epoch,
       refusal: (node, request) => refusalOf(request, node, this.#nodes),
+      onNewer: (node, epoch) => {
+        // A stolen node that may not have the core must not end it by a number.
+        if (!this.#nodes.mayHaveCore(node)) return false;
+        newer = { node, epoch };
+        return true;
+      },
     });
-    this.#local = { driver, disk, server };
+    this.#local = { driver, disk, server, newer: () => newer };
     this.#remote = null;
   }
 
@@ -402,6 +428,22 @@ export class HeldCore implements CoreClient, AsyncDisposable {
     this.#keepPlace(place);
     this.#seek(place);
     this.#tools.log.info("The core has moved", { to: node.slice(0, 12), epoch: place.epoch });
+    await local.driver[Symbol.asyncDispose]();
+  }
+
+  /** There is a newer core, as where this node's was lost for a while and restored elsewhere. */
+  async #yieldTo(place: Place, local: LocalCore): Promise<void> {
+    this.#local = null;
+    this.#keepPlace(place);
+    this.#seek(place);
+    const facts = { at: place.node.slice(0, 12), epoch: place.epoch };
+    this.#tools.log.warn("There is a newer core: this node's old one is not used any more", facts);
+    if (this.#keys.areHere) {
+      this.#tools.log.warn(
+        "The authority's key is still here: remove ca.key once the core's node has it too",
+        facts,
+      );
+    }
     await local.driver[Symbol.asyncDispose]();
   }
 

@@ -71,6 +71,11 @@ export async function openMeshNode(
       keys: keysOf(held, (node) => driver.node.descriptorOf(node)?.publicKey ?? null),
     }, {
       candidates: () => nodesWithCore(driver),
+      alive: () =>
+        driver.node.status().peers
+          .filter(({ status, descriptor }) =>
+            status === "alive" && descriptor.roles.includes("core")
+          ).map(({ key: node, descriptor: { incarnation } }) => ({ node, incarnation })),
       mayHaveCore: (node) => ring.links.hasRole(node, "core"),
       mayHaveGateway: (node) => ring.links.hasRole(node, "gateway"),
       keepers: () => backupKeepers(driver, held.facts.host),
@@ -229,7 +234,7 @@ export async function openMeshNode(
     const { backupEveryMs, passphrase } = config;
     if (passphrase !== null) work.push(openKept(held, new KeptKeys(store, passphrase), tools));
     if (core !== null) {
-      work.push(core.finishMoves(signal));
+      work.push(core.finishMoves(signal), core.announce(signal));
       work.push(core.backUp(backupEveryMs, () => held.state.authorities[0]!, signal));
     }
     if (gateway !== null) work.push(gateway.run());

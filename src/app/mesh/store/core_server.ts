@@ -8,6 +8,8 @@ export interface CoreServerOptions {
   readonly epoch: number;
   /** Returns why the node may not ask this, or null. */
   readonly refusal: (node: string, request: CoreRequest) => string | null;
+  /** A node knows of a newer epoch. Returns true if it is believed, so that this core ends. */
+  readonly onNewer: (node: string, epoch: number) => boolean;
 }
 
 /** Answers other nodes for the core of this one. */
@@ -25,8 +27,8 @@ export class CoreServer {
   }
 
   /**
-   * Answers the body of a request of `node`. A request that knows of a newer epoch ends this core:
-   * it has moved or been restored elsewhere.
+   * Answers the body of a request of `node`. A request that knows of a newer epoch ends this core, if
+   * the node is believed: it has moved or been restored elsewhere.
    * @throws the signal's reason
    */
   async answer(node: string, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
@@ -39,7 +41,7 @@ export class CoreServer {
   async #answer(node: string, body: Uint8Array, signal: AbortSignal): Promise<CoreAnswer> {
     try {
       const { epoch, content } = decodeCoreRequest(body);
-      if (epoch > this.#options.epoch) {
+      if (epoch > this.#options.epoch && this.#options.onNewer(node, epoch)) {
         this.#core.end(
           new MeshError("unavailable", `The core has moved: there is one of epoch ${epoch}`),
         );

@@ -31,7 +31,11 @@ class StoreWorld implements AsyncDisposable {
     this.#offsets = offsets;
     const { clock } = this.ring;
     this.core = new CoreDriver(emptyCore(), { disk: null, clock });
-    const server = new CoreServer(this.core, { epoch: 1, refusal: () => null });
+    const server = new CoreServer(this.core, {
+      epoch: 1,
+      refusal: () => null,
+      onNewer: () => true,
+    });
     const seeds = ["192.0.2.1:20204"];
     const [first, ...others] = offsets;
     const answer = (from: string, body: Uint8Array) => server.answer(from, body, signal);

@@ -4,7 +4,7 @@ import { seededRng } from "../../../../tests/fake/rng.ts";
 import { refuses, storeSuite } from "../../../../tests/suite/mesh_store.ts";
 import { MeshError } from "../../../contract/mesh_store.ts";
 import { emptyCore } from "../../../core/mesh/core/core_state.ts";
-import { decodeCoreAnswer } from "../../../core/mesh/core/message.ts";
+import { decodeCoreAnswer, encodeCoreRequest } from "../../../core/mesh/core/message.ts";
 import type { CoreRequest } from "../../../core/mesh/core/request.ts";
 import { CoreDriver } from "./core_driver.ts";
 import { CoreServer } from "./core_server.ts";
@@ -14,13 +14,18 @@ import { type CoreWay, RemoteCore } from "./remote_core.ts";
 const HEALTH = { ring: "alone", core: "ok", copies: 1 } as const;
 
 function world(
-  o: { way?: (ask: CoreWay["ask"]) => CoreWay["ask"]; epoch?: number; refusal?: string } = {},
+  o: {
+    way?: (ask: CoreWay["ask"]) => CoreWay["ask"];
+    epoch?: number;
+    refusal?: string;
+    isBelieved?: boolean;
+  } = {},
 ) {
   const clock = new FakeClock();
   const core = new CoreDriver(emptyCore(), { disk: null, clock });
   const refusal = (_node: string, request: CoreRequest) =>
     request.type === "put" ? o.refusal ?? null : null;
-  const server = new CoreServer(core, { epoch: 1, refusal });
+  const server = new CoreServer(core, { epoch: 1, refusal, onNewer: () => o.isBelieved ?? true });
   const heard: number[] = [];
   const ask: CoreWay["ask"] = (body, { signal }) => server.answer("n2", body, signal);
   const client = new RemoteCore({
@@ -83,6 +88,16 @@ Deno.test("remote core: one that hears of a newer epoch ends, and its last answe
   await using _ = store;
   await clock.until(refuses("unavailable", store.get("name/a", { signal })));
   ok(core.failure?.message.includes("epoch 2"));
+});
+
+Deno.test("remote core: a node that is not believed ends no core by an epoch that it has made up", async () => {
+  const { store, clock, core, server } = world({ epoch: 99, isBelieved: false });
+  await using _ = store;
+  await clock.until(refuses("unavailable", store.get("name/a", { signal })));
+  equal(core.failure, undefined);
+  const body = encodeCoreRequest({ epoch: 1, content: { type: "get", key: "name/a" } });
+  const { content } = decodeCoreAnswer(await server.answer("n3", body, signal));
+  deepEqual(content, { type: "entry", entry: null });
 });
 
 Deno.test("remote core: nodes may ask only what they may, and rubbish is answered", async () => {

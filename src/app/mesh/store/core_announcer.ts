@@ -1,0 +1,81 @@
+import type { Clock } from "../../../contract/host.ts";
+import { MeshError } from "../../../contract/mesh_store.ts";
+import { encodeCoreRequest } from "../../../core/mesh/core/message.ts";
+import type { NodeKey } from "../../../core/mesh/node_id.ts";
+import { onAbort } from "../../../base/scope.ts";
+import { sleep } from "../../loop/sleep.ts";
+
+/** Milliseconds between two looks at who is there, and for an answer. */
+const LOOK_MS = 2_000;
+
+/** Times that a process is told at once; afterwards it is told again after AGAIN_MS. */
+const MOST_TRIES = 3;
+const AGAIN_MS = 300_000;
+
+/** A node that may have the core, and is there. */
+export interface CoreCandidate {
+  readonly node: NodeKey;
+  /** Of its process. */
+  readonly incarnation: number;
+}
+
+export interface AnnouncerOptions {
+  /** Epoch of the core that is here; null = it is at another node. */
+  readonly epoch: () => number | null;
+  readonly candidates: () => readonly CoreCandidate[];
+  /** @throws {MeshError} unavailable; the signal's reason */
+  readonly ask: (node: NodeKey, body: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>;
+  readonly clock: Clock;
+}
+
+interface Told {
+  readonly incarnation: number;
+  tries: number;
+  at: number;
+}
+
+/**
+ * Tells nodes that may have the core that it is here, by a request under its epoch, until the signal
+ * aborts: one that comes back with an older core ends that one by it.
+ */
+export async function announceCore(o: AnnouncerOptions, signal: AbortSignal): Promise<never> {
+  const told = new Map<NodeKey, Told>();
+  let last = 0;
+  for (;; await sleep(o.clock, LOOK_MS, signal)) {
+    const epoch = o.epoch() ?? 0;
+    if (epoch !== last) told.clear();
+    last = epoch;
+    if (epoch < 2) continue; // before the first one there was none
+    for (const { node, incarnation } of o.candidates()) {
+      let known = told.get(node);
+      if (known?.incarnation !== incarnation) {
+        told.set(node, known = { incarnation, tries: 0, at: 0 });
+      }
+      const now = o.clock.now();
+      if (known.tries >= MOST_TRIES && now < known.at + AGAIN_MS) continue;
+      known.tries++;
+      known.at = now;
+      await tell(node, epoch, o, signal);
+    }
+  }
+}
+
+/** A node without a core refuses: it needs not be told. */
+async function tell(
+  node: NodeKey,
+  epoch: number,
+  { ask, clock }: AnnouncerOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const late = new AbortController();
+  using _aborted = onAbort(signal, (reason) => late.abort(reason));
+  using _timer = clock.after(LOOK_MS, () => {
+    late.abort(new MeshError("unavailable", "The node does not answer"));
+  });
+  try {
+    await ask(node, encodeCoreRequest({ epoch, content: { type: "info" } }), late.signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof MeshError)) throw error;
+  }
+}
