@@ -1,4 +1,5 @@
 import { IPPROTO_IP, SOL_UDP, UDP_GRO, UDP_SEGMENT } from "./datagram_options.ts";
+import { Errno } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 import { AF_INET, SOCKADDR_ROOM } from "./sockaddr.ts";
 import { IPPROTO_IPV6, MSG_NOSIGNAL } from "./socket.ts";
@@ -6,7 +7,7 @@ import { IPPROTO_IPV6, MSG_NOSIGNAL } from "./socket.ts";
 /**
  * struct msghdr, iovec and cmsghdr of 64-bit Linux, little-endian, in one block of memory:
  *
- *     msghdr (56) | iovec (16) | sockaddr (32) | control (256)
+ *     msghdr (56) | iovec (16) | sockaddr (32) | control (256) | text (64 KiB)
  */
 const NAME_POINTER = 0;
 const NAME_SIZE = 8;
@@ -21,6 +22,8 @@ const IOV_SIZE = MSGHDR + 8;
 const NAME = 72;
 const CONTROL = NAME + 32;
 const CONTROL_ROOM = 256;
+const TEXT = CONTROL + CONTROL_ROOM;
+const TEXT_ROOM = 64 * 1024;
 const CMSGHDR = 16;
 
 /** Types of control messages in linux/in.h and linux/in6.h. */
@@ -39,15 +42,28 @@ const IPV6_SIZE = 16;
 
 const ECN_BITS = 3;
 
+const messages = new WeakMap<Libc, DatagramMessage>();
+
 /**
- * One message of sendmsg or recvmsg, used again for each call. It keeps the memory that the kernel is
- * told of.
+ * Returns the message of all calls by this libc. To be called first while there is the permission for
+ * native calls: addresses of memory take it too.
+ */
+export function messageOf(libc: Libc): DatagramMessage {
+  const known = messages.get(libc);
+  if (known !== undefined) return known;
+  libc.openMessages();
+  const made = new DatagramMessage();
+  messages.set(libc, made);
+  return made;
+}
+
+/**
+ * One message of sendmsg or recvmsg, used again for each call, with the memory that the kernel is told
+ * of: texts are copied there and from there.
  */
 export class DatagramMessage {
-  readonly #memory = new Uint8Array(new ArrayBuffer(CONTROL + CONTROL_ROOM));
+  readonly #memory = new Uint8Array(new ArrayBuffer(TEXT + TEXT_ROOM));
   readonly #view = new DataView(this.#memory.buffer);
-  #lastBuffer: ArrayBufferLike | null = null;
-  #lastPointer = 0;
 
   /** Found by `receive`: of each datagram but the last; 0 = there is one alone. */
   segment = 0;
@@ -58,6 +74,7 @@ export class DatagramMessage {
     this.#setPointer(NAME_POINTER, base + NAME);
     this.#setPointer(IOV_POINTER, base + MSGHDR);
     this.#setPointer(CONTROL_POINTER, base + CONTROL);
+    this.#setPointer(IOV_BASE, base + TEXT);
     this.#view.setUint32(IOV_COUNT, 1, true);
   }
 
@@ -73,9 +90,11 @@ export class DatagramMessage {
     const view = this.#view;
     view.setUint32(NAME_SIZE, SOCKADDR_ROOM, true);
     view.setUint32(CONTROL_SIZE, CONTROL_ROOM, true);
-    this.#setText(into);
+    view.setUint32(IOV_SIZE, Math.min(into.length, TEXT_ROOM), true);
     const size = libc.recvmsg(fd, this.#memory, 0);
-    if (size >= 0) this.#readControl(view.getUint32(CONTROL_SIZE, true));
+    if (size < 0) return size;
+    into.set(this.#memory.subarray(TEXT, TEXT + size));
+    this.#readControl(view.getUint32(CONTROL_SIZE, true));
     return size;
   }
 
@@ -118,7 +137,9 @@ export class DatagramMessage {
     const view = this.#view;
     this.#memory.set(to.name, NAME);
     view.setUint32(NAME_SIZE, to.name.length, true);
-    this.#setText(bytes);
+    if (bytes.length > TEXT_ROOM) return -Errno.EMSGSIZE;
+    this.#memory.set(bytes, TEXT);
+    view.setUint32(IOV_SIZE, bytes.length, true);
     let end = 0;
     if (to.localBytes.length > 0) end = this.#putLocal(end, to.localBytes);
     if (ecn !== 0) {
@@ -159,15 +180,6 @@ export class DatagramMessage {
       : this.#put(at, IPPROTO_IPV6, IPV6_PKTINFO, PKTINFO_V6);
     this.#memory.set(local, CONTROL + at + CMSGHDR + (isIpv4 ? SPEC_DST : 0));
     return end;
-  }
-
-  #setText(bytes: Uint8Array): void {
-    if (bytes.buffer !== this.#lastBuffer) {
-      this.#lastBuffer = bytes.buffer;
-      this.#lastPointer = pointerTo(bytes.buffer);
-    }
-    this.#setPointer(IOV_BASE, this.#lastPointer + bytes.byteOffset);
-    this.#view.setUint32(IOV_SIZE, bytes.length, true);
   }
 
   /** Pointers of user space have 57 bits at most, of which kernels give 47 unless asked. */

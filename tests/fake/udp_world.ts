@@ -68,7 +68,7 @@ export class UdpWorld {
     this.#o = o;
     this.#rng = seededRng(o.seed ?? 1);
     const serverParty = { ...this.#party(100, o.serverSecret ?? SECRET), offer: OFFER };
-    this.acceptor = new UdpAcceptor([{ name: "", party: serverParty }], {
+    this.acceptor = new UdpAcceptor([{ name: "", s: serverParty.s, party: () => serverParty }], {
       memory: new ReplayMemory(),
       rng: seededRng((o.seed ?? 1) + 5),
       groupOf: (host) => host,

@@ -31,7 +31,8 @@ export class LinkGatekeeper {
   readonly #o: LinkGatekeeperOptions;
   /** Its known clients have sent a right hello. */
   readonly #gate: Gatekeeper;
-  readonly #replay = new ReplayMemory();
+  /** Shared by all listeners of the server. */
+  readonly replay = new ReplayMemory();
   readonly #rejected: RateLimitedLog;
 
   constructor(o: LinkGatekeeperOptions) {
@@ -71,7 +72,7 @@ export class LinkGatekeeper {
   ): Promise<Candidate> => {
     const { clock, device, offer, pushed } = this.#o;
     const onRightHello = () => visitor.recognise();
-    const replay = this.#replay;
+    const { replay } = this;
     return acceptLink(stream, { secrets, clock, replay, device, offer, pushed, onRightHello });
   };
 

@@ -176,8 +176,8 @@ export class AttemptWatch implements Disposable {
     const { local, remote } = stream;
     if (!("host" in local) || !("host" in remote)) return;
     this.#host = remote.host;
-    // Multipath TCP changes paths itself and is not bound to one address.
-    const isBound = stream.stats().protocol !== "mptcp";
+    // Multipath TCP changes paths itself, and neither that nor UDP is bound to one address.
+    const isBound = !["mptcp", "udp"].includes(stream.stats().protocol);
     const wayOf = (from?: string) => this.#paths.to(remote.host, isBound ? from : undefined);
     const way = wayOf(local.host);
     let wasAway = way === null;

@@ -4,6 +4,8 @@ import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { PeerLink } from "../link/config.ts";
 import { connectLink } from "../link/connect.ts";
+import { connectUdp } from "../link/udp_client.ts";
+import { UdpConnection } from "../link/udp_connection.ts";
 import type { AttemptWatch, ServerPaths } from "../link/server_paths.ts";
 import type { DamagedConnections } from "../net/damaged_connections.ts";
 import { provenFirst, type Try } from "../net/proven_first.ts";
@@ -125,10 +127,20 @@ async function meet(
   const peer = await segments.meet(
     stream,
     signal,
-    () => connectLink(stream, { ...o, device, proved, onSegmentSize }),
+    () => meetLink(stream, { ...o, device, proved, onSegmentSize }),
   );
   owned.move();
   return { stream, peer, told, isReplaced: false, hungUp: false };
+}
+
+/** A way of datagrams has a handshake of its own. */
+function meetLink(
+  stream: Connection,
+  o: Parameters<typeof connectLink>[1] & Pick<AttemptOptions, "log">,
+): Promise<PeerLink> {
+  return stream instanceof UdpConnection && stream.datagrams !== undefined
+    ? connectUdp(stream, stream.datagrams, o)
+    : connectLink(stream, o);
 }
 
 function discard({ streams }: AttemptOptions, { peer, stream }: TunLink): void {

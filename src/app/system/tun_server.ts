@@ -4,6 +4,7 @@ import type { LogFields, Logger } from "../../base/log.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { onAbort, type Scope, scope } from "../../base/scope.ts";
 import type { CongestionChoice, Connection } from "../../contract/connection.ts";
+import type { Datagrams } from "../../contract/datagrams.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { ClientNetworks } from "../../core/ip/client_networks.ts";
@@ -12,13 +13,14 @@ import { CloseCode } from "../../core/link/v2/frames.ts";
 import type { PushedSettings } from "../../core/link/v2/pushed.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
 import { ClientPaths } from "../link/client_paths.ts";
-import type { AdmittedLink, ProvedClient } from "../link/candidate.ts";
+import type { AdmittedLink, Candidate, ProvedClient } from "../link/candidate.ts";
 import { setupFor } from "../link/accept_v2.ts";
 import { cipherFields, packetOffer, type WireSecrets } from "../link/config.ts";
 import { ExclusiveSlot } from "../link/exclusive_slot.ts";
 import { LinkGatekeeper } from "../link/link_gatekeeper.ts";
 import { Occupants } from "../link/occupants.ts";
 import { SlotPool } from "../link/slot_pool.ts";
+import { UdpServer } from "../link/udp_server.ts";
 import { withStreams } from "../mux/limits.ts";
 import { type MuxServer, turnAway } from "../mux/mux_server.ts";
 import { idOf, type SessionEntry } from "../mux/served_sessions.ts";
@@ -76,7 +78,14 @@ export async function runTunServer(o: TunServerOptions): Promise<void> {
     const server = new TunServer({ ...o, signal: tasks.signal }, streams);
     tasks.spawn((signal) => o.router.run(signal));
     const evictIdle = () => server.evictIdle();
-    acceptAll(tasks, { ...o, evictIdle, serve: (stream, at) => server.serve(stream, at) });
+    const listeners = o.listeners.filter(({ datagrams }) => datagrams === undefined);
+    const serve = (stream: Connection, at: Listener) => server.serve(stream, at);
+    acceptAll(tasks, { ...o, listeners, evictIdle, serve });
+    for (const { datagrams } of o.listeners) {
+      if (datagrams !== undefined) {
+        tasks.spawn((signal) => server.serveUdp(datagrams, tasks, signal));
+      }
+    }
     if (hops === undefined) return;
     serveHops(tasks, stack, hops, {
       ...o,
@@ -144,6 +153,32 @@ class TunServer {
       else await this.#serveDevice(new ServedClient(owned, listener, candidate));
     } catch (thrown) {
       if (!this.#o.signal.aborted) this.#gatekeeper.reject(thrown, peer);
+    }
+  }
+
+  /** Serves clients of a socket of datagrams, as tasks of the scope. @throws the signal's reason */
+  serveUdp(datagrams: Datagrams, tasks: Scope, signal: AbortSignal): Promise<never> {
+    const { router: { device }, pushed } = this.#o;
+    const server = new UdpServer({
+      ...this.#o,
+      datagrams,
+      device,
+      pushed,
+      replay: this.#gatekeeper.replay,
+      reject: (why, peer) => this.#gatekeeper.reject(why, peer),
+      serve: (stream, candidate) => tasks.spawn(() => this.#serveProved(stream, candidate)),
+    });
+    return server.run(signal);
+  }
+
+  /** Never throws, as `serve`. */
+  async #serveProved(stream: Connection, candidate: Candidate): Promise<void> {
+    await using owned = stream;
+    try {
+      using proved = candidate;
+      await this.#serveDevice(new ServedClient(owned, null, proved));
+    } catch (thrown) {
+      if (!this.#o.signal.aborted) this.#gatekeeper.reject(thrown, stream.peer);
     }
   }
 

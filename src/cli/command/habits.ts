@@ -43,7 +43,7 @@ const TUNNEL: Refusals = {
   ),
   ...words(
     ["proto", "protocol", "tcp", "udp", "u"],
-    "packets go over one TCP connection, or over QUIC with -s quic://HOST and -l quic://",
+    "packets go over one TCP connection, or over UDP with -s udp://HOST and -l udp://",
   ),
   ...words(
     ["keepalive", "ping", "persistent-keepalive"],

@@ -35,6 +35,12 @@ const THROUGH_QUIC: Finding = {
   mend: "try both ends: ttun ping -s quic://HOST --key-file FILE",
 };
 
+const THROUGH_UDP: Finding = {
+  ...THROUGH_QUIC,
+  says: "a server over UDP is not asked for anything",
+  mend: "try both ends: ttun client -v --once -s udp://HOST --key-file FILE",
+};
+
 export interface ServerTools {
   readonly libc: Libc;
   readonly found: DoctorKey;
@@ -50,6 +56,7 @@ export async function* serverChecks(
   const { host, port } = hop === null ? addressOf(server)! : { host: hop.host, port: null };
   const addresses = yield* nameCheck(host, tools.signal);
   if (server.scheme === "quic") return yield THROUGH_QUIC;
+  if (server.scheme === "udp") return yield THROUGH_UDP;
   let isFirst = true;
   for (const address of addresses) {
     const open = hop === null

@@ -94,7 +94,8 @@ export function formatEndpoint({ scheme, at }: Endpoint): string {
   if (typeof at !== "string") {
     if ("range" in at) return formatHopAddress(at);
     if ("quic" in at) return formatQuicAddress(at as QuicAddress);
-    return "tls" in at ? formatTlsAddress(at as TlsAddress) : formatAddr(at);
+    if ("tls" in at) return formatTlsAddress(at as TlsAddress);
+    return scheme === "udp" ? `udp://${formatAddr(at)}` : formatAddr(at);
   }
   const [beginning] = /^[a-z]+:(?:\/\/)?/.exec(entryOf(scheme).form)!;
   return `${beginning}${at}`;

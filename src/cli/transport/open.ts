@@ -19,6 +19,8 @@ const LONGEST_NAME = 120;
 export interface OpenOptions extends TicketTools {
   /** TCP, for ends that have an address. */
   readonly net: Net;
+  /** It is for the packets of a device, which all transports carry. */
+  readonly isForPackets?: boolean;
 }
 
 /** @throws {TtunError} usage, system, if there is no such end here */
@@ -26,6 +28,7 @@ export function openServer(
   endpoint: Endpoint,
   o: Omit<OpenOptions, "net" | "port">,
 ): HostPort | DirectServer {
+  requireStreams(endpoint, o);
   const { at } = endpoint;
   const address = addressOf(endpoint);
   if (address !== null) return address;
@@ -50,6 +53,7 @@ export function openLinkServer(
 
 /** The caller owns the listener. @throws {TtunError} in_use, privilege, usage, system */
 export function openListener(endpoint: Endpoint, o: OpenOptions): Listener {
+  requireStreams(endpoint, o);
   const { at } = endpoint;
   const { net, signal } = o;
   const address = addressOf(endpoint);
@@ -75,13 +79,27 @@ export function openListener(endpoint: Endpoint, o: OpenOptions): Listener {
 export function dialerFor(
   endpoint: Endpoint,
   net: Dialer,
-  o: DialerParts & { readonly mark?: number | undefined },
+  o: DialerParts & Pick<OpenOptions, "isForPackets"> & { readonly mark?: number | undefined },
 ): Dialer {
+  requireStreams(endpoint, o);
   const address = addressOf(endpoint);
   const { layer, way } = transportOf(endpoint);
   if (address !== null && way !== undefined) return way.dialer(address, wayTools(o));
   if (address === null || layer === undefined) return net;
   return layer.dialer(net, address, layerTools(o));
+}
+
+/** @throws {TtunError} usage, where bytes are to go by a transport of packets alone */
+function requireStreams(
+  { scheme }: Endpoint,
+  { isForPackets = false }: Pick<OpenOptions, "isForPackets">,
+): void {
+  if (isForPackets || entryOf(scheme).carriesPackets !== true) return;
+  throw new TtunError(
+    "usage",
+    `Cannot use ${scheme}: here: it carries the packets of a device alone (ttun client, ttun ` +
+      "server); take another URL",
+  );
 }
 
 /** Returns how the log names a listener. */

@@ -38,6 +38,8 @@ export interface TransportEntry {
   readonly takesStdio?: true;
   /** It connects by sockets that are not the platform's, and have no mark. */
   readonly hasOwnSockets?: true;
+  /** It carries the packets of a device, and no streams. */
+  readonly carriesPackets?: true;
   /** Its code; absent = the TCP of the platform. */
   readonly load?: () => Promise<Transport>;
 }
@@ -71,6 +73,13 @@ export const TRANSPORTS = {
     server: readQuicServer,
     listen: readQuicListen,
     load: async () => (await import("./quic_transport.ts")).QUIC_TRANSPORT,
+  },
+  udp: {
+    form: "udp://HOST[:PORT]",
+    server: (rest) => readServerAddress(rest.slice(2)),
+    listen: (rest) => readListenAddress(rest.slice(2)),
+    carriesPackets: true,
+    load: async () => (await import("./udp_transport.ts")).UDP_TRANSPORT,
   },
   exec: {
     form: "exec:COMMAND",

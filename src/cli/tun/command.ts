@@ -25,7 +25,13 @@ import type { TicketPrinter } from "../peer/end_flags.ts";
 import { sharedLinkSecrets } from "../share/take_link.ts";
 import { neededByTransports } from "../transport/needed_later.ts";
 import { tellOfLinks } from "../share/tell_of_links.ts";
-import { manyClients, refuseForStdio, refuseForSystem, refuseForV1 } from "./conflicts.ts";
+import {
+  manyClients,
+  refuseForStdio,
+  refuseForSystem,
+  refuseForUdp,
+  refuseForV1,
+} from "./conflicts.ts";
 import type { Role } from "./default_addresses.ts";
 import { shellHooks } from "./device_hooks.ts";
 import { planeConfig } from "./make_config.ts";
@@ -93,6 +99,7 @@ async function runDevice(
   memory.start.catch(() => {}); // awaited when the data plane is ready, if ever
   refuseForV1(options);
   refuseForSystem(options, Deno.build.os);
+  refuseForUdp(options, keys);
   const { pid } = options;
   if (pid !== undefined) mayWritePidFile(pid);
   const many = "server" in options ? undefined : manyClients(options);

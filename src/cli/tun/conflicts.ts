@@ -3,6 +3,8 @@ import { TtunError } from "../../base/errors.ts";
 import { checkClientNetworks } from "../../core/ip/client_networks.ts";
 import { clientsIn, firstHost } from "../../core/ip/address_pool.ts";
 import { MOST_NAME_SERVERS, MOST_ROUTES, type PushedSettings } from "../../core/link/v2/pushed.ts";
+import { LONGEST_UDP_PACKET } from "../../app/link/udp_link.ts";
+import { hasForwards } from "../forward/stream_rules.ts";
 import { addressOf } from "../transport/endpoint.ts";
 import { entryOf } from "../transport/table.ts";
 import type { TunClientFlags, TunFlags, TunServerFlags } from "./options.ts";
@@ -127,6 +129,27 @@ export function refuseForStdio(
       "usage",
       "Cannot read the key from standard input, which is the client's with -l stdio:; name a file",
     );
+  }
+}
+
+/**
+ * @throws {TtunError} usage, for what does not go over UDP; `keys`: a server's, where there are several
+ */
+export function refuseForUdp(options: TunFlags, keys: readonly unknown[] | undefined): void {
+  const ends = "server" in options ? [options.server] : options.listen;
+  if (!ends.some(({ scheme }) => scheme === "udp")) return;
+  const refuse = (words: string): never => {
+    throw new TtunError("usage", `Cannot use udp: URLs ${words}`);
+  };
+  const { wire, mtu, io } = options;
+  if (wire === "v1") refuse("with --wire v1: version 1 of the wire is for TCP alone");
+  if (io === "deno") refuse("with --io deno: they take native sockets");
+  if (mtu > LONGEST_UDP_PACKET) {
+    refuse(`with --mtu ${mtu}: a datagram holds packets of at most ${LONGEST_UDP_PACKET} bytes`);
+  }
+  if (keys !== undefined) refuse("with several keys so far: use --key-file with one");
+  if ("server" in options && hasForwards(options)) {
+    refuse("with -L, -R or -D: forwards go over another URL, by a second client");
   }
 }
 

@@ -9,6 +9,7 @@ import {
   pushedSettings,
   refuseForStdio,
   refuseForSystem,
+  refuseForUdp,
   refuseForV1,
 } from "./conflicts.ts";
 
@@ -155,6 +156,27 @@ Deno.test("a server pushes as many routes and name servers as clients take", () 
   for (const args of [routes(1), servers(1)]) {
     assert.throws(() => refuseForV1(server("--wire", "v1", ...args)), { kind: "usage" });
   }
+});
+
+Deno.test("what does not go over UDP is refused with its reason, and the rest is taken", () => {
+  const client = (...args: string[]) => {
+    const parsed = parseArgs(CLIENT_OPTIONS, ["-s", "udp://a:1", ...args]);
+    assert.ok(!parsed.help);
+    return parsed.values;
+  };
+  const udp = ["-l", "udp://:1"];
+  refuseForUdp(client("--mtu", "1427"), undefined);
+  refuseForUdp(server(...udp, "-l", ":2", "--clients", "3"), undefined);
+  refuseForUdp(server("--mtu", "9000", "--wire", "v1"), []);
+  const refused = (options: Parameters<typeof refuseForUdp>[0], words: RegExp, keys?: unknown[]) =>
+    assert.throws(() => refuseForUdp(options, keys), { kind: "usage", message: words });
+  refused(client("--wire", "v1"), /version 1/);
+  refused(client("--io", "deno"), /native sockets/);
+  refused(client("--mtu", "1428"), /at most 1427 bytes/);
+  refused(client("-L", "1:b:2"), /-L, -R or -D/);
+  refused(client("-D", "1"), /-L, -R or -D/);
+  refused(server(...udp), /several keys/, []);
+  refused(server("-l", ":2", ...udp, "--wire", "v1"), /version 1/);
 });
 
 Deno.test("name servers of a client's machine are the user's or the server's, or stay", () => {

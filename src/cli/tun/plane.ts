@@ -64,19 +64,22 @@ async function open(
   const mark = config.gateway === null ? undefined : CARRIER_MARK;
   const net = platform.openNet({ ...config, segmentBytes, mark }, log);
   if (carrier.role === "server") prepareListens(platform);
+  const isForPackets = true;
   const listening: { name: string; listener: Listener }[] = [];
   const listen = carrier.role === "server" ? carrier.listen : [];
   const hops = listen.flatMap((endpoint) => hopOf(endpoint) ?? []);
   for (const endpoint of listen.filter((endpoint) => hopOf(endpoint) === null)) {
-    const listener = opened.use(openListener(endpoint, { ...tools, net }));
+    const listener = opened.use(openListener(endpoint, { ...tools, net, isForPackets }));
     listening.push({ name: listenerName(endpoint, listener), listener });
   }
   const forwards = carrier.role === "client" && carrier.forwards !== undefined
     ? openForwards(carrier.forwards, { ...tools, net, io: config.io })
     : null;
-  const server = carrier.role === "client" ? openLinkServer(carrier.server, config, tools) : null;
+  const server = carrier.role === "client"
+    ? openLinkServer(carrier.server, config, { ...tools, isForPackets })
+    : null;
   const dialer = carrier.role === "client"
-    ? dialerFor(carrier.server, net, { ...tools, mark })
+    ? dialerFor(carrier.server, net, { ...tools, mark, isForPackets })
     : net;
   const gateway = openGateway(config, tools, modules.gateways);
   if (gateway !== null) opened.use(gateway);

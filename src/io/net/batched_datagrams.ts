@@ -9,7 +9,11 @@ import {
 } from "../../contract/datagrams.ts";
 import type { OnReady } from "../../contract/stream.ts";
 import { bindDatagrams, type BoundSocket } from "../../../ffi/linux/datagrams.ts";
-import { DatagramMessage, sockaddrSize } from "../../../ffi/linux/datagram_message.ts";
+import {
+  type DatagramMessage,
+  messageOf,
+  sockaddrSize,
+} from "../../../ffi/linux/datagram_message.ts";
 import { setDatagramOptions } from "../../../ffi/linux/datagram_options.ts";
 import { WATCH_INPUT } from "../../../ffi/linux/epoll.ts";
 import { Errno } from "../../../ffi/linux/errno.ts";
@@ -30,6 +34,11 @@ const KEPT_PATHS = 256;
 
 const NO_ADDRESS = new Uint8Array();
 
+/** To be called while there is the permission for native calls: sockets may be opened later. */
+export function prepareDatagrams({ libc }: Reactor): void {
+  messageOf(libc);
+}
+
 /** Opens a socket on the reactor. @throws {TtunError} in_use, privilege, usage, exhausted */
 export function openBatchedDatagrams(
   reactor: Reactor,
@@ -39,7 +48,7 @@ export function openBatchedDatagrams(
   signal.throwIfAborted();
   try {
     const { libc } = reactor;
-    libc.openMessages();
+    const message = messageOf(libc);
     const socket = bindDatagrams(libc, at);
     guarded(libc, socket.fd, () => {
       if (mark !== undefined) setMark(libc, socket.fd, mark);
@@ -47,7 +56,7 @@ export function openBatchedDatagrams(
       if (unset.length > 0) onDegraded(`this kernel does not have ${unset.join(", ")}`);
     });
     const descriptor = reactor.own(socket.fd, signal, WATCH_INPUT);
-    return new BatchedDatagrams(libc, descriptor, { socket, at, onDegraded });
+    return new BatchedDatagrams(libc, descriptor, { socket, at, message, onDegraded });
   } catch (thrown) {
     throw netError(thrown, "listen", at);
   }
@@ -92,7 +101,7 @@ class BatchedDatagrams implements Datagrams {
   readonly #libc: Libc;
   readonly #descriptor: Descriptor;
   readonly #socket: BoundSocket;
-  readonly #message = new DatagramMessage();
+  readonly #message: DatagramMessage;
   readonly #onDegraded: (words: string) => void;
   readonly #paths: (PosixPath | undefined)[] = new Array(KEPT_PATHS);
   #cuts = true;
@@ -100,11 +109,17 @@ class BatchedDatagrams implements Datagrams {
   constructor(
     libc: Libc,
     descriptor: Descriptor,
-    o: { socket: BoundSocket; at: HostPort; onDegraded: (words: string) => void },
+    o: {
+      socket: BoundSocket;
+      at: HostPort;
+      message: DatagramMessage;
+      onDegraded: (words: string) => void;
+    },
   ) {
     this.#libc = libc;
     this.#descriptor = descriptor;
     this.#socket = o.socket;
+    this.#message = o.message;
     this.#onDegraded = o.onDegraded;
     this.addr = { host: o.at.host, port: localAddr(libc, o.socket.fd).port };
   }

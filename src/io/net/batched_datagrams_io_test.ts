@@ -28,7 +28,7 @@ class WithoutSegments extends Libc {
 /** Looks for a control message SOL_UDP, UDP_SEGMENT, which the header's memory has behind it. */
 function cutsDatagrams(header: Uint8Array): boolean {
   const view = new DataView(header.buffer);
-  const control = 104;
+  const control = 104; // behind msghdr, iovec and sockaddr (ffi/linux/datagram_message.ts)
   const end = control + view.getUint32(40, true);
   for (let at = control; at < end; at += (view.getUint32(at, true) + 7) & ~7) {
     if (view.getInt32(at + 8, true) === 17 && view.getInt32(at + 12, true) === 103) return true;

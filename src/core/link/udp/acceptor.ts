@@ -52,6 +52,8 @@ export interface UdpClient {
   ): Uint8Array;
   /** Returns flight 4, which refuses it. */
   refuse(code: number, words: string): Uint8Array;
+  /** Forgets it without an answer. */
+  drop(): void;
 }
 
 export type Arrival =
@@ -68,8 +70,10 @@ const TAKEN: Arrival = { kind: "taken" };
 
 export interface AcceptorKey {
   readonly name: string;
-  /** Without an id in its offer. */
-  readonly party: HandshakeConfig;
+  /** The secret S, borrowed. */
+  readonly s: Uint8Array;
+  /** Called for each handshake; there is no id in its offer. */
+  readonly party: () => HandshakeConfig;
 }
 
 interface KnownKey extends AcceptorKey {
@@ -120,8 +124,8 @@ export class UdpAcceptor {
   ) {
     this.#keys = keys.map((key) => ({
       ...key,
-      masks: headMasks(key.party.s),
-      hellos: new HelloReader(key.party.s),
+      masks: headMasks(key.s),
+      hellos: new HelloReader(key.s),
     }));
     this.#o = o;
   }
@@ -218,6 +222,10 @@ export class UdpAcceptor {
         this.#refused.push({ id, since: pending.since });
         return flight4;
       },
+      drop: () => {
+        this.#known.delete(id);
+        handshake[Symbol.dispose]();
+      },
     };
   }
 
@@ -254,7 +262,8 @@ export class UdpAcceptor {
     if (!memory.isNew(r, unixMs, groupOf(path.remote.host), key.name)) return NOTHING;
     this.#forgetOld(now);
     const id = this.#newId();
-    const party = { ...key.party, offer: { ...key.party.offer, datagramId: id } };
+    const own = key.party();
+    const party = { ...own, offer: { ...own.offer, datagramId: id } };
     const handshake = new UdpServerHandshake({ party, masks: key.masks, flight1, unixMs });
     const pending = { key, handshake, random, from, since: now, id };
     this.#pending.set(random, pending);
