@@ -243,7 +243,7 @@ export class UdpLink implements Link, PacketSink {
   }
 
   onReceivable(run: OnReady): void {
-    if (this.#end !== null || this.#isOver) queueMicrotask(() => void run());
+    if (this.#end !== null || this.#isOver) this.#o.clock.onTurn(run);
     else this.#onReadable = run;
   }
 
