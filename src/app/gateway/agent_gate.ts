@@ -17,6 +17,7 @@ import {
   isAgentProof,
   MAX_AGENT_MESSAGE,
 } from "../../core/gateway/agent_messages.ts";
+import { hostOfName, isHostName, publicNameOf } from "../../core/gateway/label.ts";
 import { encodeRoute, ROUTE_MS, routeKey, verifyRoute } from "../../core/gateway/route.ts";
 import type { NodeKey } from "../../core/mesh/node_id.ts";
 import {
@@ -279,6 +280,7 @@ export class AgentGate {
         }
         try {
           requireName(link.facts, request.name);
+          requireForeign(request.name, apex);
           this.#check(request, guest);
           await names.claim(request.name, link.facts, signal);
         } catch (error) {
@@ -290,7 +292,7 @@ export class AgentGate {
         this.#tell(request, guest);
         if (!published.keep(request.name, ROUTE_MS)) return { kind: "done" };
         this.#o.log.info("Published", {
-          name: `${request.name}.${apex}`,
+          name: hostOfName(request.name, apex),
           agent: shortId(link.facts.agentId),
           peer: link.peer,
         });
@@ -369,6 +371,12 @@ export class AgentGate {
 }
 
 type Publish = AgentRequest & { readonly kind: "publish" };
+
+/** A host name of its own is none of the apex's. @throws {TtunError} usage */
+function requireForeign(name: string, apex: string): void {
+  if (!isHostName(name) || publicNameOf(name, apex) === name) return;
+  throw new TtunError("usage", `Cannot publish ${name}: it belongs to ${apex}; use --name`);
+}
 
 /** A link stays one agent's. @throws {TtunError} auth */
 function requireSame(link: AgentLink | null, { agentId }: AgentFacts): void {

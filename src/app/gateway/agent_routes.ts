@@ -1,3 +1,4 @@
+import { toHex } from "../../base/bytes.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { AgentLink } from "./agent_link.ts";
 
@@ -54,6 +55,12 @@ export class AgentRoutes {
 
   has(name: string): boolean {
     return this.#links.has(name);
+  }
+
+  /** Returns the id of the name's agent, in hex; null = there is none. */
+  agentOf(name: string): string | null {
+    const [link] = this.#links.get(name) ?? [];
+    return link === undefined ? null : toHex(link.facts.agentId);
   }
 
   /** Visitors' TLS goes to the name's agent as it is. */

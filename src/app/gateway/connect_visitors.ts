@@ -2,7 +2,7 @@ import { toTtunError } from "../../base/errors.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
-import { labelBelow } from "../../core/gateway/label.ts";
+import { publicNameOf } from "../../core/gateway/label.ts";
 import { HttpError } from "../../core/http/error.ts";
 import { HeadCollector, parseRequestHead } from "../../core/http/http1/head.ts";
 import { read, write } from "../loop/stream_io.ts";
@@ -61,7 +61,7 @@ export class ConnectVisitors {
     if (asked === null) return visitor.reset();
     const { head, held } = asked;
     if (head === null) return await other(new HeldConnection(visitor, held));
-    const name = typeof head === "number" ? null : labelBelow(hostOf(head), apex);
+    const name = typeof head === "number" ? null : publicNameOf(hostOf(head), apex);
     if (name === null) return await this.#refuse(visitor, typeof head === "number" ? head : 403);
     await raw.serve(new HeldConnection(visitor, held), "tcp", name, {
       taken: async () => await write(visitor, TAKEN),

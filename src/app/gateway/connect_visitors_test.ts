@@ -64,7 +64,8 @@ Deno.test("no address is reached, no other domain, and no name without such a se
   const rows: [string, RegExp, string[]][] = [
     ["127.0.0.1:80", /^HTTP\/1\.1 403 /, []],
     ["[::1]:80", /^HTTP\/1\.1 403 /, []],
-    ["other.test:80", /^HTTP\/1\.1 403 /, []],
+    ["other:80", /^HTTP\/1\.1 403 /, []],
+    ["www.other.test:80", /^HTTP\/1\.1 404 /, ["tcp www.other.test"]],
     ["example.test:80", /^HTTP\/1\.1 403 /, []],
     ["a.game.example.test:80", /^HTTP\/1\.1 403 /, []],
     ["game.example.test", /^HTTP\/1\.1 403 /, []],

@@ -8,7 +8,7 @@ import { FramedClient } from "../../core/http/framing/client.ts";
 import type { AccessEntry } from "../../core/http/policy/access_log.ts";
 import { withForwarded } from "../../core/http/policy/forwarded.ts";
 import { withoutApexCookies } from "../../core/http/policy/set_cookie.ts";
-import { labelBelow } from "../../core/gateway/label.ts";
+import { isHostName, publicNameOf } from "../../core/gateway/label.ts";
 import { addressGroup } from "../net/address_group.ts";
 import type { Quota } from "../net/connection_quota.ts";
 import type { AgentLink } from "./agent_link.ts";
@@ -110,8 +110,11 @@ export class Gateway {
       const { head } = asked;
       const host = hostOf(head.authority);
       if (head.method === "CONNECT" || head.path === "*") return pages.notAllowed(asked);
-      if (host !== apex && labelBelow(host, apex) === null) return pages.misdirected(asked);
-      return pages.redirect(asked, `https://${host}${at}${head.path}`);
+      const name = publicNameOf(host, apex);
+      const to = () => pages.redirect(asked, `https://${host}${at}${head.path}`);
+      if (host === apex || (name !== null && !isHostName(name))) return to();
+      if (name === null) return pages.misdirected(asked);
+      return this.#isPublished(name, stream).then((is) => is ? to() : pages.misdirected(asked));
     };
     await serveVisitor(stream, {
       machine: makeServer("http", null),
@@ -130,6 +133,12 @@ export class Gateway {
     });
   }
 
+  async #isPublished(name: string, { remote: from }: Connection): Promise<boolean> {
+    const { routes, remote } = this.#o;
+    if (routes.has(name)) return true;
+    return (await remote.find(name, addressGroup(from)))?.[0] !== undefined;
+  }
+
   #handle(head: HttpRequest, visitor: Connection, version: string): Handling {
     const { apex, clock, requestId, access, now, counts, places } = this.#o;
     counts.open++;
@@ -139,7 +148,7 @@ export class Gateway {
     const place = places.take(visitor.remote);
     const tried: Tried = { links: new Set(), nodes: new Set(), failed: false };
     const host = hostOf(head.authority);
-    const name = labelBelow(host, apex);
+    const name = publicNameOf(host, apex);
     const { routes, remote } = this.#o;
     return {
       next: () => place === null ? pages.busy(asked) : this.#next(asked, host, visitor, tried),
@@ -151,7 +160,11 @@ export class Gateway {
       onMore: (run) => routes.onAdded(name ?? "", run),
       failure: (words) => {
         const hasTried = tried.links.size + tried.nodes.size > 0 || tried.failed;
-        if (!hasTried && words === null) return pages.absent(asked, host);
+        if (!hasTried && words === null) {
+          // Nobody has such a host here, which need not be a name of the mesh at all.
+          const isForeign = name !== null && isHostName(name);
+          return isForeign ? pages.misdirected(asked) : pages.absent(asked, host);
+        }
         this.#said.warn("A request failed", {
           host,
           request: asked.id,
@@ -171,7 +184,7 @@ export class Gateway {
           version,
           time,
           duration: clock.now() - began,
-          service: labelBelow(host, apex) ?? "",
+          service: name ?? "",
         });
       },
     };
@@ -187,7 +200,7 @@ export class Gateway {
     const { head, id } = asked;
     if (head.method === "CONNECT") return pages.notAllowed(asked);
     if (host === apex) return pages.apex(asked);
-    const name = labelBelow(host, apex);
+    const name = publicNameOf(host, apex);
     // The visitor came by a name of the same certificate, whose TLS ends here (RFC 9110 section 7.4).
     if (name === null || routes.isPassthrough(name)) return pages.misdirected(asked);
     const address = addressOf(visitor);

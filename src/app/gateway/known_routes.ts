@@ -1,3 +1,4 @@
+import type { AgentFacts } from "../../core/mesh/admission/agent_certificate.ts";
 import type { NodeKey } from "../../core/mesh/node_id.ts";
 
 export interface KnownRoute {
@@ -5,6 +6,7 @@ export interface KnownRoute {
   readonly expires: number;
   /** Visitors' TLS goes to the agent as it is. */
   readonly isPassthrough: boolean;
+  readonly agent: Pick<AgentFacts, "agentId">;
 }
 
 /** Routes of one name, as they are known here. */
@@ -31,6 +33,12 @@ export class KnownRoutes {
   /** `now`: milliseconds since 1970. */
   nodes(now: number): NodeKey[] {
     return [...this.#routes].filter(([, { expires }]) => expires > now).map(([node]) => node);
+  }
+
+  /** Id of the agent; null = there is no route. */
+  get agentId(): Uint8Array | null {
+    const [route] = this.#routes.values();
+    return route?.agent.agentId ?? null;
   }
 
   get isPassthrough(): boolean {

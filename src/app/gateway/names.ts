@@ -7,6 +7,7 @@ import {
   nameKey,
   namesOfAgent,
 } from "../../core/gateway/agent_messages.ts";
+import { isHostName } from "../../core/gateway/label.ts";
 import { type AgentFacts, mayHaveName } from "../../core/mesh/admission/agent_certificate.ts";
 
 /** How often a lost race is looked at again. */
@@ -20,11 +21,19 @@ const MOST_KNOWN = 10_000;
 
 export interface NamesOptions {
   readonly store: MeshStore;
+  /**
+   * Checks that a host name is to be the agent's, by its owner's word; `agent`: its id in hex.
+   * @throws {TtunError} auth, usage
+   */
+  readonly prove: (host: string, agent: string, signal: AbortSignal) => Promise<void>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
 
-/** Names of services: the first agent that claims one has it, until that very agent gives it back. */
+/**
+ * Names of services. The first agent that claims a label has it, until that very agent gives it back; a
+ * host name is of whom its owner names.
+ */
 export class Names {
   readonly #o: NamesOptions;
   /** Ids of owners by name, as they were last. */
@@ -51,16 +60,19 @@ export class Names {
   }
 
   async #claim(name: string, id: string, quota: number, signal: AbortSignal): Promise<void> {
-    const { store, now } = this.#o;
+    const { store, now, prove } = this.#o;
     for (let tries = 0; tries < TRIES; tries++) {
       const entry = await store.get(nameKey(name), { signal });
       if (entry !== null) {
         if (decodeNameRecord(entry.value)?.agent === id) return;
-        throw new TtunError(
-          "in_use",
-          `Cannot publish ${name}: the name is another agent's; choose another name by --name`,
-        );
+        if (!isHostName(name)) {
+          throw new TtunError(
+            "in_use",
+            `Cannot publish ${name}: the name is another agent's; choose another name by --name`,
+          );
+        }
       }
+      if (isHostName(name)) await prove(name, id, signal);
       const own = await this.of(id, signal);
       if (own.length >= quota) {
         throw tooMany(name, quota, own);
@@ -69,7 +81,10 @@ export class Names {
       // A name that is listed and not the agent's does less harm than the other way round.
       const listed = namesOfAgent(id) + name;
       await store.put(listed, record, { signal });
-      const written = await store.put(nameKey(name), record, { signal, if: "absent" });
+      const written = await store.put(nameKey(name), record, {
+        signal,
+        if: entry?.version ?? "absent",
+      });
       if (!written.ok) {
         await store.delete(listed, { signal });
         continue;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { seededRng } from "../../../tests/fake/rng.ts";
 import { toHex, utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
 import { MeshError, type MeshStore } from "../../contract/mesh_store.ts";
 import type { AgentFacts } from "../../core/mesh/admission/agent_certificate.ts";
 import { memoryStore } from "../mesh/store/memory_store.ts";
@@ -18,6 +19,12 @@ function agent(byte: number, names: readonly string[], quota = 2): AgentFacts {
 function lab() {
   const store = memoryStore({ clock: new FakeClock(), rng: seededRng(1) });
   let isAway = false;
+  /** Agents by the host names whose owners name them. */
+  const owners = new Map<string, string>();
+  const prove = (host: string, agent: string) => {
+    if (owners.get(host) === agent) return Promise.resolve();
+    return Promise.reject(new TtunError("auth", "Its owner has not said so"));
+  };
   const away = new Proxy(store, {
     get: (target, key: keyof MeshStore) => {
       if (isAway) throw new MeshError("unavailable", "The core is away");
@@ -26,11 +33,29 @@ function lab() {
   });
   return {
     store,
-    names: new Names({ store: away, now: () => 5 }),
+    names: new Names({ store: away, now: () => 5, prove }),
+    owners,
     away: (is: boolean) => void (isAway = is),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
 }
+
+Deno.test("a host name is the agent's whom its owner names, also when that is another one", async () => {
+  await using at = lab();
+  const [a, b] = [agent(1, ["*"]), agent(2, ["www.example.org"])];
+  const host = "www.example.org";
+  await assert.rejects(at.names.claim(host, a, signal), { kind: "auth" });
+  at.owners.set(host, toHex(a.agentId));
+  await at.names.claim(host, a, signal);
+  at.owners.delete(host); // its record need not stay
+  await at.names.claim(host, a, signal);
+  await assert.rejects(at.names.claim(host, b, signal), { kind: "auth" });
+  at.owners.set(host, toHex(b.agentId));
+  await at.names.claim(host, b, signal);
+  await assert.rejects(at.names.claim(host, a, signal), { kind: "auth" });
+  assert.deepEqual(await at.names.of(toHex(a.agentId), signal), []);
+  assert.deepEqual(await at.names.of(toHex(b.agentId), signal), [host]);
+});
 
 Deno.test("a name is its first agent's, also later and also for a race", async () => {
   await using at = lab();

@@ -1,3 +1,4 @@
+import { toHex } from "../../base/bytes.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Entry, MeshStore, WatchedChange } from "../../contract/mesh_store.ts";
 import {
@@ -84,6 +85,12 @@ export class RemoteRoutes {
     }
     await this.#ask(name);
     return this.#inOrder(this.#usable(this.#known.get(name)), now);
+  }
+
+  /** Returns the id of the name's agent, in hex; null = there is none. To be asked behind `find`. */
+  agentOf(name: string): string | null {
+    const agentId = this.#known.get(name)?.agentId ?? null;
+    return agentId === null ? null : toHex(agentId);
   }
 
   /** Visitors' TLS goes to the name's agents as it is. To be asked behind `find`. */

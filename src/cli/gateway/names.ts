@@ -3,7 +3,7 @@ import { dialAgent } from "../../app/gateway/dial_agent.ts";
 import { clientMemory } from "../../app/mux/session_memory.ts";
 import { TtunError } from "../../base/errors.ts";
 import { proveAgent } from "../../core/gateway/agent_messages.ts";
-import { readLabel } from "../../core/gateway/label.ts";
+import { hostOfName, readPublicName } from "../../core/gateway/label.ts";
 import { ed25519Signer } from "../../io/crypto/ed25519.ts";
 import type { RunContext } from "../command/context.ts";
 import { print } from "../output/stdout.ts";
@@ -18,7 +18,7 @@ export async function runNames(
 ): Promise<number> {
   const isList = verb === "list" && name === undefined;
   const released = verb === "release" && name !== undefined && rest.length === 0
-    ? readLabel(name)
+    ? readPublicName(name)
     : null;
   if (!isList && released === null) {
     throw new TtunError(
@@ -42,6 +42,6 @@ export async function runNames(
   }
   const answer = await control.ask({ kind: "names" });
   const names = answer.kind === "names" ? answer.names : [];
-  await print(names.map((one) => `${one}.${apex}\n`).join(""), signal);
+  await print(names.map((one) => `${hostOfName(one, apex)}\n`).join(""), signal);
   return 0;
 }

@@ -38,7 +38,8 @@ import type { Listener } from "../../contract/dial.ts";
 import type { MeshStore } from "../../contract/mesh_store.ts";
 import { AGENT_PROTOCOL } from "../../core/gateway/agent_messages.ts";
 import { MAX_CLIENT_HELLO, readClientHello } from "../../core/gateway/client_hello.ts";
-import { labelBelow } from "../../core/gateway/label.ts";
+import { requireDelegation } from "../../core/gateway/host_challenge.ts";
+import { isHostName, publicNameOf } from "../../core/gateway/label.ts";
 import { RAW_PROTOCOLS, rawKindOf } from "../../core/gateway/raw_service.ts";
 import { ticketKeys } from "../../core/gateway/ticket_keys.ts";
 import { Http1Server, type MakePage } from "../../core/http/http1/server.ts";
@@ -58,6 +59,7 @@ import type { AcmeConfig, GatewayConfig } from "../mesh/plane_config.ts";
 import { rng } from "../platform/rng.ts";
 import { openCertificates } from "./open_certificates.ts";
 import { agentWire } from "./agent_wire.ts";
+import { hostDelegation } from "./host_delegation.ts";
 import { FileCertificate, IssuedCertificate } from "./gateway_certificate.ts";
 
 /** Bytes that are read at once for any connection. */
@@ -119,6 +121,7 @@ export function openGateway(
   const certificate = files === null
     ? new IssuedCertificate(apex, { held, desk, signal })
     : new FileCertificate(files, warn);
+  const zone = acme?.zone ?? apex;
   const issued = acme === null ? null : openCertificates(acme, { held, store }, tools);
   const libssl = opened.use(openLibssl());
   const contexts = opened.use(
@@ -179,7 +182,11 @@ export function openGateway(
     verify: verifyEd25519,
     now: Date.now,
     isRevoked,
-    names: new Names({ store, now: Date.now }),
+    names: new Names({
+      ...{ store, now: Date.now },
+      prove: async (host, agent, signal) =>
+        requireDelegation({ host, agent, zone }, await hostDelegation(host, log, signal)),
+    }),
     routes,
     store,
     self,
@@ -227,6 +234,12 @@ export function openGateway(
       if (!signal.aborted) log.debug("A connection of another name failed", { why: `${error}` });
     }).finally(() => startClose(inner));
   };
+  /** Returns what knows agents of a name; null = there is none. */
+  const waysTo = async (name: string, { remote: from }: Connection) => {
+    if (routes.has(name)) return routes;
+    const [found] = await remote.find(name, addressGroup(from)) ?? [];
+    return found === undefined ? null : remote;
+  };
   const passThrough = (inner: Connection, label: string) => {
     void visit(inner, () => raw.serve(inner, "tls", label)); // it never rejects
   };
@@ -234,20 +247,25 @@ export function openGateway(
     readHello: readClientHello,
     mostHello: MAX_CLIENT_HELLO,
     choose: async ({ name, protocols, ticket }, client, cancel) => {
-      const label = name === null ? null : labelBelow(name, apex);
-      if (name !== null && name !== apex && label === null) return takeForeign;
+      const isApex = name === null || name === apex;
+      const published = isApex ? null : publicNameOf(name, apex);
+      if (!isApex && published === null) return takeForeign;
+      const ways = published === null ? null : await waysTo(published, client);
+      if (ways === null && published !== null && isHostName(published)) return takeForeign;
       // Agents know the cluster's authority, whatever comes of the public one.
       const isAgent = issued !== null && protocols.includes(AGENT_PROTOCOL);
       if (isAgent) return contexts.get(AGENT_PROTOCOL, await certificate.current(cancel), ticket);
-      // Names that nobody has published share a context: strangers would have many made.
-      const isPublished = label === null || routes.has(label) ||
-        (await remote.find(label, addressGroup(client.remote)))?.[0] !== undefined;
-      const ways = label !== null && routes.has(label) ? routes : remote;
-      if (label !== null && ways.isPassthrough(label)) {
-        return (inner, hello) => passThrough(new HeldConnection(inner, hello), label);
+      if (published !== null && ways?.isPassthrough(published)) {
+        return (inner, hello) => passThrough(new HeldConnection(inner, hello), published);
       }
-      const pair = await (issued?.ofApex(cancel) ?? certificate.current(cancel));
-      return contexts.get(isPublished ? name ?? "" : "-", pair, ticket);
+      const agent = published === null || !isHostName(published)
+        ? null
+        : ways?.agentOf(published) ?? null;
+      const pair = await (published === null || agent === null
+        ? issued?.ofApex(cancel) ?? certificate.current(cancel)
+        : issued?.ofHost(published, agent, cancel) ?? certificate.current(cancel));
+      // Names that nobody has published share a context: strangers would have many made.
+      return contexts.get(isApex || ways !== null ? name ?? "" : "-", pair, ticket);
     },
     clock,
     log,
@@ -259,9 +277,9 @@ export function openGateway(
     if (protocol === AGENT_PROTOCOL) return await gate.accept(stream);
     const rawKind = rawKindOf(protocol);
     if (rawKind !== null) {
-      const label = name === null ? null : labelBelow(name, apex);
-      if (label === null) return stream.reset();
-      return await visit(stream, () => raw.serve(stream, rawKind, label));
+      const published = name === null ? null : publicNameOf(name, apex);
+      if (published === null) return stream.reset();
+      return await visit(stream, () => raw.serve(stream, rawKind, published));
     }
     await visit(stream, () => gateway.serve(stream, protocol));
   };

@@ -4,6 +4,7 @@ import type { Tunnel } from "../../app/gateway/dial_agent.ts";
 import { formatAddr } from "../../base/addr.ts";
 import { toTtunError } from "../../base/errors.ts";
 import { parseCertificate } from "../../core/x509/certificate.ts";
+import { hostOfName } from "../../core/gateway/label.ts";
 import { load } from "../plane/load.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
@@ -130,6 +131,6 @@ interface Place {
 function urlOf({ name, raw }: Tunnel, { domain, port }: Place): string {
   const suffix = port === 443 ? "" : `:${port}`;
   return raw === undefined || raw.tls !== undefined
-    ? `https://${name}.${domain}${suffix}/`
+    ? `https://${hostOfName(name, domain)}${suffix}/`
     : `mesh://${domain}${suffix}/${name}`;
 }

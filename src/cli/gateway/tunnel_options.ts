@@ -1,6 +1,6 @@
 import { parseCidr } from "../../base/addr.ts";
 import { readHeaderRule } from "../../core/gateway/header_rules.ts";
-import { readLabel } from "../../core/gateway/label.ts";
+import { readHostName, readLabel, readPublicName } from "../../core/gateway/label.ts";
 import { type PublishTarget, readPublishTarget } from "../../core/gateway/publish_target.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 import { PASSTHROUGH_OPTIONS } from "./passthrough.ts";
@@ -35,6 +35,17 @@ export const TUNNEL_OPTIONS = {
     defaultText: "three words, which stay the target's",
     help:
       "the service is at https://NAME.DOMAIN; the name stays this agent's, also while it is off",
+  },
+  hostname: {
+    names: ["hostname"],
+    group: "basic",
+    kind: "list",
+    metavar: "HOST",
+    variable: null,
+    parse: readHostName,
+    help:
+      "the service is at https://HOST as well, a domain of yours as www.example.org; its owner says so " +
+      "by a record in DNS, which publish tells",
   },
   basicAuth: {
     names: ["basic-auth"],
@@ -151,5 +162,5 @@ export type TunnelFlags = Values<typeof TUNNEL_OPTIONS>;
 function readTunnel(text: string): { name: string | null; target: PublishTarget } {
   const [, name, target] = /^([^=:/]+)=(.*)$/s.exec(text) ?? [];
   if (name === undefined) return { name: null, target: readPublishTarget(text) };
-  return { name: readLabel(name), target: readPublishTarget(target!) };
+  return { name: readPublicName(name), target: readPublishTarget(target!) };
 }

@@ -70,10 +70,27 @@ async function tunnelsOf(
     responseFields: flags.responseHeader ?? [],
   };
   const passthrough = passthroughOf(flags, targets.map(({ target }) => target));
-  return targets.map(({ name: own, target: written }) => {
+  const tunnels = targets.map(({ name: own, target: written }) => {
     const target = withRawWishes(absolute(written), flags, rules);
     return { name: own ?? name ?? kept.nameOf(target), target, isListed, rules, passthrough };
   });
+  return [...tunnels, ...atHosts(flags.hostname ?? [], tunnels)];
+}
+
+/** Returns the tunnel once more for each host name. @throws {TtunError} usage, where there are several */
+function atHosts(hosts: readonly string[], tunnels: readonly TunnelConfig[]): TunnelConfig[] {
+  const [tunnel] = tunnels;
+  if (hosts.length === 0 || tunnel === undefined) return [];
+  if (tunnels.length > 1) {
+    throw new TtunError(
+      "usage",
+      "Cannot use --hostname here: write the host names of several targets as HOST=TARGET",
+    );
+  }
+  if (tunnel.target.kind === "raw") {
+    throw new TtunError("usage", "Cannot use --hostname here: it is for services of HTTP");
+  }
+  return hosts.map((name) => ({ ...tunnel, name }));
 }
 
 /** Folders are seen from where ttun was called. */

@@ -639,8 +639,8 @@ function readNames(text: string): readonly string[] {
   if (areAgentNames(names)) return names;
   throw new TtunError(
     "usage",
-    "Cannot use this: write at most 32 names of letters, digits and hyphens, with commas between, " +
-      "or * for any",
+    "Cannot use this: write at most 32 names of letters, digits and hyphens, or hosts as " +
+      "www.example.org, with commas between, or * for any",
   );
 }
 

@@ -12,7 +12,7 @@ import {
 } from "../mesh/admission/json.ts";
 import { refusalOf } from "../mesh/admission/refusal.ts";
 import type { NodeKey } from "../mesh/node_id.ts";
-import { isLabel } from "./label.ts";
+import { isPublicName } from "./label.ts";
 
 /** Name in ALPN of the connections of agents to gateways. */
 export const AGENT_PROTOCOL = "ttun-agent/1";
@@ -173,7 +173,7 @@ function nameOf(fields: Fields): string {
 }
 
 function labelOf(item: unknown): string | null {
-  return typeof item === "string" && isLabel(item) ? item : null;
+  return typeof item === "string" && isPublicName(item) ? item : null;
 }
 
 /** The record of a name in the store, in `name/<name>`: it is its owner's until that gives it back. */

@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { isLabel, labelBelow, readApex, readLabel } from "./label.ts";
+import {
+  hostOfName,
+  isHostName,
+  isLabel,
+  labelBelow,
+  publicNameOf,
+  readApex,
+  readLabel,
+  readPublicName,
+} from "./label.ts";
 
 Deno.test("labels of letters, digits and hyphens are names", () => {
   for (const name of ["a", "shop", "x-1", "1", "a".repeat(63)]) assert.equal(readLabel(name), name);
@@ -25,4 +34,24 @@ Deno.test("a host directly below the apex has a label", () => {
   ) {
     assert.equal(labelBelow(host, "example.net"), null, host);
   }
+});
+
+Deno.test("a host name of its own is no name of the apex", () => {
+  for (const host of ["www.example.org", "example.org", "xn--bcher-kva.example"]) {
+    assert(isHostName(host), host);
+    assert.equal(publicNameOf(host, "mesh.test"), host);
+    assert.equal(hostOfName(host, "mesh.test"), host);
+  }
+  for (const host of ["org", "192.0.2.1", "a..b", "-a.org", "a.org.", "_x.org", "", "a b.org"]) {
+    assert(!isHostName(host), host);
+  }
+  assert(!isHostName(`${"a.".repeat(100)}org`));
+  assert.equal(publicNameOf("shop.mesh.test", "mesh.test"), "shop");
+  for (const host of ["mesh.test", "a.b.mesh.test", "_x.mesh.test"]) {
+    assert.equal(publicNameOf(host, "mesh.test"), null, host);
+  }
+  assert.equal(hostOfName("shop", "mesh.test"), "shop.mesh.test");
+  assert.equal(readPublicName("WWW.Example.org."), "www.example.org");
+  assert.equal(readPublicName("Shop"), "shop");
+  assert.throws(() => readPublicName("a_b.org"), { kind: "usage" });
 });

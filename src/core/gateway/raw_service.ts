@@ -1,7 +1,7 @@
 import { type Addr, formatAddr, isIpAddress, parseHostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { withoutZone } from "../../base/zone.ts";
-import { isLabel } from "./label.ts";
+import { isPublicName } from "./label.ts";
 
 /**
  * Kinds of connections that are carried as they are. `tcp`: bytes for a service that needs no key;
@@ -46,7 +46,7 @@ export function formatRawService({ kind, name, visitor }: RawService): string {
 export function readRawService(service: string): RawService | null {
   const [kind, name, at, ...more] = service.split(" ");
   if ((kind !== "tcp" && kind !== "link" && kind !== "tls") || more.length > 0) return null;
-  if (name === undefined || at === undefined || !isLabel(name)) return null;
+  if (name === undefined || at === undefined || !isPublicName(name)) return null;
   if (at === UNKNOWN) return { kind, name, visitor: null };
   try {
     const visitor = parseHostPort(at);
