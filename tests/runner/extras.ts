@@ -36,6 +36,8 @@ export const EXTRAS = {
   libjemalloc2: { isThere: `test -d ${UNPACKED}/libjemalloc2/usr/lib`, isUnpacked: true },
   liblzf1: { isThere: `test -d ${UNPACKED}/liblzf1/usr/lib`, isUnpacked: true },
   libtoxcore2: { isThere: "ldconfig -p | grep -q libtoxcore.so.2" },
+  "nghttp2-client": { isThere: "command -v h2load" },
+  "nginx-light": { isThere: "command -v nginx" },
   "openssh-server": {
     isThere: "test -x /usr/sbin/sshd",
     before: {
@@ -46,6 +48,7 @@ export const EXTRAS = {
   },
   pebble: { isThere: `test -x ${UNPACKED}/pebble/usr/bin/pebble`, isUnpacked: true },
   postgresql: { isThere: "ls /usr/lib/postgresql/*/bin/postgres" },
+  "python3-h2": { isThere: "/usr/bin/python3 -c 'import h2'" },
   "python3-socks": { isThere: "/usr/bin/python3 -c 'import socks'" },
   "redis-tools": {
     isThere: `test -x ${UNPACKED}/redis-tools/usr/bin/redis-check-rdb`,
