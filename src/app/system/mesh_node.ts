@@ -72,7 +72,7 @@ export interface MeshNodeOptions {
   /** Returns true if the certificate is to be renewed. */
   readonly isOld: () => boolean;
   /** Fetches a new certificate, authorities and secrets. */
-  readonly renew: () => Promise<void>;
+  readonly renew: (isBehind: boolean) => Promise<void>;
   /** Where other nodes reach this one: HOST:PORT. */
   readonly address: string;
   /** Where this node takes those that join; null = nowhere. */
@@ -143,8 +143,8 @@ export class MeshNode {
       keepTrust({
         ...o,
         generation: () => o.cluster().generation,
-        renew: async () => {
-          await o.renew();
+        renew: async (isBehind) => {
+          await o.renew(isBehind);
           await this.#tellOthers();
         },
       }),
@@ -256,6 +256,11 @@ export class MeshNode {
   async #rotation(request: Request, name: string, signal: AbortSignal): Promise<Response> {
     const { store, cluster, rotate, rotationPhase } = this.#o;
     const counts = async () => await countGeneration(store, cluster().generation, signal);
+    if (request.method !== "POST" && (request.method !== "GET" || name !== "")) {
+      return words(405, "Only GET of it, and POST of a step, are answered here", {
+        allow: "GET, POST",
+      });
+    }
     if (request.method === "POST") {
       const step = ROTATION_STEPS.find((step) => step === name);
       if (step === undefined) return words(404, "There is no such step");

@@ -108,27 +108,34 @@ export class HeldNode {
 
   /**
    * Gets a new certificate, from the node with the authority's key if this is not it. `passOn`: the way
-   * there over links. @throws {TtunError}
+   * there over links. `isStale`: authority and secret were replaced at another node, which has the key
+   * too; this node's own counts no more once that one has answered. @throws {TtunError}
    */
-  async renew(passOn: PassOn, signal: AbortSignal): Promise<void> {
+  async renew(passOn: PassOn, signal: AbortSignal, { isStale = false } = {}): Promise<void> {
     const state = this.#state;
-    if (this.#authority !== null) {
+    const hadKey = this.#authority !== null;
+    if (hadKey && !isStale) {
       const there = await this.#kept?.read(signal) ?? null;
       if (there !== null) return this.takeKeys(there.keys);
-      this.#change({ ...state, certificate: this.#issue(this.#facts, this.#authority) });
+      this.#change({ ...state, certificate: this.#issue(this.#facts, this.#authority!) });
       return;
     }
     const membership = await this.#ask(passOn, signal);
     const { certificate, authorities, secrets, generation, core, peers } = membership;
-    const trust = { authorities, verify: verifyEd25519 };
+    // Nobody but who has the key makes a certificate that the authorities known here have signed.
+    const trust = { authorities: hadKey ? state.authorities : authorities, verify: verifyEd25519 };
     const { nodeId } = verifyNodeCertificate(certificate, trust, Date.now());
     const isOurs = toHex(nodeId) === toHex(nodeIdOf(this.signer.publicKey)) &&
       toHex(membership.cluster) === state.facts.cluster;
     if (!isOurs) {
       throw new TtunError("auth", "Cannot renew the certificate: it is for another node");
     }
+    if (hadKey && generation <= state.facts.generation) {
+      throw new TtunError("auth", "Cannot take the authority's changes: they are not newer");
+    }
     const facts = { ...state.facts, generation, core, peers };
-    this.#change({ ...state, certificate, authorities, secrets, facts });
+    if (hadKey) this.giveUpKeys();
+    this.#change({ ...this.#state, certificate, authorities, secrets, facts });
   }
 
   /** Where no link leads there, the port of those that join may. */

@@ -3,6 +3,7 @@ import { test } from "../../../tests/check.ts";
 import { toHex } from "../../base/bytes.ts";
 import { clusterIdOf } from "../../core/mesh/admission/authority.ts";
 import { issueNodeCertificate } from "../../core/mesh/admission/node_certificate.ts";
+import { encodeMembership } from "../../core/mesh/admission/join_answer.ts";
 import type { ClusterKeys } from "../../core/mesh/admission/rotation.ts";
 import { ed25519Signer } from "../../io/crypto/ed25519.ts";
 import { HeldNode } from "./held_node.ts";
@@ -13,7 +14,7 @@ const AUTHORITY = ed25519Signer(bytes(1));
 const ROLES = ["node", "core"] as const;
 
 /** A node in a folder of its own, without the authority's key. */
-async function withNode(run: (folder: string) => void): Promise<void> {
+async function withNode(run: (folder: string) => void | Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "ttun-test-" });
   try {
     const { publicKey } = ed25519Signer(bytes(2));
@@ -32,7 +33,7 @@ async function withNode(run: (folder: string) => void): Promise<void> {
         ...{ address: "192.0.2.1:1", joinAt: "192.0.2.1:2", core: "192.0.2.2:2", peers: [] },
       },
     });
-    run(folder);
+    await run(folder);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -78,6 +79,39 @@ test("keys of an authority that is not trusted, and older ones, are refused", as
     // The next authority comes with the one that is trusted.
     node.takeKeys({ ...KEYS, generation: 3, authorities: both.toReversed(), nextSeed: bytes(9) });
     assert.equal(readNode(folder).facts.generation, 3);
+  });
+});
+
+test("a node whose keys of the authority were replaced elsewhere gives them up for what is signed by it", async () => {
+  await withNode(async (folder) => {
+    const node = held(folder);
+    node.takeKeys(KEYS);
+    const next = ed25519Signer(bytes(9));
+    const { signal } = new AbortController();
+    const answer = (authority: typeof AUTHORITY, generation: number) => () => {
+      const facts = { publicKey: node.signer.publicKey, roles: ROLES, host: "a", zone: "" };
+      const o = { authority, serial: new Uint8Array(16).fill(2), nowMs: Date.now() };
+      return Promise.resolve(encodeMembership({
+        certificate: issueNodeCertificate(facts, o),
+        cluster: clusterIdOf(AUTHORITY.publicKey),
+        generation,
+        authorities: [AUTHORITY.publicKey, next.publicKey],
+        secrets: [bytes(3), bytes(5)],
+        placement: bytes(4),
+        core: "192.0.2.2:2",
+        peers: [],
+      }));
+    };
+    const renew = (by: typeof AUTHORITY, generation: number) => {
+      return node.renew(answer(by, generation), signal, { isStale: true });
+    };
+    await assert.rejects(renew(next, 3), /authority/);
+    await assert.rejects(renew(AUTHORITY, 2), /not newer/);
+    assert.notEqual(readNode(folder).authoritySeed, null);
+    await renew(AUTHORITY, 3);
+    assert.equal(node.authority, null);
+    const { authoritySeed, facts, secrets } = readNode(folder);
+    assert.deepEqual([authoritySeed, facts.generation, secrets.length], [null, 3, 2]);
   });
 });
 

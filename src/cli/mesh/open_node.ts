@@ -139,7 +139,14 @@ export async function openMeshNode(
     rotate: (step) => held.rotate(step, signal),
     rotationPhase: () => held.phase,
     isOld: () => held.isOld,
-    renew: () => held.renew(passOn, signal),
+    renew: async (isBehind) => {
+      const hadKey = held.authority !== null;
+      const isElsewhere = core !== null && !core.isHere;
+      await held.renew(passOn, signal, { isStale: isBehind && isElsewhere });
+      if (hadKey && held.authority === null) {
+        log.warn("Another node has newer keys of the authority: those of this node are removed");
+      }
+    },
     address: held.state.facts.address,
     joinAt: () => joins === null ? null : parseHostPort(held.state.facts.joinAt),
     passOn,

@@ -31,8 +31,8 @@ export interface TrustOptions {
   readonly generation: () => number;
   /** Returns true if the certificate is to be renewed. */
   readonly isOld: () => boolean;
-  /** Fetches a new certificate, and all authorities and secrets. */
-  readonly renew: () => Promise<void>;
+  /** Fetches a new certificate, and all authorities and secrets. `isBehind`: there are newer ones. */
+  readonly renew: (isBehind: boolean) => Promise<void>;
 }
 
 /** Keeps the node's certificate, authorities and secrets up to date, until the signal aborts. */
@@ -40,7 +40,8 @@ export async function keepTrust(o: TrustOptions): Promise<void> {
   while (!o.signal.aborted) {
     try {
       const { generation, cursor } = await published(o);
-      if (o.isOld() || generation > o.generation()) await o.renew();
+      const isBehind = generation > o.generation();
+      if (o.isOld() || isBehind) await o.renew(isBehind);
       await nextLook(o, cursor);
     } catch (error) {
       if (o.signal.aborted) return;

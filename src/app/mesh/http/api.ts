@@ -72,7 +72,8 @@ export class MeshApi {
       if (this.#o.signal.aborted) return words(503, "The node stops");
       const { kind, message } = toTtunError(error);
       if (kind === "internal") this.#o.log.error(message, { path: new URL(request.url).pathname });
-      return words(kind === "internal" ? 500 : kind === "usage" ? 400 : 409, message);
+      const isOwnFault = kind === "usage" || kind === "protocol";
+      return words(kind === "internal" ? 500 : isOwnFault ? 400 : 409, message);
     } finally {
       this.#requests -= 1;
     }
