@@ -1,8 +1,11 @@
-import { formatCidr } from "../../src/base/addr.ts";
+import { formatCidr, type HostPort } from "../../src/base/addr.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import type { Resolver } from "../../src/contract/host.ts";
 import type { Paths } from "../../src/contract/routing.ts";
-import type { Dialer } from "../../src/contract/dial.ts";
+import { onAbort } from "../../src/base/scope.ts";
+import type { Datagrams } from "../../src/contract/datagrams.ts";
+import type { Dialer, Listener } from "../../src/contract/dial.ts";
+import { UdpConnection } from "../../src/app/link/udp_connection.ts";
 import { LONGEST_PACKET } from "../../src/app/link/accept.ts";
 import type { ServerMemory } from "../../src/app/link/connect.ts";
 import type { RekeyLimits } from "../../src/app/link/record_writer.ts";
@@ -22,6 +25,7 @@ import { keptLog } from "./log.ts";
 import { namedKeys, secretOf } from "./named_keys.ts";
 import { FakePaths } from "./paths.ts";
 import { MemoryNet } from "./memory.ts";
+import { MemoryUdp, type OnWire } from "./memory_udp.ts";
 import { seededRng } from "./rng.ts";
 import { handshakeKeys } from "./v1_session.ts";
 
@@ -60,25 +64,60 @@ export interface Running {
 export class TunWorld implements AsyncDisposable {
   readonly clock = new FakeClock();
   readonly net = new MemoryNet();
+  readonly udp = new MemoryUdp((datagram) => this.carry(datagram));
+  /** Has a datagram arrive, or not. */
+  carry = (datagram: OnWire): void => this.udp.deliver(datagram);
   readonly ciphers = new CountedCiphers();
   readonly #running: Running[] = [];
+  readonly #sockets = new AbortController();
   #seed = 0;
 
   server(
-    o: KeyOptions & Pick<TunServerOptions, "many" | "onSession" | "pushed" | "sessions"> = {},
+    o:
+      & KeyOptions
+      & Pick<TunServerOptions, "many" | "onSession" | "pushed" | "sessions">
+      /** Listens for datagrams as well. */
+      & { udp?: boolean } = {},
   ): Running {
     return this.#run((common, signal) => {
       const listener = this.net.listen({ host: "", port: SERVER_PORT }, { signal });
       const { many, onSession, pushed, sessions } = o;
       return runTunServer({
         ...common,
-        listeners: [listener],
+        listeners: [listener, ...o.udp === true ? [this.#udpListener()] : []],
         sessions,
         pushed,
         ...(many && { many }),
         ...(onSession && { onSession }),
       });
     }, o);
+  }
+
+  /** Open until the world ends, so that a server can say that it ends. */
+  #udpListener(): Listener {
+    const { signal } = this.#sockets;
+    const datagrams = this.udp.on(SERVER_HOST)({ host: "", port: SERVER_PORT }, { signal });
+    return {
+      addr: { host: SERVER_HOST, port: SERVER_PORT },
+      datagrams: datagrams as Datagrams,
+      acceptNow: () => null,
+      onAcceptable: () => {},
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+  }
+
+  /** Dials by datagrams from that host. */
+  udpDialer(host: string): Dialer {
+    return {
+      start: (to, { signal }, events) => {
+        const datagrams = this.udp.on(host)({ host: "", port: 0 }, {
+          signal: new AbortController().signal,
+        });
+        const connection = new UdpConnection(to as HostPort, datagrams as Datagrams);
+        connection.ends.use(onAbort(signal, () => connection.reset()));
+        return events.connected(connection);
+      },
+    };
   }
 
   client(
@@ -183,6 +222,7 @@ export class TunWorld implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const running of this.#running) await running.stop();
+    this.#sockets.abort(STOP);
     if (this.ciphers.live > 0) throw new Error(`${this.ciphers.live} ciphers were not disposed of`);
     if (this.clock.pending > 0) throw new Error(`${this.clock.pending} timers are still set`);
   }

@@ -84,7 +84,8 @@ interface KnownKey extends AcceptorKey {
 interface Pending {
   readonly key: KnownKey;
   readonly handshake: UdpServerHandshake;
-  /** The first 8 bytes of its hello, and where it came from. */
+  /** The first 8 bytes of its hello, also with the key's name; and where it came from. */
+  readonly hello: Uint8Array;
   readonly random: string;
   readonly from: string;
   readonly since: number;
@@ -149,7 +150,7 @@ export class UdpAcceptor {
       key.masks.client.read(bytes, at, end, head);
       const known = this.#known.get(head.id);
       if (known === undefined || known.key !== key) continue;
-      const arrival = this.#receiveKnown(known, bytes, at, end, path, now);
+      const arrival = this.#receiveKnown(known, bytes, at, end, path, { now, unixMs });
       if (arrival !== NOTHING) return arrival;
     }
     const size = end - at;
@@ -163,7 +164,7 @@ export class UdpAcceptor {
     at: number,
     end: number,
     path: DatagramPath,
-    now: number,
+    { now, unixMs }: { now: number; unixMs: number },
   ): Arrival {
     const { receiver, pending, repeated } = known;
     const { id, counter } = this.#head;
@@ -182,6 +183,8 @@ export class UdpAcceptor {
     try {
       const setup = pending.handshake.receive(bytes.subarray(at, end), this.#head);
       if (setup === null) return NOTHING;
+      const { memory, groupOf } = this.#o;
+      memory.complete(pending.hello, unixMs, groupOf(path.remote.host), known.key.name);
       const tag = bytes.slice(end - TAG_SIZE, end);
       return { kind: "client", client: this.#client(known, pending, { id, setup, path, tag }) };
     } catch (error) {
@@ -265,7 +268,7 @@ export class UdpAcceptor {
     const own = key.party();
     const party = { ...own, offer: { ...own.offer, datagramId: id } };
     const handshake = new UdpServerHandshake({ party, masks: key.masks, flight1, unixMs });
-    const pending = { key, handshake, random, from, since: now, id };
+    const pending = { key, handshake, hello: r, random, from, since: now, id };
     this.#pending.set(random, pending);
     this.#known.set(id, { key, pending, receiver: null, repeated: null });
     return { kind: "answer", bytes: handshake.answer() };

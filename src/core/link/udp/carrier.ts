@@ -128,7 +128,7 @@ export class UdpCarrier implements DatagramReceiver, Disposable {
           break;
         case "ping":
           // One for each datagram: a flood must not make another.
-          if (!hasAnswered) this.#sendFrames(packEcho("pong", frame.data), path);
+          if (!hasAnswered) this.#sendFrames(packEcho("pong", frame.data), this.path);
           hasAnswered = true;
           break;
         case "pong":
