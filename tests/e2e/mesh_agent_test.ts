@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import { ttunCommand } from "./forward_pair.ts";
-import { gatewayLab, READY_MS } from "./mesh_gateway_lab.ts";
+import { gatewayLab, type Lab, READY_MS } from "./mesh_gateway_lab.ts";
 import { MESH_ENV } from "./mesh_machine.ts";
 
 test("an agent tells why a name is not reached, has metrics and QR codes, and ends when its time is over", async () => {
@@ -41,7 +41,7 @@ test("an agent tells why a name is not reached, has metrics and QR codes, and en
   agent.signal("SIGTERM");
   assert.equal((await agent.status).code, 0);
   await using again = await lab.one.node(
-    ...["--gateway", "127.0.0.1:8443", "--apex", "example.test"],
+    ...["--gateway", "127.0.0.1:8443", "--apex", "example.test", "--open"],
   );
   assert(again.pid > 0);
   const pid = `${data}-pid`;
@@ -53,4 +53,23 @@ test("an agent tells why a name is not reached, has metrics and QR codes, and en
   assert.match(over.stderr, /The time is over/);
   assert.equal(over.code, 0);
   assert.match(await lab.curl("shop", "/", "-w", "%{http_code}"), /404$/);
+  await letsStrangersIn(lab);
 });
+
+/** Without an invite, by work; and an invite may be for some kinds of services alone. */
+async function letsStrangersIn(lab: Lab): Promise<void> {
+  const { one, one: { data } } = lab;
+  const at = `enroll example.test --at 127.0.0.1:8443 --ca ${data}/ca.crt`;
+  const enrolled = await lab.agent("stranger", `${at} --open`);
+  assert.equal(enrolled.code, 0, enrolled.stderr);
+  await using _agent = await lab.publish("stranger", "8080 --name own");
+  assert.match(await lab.curl("own", "/"), /"url":"\/"/);
+  const taken = await lab.agent("stranger", "publish tcp://127.0.0.1:8080 --public --name other");
+  assert.match(taken.stderr, /enrolled for services of http, tls, link, and this is one of tcp/);
+  assert.equal(taken.code, 3);
+  const { stdout } = await one.mesh("invite --names * --kinds link");
+  const env = { TTUN_INVITE: stdout.trim() };
+  assert.equal((await lab.agent("keyed", at, env)).code, 0);
+  const refused = await lab.agent("keyed", "publish 8080 --name web");
+  assert.match(refused.stderr, /enrolled for services of link, and this is one of http/);
+}

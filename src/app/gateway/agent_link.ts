@@ -1,5 +1,7 @@
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import type { Clock } from "../../contract/host.ts";
+import { TtunError } from "../../base/errors.ts";
+import { kindOfService } from "../../core/gateway/service_kinds.ts";
 import { DRAIN_SERVICE } from "../../core/gateway/agent_messages.ts";
 import type { AgentFacts } from "../../core/mesh/admission/agent_certificate.ts";
 import type { V2Carrier } from "../mesh/carriers/v2_carrier.ts";
@@ -64,18 +66,29 @@ export class AgentLink {
     }
   }
 
-  /** Opens a stream to another service of the agent's. @throws {TtunError} lost */
+  /**
+   * Opens a stream to another service of the agent's. @throws {TtunError} lost; auth, if the agent may
+   * not publish services of that kind
+   */
   readonly openService = (
     service: string,
     events: Parameters<V2Carrier["openNow"]>[1],
-  ): MuxStream =>
-    this.#carrier.openNow(service, {
+  ): MuxStream => {
+    const kind = kindOfService(service);
+    if (kind === null || !this.facts.kinds.includes(kind)) {
+      throw new TtunError(
+        "auth",
+        `Cannot reach the service: its agent may not publish any of ${kind}`,
+      );
+    }
+    return this.#carrier.openNow(service, {
       ...events,
       opened: () => {
         this.#demotedUntil = -Infinity;
         events.opened();
       },
     });
+  };
 
   close(): void {
     this.#carrier[Symbol.dispose]();

@@ -6,13 +6,22 @@ import { TtunError } from "../../base/errors.ts";
 import { MeshError, type MeshStore } from "../../contract/mesh_store.ts";
 import type { AgentFacts } from "../../core/mesh/admission/agent_certificate.ts";
 import { memoryStore } from "../mesh/store/memory_store.ts";
+import { SERVICE_KINDS } from "../../core/gateway/service_kinds.ts";
 import { Names } from "./names.ts";
 
 const { signal } = new AbortController();
 
 function agent(byte: number, names: readonly string[], quota = 2): AgentFacts {
   const key = new Uint8Array(32).fill(byte);
-  return { agentId: key, publicKey: key, names, quota, notBefore: 0, notAfter: 1 };
+  return {
+    agentId: key,
+    publicKey: key,
+    names,
+    quota,
+    kinds: SERVICE_KINDS,
+    notBefore: 0,
+    notAfter: 1,
+  };
 }
 
 /** A store whose core can be away. */

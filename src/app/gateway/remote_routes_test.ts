@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { SERVICE_KINDS } from "../../core/gateway/service_kinds.ts";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Entry, MeshStore, WatchedChange } from "../../contract/mesh_store.ts";
@@ -14,7 +15,7 @@ const [SELF, A, B] = ["00", "aa", "bb"].map((byte) => byte.repeat(32)) as [strin
 
 function routeTo(node: string, expires = NOW + ROUTE_MS): Entry {
   const o = { authority: AUTHORITY, serial: new Uint8Array([1]), nowMs: NOW };
-  const names = { publicKey: AGENT.publicKey, names: ["*"], quota: 9 };
+  const names = { publicKey: AGENT.publicKey, names: ["*"], quota: 9, kinds: SERVICE_KINDS };
   const place = { name: "shop", apex: "mesh.test", node };
   const value = encodeRoute({
     certificate: issueAgentCertificate(names, o),

@@ -57,6 +57,8 @@ export interface MeshNodeOptions {
   readonly coreAt: () => string;
   /** True if nodes with the role core alone may invite, as long as the authority's key is here. */
   readonly isInviteOfCores: boolean;
+  /** Machines without an invite may enroll here, as long as the authority's key is here. */
+  readonly isOpen: boolean;
   readonly facts: () => NodeFacts;
   /** Those that the node takes of its certificate's. */
   readonly roles: readonly string[];

@@ -1,5 +1,5 @@
 import { dialAgent } from "../../app/gateway/dial_agent.ts";
-import { askForCertificate } from "../../app/gateway/enrollment.ts";
+import { askForCertificate, askWithoutInvite } from "../../app/gateway/enrollment.ts";
 import { clientMemory } from "../../app/mux/session_memory.ts";
 import type { HostPort } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
@@ -38,7 +38,7 @@ const TIMEOUT = 15_000;
 export async function runEnroll(options: EnrollFlags, context: RunContext): Promise<number> {
   const { signal } = context;
   const folder = agentFolder(options.data);
-  const invite = await takeInvite(options, context);
+  const invite = options.open ? null : await takeInvite(options, context);
   const { host: apex } = options.apex;
   const at = options.at ?? options.apex;
   const seed = agentSeed(folder);
@@ -48,9 +48,9 @@ export async function runEnroll(options: EnrollFlags, context: RunContext): Prom
   const { clock, secrets } = end;
   const stream = await end.connect(signal);
   using carrier = await dialAgent(stream, { secrets, clock, memory: clientMemory(), signal });
-  const request = { kind: "enroll", invite: invite.id, publicKey: agent.publicKey } as const;
-  const token = ed25519Signer(invite.token);
-  const certified = await askForCertificate(carrier, request, { agent, token, clock });
+  const certified = invite === null
+    ? await askWithoutInvite(carrier, { agent, clock })
+    : await askByInvite(carrier, invite, { agent, clock });
   const { names } = requireOurs(certified, agent.publicKey, invite);
   const { certificate, authorities } = certified;
   keepAgent(folder, { certificate, apex, at, authorities });
@@ -64,6 +64,15 @@ export async function runEnroll(options: EnrollFlags, context: RunContext): Prom
   return 0;
 }
 
+function askByInvite(
+  carrier: Parameters<typeof askForCertificate>[0],
+  { id, token }: Invite,
+  { agent, clock }: Parameters<typeof askWithoutInvite>[1],
+): Promise<Certified> {
+  const request = { kind: "enroll", invite: id, publicKey: agent.publicKey } as const;
+  return askForCertificate(carrier, request, { agent, token: ed25519Signer(token), clock });
+}
+
 /**
  * Returns the authority by which the gateway's certificate is judged: that of a file; the cluster's own,
  * which the invite names, where the gateway shows it; null = one of the system's. @throws {TtunError}
@@ -72,7 +81,7 @@ async function findAuthority(
   file: string | undefined,
   at: HostPort,
   apex: string,
-  { authorityHash: hash }: Invite,
+  invite: Invite | null,
   signal: AbortSignal,
 ): Promise<string | null> {
   if (file !== undefined) {
@@ -83,6 +92,7 @@ async function findAuthority(
       throw new TtunError("usage", `Cannot read ${file}: ${why}`, { cause: error });
     }
   }
+  if (invite === null) return null; // nothing but the certificate tells whose gateway it is
   const question = certificateQuestion(rng(32), { name: apex, alpn: AGENT_PROTOCOL });
   const o = { timeoutMs: TIMEOUT, signal };
   const shown = await askCertificates(at, question, new CertificateAnswer(), o).catch((error) => {
@@ -90,7 +100,7 @@ async function findAuthority(
     if (error instanceof TtunError && error.kind === "protocol") return []; // it speaks TLS 1.3 alone
     throw error;
   });
-  const key = authorityAmong(shown, hash);
+  const key = authorityAmong(shown, invite.authorityHash);
   return key === null ? null : encodePem("CERTIFICATE", trustAnchor(key));
 }
 
@@ -98,14 +108,15 @@ async function findAuthority(
 function requireOurs(
   { certificate, authorities }: Certified,
   publicKey: Uint8Array,
-  { authorityHash: hash }: Invite,
+  invite: Invite | null,
 ) {
   const facts = verifyAgentCertificate(certificate, {
     authorities,
     verify: verifyEd25519,
   }, Date.now());
   const isOurs = toHex(facts.publicKey) === toHex(publicKey) &&
-    authorities.some((key) => toHex(authorityHash(key)) === toHex(hash));
+    (invite === null ||
+      authorities.some((key) => toHex(authorityHash(key)) === toHex(invite.authorityHash)));
   if (isOurs) return facts;
   throw new TtunError("auth", "Cannot enroll: the certificate is for another agent");
 }

@@ -47,6 +47,7 @@ import { Http2Server } from "../../core/http/http2/server.ts";
 import { accessJson, accessLine } from "../../core/http/policy/access_log.ts";
 import { derive } from "../../core/link/v2/secrets.ts";
 import { encode64 } from "../../core/mesh/base64.ts";
+import { OPEN_BITS } from "../../core/mesh/admission/open_work.ts";
 import { encodeNonce } from "../../core/mesh/admission/join_answer.ts";
 import { NONCE_SIZE } from "../../core/mesh/admission/join_request.ts";
 import { verifyEd25519 } from "../../io/crypto/ed25519.ts";
@@ -111,7 +112,7 @@ export function openGateway(
   { held, store, desk, isRevoked, isDead, dialNode, acme }: GatewayParts,
   tools: MeshTools,
 ): OpenedGateway {
-  const { listen, apex, files, accessLog, advertise, redirect, fallback } = config;
+  const { listen, apex, files, accessLog, advertise, redirect, fallback, isOpen } = config;
   const { opened, log, signal, ciphers, platform } = tools;
   if (!held.roles.includes("gateway")) {
     throw new TtunError("usage", "Cannot use --gateway: the node has not the role gateway");
@@ -195,7 +196,7 @@ export function openGateway(
     port,
     enroll: async (messages, signal) => {
       const nonce = rng(NONCE_SIZE);
-      await messages.write(encodeNonce(nonce));
+      await messages.write(encodeNonce(nonce, isOpen ? OPEN_BITS : null));
       await messages.write(await desk.answer(await messages.need(), nonce, signal));
     },
   });

@@ -51,6 +51,17 @@ export const ENROLL_OPTIONS = {
     metavar: "FILE",
     help: "read the invite from FILE, which only its owner may read (- is standard input)",
   },
+  open: {
+    names: ["open"],
+    group: "security",
+    kind: "boolean",
+    default: false,
+    variable: null,
+    conflicts: ["invite", "inviteFile"],
+    help:
+      "enroll without an invite, at a mesh that lets everybody (ttun mesh node --open), for a second " +
+      "of this machine's work",
+  },
   at: {
     names: ["at"],
     group: "network",

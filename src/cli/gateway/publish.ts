@@ -1,3 +1,5 @@
+import { TtunError } from "../../base/errors.ts";
+import { type AgentFacts, ownAgentFacts } from "../../core/mesh/admission/agent_certificate.ts";
 import { runEnd } from "../background/in_background.ts";
 import type { RunContext } from "../command/context.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
@@ -12,7 +14,7 @@ import { metricsPlace } from "../status/metrics_place.ts";
 import { statusPlace } from "../status/place.ts";
 import { agentFolder, authoritiesFile, readAgent } from "./agent_folder.ts";
 import type { PublishFlags } from "./options.ts";
-import type { AgentConfig } from "./plane_config.ts";
+import type { AgentConfig, TunnelConfig } from "./plane_config.ts";
 import { readTunnels } from "./tunnels.ts";
 
 const COMMAND = "mesh publish";
@@ -38,7 +40,12 @@ async function runHere(options: PublishFlags, context: RunContext): Promise<numb
   ]);
   const state = readAgent(folder);
   const salt = rng(16); // one alone, by which logins that are read again are the same
-  const tunnelsOf = (now: PublishFlags) => readTunnels(now, folder, salt, context);
+  const facts = ownAgentFacts(state.certificate);
+  const tunnelsOf = async (now: PublishFlags) => {
+    const tunnels = await readTunnels(now, folder, salt, context);
+    for (const tunnel of tunnels) requireKind(facts, tunnel);
+    return tunnels;
+  };
   const config: AgentConfig = {
     kind: "agent",
     ...{ user: undefined, aead: "auto", io },
@@ -81,6 +88,28 @@ async function runHere(options: PublishFlags, context: RunContext): Promise<numb
   await printing;
   context.signal.throwIfAborted();
   return 0;
+}
+
+/** Gateways pass nothing on to other services of the agent. @throws {TtunError} auth */
+function requireKind(
+  { kinds }: AgentFacts,
+  { name, target, passthrough }: TunnelConfig,
+): void {
+  const kind = passthrough !== null
+    ? "tls"
+    : target.kind !== "raw"
+    ? "http"
+    : target.isPublic
+    ? "tcp"
+    : "link";
+  if (kinds.includes(kind)) return;
+  throw new TtunError(
+    "auth",
+    `Cannot publish ${name}: this agent was enrolled for services of ${
+      kinds.join(", ")
+    }, and this ` +
+      `is one of ${kind}`,
+  );
 }
 
 /** Returns a signal that also aborts when the time is over. `ms`: undefined = there is no limit. */

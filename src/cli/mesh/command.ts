@@ -70,6 +70,7 @@ async function runHere(options: MeshNodeFlags, context: RunContext): Promise<num
     backupEveryMs: options.backupEvery * 60_000,
     api: options.api ?? null,
     apex: options.apex ?? null,
+    isOpen: options.open,
     gateway: gatewayConfig(options),
     acme: await acmeConfig(options, context),
     dns: dnsConfig(options),
@@ -131,7 +132,8 @@ function gatewayConfig(
       "Cannot use --connect-plain without --redirect, where it is heeded",
     );
   }
-  const at = { listen: gateway, redirect, fallback, advertise: gatewayAt ?? null };
+  const isOpen = options.open;
+  const at = { listen: gateway, redirect, fallback, advertise: gatewayAt ?? null, isOpen };
   return { ...at, apex, files, accessLog, connectsPlain, proxyProtocolFrom, forwardedFrom };
 }
 

@@ -1,4 +1,5 @@
 import type { Revoked } from "../../app/mesh/admission/invites.ts";
+import { SERVICE_KINDS } from "../../core/gateway/service_kinds.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { RunContext } from "../command/context.ts";
 import { print } from "../output/stdout.ts";
@@ -12,9 +13,9 @@ export async function runMeshInvite(
   options: MeshInviteFlags,
   context: RunContext,
 ): Promise<number> {
-  const { host = "", hours, uses, names, quota } = options;
+  const { host = "", hours, uses, names, quota, kinds = SERVICE_KINDS } = options;
   const client = await apiClient(options, context);
-  const ofAgent = names === undefined ? {} : { agent: { names, quota } };
+  const ofAgent = names === undefined ? {} : { agent: { names, quota, kinds } };
   const roles = names === undefined ? options.roles : [];
   const wish = { host, roles, lifetimeMs: hours * HOUR, uses, ...ofAgent };
   const { invite } = await client.json<{ invite: string }>("POST", "/v1/invites", {

@@ -124,6 +124,7 @@ export async function openMeshNode(
     mayAdminister: () => etcd !== null || held.facts.roles.includes("core"),
     coreAt,
     isInviteOfCores: config.invites === "core",
+    isOpen: config.isOpen,
     facts: () => held.facts,
     roles,
     cluster: () => ({

@@ -2,6 +2,11 @@ import { type HostPort, parseHostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { readApex } from "../../core/gateway/label.ts";
 import { areAgentNames } from "../../core/gateway/agent_names.ts";
+import {
+  readServiceKinds,
+  SERVICE_KINDS,
+  type ServiceKind,
+} from "../../core/gateway/service_kinds.ts";
 import { readAddress } from "../command/address_args.ts";
 import { DAEMON_OPTIONS } from "../background/options.ts";
 import { FRONT_OPTIONS } from "../gateway/front_options.ts";
@@ -205,6 +210,17 @@ export const MESH_INVITE_OPTIONS = {
       "the invite is for agents (ttun mesh enroll), which may publish these names and no others; " +
       "* = any that is free",
   },
+  kinds: {
+    names: ["kinds"],
+    group: "security",
+    kind: "string",
+    metavar: "KIND,...",
+    variable: null,
+    parse: readKinds,
+    defaultText: "all",
+    help: "what these agents may publish: http, tls (--passthrough), tcp (tcp:// and udp:// with " +
+      "--public) and link (those with access keys, and -l mesh://)",
+  },
   quota: {
     names: ["quota"],
     group: "security",
@@ -233,6 +249,16 @@ const GATEWAY_OPTIONS = {
     help:
       "take visitors and agents there, by TLS: services that ttun mesh publish has published are " +
       "names below --apex",
+  },
+  open: {
+    names: ["open"],
+    group: "security",
+    kind: "boolean",
+    default: false,
+    variable: "TTUN_MESH_OPEN",
+    help:
+      "let anybody enroll an agent without an invite, for some work of its processor (ttun mesh " +
+      "enroll --open); the node with the authority's key needs it too",
   },
   apex: {
     names: ["apex"],
@@ -614,6 +640,16 @@ export type MeshInitFlags = Values<typeof MESH_INIT_OPTIONS>;
 export type MeshJoinFlags = Values<typeof MESH_JOIN_OPTIONS>;
 export type MeshInviteFlags = Values<typeof MESH_INVITE_OPTIONS>;
 export type MeshNodeFlags = Values<typeof MESH_NODE_OPTIONS>;
+/** @throws {TtunError} usage */
+function readKinds(text: string): readonly ServiceKind[] {
+  const kinds = readServiceKinds(text.split(","));
+  if (kinds !== null) return kinds;
+  throw new TtunError(
+    "usage",
+    `Cannot use these kinds: write ${SERVICE_KINDS.join(", ")}, with commas between`,
+  );
+}
+
 export type MeshStatusFlags = Values<typeof MESH_STATUS_OPTIONS>;
 export type MeshKvFlags = Values<typeof MESH_KV_OPTIONS>;
 export type MeshTokenFlags = Values<typeof MESH_TOKEN_OPTIONS>;

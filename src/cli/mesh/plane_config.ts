@@ -25,6 +25,8 @@ export interface MeshConfig extends CommonConfig {
   readonly backupEveryMs: number;
   /** The domain of published services; null = there is none. */
   readonly apex: string | null;
+  /** Machines without an invite may enroll. */
+  readonly isOpen: boolean;
   /** Null = this node takes no visitors. */
   readonly gateway: GatewayConfig | null;
   /** Null = certificates are in files, or the cluster's own. */
@@ -62,6 +64,8 @@ export interface DnsConfig {
 export interface GatewayConfig {
   readonly listen: HostPort;
   readonly apex: string;
+  /** Machines without an invite are told what work they may do in its place. */
+  readonly isOpen: boolean;
   /** Files of the certificate and its key; null = the cluster's authority makes one. */
   readonly files: { readonly cert: string; readonly key: string } | null;
   /** Where visitors of plain HTTP come; null = nowhere. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { SERVICE_KINDS } from "./service_kinds.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { ed25519Signer, verifyEd25519 } from "../../io/crypto/ed25519.ts";
 import { issueAgentCertificate } from "../mesh/admission/agent_certificate.ts";
@@ -25,7 +26,7 @@ const TRUST = {
 
 function certificateOf({ publicKey } = AGENT, names = ["shop"], authority = AUTHORITY) {
   const o = { authority, serial: new Uint8Array([1]), nowMs: NOW };
-  return issueAgentCertificate({ publicKey, names, quota: 1 }, o);
+  return issueAgentCertificate({ publicKey, names, quota: 1, kinds: SERVICE_KINDS }, o);
 }
 
 const ROUTE = {

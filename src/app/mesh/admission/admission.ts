@@ -6,6 +6,7 @@ import type { Rng } from "../../../contract/host.ts";
 import type { MeshStore } from "../../../contract/mesh_store.ts";
 import type { EcdsaSigner, Signer, VerifySignature } from "../../../contract/signature.ts";
 import {
+  AGENT_LIFETIME,
   type AgentFacts,
   issueAgentCertificate,
   verifyAgentCertificate,
@@ -37,6 +38,7 @@ import {
   type EnrollRequest,
   type InviteRequest,
   type JoinRequest,
+  type OpenRequest,
   requireSignature,
   type SignedRequest,
 } from "../../../core/mesh/admission/join_request.ts";
@@ -55,6 +57,8 @@ import {
   verifyNodeCertificate,
 } from "../../../core/mesh/admission/node_certificate.ts";
 import { revocationKey } from "../../../core/mesh/admission/revocations.ts";
+import { isWorkDone } from "../../../core/mesh/admission/open_work.ts";
+import { ANY } from "../../../core/gateway/agent_names.ts";
 import { nodeIdOf } from "../../../core/mesh/node_id.ts";
 import { makeInvite } from "./invites.ts";
 
@@ -63,6 +67,15 @@ const TRIES = 5;
 
 /** Most other nodes that a new one is told of. */
 const MOST_PEERS = 16;
+
+/** Machines a minute that enroll without an invite. */
+const MOST_OPENS = 30;
+
+/** Stands for the inviter of one in its record. */
+const OPEN = "open";
+
+/** Rights of one: nothing that a port scanner, or whoever sends spam, has a use for. */
+const OPEN_GRANT = { names: [ANY], quota: 3, kinds: ["http", "tls", "link"] } as const;
 
 /** Secrets and keys that all nodes of the cluster have, as the node with the authority's key knows it. */
 export type ClusterSecrets = Omit<Membership, "certificate" | "peers">;
@@ -78,6 +91,8 @@ export interface AdmissionOptions {
   readonly apex: () => string | null;
   /** Makes the signer of 32 secret bytes. */
   readonly signerOf: (seed: Uint8Array) => Signer;
+  /** Machines without an invite may enroll, for their work. */
+  readonly isOpen: boolean;
   /** True if nodes with the role core alone may invite. */
   readonly isInviteOfCores: boolean;
   readonly verify: VerifySignature;
@@ -90,6 +105,8 @@ export interface AdmissionOptions {
 /** Lets machines with an invite become nodes, and renews the certificates of those that are. */
 export class Admission {
   readonly #o: AdmissionOptions;
+  /** Machines that have enrolled without an invite in a minute. */
+  #opens = { minute: 0, count: 0 };
 
   constructor(o: AdmissionOptions) {
     this.#o = o;
@@ -98,7 +115,7 @@ export class Admission {
   /** Returns the answer to a request on the connection with that nonce: a refusal also in case of failure. */
   async answer(request: Uint8Array, nonce: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
     try {
-      return await this.#answer(decodeRequest(request, nonce), signal);
+      return await this.#answer(decodeRequest(request, nonce), nonce, signal);
     } catch (error) {
       const { kind, message } = toTtunError(error);
       this.#o.log.warn("Refused a node", { why: message });
@@ -110,7 +127,11 @@ export class Admission {
     }
   }
 
-  async #answer(signed: SignedRequest, signal: AbortSignal): Promise<Uint8Array> {
+  async #answer(
+    signed: SignedRequest,
+    nonce: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
     const { request } = signed;
     switch (request.kind) {
       case "join": {
@@ -123,9 +144,12 @@ export class Admission {
           await this.#admit(this.#renewed(request.certificate, signed), signal),
         );
       case "enroll":
+      case "enroll-open":
       case "renew-agent": {
         const agent = request.kind === "enroll"
           ? await this.#enroll(request, signed, signal)
+          : request.kind === "enroll-open"
+          ? this.#enrollOpen(request, signed, nonce)
           : this.#knownAgent(request.certificate, signed);
         const certificate = await this.#certifyAgent(agent, signal);
         return encodeCertified({ ...this.#o.cluster(), certificate, issuer: null });
@@ -191,6 +215,28 @@ export class Admission {
     return { ...agent!, publicKey, agentId: wish.nodeId, by };
   }
 
+  /** @throws {TtunError} auth, busy */
+  #enrollOpen(request: OpenRequest, signed: SignedRequest, nonce: Uint8Array): AgentWish {
+    const { isOpen, verify, now } = this.#o;
+    const { publicKey, work } = request;
+    if (!isOpen) {
+      throw new TtunError(
+        "auth",
+        "Cannot enroll without an invite: the node with the authority's key has no --open",
+      );
+    }
+    if (!isWorkDone(work, { nonce, publicKey })) {
+      throw new TtunError("auth", "Cannot enroll without an invite: the work is not done");
+    }
+    requireSignature(signed, signed.byNode, publicKey, verify);
+    const minute = Math.floor(now() / 60_000);
+    if (this.#opens.minute !== minute) this.#opens = { minute, count: 0 };
+    if (++this.#opens.count > MOST_OPENS) {
+      throw new TtunError("busy", "Cannot enroll now: others do so too; try again in a minute");
+    }
+    return { ...OPEN_GRANT, publicKey, agentId: nodeIdOf(publicKey), by: OPEN };
+  }
+
   #knownAgent(certificate: Uint8Array, signed: SignedRequest): AgentWish {
     const { authorities } = this.#o.cluster();
     const { verify, now } = this.#o;
@@ -204,11 +250,15 @@ export class Admission {
     if (await store.get(revocationKey(wish.agentId), { signal }) !== null) {
       throw new TtunError("auth", "Cannot certify the agent: it was revoked");
     }
-    const { names, quota } = wish;
+    const { names, quota, kinds } = wish;
     const key = agentKey(wish.agentId);
     const known = wish.by === null ? await store.get(key, { signal }) : null;
     const by = wish.by ?? (known === null ? "" : decodeAgent(known.value).by);
-    await store.put(key, encodeAgent({ names, quota, renewed: now(), by }), { signal });
+    await store.put(key, encodeAgent({ names, quota, kinds, renewed: now(), by }), {
+      signal,
+      // Whoever needs no invite must not fill the store.
+      ...(by === OPEN && { ttlMs: 2 * AGENT_LIFETIME }),
+    });
     log.info("An agent has a new certificate", { agent: shortId(wish.agentId) });
     return issueAgentCertificate(wish, {
       authority: authority(),
@@ -347,7 +397,7 @@ type Wish = Pick<NodeFacts, "nodeId" | "publicKey" | "roles" | "host" | "zone"> 
   readonly by: string | null;
 };
 
-type AgentWish = Pick<AgentFacts, "agentId" | "publicKey" | "names" | "quota"> & {
+type AgentWish = Pick<AgentFacts, "agentId" | "publicKey" | "names" | "quota" | "kinds"> & {
   /** Id (hex) of the node whose invite was used; null = it stays what it was. */
   readonly by: string | null;
 };

@@ -71,7 +71,7 @@ export class AdmissionDesk {
     const signed = decodeRequest(request, nonce);
     const { request: wish, byNode } = signed;
     const trust = () => ({ authorities: authorities(), verify });
-    const publicKey = "invite" in wish
+    const publicKey = "publicKey" in wish && wish.kind !== "certify"
       ? wish.publicKey
       : wish.kind === "renew-agent"
       ? verifyAgentCertificate(wish.certificate, trust(), now()).publicKey

@@ -67,6 +67,7 @@ function lab(): Lab {
     ecdsaSigner,
     apex: () => "mesh.test",
     signerOf: ed25519Signer,
+    isOpen: false,
     get isInviteOfCores() {
       return at.isInviteOfCores;
     },
@@ -273,6 +274,7 @@ Deno.test("garbage is answered by a refusal", async () => {
     ecdsaSigner,
     apex: () => null,
     signerOf: ed25519Signer,
+    isOpen: false,
     isInviteOfCores: false,
   });
   for (const bytes of [new Uint8Array(), utf8("{}"), utf8('{"request":"e30","byNode":""}')]) {

@@ -16,6 +16,7 @@ import {
 import { ecdsaSigner } from "../../../io/crypto/ecdsa.ts";
 import { ed25519Signer, verifyEd25519 } from "../../../io/crypto/ed25519.ts";
 import { memoryStore } from "../store/memory_store.ts";
+import { findWork, OPEN_BITS } from "../../../core/mesh/admission/open_work.ts";
 import { Admission } from "./admission.ts";
 import { listAgents, makeInvite, revokeMember } from "./invites.ts";
 
@@ -30,7 +31,7 @@ function lab() {
   const rng = seededRng(1);
   const store = memoryStore({ clock: new FakeClock(), rng });
   const { signal } = new AbortController();
-  const at = { now: NOW };
+  const at = { now: NOW, isOpen: false };
   const o = {
     store,
     rng,
@@ -53,6 +54,9 @@ function lab() {
     apex: () => "mesh.test",
     signerOf: ed25519Signer,
     isInviteOfCores: false,
+    get isOpen() {
+      return at.isOpen;
+    },
   });
   const ask = async (request: AdmissionRequest, by = AGENT, invite: Invite | null = null) => {
     const token = invite === null ? null : ed25519Signer(invite.token);
@@ -82,6 +86,8 @@ function lab() {
         await ask({ kind: "enroll", invite: invite.id, publicKey }, by, invite),
       );
     },
+    enrollOpen: async (work: Uint8Array, by = AGENT) =>
+      decodeCertified(await ask({ kind: "enroll-open", publicKey: by.publicKey, work }, by)),
     renew: async (certificate: Uint8Array, by = AGENT) =>
       decodeCertified(await ask({ kind: "renew-agent", certificate }, by)),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
@@ -165,4 +171,38 @@ Deno.test("a gateway is certified for the cluster's apex, and for a node with th
   assert.deepEqual((await certify(["gateway"], "mesh.test")).issuer, given.issuer);
   await assert.rejects(certify(["node"], "mesh.test"), /has not the role gateway/);
   await assert.rejects(certify(["gateway"], "bank.test"), /with --apex bank.test/);
+});
+
+Deno.test("a machine without an invite enrolls for its work, where that is let", async () => {
+  await using at = lab();
+  const steps = findWork({ nonce: NONCE, publicKey: AGENT.publicKey }, OPEN_BITS);
+  let step = steps.next();
+  while (step.done !== true) step = steps.next();
+  const work = step.value!;
+  await assert.rejects(at.enrollOpen(work), /has no --open/);
+  at.at.isOpen = true;
+  await assert.rejects(at.enrollOpen(new Uint8Array(4)), /work is not done/);
+  await assert.rejects(at.enrollOpen(work, OTHER), /work is not done/);
+  const { certificate } = await at.enrollOpen(work);
+  const facts = verifyAgentCertificate(certificate, TRUST, NOW);
+  assert.deepEqual([facts.names, facts.quota, facts.kinds], [["*"], 3, ["http", "tls", "link"]]);
+  const [agent] = await listAgents(at.store, at.signal);
+  assert.equal(agent!.by, "open");
+  const renewed = await at.renew(certificate);
+  assert.deepEqual(verifyAgentCertificate(renewed.certificate, TRUST, NOW).kinds, facts.kinds);
+  for (let i = 0; i < 29; i++) await at.enrollOpen(work);
+  await assert.rejects(at.enrollOpen(work), /try again in a minute/);
+  at.at.now += 60_000;
+  await at.enrollOpen(work);
+});
+
+Deno.test("an invite says which kinds of services an agent may publish", async () => {
+  await using at = lab();
+  const { certificate } = await at.enroll(
+    await at.invite({ names: ["a"], quota: 1, kinds: ["link", "http"] }),
+  );
+  assert.deepEqual(verifyAgentCertificate(certificate, TRUST, NOW).kinds, ["http", "link"]);
+  for (const kinds of [[], ["x"], ["http", "udp"]]) {
+    await assert.rejects(at.invite({ names: ["a"], quota: 1, kinds }), /kinds/);
+  }
 });

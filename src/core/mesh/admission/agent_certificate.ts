@@ -1,6 +1,7 @@
 import { TtunError } from "../../../base/errors.ts";
 import { type Certificate, encodeCertificate, parseCertificate } from "../../x509/certificate.ts";
 import { ANY, areAgentNames, isQuota } from "../../gateway/agent_names.ts";
+import { readServiceKinds, SERVICE_KINDS, type ServiceKind } from "../../gateway/service_kinds.ts";
 import { nodeIdOf } from "../node_id.ts";
 import { authorityName } from "./authority.ts";
 import { encodeBase32 } from "./base32.ts";
@@ -15,6 +16,8 @@ export interface AgentFacts {
   readonly names: readonly string[];
   /** How many names it may have at a time. */
   readonly quota: number;
+  /** Kinds of services that it may publish. */
+  readonly kinds: readonly ServiceKind[];
   /** Milliseconds of wall-clock time. */
   readonly notBefore: number;
   readonly notAfter: number;
@@ -35,7 +38,7 @@ export function agentName(agentId: Uint8Array): string {
 
 /** Issues the certificate of an agent. */
 export function issueAgentCertificate(
-  { publicKey, names, quota }: Pick<AgentFacts, "publicKey" | "names" | "quota">,
+  { publicKey, names, quota, kinds }: Pick<AgentFacts, "publicKey" | "names" | "quota" | "kinds">,
   { authority, serial, nowMs, lifetimeMs = AGENT_LIFETIME }: IssueOptions,
 ): Uint8Array {
   if (!areAgentNames(names) || !isQuota(quota)) {
@@ -55,6 +58,7 @@ export function issueAgentCertificate(
     uris: [
       ...names.map((name) => `${PREFIX}name/${name === ANY ? "" : name}`),
       `${PREFIX}quota/${quota}`,
+      ...kinds.map((kind) => `${PREFIX}kind/${kind}`),
     ],
   }, (message) => authority.sign(message));
 }
@@ -90,15 +94,23 @@ export function verifyAgentCertificate(
   return factsOf(certificate);
 }
 
+/** Reads the facts of an agent's own certificate, which it keeps itself. @throws {TtunError} auth */
+export function ownAgentFacts(der: Uint8Array): AgentFacts {
+  return factsOf(parseCertificate(der));
+}
+
 /** Reads the facts of a certificate whose issuer is trusted. @throws {TtunError} auth */
 function factsOf({ publicKey, dnsNames, uris, notBefore, notAfter }: Certificate): AgentFacts {
   const agentId = nodeIdOf(publicKey);
   const names = valuesOf(uris, "name").map((name) => name === "" ? ANY : name);
   const [quota = "", ...others] = valuesOf(uris, "quota");
+  const written = valuesOf(uris, "kind");
+  // Before there were kinds every agent might publish all of them.
+  const kinds = written.length === 0 ? SERVICE_KINDS : readServiceKinds(written);
   const isComplete = dnsNames.join() === agentName(agentId) && areAgentNames(names) &&
     others.length === 0 && /^\d{1,4}$/.test(quota) && isQuota(Number(quota));
-  if (!isComplete) throw refusal("its certificate is no agent's");
-  return { agentId, publicKey, names, quota: Number(quota), notBefore, notAfter };
+  if (!isComplete || kinds === null) throw refusal("its certificate is no agent's");
+  return { agentId, publicKey, names, quota: Number(quota), kinds, notBefore, notAfter };
 }
 
 function valuesOf(uris: readonly string[], kind: string): string[] {

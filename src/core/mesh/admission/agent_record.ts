@@ -1,5 +1,5 @@
 import { toHex, utf8 } from "../../../base/bytes.ts";
-import { type AgentGrant, inviterField } from "./invite_record.ts";
+import { type AgentGrant, inviterField, kindsField } from "./invite_record.ts";
 import { listField, numberField, readFields } from "./json.ts";
 
 /** The cluster's record of an agent that it has certified, in `conf/agent/<agent id>`. */
@@ -29,6 +29,7 @@ export function decodeAgent(bytes: Uint8Array): AgentRecord {
   return {
     names: listField(fields, "names", WHAT, text),
     quota: numberField(fields, "quota", WHAT),
+    kinds: kindsField(fields, WHAT),
     renewed: numberField(fields, "renewed", WHAT),
     by: inviterField(fields, WHAT),
   };

@@ -2,6 +2,7 @@ import { encodeBase64Url } from "../../../base/base64url.ts";
 import { toHex, utf8 } from "../../../base/bytes.ts";
 import { ProtocolError, TtunError } from "../../../base/errors.ts";
 import { areAgentNames, isQuota } from "../../gateway/agent_names.ts";
+import { readServiceKinds, SERVICE_KINDS, type ServiceKind } from "../../gateway/service_kinds.ts";
 import { bytesField, type Fields, listField, numberField, readFields, textField } from "./json.ts";
 import { NODE_ROLES, type NodeRole } from "../descriptor.ts";
 
@@ -31,6 +32,8 @@ export interface AgentGrant {
   readonly names: readonly string[];
   /** How many names it may have at a time. */
   readonly quota: number;
+  /** Kinds of services that it may publish. */
+  readonly kinds: readonly ServiceKind[];
 }
 
 /** Milliseconds for which an invite holds unless it is said. */
@@ -80,9 +83,18 @@ export function readAgentGrant(fields: Fields): AgentGrant {
   const grant = {
     names: listField(fields, "names", WHAT, textOf),
     quota: numberField(fields, "quota", WHAT),
+    kinds: kindsField(fields, WHAT),
   };
   if (areAgentNames(grant.names) && isQuota(grant.quota)) return grant;
   throw new ProtocolError(`Cannot read ${WHAT}: names or quota of an agent are none`);
+}
+
+/** Reads kinds of services; there were none to choose from in records of a ttun before. */
+export function kindsField(fields: Fields, what: string): readonly ServiceKind[] {
+  if (fields["kinds"] === undefined) return SERVICE_KINDS;
+  const kinds = readServiceKinds(listField(fields, "kinds", what, textOf));
+  if (kinds !== null) return kinds;
+  throw new ProtocolError(`Cannot read ${what}: kinds of services are none`);
 }
 
 function textOf(item: unknown): string | null {

@@ -26,8 +26,16 @@ export interface Membership {
 
 const WHAT = "the answer to a request to join";
 
-export function encodeNonce(nonce: Uint8Array): Uint8Array {
-  return utf8(JSON.stringify({ nonce: encodeBase64Url(nonce) }));
+/** `openBits`: of the work for a certificate without an invite; null = there is none without. */
+export function encodeNonce(nonce: Uint8Array, openBits: number | null = null): Uint8Array {
+  const open = openBits === null ? {} : { open: openBits };
+  return utf8(JSON.stringify({ nonce: encodeBase64Url(nonce), ...open }));
+}
+
+/** Reads the work for a certificate without an invite; null = there is none. @throws {ProtocolError} */
+export function decodeOpenBits(bytes: Uint8Array): number | null {
+  const fields = readFields(bytes, WHAT);
+  return fields["open"] === undefined ? null : numberField(fields, "open", WHAT);
 }
 
 /** @throws {ProtocolError} */

@@ -44,6 +44,13 @@ export interface EnrollRequest {
   readonly publicKey: Uint8Array;
 }
 
+/** The wish of a machine without an invite, in a mesh that takes such (open_work.ts). */
+export interface OpenRequest {
+  readonly kind: "enroll-open";
+  readonly publicKey: Uint8Array;
+  readonly work: Uint8Array;
+}
+
 /** The wish of an agent for another certificate. */
 export interface RenewAgentRequest {
   readonly kind: "renew-agent";
@@ -74,6 +81,7 @@ export type AdmissionRequest =
   | JoinRequest
   | RenewRequest
   | EnrollRequest
+  | OpenRequest
   | RenewAgentRequest
   | CertifyRequest
   | InviteRequest;
@@ -133,6 +141,12 @@ function readRequest(fields: Readonly<Record<string, unknown>>): AdmissionReques
       return { kind: fields["kind"], certificate: certificate() };
     case "enroll":
       return { kind: "enroll", invite: invite(), publicKey: publicKey() };
+    case "enroll-open":
+      return {
+        kind: "enroll-open",
+        publicKey: publicKey(),
+        work: bytesField(fields, "work", WHAT),
+      };
     case "invite": {
       const wish = bytesField(fields, "wish", WHAT);
       return { kind: "invite", certificate: certificate(), wish };
