@@ -1,6 +1,7 @@
 /**
- * A resolver for tests: `deno run cname_resolver.ts LISTEN UPSTREAM NAME=TARGET…` answers that a name is
- * an alias, together with what the server of the target says of it, and passes all else on (UDP).
+ * A resolver for tests: `deno run cname_resolver.ts LISTEN UPSTREAM FILE` answers what is an alias by the
+ * lines of a file (a name, and where it leads), together with what the server of the target says of it,
+ * and passes all else on (UDP).
  */
 import { Buffer } from "node:buffer";
 import packet from "dns-packet";
@@ -12,8 +13,7 @@ interface Message {
   readonly answers: unknown[];
 }
 
-const [listen, upstream, ...pairs] = Deno.args as [string, string, ...string[]];
-const aliases = new Map(pairs.map((pair) => pair.split("=") as [string, string]));
+const [listen, upstream, file] = Deno.args as [string, string, string];
 const socket = Deno.listenDatagram({ transport: "udp", hostname: listen, port: 53 });
 console.log("answering");
 
@@ -30,7 +30,8 @@ async function ask(query: Uint8Array): Promise<Uint8Array> {
 async function answer(query: Uint8Array): Promise<Uint8Array> {
   const read = (bytes: Uint8Array) => packet.decode(Buffer.from(bytes)) as unknown as Message;
   const { id, questions: [question] } = read(query);
-  const target = aliases.get(question!.name.toLowerCase());
+  const lines = (await Deno.readTextFile(file)).split("\n").map((line) => line.split(" "));
+  const target = lines.find(([name]) => name === question!.name.toLowerCase())?.[1];
   if (target === undefined) return await ask(query);
   const alias = { name: question!.name, type: "CNAME", ttl: 1, data: target };
   const further = question!.type === "CNAME" ? [] : read(
