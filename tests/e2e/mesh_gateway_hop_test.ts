@@ -47,14 +47,17 @@ test("a visitor at any node reaches an agent that is linked to others, also when
 
   const agentData = `${first.data}-agent`;
   const agent = (...words: string[]) => ttunCommand("mesh", ...words, "--data", agentData);
-  const token = (await first.mesh("invite --names shop")).stdout.trim();
+  const token = (await first.mesh("invite --names shop,raw")).stdout.trim();
   const [enroll, enrollArgs] = agent("enroll", "example.test", "--at", "192.0.2.1");
   const env = { ...MESH_ENV, TTUN_INVITE: token };
   const enrolled = await laptop.run(enroll, enrollArgs, { env });
   assert.equal(enrolled.code, 0, enrolled.stderr);
   const service = stack.use(laptop.spawn("node", [TARGET]));
   await service.waitFor(/listening/, READY_MS);
-  const [publish, publishArgs] = agent("publish", "8080", "--name", "shop");
+  const key = `${first.data}-key`;
+  const added = await laptop.run(...agent("access", "raw", "add", "ann", "--out", key));
+  assert.equal(added.code, 0, added.stderr);
+  const [publish, publishArgs] = agent("publish", "shop=8080", "raw=tcp://127.0.0.1:8080");
   const published = stack.use(laptop.spawn(publish, publishArgs, { env: MESH_ENV }));
   await published.waitFor(/ Linked +gateway=192\.0\.2\.1:443/, READY_MS);
   await published.waitFor(/ Linked +gateway=192\.0\.2\.3:443/, READY_MS);
@@ -69,9 +72,18 @@ test("a visitor at any node reaches an agent that is linked to others, also when
   const answer = JSON.parse(await ask("/y"));
   assert.equal(answer.headers["x-forwarded-for"], "192.0.2.4");
   assert.equal(await ask("/echo", "--data-binary", `@${TARGET}`, "-o", "/dev/null"), "");
+  const connect = async (path: string) => {
+    const at = ["--at", "192.0.2.2", "--ca", `${first.data}/ca.crt`, "--access-file", key];
+    const [program, args] = ttunCommand("mesh", "connect", "raw.example.test", ...at);
+    const stdin = { text: `GET ${path} HTTP/1.0\r\n\r\n` };
+    const { stdout, stderr } = await laptop.run(program, args, { env: MESH_ENV, stdin });
+    return stdout + stderr;
+  };
+  assert.match(await connect("/raw"), /"url":"\/raw"/);
   victim.signal("SIGKILL");
   await victim.status;
   assert.match(await ask("/z"), /"url":"\/z"/); // by the third node, at once
+  assert.match(await connect("/after"), /"url":"\/after"/);
   published.signal("SIGTERM");
   assert.equal((await published.status).code, 0);
   // The killed node's route is there for a while.
