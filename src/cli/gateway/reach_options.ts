@@ -1,6 +1,8 @@
 import type { HostPort } from "../../base/addr.ts";
 import { parseDynamicForward } from "../../core/forward/parse.ts";
 import { readApex, readLabel } from "../../core/gateway/label.ts";
+import { DAEMON_OPTIONS } from "../background/options.ts";
+import { STATUS_OPTIONS } from "../status/options.ts";
 import { readAddress } from "../command/address_args.ts";
 import { LOG_OPTIONS } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
@@ -100,6 +102,18 @@ export const REACH_LISTEN_OPTIONS = {
     default: false,
     help: "carry datagrams in place of connections",
   },
+  daemon: {
+    ...DAEMON_OPTIONS.daemon,
+    conflicts: [],
+    help:
+      "go to the background when the service is reached; until then ttun waits, and ends with " +
+      "the exit code of a failure (Linux)",
+  },
+  pid: DAEMON_OPTIONS.pid,
+  logFile: DAEMON_OPTIONS.logFile,
+  statusName: STATUS_OPTIONS.statusName,
+  noStatus: STATUS_OPTIONS.noStatus,
+  metrics: STATUS_OPTIONS.metrics,
   ...LOG_OPTIONS,
 } as const satisfies OptionTable;
 

@@ -5,6 +5,7 @@ import { TtunError } from "../../base/errors.ts";
 import { startOf } from "../../io/changes/process_identity.ts";
 import type { Secrets } from "../background/handover.ts";
 import { acmeOfVariable } from "../mesh/acme_account.ts";
+import { accessOfVariable } from "../gateway/take_access.ts";
 import { passphraseOfVariable } from "../mesh/passphrase.ts";
 import { programArgv } from "../platform/own_argv.ts";
 import { reap, startProgram } from "../background/parent.ts";
@@ -55,6 +56,7 @@ function secretsFor(command: string): Secrets {
   if (command === "mesh node") {
     return { ...passphraseOfVariable(readVariable), ...acmeOfVariable(readVariable) };
   }
+  if (command === "mesh listen") return accessOfVariable(readVariable);
   if (command === "tox") return toxSecretsOfVariables(readVariable);
   const key = readVariable("TTUN_KEY_FILE") === undefined ? readVariable("TTUN_KEY") : undefined;
   const auth = command === "proxy client" ? readVariable("TTUN_PROXY_AUTH") : undefined;
