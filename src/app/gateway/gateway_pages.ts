@@ -26,6 +26,10 @@ export const gatewayPages = {
     return page(asked, 404, "Not found", `There is no service at ${host} now.`);
   },
 
+  noWeb(asked: Asked): Page {
+    return page(asked, 404, "No web site", "The service at this name is not one of the web.");
+  },
+
   misdirected(asked: Asked): Page {
     return page(asked, 421, "Misdirected request", "This gateway does not have that host.");
   },

@@ -24,6 +24,7 @@ import { Quota } from "../net/connection_quota.ts";
 import { open } from "../net/dial_events.ts";
 import type { Relays } from "../net/relay.ts";
 import type { Tunnel } from "./dial_agent.ts";
+import { noWeb } from "./no_web.ts";
 
 /** Milliseconds that a session without a connection is kept, and that datagrams may be silent. */
 const KEEP_MS = 60_000;
@@ -91,6 +92,7 @@ export class RawHost implements Disposable {
     const isOpen = target.isPublic && carries !== "udp";
     this.tunnel = {
       name,
+      serve: noWeb(clock),
       raw: { link: this.#takeLink, ...(isOpen && { tcp: this.#takePlain }) },
     };
   }

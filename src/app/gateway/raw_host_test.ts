@@ -14,6 +14,8 @@ import { concat, utf8 } from "../../base/bytes.ts";
 import { formatTarget, makeTarget } from "../../base/target.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { RawTarget } from "../../core/gateway/raw_target.ts";
+import type { HttpRequest } from "../../core/http/exchange.ts";
+import { FramedClient } from "../../core/http/framing/client.ts";
 import { nodeKeyExchange } from "../../io/crypto/x25519.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { KeyRing } from "../link/key_ring.ts";
@@ -240,4 +242,21 @@ Deno.test("the end of a service ends what goes on by it", async () => {
   world.host[Symbol.dispose]();
   await world.clock.settle();
   assert.throws(() => plain.readNow(new Uint8Array(1)), { kind: "lost" });
+});
+
+Deno.test("a request of the web is answered by a page, at once", async () => {
+  await using world = new World(["ann"]);
+  const [node, agents] = memoryPair();
+  world.host.tunnel.serve?.(agents);
+  const client = new FramedClient({ visitor: "192.0.2.7", requestId: "one" });
+  const head: HttpRequest = {
+    ...{ method: "POST", scheme: "https", authority: "nas.example.test", path: "/" },
+    ...{ fields: [], upgrade: null, hasBody: true },
+  };
+  for (const step of client.request(head)) if (step.kind === "write") node.writeNow(step.bytes);
+  await world.clock.settle();
+  const bytes = new Uint8Array(65_536);
+  const [response] = client.feed(bytes.subarray(0, node.readNow(bytes) ?? 0));
+  assert(response?.kind === "response" && response.head.status === 404);
+  node.reset();
 });

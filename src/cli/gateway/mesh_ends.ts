@@ -1,6 +1,7 @@
 import { AgentClient } from "../../app/gateway/agent_client.ts";
 import { AgentLinks } from "../../app/gateway/agent_links.ts";
 import { MeshDialer } from "../../app/gateway/mesh_dialer.ts";
+import { noWeb } from "../../app/gateway/no_web.ts";
 import { VisitorListener } from "../../app/gateway/visitor_listener.ts";
 import type { DirectServer } from "../../app/system/server_name.ts";
 import { TtunError } from "../../base/errors.ts";
@@ -50,7 +51,7 @@ export function openMeshListener(at: string, tools: WayTools): Listener {
   const { platform, log, signal } = tools;
   const net = platform.openNet({ io: "ffi", mptcp: false, segmentBytes: {} }, log);
   const listener = new VisitorListener(platform.clock, signal);
-  const tunnels = [{ name: label, raw: { link: listener.take } }];
+  const tunnels = [{ name: label, serve: noWeb(platform.clock), raw: { link: listener.take } }];
   const options = agentOptions({ ...agent, folder, ca }, net, tools);
   const links = new AgentLinks({
     first: agent.at,
