@@ -25,6 +25,7 @@ export const EXTRAS = {
   "bind9-dnsutils": { isThere: "command -v dig" },
   buildah: { isThere: "command -v buildah" },
   busybox: { isThere: "command -v busybox" },
+  caddy: { isThere: `test -x ${UNPACKED}/caddy/usr/bin/caddy`, isUnpacked: true },
   chromium: { isThere: "command -v chromium" },
   debootstrap: { isThere: "command -v debootstrap" },
   "etcd-server": {

@@ -10,7 +10,7 @@ import type { SessionMemory } from "../mux/session_memory.ts";
 import { VisitorConnection } from "./visitor_connection.ts";
 
 /** Requests under way at a time. */
-const MOST_EXCHANGES = 4096;
+const MOST_EXCHANGES = 16_384;
 
 /** A service that is published. */
 export interface Tunnel {

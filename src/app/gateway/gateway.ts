@@ -144,7 +144,7 @@ export class Gateway {
     counts.open++;
     const [time, began] = [now(), clock.now()];
     const asked = { head, id: requestId() };
-    // The agents' links have places for a few thousand, which must not all be one visitor's.
+    // The agents' links have places for some thousands, which must not all be one visitor's.
     const place = places.take(visitor.remote);
     const tried: Tried = { links: new Set(), nodes: new Set(), failed: false };
     const host = hostOf(head.authority);

@@ -66,7 +66,7 @@ import { FileCertificate, IssuedCertificate } from "./gateway_certificate.ts";
 /** Bytes that are read at once for any connection. */
 const SCRATCH = 64 * 1024;
 
-/** Requests of one address that may be under way, and raw connections; an agent's link has places for 4096. */
+/** Requests of one address that may be under way, and raw connections; an agent's link has places for 16 384. */
 const MOST_REQUESTS = 1024;
 
 /** Milliseconds to connect with the server that has other names. */

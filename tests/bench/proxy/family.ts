@@ -22,7 +22,8 @@ function sumOf(end: Process | null, figure: (pid: number) => number): number {
   return end === null ? 0 : familyOf(end.pid).reduce((sum, pid) => sum + figure(pid), 0);
 }
 
-function familyOf(pid: number): number[] {
+/** Returns a process and those that descend from it. */
+export function familyOf(pid: number): number[] {
   const children = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim();
   if (children === "") return [pid];
   const living = children.split(" ").map(Number).filter(isAlive);
