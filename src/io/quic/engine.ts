@@ -1,9 +1,17 @@
 import { formatAddr, type HostPort } from "../../base/addr.ts";
 import { systemError } from "../deno_errors.ts";
 import { EngineConnection } from "./engine_connection.ts";
+import { EnginePlain } from "./engine_plain.ts";
 import type { EngineStream } from "./engine_stream.ts";
 import { KEEP_ALIVE_MS, SILENCE_MS } from "./liveness.ts";
-import type { FailureReason, QuicCommand, QuicEvent, QuicServerEnd } from "./messages.ts";
+import type {
+  FailureReason,
+  PlainStreams,
+  QuicCommand,
+  QuicEvent,
+  QuicServerEnd,
+} from "./messages.ts";
+import type { PlainStream } from "./plain_stream.ts";
 
 /** Milliseconds of a client for its handshake and its stream. */
 const HANDSHAKE_MS = 10_000;
@@ -36,6 +44,7 @@ interface Listening {
   /** The name under which its socket is kept. */
   readonly address: string;
   readonly addr: HostPort;
+  readonly plain: PlainStreams | undefined;
   handshakes: number;
 }
 
@@ -48,7 +57,9 @@ export class QuicEngine {
   readonly #send: (event: QuicEvent) => void;
   readonly #sockets = new Map<string, Deno.QuicEndpoint>();
   readonly #listeners = new Map<number, Listening>();
-  readonly #streams = new Map<number, EngineStream>();
+  readonly #streams = new Map<number, EngineStream | PlainStream>();
+  /** Connections of plain streams. */
+  readonly #plain = new Map<number, EnginePlain>();
   /** The connections of streams. */
   readonly #connections = new Map<number, EngineConnection>();
   readonly #dials = new Map<number, Dialling>();
@@ -106,10 +117,12 @@ export class QuicEngine {
         cert,
         key,
         alpnProtocols: [protocol.alpn],
-        ...OPTIONS,
-        maxConcurrentBidirectionalStreams: 1 + protocol.beside,
+        ...(protocol.plain === undefined
+          ? { ...OPTIONS, maxConcurrentBidirectionalStreams: 1 + protocol.beside }
+          : plainOptions(protocol.plain)),
       });
-      const listening = { listener, address, addr: plain(socket.addr), handshakes: 0 };
+      const addr = plain(socket.addr);
+      const listening = { listener, address, addr, plain: protocol.plain, handshakes: 0 };
       this.#listeners.set(id, listening);
       this.#send({ kind: "listening", id, addr: listening.addr });
       void this.#acceptAll(id, listening); // it never rejects
@@ -170,6 +183,9 @@ export class QuicEngine {
       const remote = plain(conn.remoteAddr);
       peer = formatAddr(remote);
       if (!isOpen) return giveUp();
+      if (listening.plain !== undefined) {
+        return this.#beginPlain(listener, conn, listening.plain, { local: listening.addr, remote });
+      }
       const streams = conn.incomingBidirectionalStreams.getReader();
       const { value: stream } = await streams.read();
       if (stream === undefined || !isOpen || !this.#listeners.has(listener)) return giveUp();
@@ -299,6 +315,27 @@ export class QuicEngine {
     return connection;
   }
 
+  #beginPlain(
+    listener: number,
+    conn: Deno.QuicConn,
+    streams: PlainStreams,
+    ends: { readonly local: HostPort; readonly remote: HostPort },
+  ): void {
+    const id = this.#nextId();
+    this.#send({ kind: "plain", listener, id, ...ends });
+    const connection = new EnginePlain(id, conn, streams, {
+      tell: this.#send,
+      nextId: () => this.#nextId(),
+      began: (id, stream) => this.#streams.set(id, stream),
+      over: (over) => {
+        this.#streams.delete(over);
+        if (this.#streams.size === 0) this.#onIdle?.();
+      },
+      ended: () => this.#plain.delete(id),
+    });
+    this.#plain.set(id, connection);
+  }
+
   #nextId(): number {
     return this.#lastId += 2;
   }
@@ -310,7 +347,7 @@ export class QuicEngine {
   }
 
   #abort(id: number): void {
-    if (!this.#giveUp(id)) this.#streams.get(id)?.abort();
+    if (!this.#giveUp(id)) (this.#streams.get(id) ?? this.#plain.get(id))?.abort();
   }
 
   #unlisten(id: number): void {
@@ -334,6 +371,7 @@ export class QuicEngine {
       });
     }
     for (const stream of [...this.#streams.values()]) stream.abort();
+    for (const connection of [...this.#plain.values()]) connection.abort();
     for (const socket of this.#sockets.values()) socket.close({ closeCode: 0, reason: "" });
     this.#sockets.clear();
     this.#send({ kind: "stopped" });
@@ -354,6 +392,15 @@ export class QuicEngine {
 }
 
 class Late extends Error {}
+
+/** Nothing keeps such a connection but its streams: a client that goes on opens another one. */
+function plainOptions({ most, mostOneWay, idleMs }: PlainStreams): Deno.QuicTransportOptions {
+  return {
+    maxIdleTimeout: idleMs,
+    maxConcurrentBidirectionalStreams: most,
+    maxConcurrentUnidirectionalStreams: mostOneWay,
+  };
+}
 
 /** Deno gives quinn's words alone. */
 function reasonIn(words: string): FailureReason {

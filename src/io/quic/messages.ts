@@ -5,6 +5,21 @@ export interface QuicProtocol {
   readonly alpn: string;
   /** Streams that either end may open beside the first one. */
   readonly beside: number;
+  /** Set for a listener: QUIC's own streams, each by itself, in place of a link and those beside it. */
+  readonly plain?: PlainStreams;
+}
+
+/** A connection of a protocol that is not ttun's, as HTTP/3: its streams' bytes are as they come. */
+export interface PlainStreams {
+  /** What this end sends on a stream of one direction, which stays open. */
+  readonly greeting: Uint8Array<ArrayBuffer>;
+  /** Streams that a client may have open at once: of both directions, and of one. */
+  readonly most: number;
+  readonly mostOneWay: number;
+  /** Milliseconds without a packet until a connection ends. */
+  readonly idleMs: number;
+  /** QUIC's code for a connection that this end ends. */
+  readonly closeCode: number;
 }
 
 /** The least that an engine must know to reach a server by QUIC. */
@@ -96,6 +111,26 @@ export type QuicEvent =
     readonly remote: HostPort;
     readonly mostPacket: number;
   }
+  /** A connection of plain streams has begun; `lost` tells of its end. */
+  | {
+    readonly kind: "plain";
+    readonly listener: number;
+    readonly id: number;
+    readonly local: HostPort;
+    readonly remote: HostPort;
+  }
+  /** The client has opened a stream, `stream`, on a connection of them. */
+  | { readonly kind: "plain_stream"; readonly id: number; readonly stream: number }
+  /** Bytes of a stream of one direction, by the client. */
+  | {
+    readonly kind: "one_way";
+    readonly id: number;
+    readonly stream: number;
+    readonly bytes: Uint8Array;
+  }
+  | { readonly kind: "one_way_end"; readonly id: number; readonly stream: number }
+  /** The engine uses the rings of that stream no longer. */
+  | { readonly kind: "over"; readonly id: number; readonly stream: number }
   /** A connection that came to nothing. */
   | {
     readonly kind: "refused";

@@ -149,10 +149,12 @@ export class QuicHost implements AsyncDisposable {
       this.#stopped.resolve();
       return false;
     }
-    const id = event.kind === "accepted" || event.kind === "refused" ? event.listener : event.id;
+    const id = "listener" in event ? event.listener : event.id;
     const take = this.#takers.get(id);
     if (take !== undefined) return take(event);
-    if (event.kind === "accepted") this.send({ kind: "abort", id: event.id });
+    if (event.kind === "accepted" || event.kind === "plain") {
+      this.send({ kind: "abort", id: event.id });
+    }
     return true;
   }
 

@@ -15,11 +15,16 @@ import { SharedRing } from "./shared_ring.ts";
 /** Bytes of the rings, in memory that is taken when it is used. */
 const INCOMING = 512 * 1024;
 const OUTGOING = 256 * 1024;
+
+/** Memory of a stream's two rings, which others may have had before. */
+export interface StreamRings {
+  readonly incoming: SharedArrayBuffer;
+  readonly outgoing: SharedArrayBuffer;
+  /** Called when the stream uses them no longer in this thread. */
+  release(): void;
+}
 /** Bytes on their way to the network at which small writes are gathered, and how many. */
 const GATHERS_AT = 16 * 1024;
-/** Bytes that are read before the engine is told of them, unless that was all. */
-const TOLD_AT = INCOMING / 4;
-
 export interface QuicEnds {
   readonly local: HostPort;
   readonly remote: HostPort;
@@ -41,6 +46,8 @@ export interface QuicStreamOptions {
     readonly beside: StreamsBeside & ConnectionPart;
     readonly packets: PacketWay & ConnectionPart;
   };
+  /** Absent = memory of its own. */
+  readonly rings?: StreamRings;
 }
 
 /** One stream of QUIC, whose other half is in the Worker's engine. */
@@ -54,14 +61,14 @@ export class QuicStream implements Connection {
   readonly #id: number;
   readonly #parts: readonly ConnectionPart[];
   readonly #life: Lifetime;
-  readonly #incoming = new SharedRing(new SharedArrayBuffer(INCOMING));
+  readonly #incoming: SharedRing;
   /** Bytes in that ring, and bytes that were read and are not told of. */
   #unread = 0;
   #untoldRead = 0;
   #hasPeerEnded = false;
   #isDeaf = false;
   #failure: TtunError | null = null;
-  readonly #outgoing = new SharedRing(new SharedArrayBuffer(OUTGOING));
+  readonly #outgoing: SharedRing;
   /** Bytes in that ring, and those of them that the engine is not told of. */
   #unsent = 0;
   #untold = 0;
@@ -70,14 +77,18 @@ export class QuicStream implements Connection {
   #ending: "close" | "abort" = "close";
   #reader: OnReady | null = null;
   #writer: OnReady | null = null;
+  readonly #rings: StreamRings | undefined;
 
   /** The stream `id` of the engine, whose events it takes from now on; `early` have come already. */
   constructor(
     host: QuicHost,
     id: number,
     { local, remote }: QuicEnds,
-    { signal, early = [], first }: QuicStreamOptions,
+    { signal, early = [], first, rings }: QuicStreamOptions,
   ) {
+    this.#incoming = new SharedRing(rings?.incoming ?? new SharedArrayBuffer(INCOMING));
+    this.#outgoing = new SharedRing(rings?.outgoing ?? new SharedArrayBuffer(OUTGOING));
+    this.#rings = rings;
     this.#host = host;
     this.#id = id;
     this.local = local;
@@ -120,7 +131,7 @@ export class QuicStream implements Connection {
 
   writeNow(bytes: Uint8Array): number {
     this.#checkWriting();
-    const part = bytes.subarray(0, OUTGOING - this.#unsent);
+    const part = bytes.subarray(0, this.#outgoing.size - this.#unsent);
     if (part.length === 0) return 0;
     this.#outgoing.write(part);
     this.#unsent += part.length;
@@ -133,7 +144,7 @@ export class QuicStream implements Connection {
   onWritable(run: OnReady): void {
     this.#life.check();
     this.#writer = run;
-    const isReady = this.#isDeaf || this.#failure !== null || this.#unsent < OUTGOING;
+    const isReady = this.#isDeaf || this.#failure !== null || this.#unsent < this.#outgoing.size;
     if (isReady) this.#host.soon(() => this.#wakeWriter());
   }
 
@@ -153,7 +164,7 @@ export class QuicStream implements Connection {
 
   stats(): ConnectionStats {
     const isGone = this.#life.isOver || this.#failure !== null;
-    return { protocol: "quic", peerClosed: isGone || this.#hasPeerEnded };
+    return { protocol: "quic", isGone, peerClosed: isGone || this.#hasPeerEnded };
   }
 
   setOptions(): string[] {
@@ -191,7 +202,9 @@ export class QuicStream implements Connection {
   #tellRead(bytes: number): void {
     this.#unread -= bytes;
     this.#untoldRead += bytes;
-    if (this.#untoldRead < TOLD_AT && this.#unread > 0 || this.#failure !== null) return;
+    // The engine is told in large parts, unless that was all.
+    const isSmall = this.#untoldRead < this.#incoming.size / 4;
+    if (isSmall && this.#unread > 0 || this.#failure !== null) return;
     this.#host.send({ kind: "read", id: this.#id, bytes: this.#untoldRead });
     this.#untoldRead = 0;
   }
@@ -207,7 +220,7 @@ export class QuicStream implements Connection {
       case "sent":
         this.#unsent -= event.bytes;
         if (this.#unsent - this.#untold < GATHERS_AT) this.#flush();
-        return this.#unsent > OUTGOING / 2 || this.#wakeWriter();
+        return this.#unsent > this.#outgoing.size / 2 || this.#wakeWriter();
       case "deaf":
         this.#isDeaf = true;
         return this.#wakeWriter();
@@ -253,6 +266,7 @@ export class QuicStream implements Connection {
       this.#host.send({ kind: this.#ending, id: this.#id });
     }
     this.#unread = 0;
+    this.#rings?.release();
     this.#host.soon(() => this.#wakeBoth());
   }
 }

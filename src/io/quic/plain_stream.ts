@@ -1,0 +1,188 @@
+import type { QuicEvent } from "./messages.ts";
+import { SharedRing } from "./shared_ring.ts";
+
+/** Bytes that are given to QUIC at once. */
+const MOST_DATA = 64 * 1024;
+/** Milliseconds for what was sent before a close. */
+const LINGER_MS = 5000;
+
+/** How a stream ends. */
+export interface PlainEnding {
+  /** The connection is to end: nothing else tells the client that this stream is not whole. */
+  abort(): void;
+  /** Called once: nothing comes or goes any more. */
+  over(): void;
+}
+
+/** A stream of QUIC as it is, at the side of the network. Its end is QUIC's. */
+export class PlainStream {
+  readonly #id: number;
+  readonly #ending: PlainEnding;
+  readonly #tell: (event: QuicEvent) => void;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
+  #incoming: SharedRing | null = null;
+  #outgoing: SharedRing | null = null;
+  /** Bytes of the ring that nobody has read yet. */
+  #unread = 0;
+  #onRoom: (() => void) | null = null;
+  /** Bytes that wait in the ring to be sent. */
+  #unsent = 0;
+  #isSending = false;
+  #wantsEnd = false;
+  #hasSentEnd = false;
+  #hasGotEnd = false;
+  /** Nobody reads here any more. */
+  #isClosed = false;
+  #isOver = false;
+  #lingering: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    id: number,
+    stream: Deno.QuicBidirectionalStream,
+    tell: (event: QuicEvent) => void,
+    ending: PlainEnding,
+  ) {
+    this.#id = id;
+    this.#tell = tell;
+    this.#ending = ending;
+    this.#writer = stream.writable.getWriter();
+    this.#reader = stream.readable.getReader();
+    this.#writer.closed.catch(() => {}); // its failures come with writes
+    this.#reader.closed.catch(() => {}); // its failures come with reads
+  }
+
+  /** Nothing is read before. */
+  take(incoming: SharedArrayBuffer, outgoing: SharedArrayBuffer): void {
+    if (this.#incoming !== null || this.#isOver) return;
+    this.#incoming = new SharedRing(incoming);
+    this.#outgoing = new SharedRing(outgoing);
+    void this.#receiveAll(); // never rejects
+  }
+
+  send(bytes: number): void {
+    this.#unsent += bytes;
+    this.#goOn();
+  }
+
+  end(): void {
+    this.#wantsEnd = true;
+    this.#goOn();
+  }
+
+  read(bytes: number): void {
+    this.#unread -= bytes;
+    this.#makeRoom();
+  }
+
+  /** What was sent is still delivered, and nothing is read any more. */
+  close(): void {
+    if (this.#isClosed || this.#isOver) return;
+    this.#isClosed = true;
+    this.end();
+    if (!this.#hasGotEnd) this.#reader.cancel().catch(() => {}); // the client may have left
+    this.#makeRoom();
+    this.#lingering = setTimeout(() => this.abort(), LINGER_MS);
+    this.#endIfDone();
+  }
+
+  /** An end of QUIC's would be taken for a whole answer, so that the connection ends in its place. */
+  abort(): void {
+    if (this.#isOver) return;
+    if (!this.#hasSentEnd) this.#ending.abort();
+    this.#finish();
+  }
+
+  /** The connection has ended. */
+  lose(words: string): void {
+    this.#fail(words);
+  }
+
+  #goOn(): void {
+    if (!this.#isSending && !this.#isOver) void this.#sendAll(); // never rejects
+  }
+
+  async #sendAll(): Promise<void> {
+    this.#isSending = true;
+    try {
+      while (!this.#isOver && this.#unsent > 0) {
+        const part = new Uint8Array(Math.min(this.#unsent, MOST_DATA));
+        this.#outgoing!.read(part);
+        this.#unsent -= part.length;
+        await this.#writer.write(part);
+        if (!this.#isOver) this.#tell({ kind: "sent", id: this.#id, bytes: part.length });
+      }
+      if (this.#wantsEnd && !this.#hasSentEnd && !this.#isOver) {
+        this.#hasSentEnd = true;
+        await this.#writer.close();
+      }
+    } catch (error) {
+      this.#fail(wordsOf(error));
+    }
+    this.#isSending = false;
+    this.#endIfDone();
+  }
+
+  async #receiveAll(): Promise<void> {
+    try {
+      for (;;) {
+        const { done, value } = await this.#reader.read();
+        if (this.#isOver || this.#isClosed) return;
+        if (done) break;
+        await this.#put(value);
+      }
+      this.#hasGotEnd = true;
+      if (!this.#isClosed) this.#tell({ kind: "end", id: this.#id });
+      this.#endIfDone();
+    } catch (error) {
+      if (!this.#isClosed) this.#fail(wordsOf(error));
+    }
+  }
+
+  /** Puts data into the ring, as far as there is room, and waits for more. */
+  async #put(data: Uint8Array): Promise<void> {
+    const ring = this.#incoming!;
+    for (let rest = data; rest.length > 0 && !this.#isClosed && !this.#isOver;) {
+      const part = rest.subarray(0, ring.size - this.#unread);
+      if (part.length === 0) {
+        await new Promise<void>((resolve) => this.#onRoom = resolve);
+        continue;
+      }
+      ring.write(part);
+      this.#unread += part.length;
+      this.#tell({ kind: "data", id: this.#id, bytes: part.length });
+      rest = rest.subarray(part.length);
+    }
+  }
+
+  #makeRoom(): void {
+    const run = this.#onRoom;
+    this.#onRoom = null;
+    run?.();
+  }
+
+  /** The client has given up one way of it, or both, or the connection has ended. */
+  #fail(words: string): void {
+    if (this.#isOver) return;
+    if (!this.#isClosed) this.#tell({ kind: "lost", id: this.#id, words });
+    this.#finish();
+  }
+
+  #endIfDone(): void {
+    if (this.#isClosed && !this.#isSending && this.#hasSentEnd) this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#lingering);
+    this.#makeRoom();
+    if (!this.#hasSentEnd) this.#writer.close().catch(() => {}); // the client may have left
+    if (!this.#hasGotEnd) this.#reader.cancel().catch(() => {});
+    this.#ending.over();
+  }
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
