@@ -4,7 +4,9 @@ import { withoutZone } from "../../base/zone.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { HttpRequest, HttpResponse, HttpServerMachine } from "../../core/http/exchange.ts";
+import { valuesOf } from "../../core/http/fields.ts";
 import { FramedClient } from "../../core/http/framing/client.ts";
+import { HTTP3_PROTOCOL } from "../../core/http/http3/constants.ts";
 import type { AccessEntry } from "../../core/http/policy/access_log.ts";
 import { withForwarded } from "../../core/http/policy/forwarded.ts";
 import { withoutApexCookies } from "../../core/http/policy/set_cookie.ts";
@@ -39,6 +41,8 @@ export interface GatewayOptions {
   readonly port: number;
   /** `protocol`: of ALPN. */
   readonly makeServer: (scheme: "http" | "https", protocol: string | null) => HttpServerMachine;
+  /** Returns the value of Alt-Svc (RFC 7838) for visitors who may come another way; null = none. */
+  readonly alternative: () => string | null;
   /** Makes a text that tells requests apart, also in the log of the agent. */
   readonly requestId: () => string;
   /** Requests that are under way, by the visitors' addresses. */
@@ -72,6 +76,9 @@ interface Way {
   readonly demote: () => void;
 }
 
+/** Versions of HTTP by their name in ALPN, where it is not 1.1. */
+const VERSIONS: Readonly<Record<string, string>> = { h2: "2", h3: "3" };
+
 /** Passes visitors' requests to the agents that publish the names that they ask for. */
 export class Gateway {
   readonly #o: GatewayOptions;
@@ -90,6 +97,7 @@ export class Gateway {
     const { clock, scratch, log, draining, makeServer } = this.#o;
     await serveVisitor(stream, {
       machine: makeServer("https", protocol),
+      endMeansLeft: protocol !== HTTP3_PROTOCOL,
       clock,
       ticker: this.#ticker,
       ...{ scratch, log, draining },
@@ -98,7 +106,7 @@ export class Gateway {
         if (this.#o.isWebProxy(stream)) return 0;
         return this.#heads.pauseFor(addressGroup(stream.remote), head, clock.now());
       },
-      handle: (head) => this.#handle(head, stream, protocol === "h2" ? "2" : "1.1"),
+      handle: (head) => this.#handle(head, stream, VERSIONS[protocol ?? ""] ?? "1.1"),
     });
   }
 
@@ -118,6 +126,7 @@ export class Gateway {
     };
     await serveVisitor(stream, {
       machine: makeServer("http", null),
+      endMeansLeft: true,
       ...{ clock, ticker: this.#ticker, scratch, log, draining },
       pauseFor: () => 0,
       handle: (head) => {
@@ -284,7 +293,8 @@ export class Gateway {
   }
 
   /** One service must not set cookies for all the others. */
-  #answered(response: HttpResponse, host: string): HttpResponse {
+  #answered(given: HttpResponse, host: string): HttpResponse {
+    const response = this.#withAlternative(given, host);
     const { fields, dropped } = withoutApexCookies(response.fields, this.#o.apex);
     if (dropped.length === 0) return response;
     this.#said.warn("Dropped cookies of a service that are for its neighbours too", {
@@ -292,6 +302,18 @@ export class Gateway {
       cookies: dropped.join(" "),
     });
     return { ...response, fields };
+  }
+
+  /** Tells visitors of another way to names of its certificate, unless the service tells of its own. */
+  #withAlternative(response: HttpResponse, host: string): HttpResponse {
+    const { status, fields } = response;
+    const name = publicNameOf(host, this.#o.apex);
+    if (name === null || isHostName(name)) return response;
+    if (status < 200 || valuesOf(fields, "alt-svc").length > 0) return response;
+    const value = this.#o.alternative();
+    return value === null
+      ? response
+      : { ...response, fields: [...fields, { name: "Alt-Svc", value }] };
   }
 }
 

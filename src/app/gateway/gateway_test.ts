@@ -49,6 +49,7 @@ class World implements AsyncDisposable {
       port: 443,
       makeServer: (scheme) =>
         new Http1Server({ scheme, makePage: (...o) => gatewayPages.unreadable("none", ...o) }),
+      alternative: () => null,
       requestId: () => `request ${++id}`,
       places: new Quota({ total: Infinity, perAddress }),
       isWebProxy: () => false,

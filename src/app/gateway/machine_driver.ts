@@ -11,6 +11,9 @@ const BUDGET = 32;
 /** Milliseconds between looks at a connection that is not read for now. */
 const LOOK_MS = 2_000;
 
+/** Milliseconds for the last bytes of an answer to a client that reads slowly. */
+const FLUSH_MS = 60_000;
+
 /**
  * Bytes that wait to be written, above which nothing is read: answers of HTTP/2 without a body, and
  * what answers its control frames, are under no window.
@@ -133,10 +136,8 @@ export class MachineDriver<Step extends { readonly kind: string }> {
   /** Ends it at once. */
   fail(): void {
     if (this.#isOver) return;
-    if (!this.#hasEnded) {
-      this.#hasEnded = true;
-      this.call(() => this.#machine.inputEnded("reset"));
-    }
+    this.#hasEnded = true;
+    this.call(() => this.#machine.inputEnded("reset"));
     this.stream.reset();
     this.#end();
   }
@@ -191,9 +192,19 @@ export class MachineDriver<Step extends { readonly kind: string }> {
       return this.#end();
     }
     this.#queue.end();
-    if (this.#hasEnded) return this.#end();
-    // It never rejects; the stream is read there alone from now on.
-    void linger(this.stream, this.#o.clock).then(() => this.#end());
+    if (this.#hasEnded && !this.#queue.isBusy) return this.#end();
+    void this.#finish().then(() => this.#end()); // it never rejects
+  }
+
+  /** Waits for what is still to be written, and reads until the other end has ended too, for a while. */
+  async #finish(): Promise<void> {
+    const { clock } = this.#o;
+    const late = Promise.withResolvers<void>();
+    using _timer = clock.after(FLUSH_MS, late.resolve);
+    const written = this.#queue.flushed().catch(() => {}); // it has left
+    // The stream is read by `linger` alone from now on.
+    const ended = this.#hasEnded ? null : linger(this.stream, clock);
+    await Promise.all([Promise.race([written, late.promise]), ended]);
   }
 
   #end(): void {
@@ -239,11 +250,12 @@ export class MachineDriver<Step extends { readonly kind: string }> {
   #lookLater(): void {
     this.#lookTimer ??= this.#o.clock.after(LOOK_MS, () => {
       this.#lookTimer = null;
-      if (this.#isOver || this.#isAwaiting || this.#isClosing || this.#hasEnded) return;
+      if (this.#isOver || this.#isAwaiting || this.#isClosing) return;
+      if (this.#hasEnded && this.#o.endMeansLeft === true) return;
       const { isGone, peerClosed } = this.stream.stats?.() ?? {};
       const hasLeft = isGone === true || (this.#o.endMeansLeft === true && peerClosed === true);
       if (hasLeft) this.fail();
-      else if (!this.#wantsInput) this.#lookLater();
+      else if (this.#hasEnded || !this.#wantsInput) this.#lookLater();
     });
   }
 
@@ -270,6 +282,7 @@ export class MachineDriver<Step extends { readonly kind: string }> {
     if (got === null) {
       this.#hasEnded = true;
       this.call(() => this.#machine.inputEnded("clean"));
+      if (this.#o.endMeansLeft !== true) this.#lookLater();
       return false;
     }
     this.call(() => this.#machine.feed(scratch.subarray(0, got)));

@@ -22,6 +22,8 @@ const PATIENCE = { request: 75_000, head: 15_000 };
 export const DRAIN_MS = 1_000;
 
 export interface VisitorOptions {
+  /** The visitor's end of the stream means that he has left, as in HTTP/1 and 2. */
+  readonly endMeansLeft: boolean;
   readonly machine: HttpServerMachine;
   readonly clock: Clock;
   readonly ticker: Ticker;
@@ -54,7 +56,7 @@ class Visitor {
       clock,
       scratch,
       patience: PATIENCE,
-      endMeansLeft: true,
+      endMeansLeft: o.endMeansLeft,
       onStep: (step) => {
         if (step.kind === "request") this.#begin(step.id, step.head);
         else this.#relays.get(step.id)?.fromServer(step);

@@ -44,6 +44,8 @@ import { RAW_PROTOCOLS, rawKindOf } from "../../core/gateway/raw_service.ts";
 import { ticketKeys } from "../../core/gateway/ticket_keys.ts";
 import { Http1Server, type MakePage } from "../../core/http/http1/server.ts";
 import { Http2Server } from "../../core/http/http2/server.ts";
+import { HTTP3_PROTOCOL } from "../../core/http/http3/constants.ts";
+import { Http3Server } from "../../core/http/http3/server.ts";
 import { accessJson, accessLine } from "../../core/http/policy/access_log.ts";
 import { derive } from "../../core/link/v2/secrets.ts";
 import { encode64 } from "../../core/mesh/base64.ts";
@@ -51,6 +53,7 @@ import { OPEN_BITS } from "../../core/mesh/admission/open_work.ts";
 import { encodeNonce } from "../../core/mesh/admission/join_answer.ts";
 import { NONCE_SIZE } from "../../core/mesh/admission/join_request.ts";
 import { verifyEd25519 } from "../../io/crypto/ed25519.ts";
+import type { QuicHost } from "../../io/quic/quic_host.ts";
 import { NamedAcceptor, type TakeConnection } from "../../io/tls/named_acceptor.ts";
 import { NamedContexts } from "../../io/tls/named_contexts.ts";
 import { openLibssl } from "../../../ffi/openssl/libssl.ts";
@@ -62,6 +65,7 @@ import { openCertificates } from "./open_certificates.ts";
 import { agentWire } from "./agent_wire.ts";
 import { hostDelegation } from "./host_delegation.ts";
 import { FileCertificate, IssuedCertificate } from "./gateway_certificate.ts";
+import { Http3Gateway } from "./open_http3.ts";
 
 /** Bytes that are read at once for any connection. */
 const SCRATCH = 64 * 1024;
@@ -87,6 +91,8 @@ export interface GatewayParts {
   readonly isDead: (node: NodeKey) => boolean;
   /** Links with another node for its services. @throws {TtunError} */
   readonly dialNode: (node: NodeKey) => Promise<V2Carrier>;
+  /** Null = there is no HTTP/3. */
+  readonly quic: QuicHost | null;
 }
 
 export interface OpenedGateway {
@@ -109,7 +115,7 @@ export interface OpenedGateway {
 /** Opens a node's gateway. @throws {TtunError} in_use, privilege, usage, system */
 export function openGateway(
   config: GatewayConfig,
-  { held, store, desk, isRevoked, isDead, dialNode, acme }: GatewayParts,
+  { held, store, desk, isRevoked, isDead, dialNode, acme, quic }: GatewayParts,
   tools: MeshTools,
 ): OpenedGateway {
   const { listen, apex, files, accessLog, advertise, redirect, fallback, isOpen } = config;
@@ -202,7 +208,7 @@ export function openGateway(
   });
   const counts = new GatewayCounts();
   const requestId = () => toHex(rng(8));
-  const gateway = new Gateway({
+  const gateway: Gateway = new Gateway({
     apex,
     routes,
     remote,
@@ -215,10 +221,12 @@ export function openGateway(
     makeServer: (scheme, protocol) => {
       const makePage: MakePage = (status, words) =>
         gatewayPages.unreadable(requestId(), status, words);
-      if (protocol !== "h2") return new Http1Server({ scheme, makePage });
       const websocketKey = () => encode64(rng(16));
+      if (protocol === HTTP3_PROTOCOL) return new Http3Server({ scheme, makePage, websocketKey });
+      if (protocol !== "h2") return new Http1Server({ scheme, makePage });
       return new Http2Server({ scheme, makePage, websocketKey, now: () => clock.now() });
     },
+    alternative: () => http3?.isOpen === true ? `h3=":${port}"; ma=86400` : null,
     requestId,
     isWebProxy: (visitor) => isAmong(config.forwardedFrom, visitor.remote),
     places: new Quota({ total: Infinity, perAddress: MOST_REQUESTS }),
@@ -244,6 +252,17 @@ export function openGateway(
   const passThrough = (inner: Connection, label: string) => {
     void visit(inner, () => raw.serve(inner, "tls", label)); // it never rejects
   };
+  const ofApex = (cancel: AbortSignal) => issued?.ofApex(cancel) ?? certificate.current(cancel);
+  const http3: Http3Gateway | null = quic === null ? null : opened.use(
+    new Http3Gateway({
+      quic,
+      at: { host: listen.host, port },
+      certificate: ofApex,
+      serve: (stream) => gateway.serve(stream, HTTP3_PROTOCOL),
+      places,
+      ...{ clock, log, signal, draining: draining.begun },
+    }),
+  );
   const acceptor = new NamedAcceptor({
     readHello: readClientHello,
     mostHello: MAX_CLIENT_HELLO,
@@ -263,7 +282,7 @@ export function openGateway(
         ? null
         : ways?.agentOf(published) ?? null;
       const pair = await (published === null || agent === null
-        ? issued?.ofApex(cancel) ?? certificate.current(cancel)
+        ? ofApex(cancel)
         : issued?.ofHost(published, agent, cancel) ?? certificate.current(cancel));
       // Names that nobody has published share a context: strangers would have many made.
       return contexts.get(isApex || ways !== null ? name ?? "" : "-", pair, ticket);
@@ -349,6 +368,7 @@ export function openGateway(
         directory.run(signal),
         ...(issued === null ? [] : [issued.run()]),
         accepting(listener, serve),
+        ...(http3 === null ? [] : [http3.run()]),
         ...(plain === null
           ? []
           : [accepting(plain, (inner) => visit(inner, () => servePlain(inner)))]),

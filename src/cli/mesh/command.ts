@@ -132,9 +132,9 @@ function gatewayConfig(
       "Cannot use --connect-plain without --redirect, where it is heeded",
     );
   }
-  const isOpen = options.open;
-  const at = { listen: gateway, redirect, fallback, advertise: gatewayAt ?? null, isOpen };
-  return { ...at, apex, files, accessLog, connectsPlain, proxyProtocolFrom, forwardedFrom };
+  const at = { listen: gateway, redirect, fallback, advertise: gatewayAt ?? null };
+  const how = { http3: !options.noHttp3, isOpen: options.open, accessLog, connectsPlain };
+  return { ...at, ...how, apex, files, proxyProtocolFrom, forwardedFrom };
 }
 
 /** @throws {TtunError} usage, privilege */

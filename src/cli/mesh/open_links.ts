@@ -36,6 +36,8 @@ export interface OpenedLinks {
   readonly dialer: ChannelDialer;
   /** Where other nodes come, for the log. */
   readonly at: string;
+  /** Null where links are by TCP alone. */
+  readonly quic: QuicHost | null;
   /** Takes channels of other nodes, until the signal aborts. */
   listen(take: (channel: PeerChannel) => void, services?: NodeServices): Promise<void>;
   /** Makes a link of version 2 to a node by TCP, for other services than the ring's. @throws {TtunError} */
@@ -90,6 +92,7 @@ export function openLinks(
   });
   return {
     dialer,
+    quic,
     at: formatAddr(bound),
     async dialServices(to) {
       const cancel = AbortSignal.any([signal, AbortSignal.timeout(SERVICES_MS)]);

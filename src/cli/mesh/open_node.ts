@@ -202,6 +202,7 @@ export async function openMeshNode(
         if (address === undefined) throw new TtunError("unreachable", "The node is not known here");
         return await ways.dialServices(parseHostPort(address));
       },
+      quic: config.gateway.http3 ? ways.quic : null,
     }, tools);
   const dns = config.dns === null ? null : (await loadDns())(config.dns, { held, store }, tools);
   if (gateway !== null) tools.onStop(() => gateway.drain());

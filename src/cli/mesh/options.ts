@@ -290,6 +290,13 @@ const GATEWAY_OPTIONS = {
     variable: "TTUN_MESH_GATEWAY_KEY",
     help: "the key of --gateway-cert (PEM)",
   },
+  noHttp3: {
+    names: ["no-http3"],
+    group: "network",
+    kind: "boolean",
+    default: false,
+    help: "do not take visitors by HTTP/3, on the UDP port of the same number as --gateway",
+  },
   redirect: {
     names: ["redirect"],
     group: "network",

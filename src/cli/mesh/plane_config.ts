@@ -68,6 +68,8 @@ export interface GatewayConfig {
   readonly isOpen: boolean;
   /** Files of the certificate and its key; null = the cluster's authority makes one. */
   readonly files: { readonly cert: string; readonly key: string } | null;
+  /** Visitors may come by HTTP/3 as well, where the node has QUIC. */
+  readonly http3: boolean;
   /** Where visitors of plain HTTP come; null = nowhere. */
   readonly redirect: HostPort | null;
   /** Where TLS for names of others goes; null = it is refused. */

@@ -11,7 +11,7 @@ export interface QuicProtocol {
 
 /** A connection of a protocol that is not ttun's, as HTTP/3: its streams' bytes are as they come. */
 export interface PlainStreams {
-  /** What this end sends on a stream of one direction, which stays open. */
+  /** Bytes that this end sends on a stream of one direction, which stays open. */
   readonly greeting: Uint8Array<ArrayBuffer>;
   /** Streams that a client may have open at once: of both directions, and of one. */
   readonly most: number;

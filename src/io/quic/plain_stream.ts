@@ -75,7 +75,7 @@ export class PlainStream {
     this.#makeRoom();
   }
 
-  /** What was sent is still delivered, and nothing is read any more. */
+  /** Delivers all that was sent, and reads no more. */
   close(): void {
     if (this.#isClosed || this.#isOver) return;
     this.#isClosed = true;

@@ -18,7 +18,7 @@ export interface PlainConnection {
   abort(): void;
 }
 
-/** What becomes of a connection. Nothing is called behind `ended`. */
+/** Calls for what comes of a connection. Nothing is called behind `ended`. */
 export interface PlainEvents {
   /** The client has opened a stream, which the callee owns. */
   stream(stream: Connection): void;
