@@ -33,7 +33,7 @@ test("a core that is lost with its disk is restored from a sealed backup at anot
   assert.equal(await put(second.machine, "name/new", "1", "-H", "If-None-Match: *"), 204);
   // The lost disk comes back: its core is not used any more, now and after another start.
   await cluster.restart(0);
-  await first.process.waitFor(/There is a newer core/, 60_000);
+  await first.process.waitFor(/There is another core/, 60_000);
   await until("it uses the new core", async () => await get(first.machine, "name/new") === "1");
   assert.equal(await put(first.machine, "name/new", "2", "-H", "If-None-Match: *"), 412);
   first.process.signal("SIGKILL");

@@ -53,6 +53,8 @@ export interface MeshNodeOptions {
   readonly certificate: () => Uint8Array;
   /** True if the core takes what belongs to the cluster from this node. */
   readonly mayAdminister: () => boolean;
+  /** True if the core is at this node, or at none, as it is in etcd. */
+  readonly hasCore: () => boolean;
   /** Returns words for the node with the core, as far as it is known. */
   readonly coreAt: () => string;
   /** True if nodes with the role core alone may invite, as long as the authority's key is here. */
@@ -234,6 +236,15 @@ export class MeshNode {
       case "leave":
         return this.#leave(request);
       case "rotation":
+        if (key !== null && !this.#o.hasCore()) {
+          return Promise.resolve(
+            words(
+              409,
+              `This node has the authority's key, but another one has the core${this.#o.coreAt()}: ` +
+                "put ca.key there too, start that node again, and run this there",
+            ),
+          );
+        }
         if (key !== null) return this.#rotation(request, route.step, signal);
         return Promise.resolve(
           words(

@@ -296,6 +296,15 @@ export class HeldCore implements CoreClient, AsyncDisposable {
       epoch: () => this.#local?.server.epoch ?? null,
       candidates: () => this.#nodes.alive(),
       ask: (node, body, signal) => this.#nodes.ask(node, body, signal),
+      onCore: async (node, epoch) => {
+        const local = this.#local;
+        if (local === null || !this.#nodes.mayHaveCore(node)) return;
+        const own = local.server.epoch;
+        // It was restored twice: of two that are equal one goes on, whichever.
+        if (epoch < own || (epoch === own && node < this.#self)) return;
+        local.driver.end(new MeshError("unavailable", `There is a core of epoch ${epoch}`));
+        await this.#yieldTo({ node, epoch }, local);
+      },
       clock: this.#tools.platform.clock,
     }, signal);
   }
@@ -437,7 +446,7 @@ export class HeldCore implements CoreClient, AsyncDisposable {
     this.#keepPlace(place);
     this.#seek(place);
     const facts = { at: place.node.slice(0, 12), epoch: place.epoch };
-    this.#tools.log.warn("There is a newer core: this node's old one is not used any more", facts);
+    this.#tools.log.warn("There is another core: this node's own is not used any more", facts);
     if (this.#keys.areHere) {
       this.#tools.log.warn(
         "The authority's key is still here: remove ca.key once the core's node has it too",

@@ -122,6 +122,7 @@ export async function openMeshNode(
     signer: held.signer,
     certificate: () => held.state.certificate,
     mayAdminister: () => etcd !== null || held.facts.roles.includes("core"),
+    hasCore: () => core?.isHere ?? true,
     coreAt,
     isInviteOfCores: config.invites === "core",
     isOpen: config.isOpen,

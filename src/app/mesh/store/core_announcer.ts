@@ -1,6 +1,7 @@
 import type { Clock } from "../../../contract/host.ts";
+import { ProtocolError } from "../../../base/errors.ts";
 import { MeshError } from "../../../contract/mesh_store.ts";
-import { encodeCoreRequest } from "../../../core/mesh/core/message.ts";
+import { decodeCoreAnswer, encodeCoreRequest } from "../../../core/mesh/core/message.ts";
 import type { NodeKey } from "../../../core/mesh/node_id.ts";
 import { onAbort } from "../../../base/scope.ts";
 import { sleep } from "../../loop/sleep.ts";
@@ -25,6 +26,8 @@ export interface AnnouncerOptions {
   readonly candidates: () => readonly CoreCandidate[];
   /** @throws {MeshError} unavailable; the signal's reason */
   readonly ask: (node: NodeKey, body: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>;
+  /** A node that has a core too has answered, of this epoch. */
+  readonly onCore: (node: NodeKey, epoch: number) => Promise<void>;
   readonly clock: Clock;
 }
 
@@ -64,7 +67,7 @@ export async function announceCore(o: AnnouncerOptions, signal: AbortSignal): Pr
 async function tell(
   node: NodeKey,
   epoch: number,
-  { ask, clock }: AnnouncerOptions,
+  { ask, onCore, clock }: AnnouncerOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const late = new AbortController();
@@ -73,9 +76,13 @@ async function tell(
     late.abort(new MeshError("unavailable", "The node does not answer"));
   });
   try {
-    await ask(node, encodeCoreRequest({ epoch, content: { type: "info" } }), late.signal);
+    const content = { type: "info" } as const;
+    const body = await ask(node, encodeCoreRequest({ epoch, content }), late.signal);
+    const answer = decodeCoreAnswer(body);
+    // One that has ended, maybe by this very request, answers by an error.
+    if (answer.content.type === "info") await onCore(node, answer.epoch);
   } catch (error) {
     signal.throwIfAborted();
-    if (!(error instanceof MeshError)) throw error;
+    if (!(error instanceof MeshError || error instanceof ProtocolError)) throw error;
   }
 }
