@@ -28,6 +28,8 @@ test("with --passthrough TLS ends behind the nodes, which see nothing of what is
     assert.doesNotMatch(lab.node.stdout, /sealed/); // the access log
     await answersOthersOnOneConnection(lab);
   }
+  // While its agent is off, no node takes what is not for it.
+  assert.match(await ask("-k"), / 000curl: \(35\) .*unrecognized name/);
   {
     const files = `--tls-cert ${own.cert} --tls-key ${own.key}`;
     const words = `8080 --name sealed --passthrough ${files} --allow 127.0.0.0/8`;

@@ -1,4 +1,4 @@
-import { toHex } from "../../base/bytes.ts";
+import { toHex, utf8 } from "../../base/bytes.ts";
 import { toTtunError, TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { RateLimitedLog } from "../../base/rate_limited_log.ts";
@@ -18,7 +18,13 @@ import {
   MAX_AGENT_MESSAGE,
 } from "../../core/gateway/agent_messages.ts";
 import { hostOfName, isHostName, publicNameOf } from "../../core/gateway/label.ts";
-import { encodeRoute, ROUTE_MS, routeKey, verifyRoute } from "../../core/gateway/route.ts";
+import {
+  encodeRoute,
+  passthroughKey,
+  ROUTE_MS,
+  routeKey,
+  verifyRoute,
+} from "../../core/gateway/route.ts";
 import type { NodeKey } from "../../core/mesh/node_id.ts";
 import {
   type AgentFacts,
@@ -291,6 +297,7 @@ export class AgentGate {
         routes.add(request.name, link, request.passthrough);
         this.#tell(request, guest);
         if (!published.keep(request.name, ROUTE_MS)) return { kind: "done" };
+        this.#mark(request);
         this.#o.log.info("Published", {
           name: hostOfName(request.name, apex),
           agent: shortId(link.facts.agentId),
@@ -302,6 +309,7 @@ export class AgentGate {
         return { kind: "done" };
       case "release":
         await names.release(request.name, link.facts.agentId, signal);
+        this.#mark({ ...request, passthrough: false });
         this.#withdraw(request.name, guest, link);
         return { kind: "done" };
       case "names":
@@ -328,6 +336,22 @@ export class AgentGate {
     const trust = { authorities: authorities(), verify, isRevoked };
     const route = { ...said, certificate, isPassthrough: said.passthrough };
     verifyRoute(route, { name, apex, node }, trust, now());
+  }
+
+  /** Has nodes know whether the name's TLS is not theirs to end, also while its agent is off. */
+  #mark({ name, passthrough }: Pick<Publish, "name" | "passthrough">): void {
+    const { store, log, signal } = this.#o;
+    const key = passthroughKey(name);
+    const mark = async () => {
+      const isMarked = await store.get(key, { signal }) !== null;
+      if (passthrough && !isMarked) await store.put(key, utf8("1"), { signal });
+      if (!passthrough && isMarked) await store.delete(key, { signal });
+    };
+    mark().catch((error) => {
+      if (!signal.aborted) {
+        log.warn("Cannot keep how a name is published", { name, why: `${error}` });
+      }
+    });
   }
 
   /** Tells other nodes of the route; visitors of this one need it not. */

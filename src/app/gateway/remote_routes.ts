@@ -3,6 +3,7 @@ import type { Clock } from "../../contract/host.ts";
 import type { Entry, MeshStore, WatchedChange } from "../../contract/mesh_store.ts";
 import {
   nodeOfRoute,
+  passthroughKey,
   readRoute,
   routeKey,
   routesOf,
@@ -49,13 +50,20 @@ export interface RemoteRoutesOptions {
   readonly signal: AbortSignal;
 }
 
+interface Absence {
+  /** Time until which it is not looked up again. */
+  readonly until: number;
+  /** Its agent has published it so last; null = that could not be found out. */
+  readonly isPassthrough: boolean | null;
+}
+
 /** Nodes at which agents of a name are, as the ring has it. */
 export class RemoteRoutes {
   readonly #o: RemoteRoutesOptions;
   /** By name; the one that was used longest ago first. */
   readonly #known = new Map<string, KnownRoutes>();
-  /** Times until which names have no node. */
-  readonly #absent = new Map<string, number>();
+  /** Names without a node. */
+  readonly #absent = new Map<string, Absence>();
   readonly #asking = new Map<string, Promise<void>>();
   /** Times until which nodes are tried last. */
   readonly #demoted = new Map<NodeKey, number>();
@@ -79,7 +87,7 @@ export class RemoteRoutes {
       const nodes = this.#usable(known);
       if (nodes.length > 0) return this.#inOrder(nodes, now);
     }
-    if ((this.#absent.get(name) ?? 0) > now) return [];
+    if ((this.#absent.get(name)?.until ?? 0) > now) return [];
     if (!this.#asking.has(name)) {
       if (this.#asking.size >= MOST_ASKING || !this.#limits.take(from, now)) return null;
     }
@@ -95,7 +103,14 @@ export class RemoteRoutes {
 
   /** Visitors' TLS goes to the name's agents as it is. To be asked behind `find`. */
   isPassthrough(name: string): boolean {
-    return this.#known.get(name)?.isPassthrough === true;
+    const known = this.#known.get(name);
+    if (known !== undefined && !known.isEmpty) return known.isPassthrough;
+    return this.#absent.get(name)?.isPassthrough === true;
+  }
+
+  /** A node may end the TLS of the name's visitors, as far as is known. To be asked behind `find`. */
+  mayEndTls(name: string): boolean {
+    return !this.isPassthrough(name) && this.#absent.get(name)?.isPassthrough !== null;
   }
 
   /** The name was there a moment ago, so that it may come again. */
@@ -167,9 +182,14 @@ export class RemoteRoutes {
   async #list(name: string): Promise<void> {
     const { store, clock, signal } = this.#o;
     let entries: readonly Entry[];
+    let isPassthrough: boolean | null = false;
     try {
       ({ entries } = await store.list(routesOf(name), { signal, limit: MOST_NODES }));
+      if (entries.length === 0) {
+        isPassthrough = await store.get(passthroughKey(name), { signal }) !== null;
+      }
     } catch {
+      isPassthrough = null;
       // The ring is not reached: what was known holds, and others may know the name a moment later.
       if (this.#known.has(name)) return;
       entries = [];
@@ -180,7 +200,7 @@ export class RemoteRoutes {
     known.dueAt = clock.now() + (known.isWatched ? WATCHED_MS : KNOWN_MS);
     if (known.isEmpty) {
       if (!this.wasThere(name)) this.#forget(name);
-      this.#noteAbsence(name);
+      this.#noteAbsence(name, isPassthrough);
     } else {
       known.heldAt = clock.now();
       this.#absent.delete(name);
@@ -188,9 +208,9 @@ export class RemoteRoutes {
     }
   }
 
-  #noteAbsence(name: string): void {
+  #noteAbsence(name: string, isPassthrough: boolean | null): void {
     this.#absent.delete(name);
-    this.#absent.set(name, this.#o.clock.now() + ABSENT_MS);
+    this.#absent.set(name, { until: this.#o.clock.now() + ABSENT_MS, isPassthrough });
     if (this.#absent.size > MOST_NAMES) this.#absent.delete(this.#absent.keys().next().value!);
   }
 

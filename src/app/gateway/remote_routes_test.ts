@@ -13,15 +13,15 @@ const signer = (byte: number) => ed25519Signer(new Uint8Array(32).fill(byte));
 const [AUTHORITY, AGENT] = [signer(1), signer(2)];
 const [SELF, A, B] = ["00", "aa", "bb"].map((byte) => byte.repeat(32)) as [string, string, string];
 
-function routeTo(node: string, expires = NOW + ROUTE_MS): Entry {
+function routeTo(node: string, expires = NOW + ROUTE_MS, isPassthrough = false): Entry {
   const o = { authority: AUTHORITY, serial: new Uint8Array([1]), nowMs: NOW };
   const names = { publicKey: AGENT.publicKey, names: ["*"], quota: 9, kinds: SERVICE_KINDS };
   const place = { name: "shop", apex: "mesh.test", node };
   const value = encodeRoute({
     certificate: issueAgentCertificate(names, o),
     expires,
-    signature: signRoute(AGENT, place, { expires, isPassthrough: false }),
-    isPassthrough: false,
+    signature: signRoute(AGENT, place, { expires, isPassthrough }),
+    isPassthrough,
   });
   return { key: routeKey(place), value, version: "1" };
 }
@@ -32,6 +32,9 @@ class World {
   readonly deleted: string[] = [];
   readonly stop = new AbortController();
   entries: Entry[] = [];
+  isAway = false;
+  /** The name is marked as one whose TLS is its agent's to end. */
+  isMarked = false;
   /** Questions to the ring. */
   lists = 0;
   watches = 0;
@@ -41,8 +44,10 @@ class World {
     store: {
       list: () => {
         this.lists++;
+        if (this.isAway) return Promise.reject(new Error("The ring is away"));
         return Promise.resolve({ entries: this.entries });
       },
+      get: () => Promise.resolve(this.isMarked ? this.entries : null),
       watch: (_: string, { signal }: { signal: AbortSignal }) => this.#watch(signal),
       delete: (key: string) => {
         this.deleted.push(key);
@@ -128,6 +133,31 @@ Deno.test("a node that failed comes last, and a dead one is forgotten for all", 
   await world.clock.advance(20_000);
   assert.deepEqual(await world.find(), []);
   assert.equal(world.routes.wasThere("shop"), false);
+});
+
+Deno.test("no node ends TLS for a name that is passed through, also while its agent is off", async () => {
+  await using world = new World();
+  const mayEnd = async () => {
+    await world.clock.advance(1000); // it is looked up again
+    await world.find();
+    return world.routes.mayEndTls("shop");
+  };
+  assert.equal(await mayEnd(), true);
+  world.isMarked = true;
+  assert.equal(await mayEnd(), false);
+  assert(world.routes.isPassthrough("shop"));
+  world.isMarked = false;
+  world.isAway = true;
+  assert.equal(await mayEnd(), false); // nobody knows
+  assert(!world.routes.isPassthrough("shop"));
+  world.isAway = false;
+  world.entries = [routeTo(A, NOW + ROUTE_MS, true)];
+  assert.equal(await mayEnd(), false);
+  world.entries = [routeTo(B)];
+  await world.clock.advance(31_000);
+  await world.find();
+  await world.clock.settle();
+  assert.equal(await mayEnd(), true);
 });
 
 Deno.test("an address that asks for many names that are not there gets no more looked up", async () => {

@@ -243,11 +243,12 @@ export function openGateway(
       if (!signal.aborted) log.debug("A connection of another name failed", { why: `${error}` });
     }).finally(() => startClose(inner));
   };
-  /** Returns what knows agents of a name; null = there is none. */
+  /** Returns what knows agents of a name; null = there is none; "closed": no node may end its TLS now. */
   const waysTo = async (name: string, { remote: from }: Connection) => {
     if (routes.has(name)) return routes;
-    const [found] = await remote.find(name, addressGroup(from)) ?? [];
-    return found === undefined ? null : remote;
+    const found = await remote.find(name, addressGroup(from));
+    if (found?.[0] !== undefined) return remote;
+    return found !== null && remote.mayEndTls(name) ? null : "closed";
   };
   const passThrough = (inner: Connection, label: string) => {
     void visit(inner, () => raw.serve(inner, "tls", label)); // it never rejects
@@ -270,8 +271,10 @@ export function openGateway(
       const isApex = name === null || name === apex;
       const published = isApex ? null : publicNameOf(name, apex);
       if (!isApex && published === null) return takeForeign;
-      const ways = published === null ? null : await waysTo(published, client);
+      const found = published === null ? null : await waysTo(published, client);
+      const ways = found === "closed" ? null : found;
       if (ways === null && published !== null && isHostName(published)) return takeForeign;
+      if (found === "closed") return null;
       // Agents know the cluster's authority, whatever comes of the public one.
       const isAgent = issued !== null && protocols.includes(AGENT_PROTOCOL);
       if (isAgent) return contexts.get(AGENT_PROTOCOL, await certificate.current(cancel), ticket);

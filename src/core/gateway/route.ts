@@ -45,6 +45,14 @@ export function routeKey({ name, node }: Pick<RoutePlace, "name" | "node">): str
   return routesOf(name) + node;
 }
 
+/**
+ * Key of the record that a name's visitors' TLS goes to its agent as it is, also while that is off: then
+ * no node ends it either.
+ */
+export function passthroughKey(name: string): string {
+  return `passthrough/${name}`;
+}
+
 /** Returns the node of a route's key. */
 export function nodeOfRoute(key: string): NodeKey {
   return key.slice(key.lastIndexOf("/") + 1);
