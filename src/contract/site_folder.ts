@@ -20,6 +20,9 @@ export interface SiteFolder {
    * @throws {TtunError}
    */
   open(path: string): SiteFile | { readonly kind: "folder" } | null;
-  /** Lists a folder's files and folders by their names; null = there is no such folder. @throws {TtunError} */
+  /**
+   * Lists the first files and folders of a folder by their names, none of which begins with a dot; null =
+   * there is no such folder. @throws {TtunError}
+   */
   list(path: string): SiteEntry[] | null;
 }

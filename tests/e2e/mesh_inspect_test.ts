@@ -21,10 +21,12 @@ test("an agent's page shows requests to its owner alone, and runs nothing of the
   const sent = ["-H", `X-Bad: ${SCRIPT}`, "-H", "Authorization: Bearer hush", "--data", SCRIPT];
   assert.match(await lab.curl("shop", `/b?${SCRIPT.replaceAll(" ", "/")}`, ...sent), /pwned|400/);
   await lab.curl("shop", "/c", ...sent);
-  await keepsOthersOut(lab, urlOf(agent.stdout));
+  const { base, Cookie } = await keepsOthersOut(lab, urlOf(agent.stdout));
+  await using events = lab.one.host.spawn("curl", ["-sN", "-H", Cookie, `${base}events`]);
+  await events.waitFor(/^data: \[/m, READY_MS);
   if (hasChromium) await showsInBrowser(lab, urlOf(agent.stdout));
   agent.signal("SIGTERM");
-  assert.equal((await agent.status).code, 0);
+  assert.equal((await agent.status).code, 0); // whatever is being looked at
 });
 
 /** Returns the newest address: each counts once. */
@@ -32,7 +34,7 @@ function urlOf(output: string): string {
   return output.match(/^Requests: (\S+)$/mg)!.at(-1)!.slice("Requests: ".length);
 }
 
-async function keepsOthersOut({ one: { host } }: Lab, url: string): Promise<void> {
+async function keepsOthersOut({ one: { host } }: Lab, url: string) {
   const code = async (...args: string[]) => {
     const all = [
       "-s",
@@ -65,6 +67,7 @@ async function keepsOthersOut({ one: { host } }: Lab, url: string): Promise<void
   const body = await host.run("curl", ["-si", "-H", Cookie, `${base}${place}exchanges/2/request`]);
   assert.match(body.stdout, /^content-type: application\/octet-stream\r$/im);
   assert.match(body.stdout, /^content-security-policy: default-src 'none'; sandbox\r$/im);
+  return { base: `${base}${place}`, Cookie };
 }
 
 async function showsInBrowser({ one: { host, data } }: Lab, url: string): Promise<void> {

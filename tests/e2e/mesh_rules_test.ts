@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import { ttunCommand } from "./forward_pair.ts";
-import { gatewayLab, READY_MS } from "./mesh_gateway_lab.ts";
+import type { Process } from "../netns.ts";
+import { gatewayLab, type Lab, READY_MS } from "./mesh_gateway_lab.ts";
 import { MESH_ENV } from "./mesh_machine.ts";
 
 test("a file says what is published, each with rules of its own for visitors and fields", async () => {
@@ -65,11 +66,35 @@ END
   await lab.curl("shut", "/finish");
   assert.equal((await slow.status).code, 0);
   assert.equal(await lab.curl("open", "/", ...code), "200");
+  await using _node = await staysDespiteOthers(lab, agent, file);
   await host.sh(String.raw`printf '[[mesh.publish]]\ntarget = "x=8080"\nrat = 1\n' > ${file}`);
   agent.signal("SIGHUP");
   await agent.waitFor(/Cannot reload: .*line 3: .*did you mean rate\?/, READY_MS);
   assert.equal(await lab.curl("open", "/", ...code), "200");
 });
+
+/**
+ * A name that is another agent's costs the others nothing, also when the link is made anew: returns the
+ * node to which it is.
+ */
+async function staysDespiteOthers(lab: Lab, agent: Process, file: string): Promise<Process> {
+  const { one: { host } } = lab;
+  await lab.enroll("other", "taken");
+  await using _other = await lab.publish("other", "8080 --name taken");
+  await host.sh(`cat >> ${file} <<'END'
+[[mesh.publish]]
+name = "taken"
+target = 8080
+END`);
+  agent.signal("SIGHUP");
+  await agent.waitFor(/Cannot publish taken: the name is another agent's/, READY_MS);
+  lab.node.signal("SIGKILL");
+  await lab.node.status;
+  const args = ["--gateway", "127.0.0.1:8443", "--apex", "example.test"];
+  const again = await lab.one.node(...args);
+  await until(async () => /"url"/.test(await lab.curl("open", "/")));
+  return again;
+}
 
 /** Resolves when something comes about, for which there is no other sign. */
 async function until(isSo: () => Promise<boolean>): Promise<void> {

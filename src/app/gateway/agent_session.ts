@@ -34,6 +34,8 @@ export interface AgentSessionOptions {
   readonly certificate: () => Uint8Array;
   /** Returns the services that are published; another list when they have changed. */
   readonly tunnels: () => readonly Tunnel[];
+  /** A name that is refused ends the link; if not, the others stay published. */
+  readonly isStrict: () => boolean;
   /** Called for each name that a gateway has taken, or refused with words. */
   readonly onName?: (name: string, fault: string | null) => void;
   /** Returns true if the certificate is to be renewed. */
@@ -57,6 +59,8 @@ export class AgentSession {
   /** The list that the gateway was told last, and the names of it that it has taken. */
   #told: readonly Tunnel[] | null = null;
   readonly #published = new Set<string>();
+  /** Names that it has refused. */
+  readonly #refused = new Set<string>();
 
   private constructor(
     o: AgentSessionOptions,
@@ -191,8 +195,6 @@ export class AgentSession {
 
   async #publish(): Promise<void> {
     const tunnels = this.#o.tunnels();
-    const isFirst = this.#told === null;
-    const hasChanged = this.#told !== tunnels;
     this.#told = tunnels;
     for (const name of [...this.#published]) {
       if (tunnels.some((one) => one.name === name)) continue;
@@ -201,18 +203,25 @@ export class AgentSession {
     }
     for (const tunnel of tunnels) {
       const { name } = tunnel;
-      if (!hasChanged && !this.#published.has(name)) continue; // it was refused before
       try {
         await this.#publishOne(tunnel);
         this.#published.add(name);
+        this.#refused.delete(name);
         this.#o.onName?.(name, null);
       } catch (error) {
-        if (error instanceof FinalError) this.#o.onName?.(name, error.message);
-        // One that was added later costs the others nothing.
-        if (isFirst || this.#published.has(name) || !(error instanceof FinalError)) throw error;
-        this.#o.log.error(`Cannot publish ${name}: ${error.message}`, { kind: error.kind });
+        if (this.#o.isStrict() || !(error instanceof FinalError)) throw error;
+        this.#refuse(name, error);
       }
     }
+  }
+
+  /** The others stay published, and this one is asked for again. */
+  #refuse(name: string, { kind, message }: FinalError): void {
+    this.#o.onName?.(name, message);
+    this.#published.delete(name);
+    if (this.#refused.has(name)) return;
+    this.#refused.add(name);
+    this.#o.log.error(`Cannot publish ${name}: ${message}`, { kind });
   }
 
   async #publishOne({ name, raw }: Tunnel): Promise<void> {

@@ -1,6 +1,6 @@
 import { utf8 } from "../../base/bytes.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { ExchangeRecords, RecordedExchange } from "../../core/gateway/inspect/records.ts";
+import type { ExchangeRecords } from "../../core/gateway/inspect/records.ts";
 import { summaryOf } from "../../core/gateway/inspect/shown.ts";
 import type { ServerEnd } from "./exchange_relay.ts";
 
@@ -19,7 +19,9 @@ export class InspectEvents implements Disposable {
   readonly #id: number;
   readonly #clock: Clock;
   readonly #watch: Disposable;
-  readonly #changed = new Map<number, RecordedExchange>();
+  readonly #records: ExchangeRecords;
+  /** Numbers: those that are forgotten meanwhile take no memory here. */
+  readonly #changed = new Set<number>();
   #timer: Disposable | null = null;
   #quiet: Disposable;
 
@@ -27,9 +29,10 @@ export class InspectEvents implements Disposable {
     this.#end = end;
     this.#id = id;
     this.#clock = clock;
-    for (const exchange of records.all) this.#changed.set(exchange.id, exchange);
-    this.#watch = records.watch((exchange) => {
-      this.#changed.set(exchange.id, exchange);
+    this.#records = records;
+    for (const { id } of records.all) this.#changed.add(id);
+    this.#watch = records.watch(({ id }) => {
+      this.#changed.add(id);
       if (this.#changed.size > MOST_CHANGED) {
         this.#changed.delete(this.#changed.keys().next().value!);
       }
@@ -42,7 +45,8 @@ export class InspectEvents implements Disposable {
   /** Tells what has changed, if the browser has taken what was told before. */
   flush(): void {
     if (this.#timer !== null || this.#changed.size === 0 || this.#end.driver.isBlocked) return;
-    const all = [...this.#changed.values()].map(summaryOf);
+    const all = [...this.#changed].map((id) => this.#records.get(id))
+      .filter((exchange) => exchange !== null).map(summaryOf);
     this.#changed.clear();
     this.#say(`data: ${JSON.stringify(all)}\n\n`);
   }

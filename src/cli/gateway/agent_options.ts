@@ -20,7 +20,7 @@ export interface OwnAgent extends AgentState {
 
 type Own = Omit<
   AgentClientOptions,
-  "tunnels" | "onPublished" | "onOthers" | "mostFailures" | "moves"
+  "tunnels" | "isStrict" | "onPublished" | "onOthers" | "mostFailures" | "moves"
 >;
 
 /** Returns what all links of an agent have, whose certificate is renewed and kept. */

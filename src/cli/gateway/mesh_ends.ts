@@ -61,6 +61,7 @@ export function openMeshListener(at: string, tools: WayTools): Listener {
       new AgentClient({
         ...options.of(at),
         tunnels: () => tunnels,
+        isStrict: () => true,
         ...o,
         onOthers: found,
         onPublished: () => log.info("published", { name }),

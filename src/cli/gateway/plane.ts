@@ -107,6 +107,8 @@ function openAgent(
         tunnels: () => tunnels.all,
         ...o,
         onOthers: found,
+        // One that was added later costs the others nothing.
+        isStrict: () => place === null,
         onName: (name, fault) => watch.named(name, fault),
         onFault: (why) => watch.notLinked(formatAddr(at), why),
         onPublished: (domain, publicPort) => {

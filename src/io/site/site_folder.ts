@@ -23,6 +23,9 @@ const ABSENT: ReadonlySet<number> = new Set([
   Errno.EINVAL,
 ]);
 
+/** Names of one listing, each of which is looked at. */
+const MOST_LISTED = 10_000;
+
 /**
  * The files of a folder (Linux). Links in it are not followed, wherever they lead. The folder is opened
  * by its path each time, so that another one may take its place.
@@ -66,13 +69,14 @@ export class OpenSiteFolder implements SiteFolder, Disposable {
     try {
       const names = this.#calls.names(fd);
       if (typeof names === "number") throw this.#error("getdents64", names);
-      const entries = names.flatMap((name) => {
-        if (name === null) return []; // no path can name it
+      // No path can name those that are not UTF-8.
+      const shown = names.filter((name) => name !== null && !name.startsWith("."))
+        .sort().slice(0, MOST_LISTED) as string[];
+      return shown.flatMap((name) => {
         const stat = this.#calls.statat(fd, name);
         if (typeof stat === "number" || (stat.kind !== "file" && stat.kind !== "folder")) return [];
         return [{ name, isFolder: stat.kind === "folder" }];
       });
-      return entries.sort((a, b) => a.name < b.name ? -1 : 1);
     } finally {
       this.#calls.close(fd);
     }

@@ -9,6 +9,7 @@ test("files and folders are opened, and neither links nor what is no file", asyn
   Deno.mkdirSync(`${path}/sub`, { recursive: true });
   Deno.writeTextFileSync(`${outer.path}/secret`, "secret");
   Deno.writeTextFileSync(`${path}/sub/a`, "hello");
+  Deno.writeTextFileSync(`${path}/.hidden`, "");
   Deno.symlinkSync("../secret", `${path}/out`);
   Deno.symlinkSync("sub/a", `${path}/in`);
   Deno.symlinkSync("..", `${path}/up`);

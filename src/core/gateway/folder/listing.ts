@@ -1,12 +1,8 @@
 import type { SiteEntry } from "../../../contract/site_folder.ts";
 
-/** Names of a folder's page. */
-const MOST = 10_000;
-
 /** Returns a page that leads to a folder's files. `path`: of the folder, "" = the topmost one. */
 export function listingPage(path: string, entries: readonly SiteEntry[]): string {
-  const shown = entries.filter(({ name }) => !name.startsWith(".")).slice(0, MOST);
-  const all = path === "" ? shown : [{ name: "..", isFolder: true }, ...shown];
+  const all = path === "" ? entries : [{ name: "..", isFolder: true }, ...entries];
   const lines = all.map(({ name, isFolder }) => {
     const slash = isFolder ? "/" : "";
     // "./" keeps a name with a colon from being read as a scheme.
