@@ -7,8 +7,11 @@ import type { World } from "./world.ts";
 type Sent = Extract<Step, { type: "send" }>;
 
 /** The puts that a node of three sends for a record, and whether they may wait. */
-function putsOf(world: World, kind: "soft" | "durable"): { to: string; isPatient: boolean }[] {
-  const [node] = world.nodes;
+function putsOf(
+  world: World,
+  kind: "soft" | "durable",
+  node = world.nodes[0],
+): { to: string; isPatient: boolean }[] {
   write(world, node!, "kv/a/b", "first"); // stamps are reserved with the first one
   const sent: Sent[] = [];
   world.act(node!, (ring, now) => {
@@ -40,4 +43,17 @@ Deno.test("mesh: no copy of a durable write waits", () => {
   const world = fleet(3);
   settle(world);
   deepEqual(putsOf(world, "durable").map(({ isPatient }) => isPatient), [false, false]);
+});
+
+Deno.test("mesh: of nodes that are as near a soft write waits for the next one, another for each node", () => {
+  const world = fleet(3);
+  const { network } = world;
+  network.shortest = network.longest = network.jitter = 0;
+  settle(world);
+  const waited = world.nodes.map((node) => {
+    const [put] = putsOf(world, "soft", node).filter(({ isPatient }) => !isPatient);
+    equal(put!.to, node.ring!.neighbours().list[0]);
+    return put!.to;
+  });
+  equal(new Set(waited).size, 3);
 });

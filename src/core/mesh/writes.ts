@@ -101,11 +101,17 @@ export class Write {
     });
   }
 
-  /** Returns the replicas whose answers end a soft write soonest: the own copy, and the nearest ones. */
+  /**
+   * Returns the replicas whose answers end a soft write soonest: the own copy, and the nearest ones. Of
+   * those that are as near it is the next one on the circle, the same for all records that this node
+   * has: what is busy anyway answers soonest, and another node's next one is another.
+   */
   #waitedFor(replicas: readonly Peer[]): readonly Peer[] {
     const { self } = this.#ring;
     const far = (peer: Peer) => peer === self ? -1 : peer.srtt === 0 ? Infinity : peer.srtt | 0;
-    return replicas.toSorted((a, b) => far(a) < far(b) ? -1 : far(a) > far(b) ? 1 : 0)
+    const own = Math.max(0, replicas.indexOf(self));
+    const turned = [...replicas.slice(own), ...replicas.slice(0, own)];
+    return turned.sort((a, b) => far(a) < far(b) ? -1 : far(a) > far(b) ? 1 : 0)
       .slice(0, this.#wanted);
   }
 
