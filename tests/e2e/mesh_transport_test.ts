@@ -77,7 +77,7 @@ test("a device and forwards through a mesh go on when the node that carried them
   const server = stack.use(
     home!.spawn(...ttunCommand("server", "-l", listen, NO_WARM_UP, ...PERMIT), { env: ENV }),
   );
-  await server.waitFor(/ published [^]* published /, READY_MS); // by both nodes
+  await server.waitFor(/ published [^]* published /, 2 * READY_MS); // by both nodes
 
   const at = `mesh://example.test/home?at=192.0.2.1,192.0.2.2&ca=${one.data}/ca.crt`;
   const forward = ["--tun", NO_WARM_UP, "-L", "9000:127.0.0.1:8000"];
