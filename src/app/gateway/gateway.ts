@@ -208,7 +208,7 @@ export class Gateway {
     const { apex, routes, isWebProxy } = this.#o;
     const { head, id } = asked;
     if (head.method === "CONNECT") return pages.notAllowed(asked);
-    if (host === apex) return pages.apex(asked);
+    if (host === apex) return pages.apex(asked, apex);
     const name = publicNameOf(host, apex);
     // The visitor came by a name of the same certificate, whose TLS ends here (RFC 9110 section 7.4).
     if (name === null || routes.isPassthrough(name)) return pages.misdirected(asked);

@@ -18,8 +18,11 @@ export interface Asked {
 
 /** Answers that a gateway, or an agent, gives itself. */
 export const gatewayPages = {
-  apex(asked: Asked): Page {
-    return page(asked, 200, "ttun mesh", "This is a gateway of ttun mesh.");
+  apex(asked: Asked, apex: string): Page {
+    const words =
+      `This is a gateway of ttun mesh. Names below ${apex} lead to services of those who ` +
+      "have published them.";
+    return page(asked, 200, "ttun mesh", words);
   },
 
   absent(asked: Asked, host: string): Page {

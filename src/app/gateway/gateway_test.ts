@@ -23,15 +23,23 @@ class World implements AsyncDisposable {
   readonly #serving: Promise<void>[] = [];
   readonly #gateway: Gateway;
 
+  /** Services that were asked for. */
+  readonly asked: string[] = [];
+  /** Has the agent publish a name. */
+  readonly add: (name: string, isPassthrough?: boolean) => void;
+
   constructor(perAddress: number) {
     const clock = new FakeClock();
     const routes = new AgentRoutes(clock);
-    const open = () => {
+    const open = (service: string) => {
+      this.asked.push(service);
       const [ours, agents] = memoryPair();
       this.taken.push(agents);
       return ours;
     };
-    routes.add("shop", { isSuspect: false, openService: open } as unknown as AgentLink);
+    const link = { isSuspect: false, openService: open } as unknown as AgentLink;
+    routes.add("shop", link);
+    this.add = (name, isPassthrough) => routes.add(name, link, isPassthrough);
     let id = 0;
     this.#gateway = new Gateway({
       apex: "example.test",
@@ -60,11 +68,11 @@ class World implements AsyncDisposable {
   }
 
   /** Sends a request from an address; the connection is the visitor's. */
-  async ask(from: string, name = "shop"): Promise<Connection> {
+  async ask(from: string, host = "shop.example.test"): Promise<Connection> {
     const [visitor, ours] = memoryPair({ addressA: { host: from, port: 4000 } });
     this.#visitors.push(visitor);
     this.#serving.push(this.#gateway.serve(ours, "http/1.1"));
-    visitor.writeNow(utf8(`GET / HTTP/1.1\r\nHost: ${name}.example.test\r\n\r\n`));
+    visitor.writeNow(utf8(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`));
     for (let i = 0; i < 10; i++) await Promise.resolve(); // the head is read
     return visitor;
   }
@@ -95,9 +103,23 @@ Deno.test("a visitor with many requests at once leaves places to others", async 
   assert.equal(world.taken.length, 4);
 });
 
+Deno.test("the apex shows a page, and hosts that nobody has here are misdirected", async () => {
+  await using world = new World(9);
+  const answer = async (host: string) => await answerOf(await world.ask("192.0.2.7", host));
+  assert.match(await answer("Example.Test:443"), /^HTTP\/1\.1 200 [^]*a gateway of ttun mesh/);
+  for (const host of ["www.example.org", "a.b.example.test", "192.0.2.1", "[2001:db8::1]"]) {
+    assert.match(await answer(host), /^HTTP\/1\.1 421 /, host);
+  }
+  world.add("www.example.org");
+  await world.ask("192.0.2.7", "www.example.org");
+  assert.deepEqual(world.asked, ["http www.example.org"]);
+  world.add("sealed", true);
+  assert.match(await answer("sealed.example.test"), /^HTTP\/1\.1 421 /);
+});
+
 Deno.test("a page has the request's id of the access log", async () => {
   await using world = new World(2);
-  const page = await answerOf(await world.ask("192.0.2.7", "none"));
+  const page = await answerOf(await world.ask("192.0.2.7", "none.example.test"));
   assert.match(page, /^HTTP\/1\.1 404 [^]*404 request 1</);
   assert.equal(world.entries[0]?.requestId, "request 1");
 });

@@ -37,11 +37,17 @@ function objection(label: string): string | null {
     return "it is 1 to 63 letters, digits and hyphens, and begins and ends with none of the last";
   }
   if (RESERVED.has(label)) return "it is reserved";
-  // Names of other scripts look like others' (IDNA, RFC 5890): they need checks that are not here.
-  if (label.slice(2, 4) === "--") {
-    return "a name with hyphens in third and fourth place is reserved";
+  if (label.slice(2, 4) !== "--" || isOtherScript(label)) return null;
+  return "a name with hyphens in third and fourth place is one of another script (IDNA), as xn--bcher-kva";
+}
+
+/** Returns true for the form that a name of another script has in DNS (A-label, RFC 5890). */
+function isOtherScript(label: string): boolean {
+  try {
+    return label.startsWith("xn--") && new URL(`http://${label}.test`).hostname === `${label}.test`;
+  } catch {
+    return false; // what it stands for is none
   }
-  return null;
 }
 
 /** Returns the host name of an apex in lower case. @throws {TtunError} usage */

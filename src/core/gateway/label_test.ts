@@ -13,8 +13,9 @@ import {
 Deno.test("labels of letters, digits and hyphens are names", () => {
   for (const name of ["a", "shop", "x-1", "1", "a".repeat(63)]) assert.equal(readLabel(name), name);
   assert.equal(readLabel("SHOP"), "shop");
+  assert.equal(readLabel("XN--bcher-kva"), "xn--bcher-kva");
   const wrong = ["", "-a", "a-", "a.b", "a_b", "_dmarc", "ä", "a".repeat(64), "a b", "a\n"];
-  for (const name of [...wrong, "www", "admin", "apex", "api", "mail", "xn--a", "ab--c"]) {
+  for (const name of [...wrong, "www", "admin", "apex", "api", "mail", "xn--a", "xn--", "ab--c"]) {
     assert.throws(() => readLabel(name), { kind: "usage" }, name);
     assert.equal(isLabel(name), false);
   }
