@@ -100,6 +100,7 @@ export class HeldCore implements CoreClient, AsyncDisposable {
   #activating: Promise<void> | null = null;
   /** Ends when nothing is handed over. */
   #handing: Promise<unknown> = Promise.resolve();
+  readonly #damaged = Promise.withResolvers<never>();
   /** Called when this node has got the core. */
   onCore: () => void = () => {};
 
@@ -123,6 +124,12 @@ export class HeldCore implements CoreClient, AsyncDisposable {
       if (isHere) await held.#openLocal(place?.epoch ?? 0);
       else {
         held.#seek(place);
+        if (place === null && o.keys.areHere && o.mayHaveIt) {
+          tools.log.warn(
+            "There is no core at this node, which has the authority's key: if its file is lost, bring back " +
+              "the newest backup with ttun mesh core restore",
+          );
+        }
         if (o.keys.areHere) held.#movedTo = await markOf(coreFile(o.folder));
       }
     } catch (error) {
@@ -140,6 +147,7 @@ export class HeldCore implements CoreClient, AsyncDisposable {
     nodes: CoreNodes,
     tools: MeshTools,
   ) {
+    this.#damaged.promise.catch(() => {}); // whoever runs the node awaits it
     this.#folder = folder;
     this.#self = self;
     this.#mayHaveIt = mayHaveIt;
@@ -162,6 +170,11 @@ export class HeldCore implements CoreClient, AsyncDisposable {
   /** The node that had it when this one heard of it last; null = it is here, or was never heard of. */
   get knownNode(): NodeKey | null {
     return this.#local === null ? this.#way?.place?.node ?? null : null;
+  }
+
+  /** Rejects if the core's file turns out to be damaged, which stops the node. */
+  get damaged(): Promise<never> {
+    return this.#damaged.promise;
   }
 
   /** This node has it. */
@@ -370,6 +383,9 @@ export class HeldCore implements CoreClient, AsyncDisposable {
       create: false,
       leastEpoch,
       areChangesLater: true,
+    });
+    later?.catch((error: unknown) => {
+      if (!(error instanceof MeshError)) this.#damaged.reject(error); // else it was closed meanwhile
     });
     let newer: Place | null = null;
     const driver = new CoreDriver(state, {

@@ -244,7 +244,7 @@ export async function openMeshNode(
     const { backupEveryMs, passphrase } = config;
     if (passphrase !== null) work.push(openKept(held, new KeptKeys(store, passphrase), tools));
     if (core !== null) {
-      work.push(core.finishMoves(signal), core.announce(signal));
+      work.push(core.damaged, core.finishMoves(signal), core.announce(signal));
       work.push(core.backUp(backupEveryMs, () => held.state.authorities[0]!, signal));
     }
     if (gateway !== null) work.push(gateway.run());

@@ -172,8 +172,12 @@ export class Admission {
   ): Promise<void> {
     const { host, zone, roles, notAfter } = facts;
     const { generation } = this.#o.cluster();
-    const member: Member = { host, zone, roles, address, joinAt, notAfter, generation, by: "" };
-    await this.#o.store.put(memberKey(facts.nodeId), encodeMember(member), { signal });
+    const { store } = this.#o;
+    const key = memberKey(facts.nodeId);
+    const known = await store.get(key, { signal });
+    const by = known === null ? "" : decodeMember(known.value).by;
+    const member: Member = { host, zone, roles, address, joinAt, notAfter, generation, by };
+    await store.put(key, encodeMember(member), { signal });
   }
 
   /** Marks the invite as used before anything is given away, and returns its record. */
