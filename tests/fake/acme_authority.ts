@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { createPublicKey, verify } from "node:crypto";
+import { abortable } from "../../src/base/scope.ts";
 import { concat, fromHex, toHex, utf8 } from "../../src/base/bytes.ts";
 import type { AcmeAnswer, AcmeTransport } from "../../src/contract/issuer.ts";
 import {
@@ -57,7 +58,7 @@ export class AcmeAuthority implements AcmeTransport {
     this.requests.push(`${method} ${url}`);
     const nonce = `nonce-${++this.#count}`;
     this.#nonces.add(nonce);
-    const [status, value, location] = await this.#answer(url, body);
+    const [status, value, location] = await abortable(this.#answer(url, body), signal);
     const text = typeof value === "string" ? value : JSON.stringify(value);
     const fields = { "replay-nonce": nonce, ...(location !== undefined && { location }) };
     const answer = { status, fields, text };

@@ -10,6 +10,7 @@ import type { MeshTools } from "../mesh/mesh_tools.ts";
 import type { AcmeConfig } from "../mesh/plane_config.ts";
 import { rng } from "../platform/rng.ts";
 import { VERSION } from "../version.ts";
+import { CertificateFiles } from "./certificate_files.ts";
 import { hostDelegation } from "./host_delegation.ts";
 
 /** Milliseconds beside those for which the DNS servers remember the challenges. */
@@ -18,7 +19,12 @@ const MARGIN_MS = 300;
 /** Opens the way to a public authority's certificates for a node with a gateway. */
 export function openCertificates(
   { email, directory, ca, account, zone, apex }: AcmeConfig,
-  { held, store }: { readonly held: HeldNode; readonly store: MeshStore },
+  { folder, held, store }: {
+    /** The node's own. */
+    readonly folder: string;
+    readonly held: HeldNode;
+    readonly store: MeshStore;
+  },
   { opened, log, signal, platform: { clock } }: MeshTools,
 ): PublicCertificates {
   const transport = opened.use(new FetchTransport({ ca, agent: `ttun/${VERSION}` }));
@@ -31,6 +37,7 @@ export function openCertificates(
   return new PublicCertificates({
     ...{ store, clock, log, rng, now, issuer, directory, apex, zone, signal },
     secrets: () => held.state.secrets,
+    cache: new CertificateFiles(folder, log),
     keyOf: (seed) => encodePem("EC PRIVATE KEY", ecdsaKey(seed)),
     delegationOf: (host, signal) => hostDelegation(host, log, signal),
   });

@@ -86,6 +86,8 @@ export interface GatewayParts {
   readonly desk: AdmissionDesk;
   /** Null = certificates are in files, or the cluster's own. */
   readonly acme: AcmeConfig | null;
+  /** The node's own. */
+  readonly folder: string;
   readonly isRevoked: (id: Uint8Array) => boolean;
   /** The ring knows that a node does not answer, or has left. */
   readonly isDead: (node: NodeKey) => boolean;
@@ -115,7 +117,7 @@ export interface OpenedGateway {
 /** Opens a node's gateway. @throws {TtunError} in_use, privilege, usage, system */
 export function openGateway(
   config: GatewayConfig,
-  { held, store, desk, isRevoked, isDead, dialNode, acme, quic }: GatewayParts,
+  { held, store, desk, isRevoked, isDead, dialNode, acme, folder, quic }: GatewayParts,
   tools: MeshTools,
 ): OpenedGateway {
   const { listen, apex, files, accessLog, advertise, redirect, fallback, isOpen } = config;
@@ -129,7 +131,7 @@ export function openGateway(
     ? new IssuedCertificate(apex, { held, desk, signal })
     : new FileCertificate(files, warn);
   const zone = acme?.zone ?? apex;
-  const issued = acme === null ? null : openCertificates(acme, { held, store }, tools);
+  const issued = acme === null ? null : openCertificates(acme, { folder, held, store }, tools);
   const libssl = opened.use(openLibssl());
   const contexts = opened.use(
     new NamedContexts({

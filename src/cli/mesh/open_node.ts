@@ -195,6 +195,7 @@ export async function openMeshNode(
       store,
       desk: node.desk,
       acme: config.acme,
+      folder,
       isRevoked: (id) => node.revocations.isRevoked(id),
       isDead: (key) => driver.node.isDead(key),
       dialNode: async (key) => {

@@ -33,6 +33,14 @@ export interface Known {
   readonly version: Version | "absent";
   /** Null = there is no certificate. */
   readonly pair: KeyPair | null;
+  /** It is of this node's own cache, and the store may have another one. */
+  readonly isCached: boolean;
+}
+
+/** Keeps sealed records of this node's, as the store had them last. Never throws. */
+export interface RecordCache {
+  read(name: string): Uint8Array | null;
+  write(name: string, sealed: Uint8Array): void;
 }
 
 export interface CertificateStoreOptions {
@@ -44,6 +52,7 @@ export interface CertificateStoreOptions {
   readonly secrets: () => readonly Uint8Array[];
   /** Returns a key in PEM. */
   readonly keyOf: (seed: Uint8Array) => string;
+  readonly cache: RecordCache;
 }
 
 /** The cluster's certificates, sealed in its store; those that are in use are known here, and followed. */
@@ -61,10 +70,10 @@ export class CertificateStore {
     return this.#known;
   }
 
-  /** Returns what is known, without asking; null = nothing is. */
+  /** Returns what is known, without asking the store; null = nothing is. */
   peek(name: string): Known | null {
-    const known = this.#known.get(name);
-    if (known === undefined) return null;
+    const known = this.#known.get(name) ?? this.#cached(name);
+    if (known === null) return null;
     this.#known.delete(name);
     this.#known.set(name, known);
     return known;
@@ -120,10 +129,20 @@ export class CertificateStore {
     for (const name of [...this.#known.keys()]) await this.read(name, signal);
   }
 
+  /** Null = there is none with a certificate. */
+  #cached(name: string): Known | null {
+    const value = this.#o.cache.read(name);
+    if (value === null) return null;
+    const key = CERTIFICATES + name;
+    const known = this.#opened(name, { key, value, version: "absent" }, null);
+    return known.pair === null ? null : { ...known, isCached: true };
+  }
+
   #learn(name: string, entry: Entry | null): Known {
     const before = this.#known.get(name);
     if (entry !== null && before?.version === entry.version) return before;
     const known = this.#opened(name, entry, before ?? null);
+    if (entry !== null && known.pair !== null) this.#o.cache.write(name, entry.value);
     this.#known.delete(name);
     this.#known.set(name, known);
     if (this.#known.size > MOST_KNOWN) this.#known.delete(this.#known.keys().next().value!);
@@ -132,19 +151,19 @@ export class CertificateStore {
 
   #opened(name: string, entry: Entry | null, before: Known | null): Known {
     const { secrets, log } = this.#o;
-    if (entry === null) return { record: EMPTY, version: "absent", pair: null };
+    if (entry === null) return { record: EMPTY, version: "absent", pair: null, isCached: false };
     const { key, value, version } = entry;
     try {
       const { bytes } = openRecord(value, { key, secrets: secrets() });
       const record = decodeCertificateRecord(bytes);
-      return { record, version, pair: this.#pairOf(record, before) };
+      return { record, version, pair: this.#pairOf(record, before), isCached: false };
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       log.warn("A certificate of the store is of no use, and is ordered anew", {
         name,
         why: error.message,
       });
-      return { record: EMPTY, version, pair: null };
+      return { record: EMPTY, version, pair: null, isCached: false };
     }
   }
 

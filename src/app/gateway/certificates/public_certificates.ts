@@ -24,8 +24,15 @@ import { sleep } from "../../loop/sleep.ts";
 import type { Measure } from "../../mesh/http/node_metrics.ts";
 import { keepSession } from "../../mesh/store/held_session.ts";
 import { TEXTS } from "../zone_keeper.ts";
-import { CertificateStore, type KeyPair, type Known, resealEntry } from "./certificate_store.ts";
+import {
+  CertificateStore,
+  type KeyPair,
+  type Known,
+  type RecordCache,
+  resealEntry,
+} from "./certificate_store.ts";
 import { accountKey, keepAccount } from "./keep_account.ts";
+import { takeOrder } from "./order_quota.ts";
 import { readFirst } from "./require_ordered.ts";
 
 /** Milliseconds between looks at what is to be renewed. */
@@ -88,6 +95,7 @@ export interface PublicCertificatesOptions {
   readonly directory: string;
   readonly secrets: () => readonly Uint8Array[];
   readonly keyOf: (seed: Uint8Array) => string;
+  readonly cache: RecordCache;
   readonly apex: string;
   /** Names to which the owner of a host has its challenges lead; empty = to none. */
   readonly delegationOf: (host: string, signal: AbortSignal) => Promise<readonly string[]>;
@@ -176,6 +184,7 @@ export class PublicCertificates {
     const known = this.#certificates.peek(wanted.name);
     if (this.#isGood(known)) {
       this.#wanted.set(wanted.name, wanted);
+      if (known.isCached) void this.#job(wanted).catch(() => {}); // the core is away: it will do
       return known.pair;
     }
     this.#refuseKnown(wanted.name, known);
@@ -285,6 +294,8 @@ export class PublicCertificates {
     const { name, names } = wanted;
     const before = await this.#certificates.read(name, held);
     if (!this.#isDue(before.record)) return before;
+    const isNew = wanted.agent !== null && before.record.kept === null;
+    if (isNew) await takeOrder(this.#o.store, now(), held);
     // It is written down first: a store that takes nothing, or a node that dies each time, costs no order.
     const count = (before.record.attempt?.count ?? 0) + 1;
     const begun = await this.#write(name, before, {

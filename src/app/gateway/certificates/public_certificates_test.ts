@@ -35,6 +35,8 @@ class Cluster implements AsyncDisposable {
   /** Names that challenges of hosts lead to. */
   readonly delegations = new Map<string, string>();
   lookups = 0;
+  /** Disks of the nodes, by name of what they keep. */
+  readonly disks: Map<string, Uint8Array>[] = [];
   readonly #nodes: OneNode[] = [];
 
   constructor() {
@@ -46,7 +48,8 @@ class Cluster implements AsyncDisposable {
   }
 
   /** Starts a node. `store`: as it sees the cluster's. */
-  node(store: MeshStore = this.store): OneNode {
+  node(store: MeshStore = this.store, disk = new Map<string, Uint8Array>()): OneNode {
+    this.disks.push(disk);
     const stop = new AbortController();
     const { signal } = stop;
     const rng = seededRng(100 + this.#nodes.length);
@@ -59,6 +62,10 @@ class Cluster implements AsyncDisposable {
       ...{ store, clock, log, rng, now, issuer, directory: "https://ca.test/dir", signal },
       ...{ apex: "example.net", zone: "example.net", secrets: () => this.secrets },
       keyOf: (seed) => seed.join(),
+      cache: {
+        read: (name) => disk.get(name) ?? null,
+        write: (name, sealed) => void disk.set(name, sealed),
+      },
       delegationOf: (host) => {
         this.lookups++;
         const found = this.delegations.get(host);
@@ -294,6 +301,53 @@ Deno.test("certificates: an account that the authority has forgotten is made aga
   await cluster.clock.advance(130_000);
   assert(isKnown);
   assert(cluster.authority.orders.length > before);
+});
+
+Deno.test("certificates: a node that starts while the core is away has what it had", async () => {
+  await using cluster = new Cluster();
+  const before = await cluster.apex(cluster.node());
+  const [disk] = cluster.disks;
+  assert.doesNotMatch(new TextDecoder().decode(disk!.get("example.net")), /CERTIFICATE/);
+  let isAway = true;
+  const store = new Proxy(cluster.store, {
+    get: (target, name: keyof MeshStore) => {
+      if (typeof target[name] !== "function") return undefined;
+      if (!isAway || name === "watch") return target[name].bind(target);
+      return () => Promise.reject(new MeshError("unavailable", "The core is away"));
+    },
+  });
+  const again = cluster.node(store, disk);
+  assert.equal((await cluster.apex(again)).key, before.key);
+  await assert.rejects(cluster.apex(cluster.node(store)), /core is away/);
+  cluster.wallMs += 91 * DAY;
+  await assert.rejects(cluster.apex(again), /core is away/);
+  isAway = false;
+  await cluster.clock.advance(10_000);
+  assert.notEqual((await cluster.apex(again)).key, before.key);
+});
+
+Deno.test("certificates: an authority that never comes to an end is left after five minutes", async () => {
+  await using cluster = new Cluster();
+  const never = Promise.withResolvers<readonly string[]>();
+  cluster.authority.texts = () => never.promise;
+  const one = cluster.node();
+  await assert.rejects(cluster.apex(one), /did not come to an end in time/);
+  assert.equal(cluster.clock.now(), 300_000);
+  assert.equal(cluster.authority.orders.length, 1);
+});
+
+Deno.test("certificates: hosts of others use up no more orders than the apex can spare", async () => {
+  await using cluster = new Cluster();
+  const one = cluster.node();
+  await cluster.apex(one);
+  const hour = Math.floor(cluster.now() / 3600_000);
+  await cluster.store.put("acme/orders", utf8(`${hour} 49`), { signal: patient });
+  for (const host of ["a.test", "b.test"]) cluster.delegate(host);
+  await cluster.host(one, "a.test");
+  await assert.rejects(cluster.host(one, "b.test"), /Too many certificates for hosts/);
+  assert.equal(cluster.authority.orders.length, 2);
+  await cluster.clock.advance(3600_000);
+  await cluster.host(one, "b.test");
 });
 
 Deno.test("certificates: a record that is of no use is replaced", async () => {
