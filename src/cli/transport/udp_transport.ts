@@ -1,10 +1,10 @@
 import { UdpConnection } from "../../app/link/udp_connection.ts";
 import { type HostPort, requireHostPort } from "../../base/addr.ts";
-import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Datagrams } from "../../contract/datagrams.ts";
 import type { Dialer, Listener } from "../../contract/dial.ts";
 import { openBatchedDatagrams, prepareDatagrams } from "../../io/net/batched_datagrams.ts";
+import { startNodeDatagrams } from "../../io/net/node_datagrams.ts";
 import type { Reactor } from "../../io/reactor/reactor.ts";
 import type { Transport, WayTools } from "../../io/transport.ts";
 
@@ -13,36 +13,33 @@ export const UDP_TRANSPORT: Transport = {
   way: {
     dialer: (_at, tools) => new UdpDialer(tools),
     listener: (at, tools) =>
-      new UdpListener(open({ host: at.host, port: at.port }, reactorOf(tools), tools)),
+      new UdpListener(open({ host: at.host, port: at.port }, nativeReactor(tools), tools)),
   },
 };
 
-/** @throws {TtunError} system, without native sockets */
-function reactorOf({ reactor }: WayTools): Reactor {
-  if (reactor !== null) return reactor;
-  throw new TtunError(
-    "system",
-    "Cannot use udp: URLs here: they take native sockets, which are there on Linux only so far " +
-      "(and not with --io deno)",
-  );
+/** Null = the runtime's own sockets, for which its loop has to run. */
+function nativeReactor({ reactor }: WayTools): Reactor | null {
+  return reactor?.mode === "blocking" ? reactor : null;
 }
 
 /** Its owner closes the socket, so that the other end is told before. */
-function open(at: HostPort, reactor: Reactor, { mark, log }: WayTools): Datagrams {
+function open(at: HostPort, reactor: Reactor | null, { mark, log }: WayTools): Datagrams {
   const { signal } = new AbortController();
+  if (reactor === null) return startNodeDatagrams(at, { signal });
   const onDegraded = (words: string) => log.warn(`UDP: ${words}`);
   return openBatchedDatagrams(reactor, at, { signal, mark, onDegraded });
 }
 
 /** A socket for each attempt; nothing is sent yet. */
 class UdpDialer implements Dialer {
-  readonly #reactor: Reactor;
+  readonly #reactor: Reactor | null;
   readonly #tools: WayTools;
 
   constructor(tools: WayTools) {
-    this.#reactor = reactorOf(tools);
+    this.#reactor = nativeReactor(tools);
     this.#tools = tools;
-    prepareDatagrams(this.#reactor); // there may be no permission for it later
+    // There may be no permission for it later.
+    if (this.#reactor !== null) prepareDatagrams(this.#reactor);
   }
 
   start: Dialer["start"] = (to, { signal }, events) => {
@@ -61,12 +58,14 @@ class UdpDialer implements Dialer {
 }
 
 class UdpListener implements Listener {
-  readonly addr: HostPort;
   readonly datagrams: Datagrams;
 
   constructor(datagrams: Datagrams) {
     this.datagrams = datagrams;
-    this.addr = datagrams.addr;
+  }
+
+  get addr(): HostPort {
+    return this.datagrams.addr;
   }
 
   acceptNow(): null {

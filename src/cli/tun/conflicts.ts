@@ -141,9 +141,8 @@ export function refuseForUdp(options: TunFlags, keys: readonly unknown[] | undef
   const refuse = (words: string): never => {
     throw new TtunError("usage", `Cannot use udp: URLs ${words}`);
   };
-  const { wire, mtu, io } = options;
+  const { wire, mtu } = options;
   if (wire === "v1") refuse("with --wire v1: version 1 of the wire is for TCP alone");
-  if (io === "deno") refuse("with --io deno: they take native sockets");
   if (mtu > LONGEST_UDP_PACKET) {
     refuse(`with --mtu ${mtu}: a datagram holds packets of at most ${LONGEST_UDP_PACKET} bytes`);
   }

@@ -171,7 +171,6 @@ Deno.test("what does not go over UDP is refused with its reason, and the rest is
   const refused = (options: Parameters<typeof refuseForUdp>[0], words: RegExp, keys?: unknown[]) =>
     assert.throws(() => refuseForUdp(options, keys), { kind: "usage", message: words });
   refused(client("--wire", "v1"), /version 1/);
-  refused(client("--io", "deno"), /native sockets/);
   refused(client("--mtu", "1428"), /at most 1427 bytes/);
   refused(client("-L", "1:b:2"), /-L, -R or -D/);
   refused(client("-D", "1"), /-L, -R or -D/);

@@ -25,32 +25,27 @@ const LONGEST = 65_507;
 
 const IPV4_IN_IPV6 = "::ffff:";
 
-/**
- * Opens a socket of the runtime, for systems without native calls: one datagram a call, the system's
- * own choice of address and fragments, and nothing about congestion.
- */
+/** Opens a socket of the runtime and waits until it is bound. @throws {TtunError} in_use, privilege, … */
 export async function openNodeDatagrams(
   at: HostPort,
-  { signal }: Pick<DatagramsOptions, "signal">,
+  o: Pick<DatagramsOptions, "signal">,
 ): Promise<Datagrams> {
+  const datagrams = startNodeDatagrams(at, o);
+  await datagrams.bound;
+  return datagrams;
+}
+
+/**
+ * Opens a socket of the runtime, for systems without native calls: one datagram a call, the system's
+ * own choice of address and fragments, and nothing about congestion. It binds by itself, and is closed
+ * with the reason if it cannot; what is sent before waits.
+ */
+export function startNodeDatagrams(
+  at: HostPort,
+  { signal }: Pick<DatagramsOptions, "signal">,
+): NodeDatagrams {
   signal.throwIfAborted();
-  const isAll = at.host === "" || at.host === "::";
-  const isIpv6 = isAll || at.host.includes(":");
-  const socket = createSocket({ type: isIpv6 ? "udp6" : "udp4", ipv6Only: isIpv6 && !isAll });
-  try {
-    await new Promise<void>((resolve, reject) => {
-      socket.once("error", reject);
-      socket.bind({ port: at.port, address: isAll ? "::" : at.host }, () => {
-        socket.off("error", reject);
-        resolve();
-      });
-    });
-    signal.throwIfAborted();
-  } catch (thrown) {
-    socket.close();
-    throw netError(nativeError(thrown), "listen", at);
-  }
-  return new NodeDatagrams(socket, { at, isIpv6, signal });
+  return new NodeDatagrams(at, signal);
 }
 
 /** The runtime's errors of sockets have the name of the errno as their code. */
@@ -67,25 +62,52 @@ interface Waiting {
 }
 
 class NodeDatagrams implements Datagrams {
-  readonly addr: HostPort;
+  /** Settles when the socket has its port, or cannot have it. */
+  readonly bound: Promise<void>;
+  readonly #at: HostPort;
+  #port: number;
   readonly #socket: Socket;
   readonly #isIpv6: boolean;
   readonly #waiting: Waiting[] = [];
   readonly #registration: Disposable;
   readonly #queue: { bytes: Uint8Array; port: number; host: string }[] = [];
-  #isSending = false;
+  #isBound = false;
+  /** Busy until it is bound. */
+  #isSending = true;
   #unsent = 0;
   #onReceivable: OnReady | null = null;
   #onSendable: OnReady | null = null;
   #closed: { reason: unknown } | null = null;
 
-  constructor(socket: Socket, o: { at: HostPort; isIpv6: boolean; signal: AbortSignal }) {
-    this.#socket = socket;
-    this.#isIpv6 = o.isIpv6;
-    this.addr = { host: o.at.host, port: socket.address().port };
+  constructor(at: HostPort, signal: AbortSignal) {
+    const isAll = at.host === "" || at.host === "::";
+    this.#at = at;
+    this.#port = at.port;
+    this.#isIpv6 = isAll || at.host.includes(":");
+    const type = this.#isIpv6 ? "udp6" : "udp4";
+    const socket = this.#socket = createSocket({ type, ipv6Only: this.#isIpv6 && !isAll });
     socket.on("message", (bytes, from) => this.#take(bytes, from));
-    socket.on("error", () => {}); // of one datagram, which is lost like others
-    this.#registration = onAbort(o.signal, (reason) => this.#close(reason));
+    this.#registration = onAbort(signal, (reason) => this.#close(reason));
+    this.bound = new Promise((resolve, reject) => {
+      socket.on("error", (thrown) => {
+        if (this.#isBound) return; // of one datagram, which is lost like others
+        const error = netError(nativeError(thrown), "listen", at);
+        reject(error);
+        this.#isSending = false;
+        this.#close(error);
+      });
+      socket.bind({ port: at.port, address: isAll ? "::" : at.host }, () => {
+        this.#isBound = true;
+        if (this.#closed === null) this.#port = socket.address().port;
+        resolve();
+        this.#sendNext();
+      });
+    });
+    this.bound.catch(() => {}); // shows in the reader too
+  }
+
+  get addr(): HostPort {
+    return { host: this.#at.host, port: this.#port };
   }
 
   #take(bytes: Uint8Array, from: RemoteInfo): void {
@@ -123,8 +145,11 @@ class NodeDatagrams implements Datagrams {
   /** One by one: the runtime may send two at once in any order. */
   #sendNext(): void {
     const next = this.#queue.shift();
-    this.#isSending = next !== undefined && this.#closed === null;
-    if (next === undefined || this.#closed !== null) return;
+    this.#isSending = next !== undefined;
+    if (next === undefined) {
+      if (this.#closed !== null) this.#socket.close();
+      return;
+    }
     this.#socket.send(next.bytes, next.port, next.host, () => this.#gone(next.bytes.length));
   }
 
@@ -169,7 +194,8 @@ class NodeDatagrams implements Datagrams {
     if (this.#closed !== null) return;
     this.#closed = { reason };
     this.#registration[Symbol.dispose]();
-    this.#socket.close();
+    // What was sent before goes first.
+    if (!this.#isSending) this.#socket.close();
     const waiting = [this.#onReceivable, this.#onSendable];
     this.#onReceivable = this.#onSendable = null;
     queueMicrotask(() => {
