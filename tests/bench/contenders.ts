@@ -19,6 +19,7 @@ const contenders: readonly Contender[] = [
   openvpn("udp"),
   wireguard,
   ...withCiphers({ wire: "v2", aead: "native" }),
+  ...withCiphers({ wire: "v2", aead: "native", over: "udp" }),
   ttun({ wire: "v2", aead: "native", cipher: "aes-256-gcm", over: "quic" }),
   ...withCiphers({ wire: "v1", aead: "native" }),
   ...withCiphers({ wire: "v2", aead: "node" }),

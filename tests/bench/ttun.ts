@@ -37,11 +37,11 @@ export interface TtunOptions {
   /** False leaves the warm-up out. */
   warmUp?: boolean;
   /** The transport; TCP unless it is said. */
-  over?: "quic";
+  over?: "quic" | "udp";
 }
 
 export function ttunName({ wire, aead, cipher, warmUp = true, over }: TtunOptions): string {
-  const way = over === undefined ? "" : ", over QUIC";
+  const way = over === undefined ? "" : `, over ${over.toUpperCase()}`;
   return `ttun ${wire}, ${aead}, ${cipher}${way}${warmUp ? "" : ", no warm-up"}`;
 }
 
@@ -64,11 +64,11 @@ export async function startTtun(
   if (congestion !== "auto") given.push("--congestion", congestion);
   if (!warmUp) given.push("--no-warm-up");
   if (mtu !== null) given.push("--mtu", `${mtu}`);
-  const listens = over === undefined ? [] : ["-l", "quic://:20203"];
+  const listens = over === undefined ? [] : ["-l", `${over}://:20203`];
   const listening = spawnFrom(main, server, ["server", ...listens, ...given]);
   await listening.waitFor(/listening/, READY_MS);
   const [, cert = ""] = /quic:\/\/HOST:20203(\?cert=[^\s"]+)/.exec(listening.output) ?? [];
-  const to = over === undefined ? "" : "quic://";
+  const to = over === undefined ? "" : `${over}://`;
   const url = `${to}${serverAddress}:20203${cert}`;
   const connected = spawnFrom(main, client, ["client", "-s", url, ...given]);
   await connected.waitFor(/authenticated/, READY_MS);

@@ -194,7 +194,7 @@ class NodeDatagrams implements Datagrams {
     if (this.#closed !== null) return;
     this.#closed = { reason };
     this.#registration[Symbol.dispose]();
-    // What was sent before goes first.
+    // Datagrams that wait are sent before.
     if (!this.#isSending) this.#socket.close();
     const waiting = [this.#onReceivable, this.#onSendable];
     this.#onReceivable = this.#onSendable = null;
