@@ -18,7 +18,7 @@ export function openMeshServer(at: string, tools: WayTools): DirectServer {
   const { name, host, at: places, cas } = unpack<MeshServerPlace>(at);
   const { platform, resolver, log, opened } = tools;
   const { clock } = platform;
-  const net = platform.openNet({ io: "ffi", mptcp: false, segmentBytes: {} }, log);
+  const net = openNet(tools);
   const protocol = RAW_PROTOCOLS.link;
   const remedy = "?ca=FILE";
   const dials = cas.map((ca) =>
@@ -49,7 +49,7 @@ function byTurns(dials: readonly DialGateway[]): DialGateway {
 export function openMeshListener(at: string, tools: WayTools): Listener {
   const { name, label, folder, agent, ca } = unpack<MeshListenPlace>(at);
   const { platform, log, signal } = tools;
-  const net = platform.openNet({ io: "ffi", mptcp: false, segmentBytes: {} }, log);
+  const net = openNet(tools);
   const listener = new VisitorListener(platform.clock, signal);
   const tunnels = [{ name: label, serve: noWeb(platform.clock), raw: { link: listener.take } }];
   const options = agentOptions({ ...agent, folder, ca }, net, tools);
@@ -69,4 +69,9 @@ export function openMeshListener(at: string, tools: WayTools): Listener {
   });
   links.run(signal).catch((error) => listener.fail(error));
   return listener;
+}
+
+function openNet({ platform, log }: WayTools) {
+  const io = platform.libc === null ? "deno" : "ffi";
+  return platform.openNet({ io, mptcp: false, segmentBytes: {} }, log);
 }
