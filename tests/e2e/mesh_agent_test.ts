@@ -45,9 +45,11 @@ test("an agent tells why a name is not reached, has metrics and QR codes, and en
   );
   assert(again.pid > 0);
   const pid = `${data}-pid`;
-  const away = await lab.agent("laptop", `publish shop=8080 --daemon --pid ${pid}`);
+  const inBackground = `publish shop=8080 --daemon --pid ${pid}`;
+  const away = await lab.agent("laptop", inBackground, { TTUN_MESH_LOGINS: "ann:hush" });
   assert.equal(away.code, 0, away.stderr);
-  assert.match(await lab.curl("shop", "/"), /"url":"\/"/);
+  assert.match(await lab.curl("shop", "/", "-w", "%{http_code}"), /401$/);
+  assert.match(await lab.curl("shop", "/", "-u", "ann:hush"), /"url":"\/"/);
   await host.sh(`kill $(cat ${pid}); while [ -e ${pid} ]; do sleep 0.1; done`);
   const over = await lab.agent("laptop", "publish shop=8080 --expire 2s");
   assert.match(over.stderr, /The time is over/);

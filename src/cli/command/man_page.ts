@@ -51,6 +51,10 @@ export const ENVIRONMENT: readonly (readonly [string, string])[] = [
     "of ttun mesh node --store: the passphrase of the authority's key, where there is no " +
     "--passphrase-file",
   ],
+  [
+    "TTUN_MESH_LOGINS",
+    "of ttun mesh publish: lines of NAME:PASSWORD, or of hashes, where there is no --basic-auth",
+  ],
   ["TTUN_MESH_TOKEN", "the token for a node's --api, where there is no --token-file"],
   ["ALL_PROXY, all_proxy", "the proxy of ttun tox: socks5://HOST:PORT or http://HOST:PORT"],
   ["XDG_CURRENT_DESKTOP", "tells --system-proxy which desktop this is"],

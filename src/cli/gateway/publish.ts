@@ -15,6 +15,7 @@ import { statusPlace } from "../status/place.ts";
 import { agentFolder, authoritiesFile, readAgent } from "./agent_folder.ts";
 import type { PublishFlags } from "./options.ts";
 import type { AgentConfig, TunnelConfig } from "./plane_config.ts";
+import { loginsSecrets, takeLogins } from "./logins_variable.ts";
 import { readTunnels } from "./tunnels.ts";
 
 const COMMAND = "mesh publish";
@@ -23,7 +24,7 @@ const COMMAND = "mesh publish";
 export async function runPublish(options: PublishFlags, context: RunContext): Promise<number> {
   return await runEnd(options, context, {
     preset: "client",
-    secrets: () => Promise.resolve({}),
+    secrets: () => Promise.resolve(loginsSecrets()),
     run: (context) => runHere(options, context),
   });
 }
@@ -39,10 +40,11 @@ async function runHere(options: PublishFlags, context: RunContext): Promise<numb
     { permission: { name: "write", path: folder }, purpose: `keep a certificate in ${folder}` },
   ]);
   const state = readAgent(folder);
+  const ofEnvironment = takeLogins(context);
   const salt = rng(16); // one alone, by which logins that are read again are the same
   const facts = ownAgentFacts(state.certificate);
   const tunnelsOf = async (now: PublishFlags) => {
-    const tunnels = await readTunnels(now, folder, salt, context);
+    const tunnels = await readTunnels(now, folder, { salt, ofEnvironment }, context);
     for (const tunnel of tunnels) requireKind(facts, tunnel);
     return tunnels;
   };

@@ -54,7 +54,7 @@ export const TUNNEL_OPTIONS = {
     metavar: "FILE",
     help:
       "ask visitors for a name and a password, which FILE has in lines of NAME:PASSWORD, better as " +
-      "ttun mesh password writes them; only its owner may read it",
+      "ttun mesh password writes them; only its owner may read it; without this, TTUN_MESH_LOGINS",
   },
   bearerFile: {
     names: ["bearer-file"],

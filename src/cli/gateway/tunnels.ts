@@ -20,14 +20,19 @@ type Context = Pick<RunContext, "signal" | "log">;
 const LOGINS: SecretKind = { file: "file of logins", question: "NAME:PASSWORD: " };
 const TOKEN: SecretKind = { file: "token file", question: "Token: " };
 
-/**
- * Returns the tunnels of the command line or of a file. `salt`: 16 random bytes for hashes of logins.
- * @throws {TtunError}
- */
+/** Facts for the logins of visitors. */
+interface LoginTools {
+  /** 16 random bytes for their hashes. */
+  readonly salt: Uint8Array;
+  /** Lines as a file has them, for what the command line alone says; null = there are none. */
+  readonly ofEnvironment: string | null;
+}
+
+/** Returns the tunnels of the command line or of a file. @throws {TtunError} */
 export async function readTunnels(
   options: PublishFlags,
   folder: string,
-  salt: Uint8Array,
+  tools: LoginTools,
   context: Context,
 ): Promise<TunnelConfig[]> {
   const { tunnels: file } = options;
@@ -35,8 +40,9 @@ export async function readTunnels(
     ? [options]
     : (await load(() => import("./tunnels_file.ts"))).readTunnelsFile(file);
   const kept = new KeptNames(folder);
+  const logins = file === undefined ? tools : { ...tools, ofEnvironment: null };
   const all: TunnelConfig[] = [];
-  for (const table of tables) all.push(...await tunnelsOf(table, kept, salt, context));
+  for (const table of tables) all.push(...await tunnelsOf(table, kept, logins, context));
   const names = new Set(all.map(({ name }) => name));
   if (names.size === all.length) return all;
   throw new TtunError("usage", "Cannot publish two targets at one name");
@@ -45,7 +51,7 @@ export async function readTunnels(
 async function tunnelsOf(
   flags: TunnelFlags,
   kept: KeptNames,
-  salt: Uint8Array,
+  tools: LoginTools,
   context: Context,
 ): Promise<TunnelConfig[]> {
   const { target: targets = [], name, list: isListed } = flags;
@@ -59,7 +65,7 @@ async function tunnelsOf(
     );
   }
   const rules: EntranceRules = {
-    visitors: await visitorRules(flags, salt, context),
+    visitors: await visitorRules(flags, tools, context),
     limits: {
       rate: flags.rate ?? null,
       visitorRate: flags.visitorRate ?? null,
@@ -101,10 +107,14 @@ function absolute(target: PublishTarget): PublishTarget {
 /** @throws {TtunError} usage, privilege, if a file cannot be used */
 async function visitorRules(
   { basicAuth, bearerFile, allow = [] }: TunnelFlags,
-  salt: Uint8Array,
+  { salt, ofEnvironment }: LoginTools,
   context: Context,
 ): Promise<VisitorRules> {
-  const logins = basicAuth === undefined ? null : await loginsOf(basicAuth, context);
+  const logins = basicAuth !== undefined
+    ? loginsOf(basicAuth, await read(basicAuth, LOGINS, context))
+    : ofEnvironment !== null
+    ? loginsOf("TTUN_MESH_LOGINS", ofEnvironment)
+    : null;
   const token = bearerFile === undefined ? null : (await read(bearerFile, TOKEN, context)).trim();
   if (token === "") throw new TtunError("usage", `Cannot use ${bearerFile}: it is empty`);
   return {
@@ -116,8 +126,9 @@ async function visitorRules(
   };
 }
 
-async function loginsOf(path: string, context: Context): Promise<Logins> {
-  const logins = readLogins(await read(path, LOGINS, context));
+/** `path`: the name of their place. @throws {TtunError} usage */
+function loginsOf(path: string, text: string): Logins {
+  const logins = readLogins(text);
   if (logins === null) {
     throw new TtunError(
       "usage",

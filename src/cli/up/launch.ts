@@ -4,6 +4,7 @@ import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { startOf } from "../../io/changes/process_identity.ts";
 import type { Secrets } from "../background/handover.ts";
+import { loginsSecrets } from "../gateway/logins_variable.ts";
 import { acmeOfVariable } from "../mesh/acme_account.ts";
 import { accessOfVariable } from "../gateway/take_access.ts";
 import { passphraseOfVariable } from "../mesh/passphrase.ts";
@@ -57,6 +58,7 @@ function secretsFor(command: string): Secrets {
     return { ...passphraseOfVariable(readVariable), ...acmeOfVariable(readVariable) };
   }
   if (command === "mesh listen") return accessOfVariable(readVariable);
+  if (command === "mesh publish") return loginsSecrets();
   if (command === "tox") return toxSecretsOfVariables(readVariable);
   const key = readVariable("TTUN_KEY_FILE") === undefined ? readVariable("TTUN_KEY") : undefined;
   const auth = command === "proxy client" ? readVariable("TTUN_PROXY_AUTH") : undefined;
