@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
+import { selfSigned } from "../suite/certificates.ts";
 import { bridgedHosts } from "../networks.ts";
 import { ttunCommand } from "./forward_pair.ts";
 import { type Machine, machine, MESH_ENV } from "./mesh_machine.ts";
@@ -47,7 +48,7 @@ test("a visitor at any node reaches an agent that is linked to others, also when
 
   const agentData = `${first.data}-agent`;
   const agent = (...words: string[]) => ttunCommand("mesh", ...words, "--data", agentData);
-  const token = (await first.mesh("invite --names shop,raw")).stdout.trim();
+  const token = (await first.mesh("invite --names shop,raw,sealed")).stdout.trim();
   const [enroll, enrollArgs] = agent("enroll", "example.test", "--at", "192.0.2.1");
   const env = { ...MESH_ENV, TTUN_INVITE: token };
   const enrolled = await laptop.run(enroll, enrollArgs, { env });
@@ -80,6 +81,27 @@ test("a visitor at any node reaches an agent that is linked to others, also when
     return stdout + stderr;
   };
   assert.match(await connect("/raw"), /"url":"\/raw"/);
+  // TLS that is the agent's to end goes through two nodes, and a ticket counts at all of them.
+  using own = selfSigned("DNS:sealed.example.test");
+  const files = ["--tls-cert", own.cert, "--tls-key", own.key];
+  const words = agent("publish", "8080", "--name", "sealed", "--passthrough", ...files);
+  const sealed = stack.use(laptop.spawn(...words, { env: MESH_ENV }));
+  await sealed.waitFor(/ Linked +gateway=192\.0\.2\.1:443/, READY_MS);
+  const curl = "curl -sS --max-time 20 --resolve sealed.example.test:443:192.0.2.2";
+  await until("the second node knows it", async () => {
+    const said = await laptop.sh(
+      `${curl} --cacert ${own.cert} https://sealed.example.test/s || true`,
+    );
+    return /"url":"\/s"/.test(said);
+  });
+  const resumed = async (node: string, how: string) => {
+    const at = `-connect ${node}:443 -servername shop.example.test -CAfile ${first.data}/ca.crt`;
+    const request = "printf 'GET / HTTP/1.0\\r\\nHost: shop.example.test\\r\\n\\r\\n'";
+    const client = `openssl s_client -ign_eof ${at} ${how} ${first.data}-session`;
+    return await laptop.sh(`${request} | ${client} 2>&1`);
+  };
+  assert.match(await resumed("192.0.2.2", "-sess_out"), /^New, TLSv1\.3/m);
+  assert.match(await resumed("192.0.2.3", "-sess_in"), /^Reused, TLSv1\.3/m);
   victim.signal("SIGKILL");
   await victim.status;
   assert.match(await ask("/z"), /"url":"\/z"/); // by the third node, at once
