@@ -23,6 +23,15 @@ test({
     assert.equal(await short("any.EXAMPLE.test", "AAAA"), "2001:db8::1");
     assert.equal(await short("+tcp", "shop.example.test"), "192.0.2.1");
     assert.equal(await short("-p", "53530", "shop.example.test"), "192.0.2.1");
+    // The socket of all addresses answers from the one that was asked.
+    const other = await one.host.run("dig", [
+      "@127.0.0.9",
+      "-p",
+      "53530",
+      "+short",
+      "x.example.test",
+    ]);
+    assert.equal(other.stdout.trim(), "192.0.2.1");
     const server = await short("example.test", "NS");
     assert.match(server, /^ns-[0-9a-f]{8}\.example\.test\.$/);
     assert.equal(await short(server), "192.0.2.1");

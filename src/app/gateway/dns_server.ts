@@ -1,10 +1,9 @@
 import { readU16, writeU16 } from "../../base/bytes.ts";
-import type { HostPort } from "../../base/addr.ts";
 import { toTtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
-import type { BoundDatagrams } from "../../contract/datagrams.ts";
+import { type DatagramPath, type Datagrams, noDatagrams } from "../../contract/datagrams.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { MaybePromise } from "../../contract/stream.ts";
@@ -21,6 +20,9 @@ const BUDGET = 64;
 /** Bytes of the longest question that is read; those of resolvers have less than 300. */
 const MOST_QUERY = 4096;
 
+/** Bytes of datagrams that come at once. */
+const MOST_RECEIVED = 65_536;
+
 /** Questions over UDP whose answer waits for the store; more are dropped, and asked again. */
 const MOST_WAITING = 256;
 
@@ -31,7 +33,7 @@ const PLACES = { total: 256, perAddress: 16 };
 const IDLE_MS = 10_000;
 
 export interface DnsServerOptions {
-  readonly sockets: readonly BoundDatagrams[];
+  readonly sockets: readonly Datagrams[];
   readonly listeners: readonly Listener[];
   /** Returns the answer, which is null for what deserves none. Never throws or rejects. */
   readonly answer: (query: Uint8Array, way: Way) => MaybePromise<Uint8Array | null>;
@@ -44,7 +46,7 @@ export class DnsServer {
   readonly #o: DnsServerOptions;
   readonly #rate = new ResponseRate();
   readonly #places = new Quota(PLACES);
-  readonly #scratch = new Uint8Array(MOST_QUERY);
+  readonly #scratch = new Uint8Array(MOST_RECEIVED);
   #waiting = 0;
   #asked = 0;
 
@@ -75,26 +77,32 @@ export class DnsServer {
     ]);
   }
 
-  #serveDatagrams(socket: BoundDatagrams): Promise<never> {
+  #serveDatagrams(socket: Datagrams): Promise<never> {
     const { clock } = this.#o;
     const onReady = (run: () => boolean | void) => socket.onReceivable(run);
-    const take = (size: number, from: HostPort) => this.#received(socket, size, from);
-    return runLoop<never>(
-      { clock, budget: BUDGET, onReady },
-      () => socket.receiveNow(this.#scratch, take) ? 1 : WOULD_BLOCK,
-    );
+    const got = noDatagrams();
+    return runLoop<never>({ clock, budget: BUDGET, onReady }, () => {
+      if (!socket.receiveNow(this.#scratch, got)) return WOULD_BLOCK;
+      const { size, segment, path } = got;
+      let count = 1;
+      for (let at = 0; at < size && segment > 0; at += segment, count++) {
+        const query = this.#scratch.subarray(at, Math.min(at + segment, size));
+        this.#received(socket, query, path);
+      }
+      return count;
+    });
   }
 
-  #received(socket: BoundDatagrams, size: number, from: HostPort): void {
+  /** The answer goes from the address that was asked. */
+  #received(socket: Datagrams, query: Uint8Array, path: DatagramPath): void {
     const { clock, answer } = this.#o;
-    const query = this.#scratch.subarray(0, size);
+    const { host, port } = path.remote;
     const send = (bytes: Uint8Array | null) => {
-      if (bytes !== null) socket.sendTo(bytes, from);
+      if (bytes !== null) socket.sendNow(bytes, bytes.length, path); // without room it is asked again
     };
     this.#asked++;
-    // An answer to these ports would be one of them to whom it is forged (chargen, DNS, and the like).
-    if (from.port === 0) return;
-    const verdict = this.#rate.allow(from.host, clock.now());
+    if (port === 0 || query.length > MOST_QUERY) return;
+    const verdict = this.#rate.allow(host, clock.now());
     if (verdict === "drop") return;
     if (verdict === "truncate") return send(truncatedAnswer(query));
     const answered = answer(query.slice(), "udp");

@@ -8,7 +8,7 @@ import { requireHostPort } from "../../base/addr.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { MeshStore } from "../../contract/mesh_store.ts";
 import { DenoNet } from "../../io/net/deno_net.ts";
-import { PosixDatagrams } from "../../io/net/posix_datagrams.ts";
+import { openBatchedDatagrams } from "../../io/net/batched_datagrams.ts";
 import { Reactor } from "../../io/reactor/reactor.ts";
 import { memoryStore } from "../mesh/store/memory_store.ts";
 import { DnsServer } from "./dns_server.ts";
@@ -35,7 +35,7 @@ async function withServer(body: (lab: Lab) => Promise<void>): Promise<void> {
       server: { name: "ns.example.net", addresses: ["192.0.2.1"] },
     },
   });
-  const socket = new PosixDatagrams(clock).bind({ host: "127.0.0.1", port: 0 }, { signal });
+  const socket = openBatchedDatagrams(clock, { host: "127.0.0.1", port: 0 }, { signal });
   const { port } = socket.addr;
   const listener = new DenoNet(libc).listen({ host: "127.0.0.1", port }, { signal });
   const server = new DnsServer({

@@ -5,7 +5,7 @@ import { formatAddr, isIpAddress, parseHostPort } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { MeshStore } from "../../contract/mesh_store.ts";
-import { udpSockets } from "../platform/udp_sockets.ts";
+import { openBatchedDatagrams } from "../../io/net/batched_datagrams.ts";
 import type { HeldNode } from "./held_node.ts";
 import type { MeshTools } from "./mesh_tools.ts";
 import type { DnsConfig } from "./plane_config.ts";
@@ -39,14 +39,14 @@ export function openDns(
       server: listen.length === 0 ? null : { name: ownName, addresses },
     },
   });
-  const sockets = udpSockets(platform);
-  if (sockets === null && listen.length > 0) {
+  const { reactor } = platform;
+  if (reactor === null && listen.length > 0) {
     throw new TtunError("usage", "Cannot use --dns: it takes native sockets (Linux, --allow-ffi)");
   }
   const io = libc === null ? "deno" : "ffi";
   const net = platform.openNet({ io, mptcp: false, segmentBytes: {} }, log);
   const server = new DnsServer({
-    sockets: listen.map((at) => opened.use(sockets!.bind(at, { signal }))),
+    sockets: listen.map((at) => opened.use(openBatchedDatagrams(reactor!, at, { signal }))),
     listeners: listen.map((at) => opened.use(net.listen(at, { signal }))),
     answer: (query, way) => keeper.answer(query, way, signal),
     ...{ clock, log },
