@@ -1,31 +1,30 @@
-import { announceCore, type CoreCandidate } from "../../app/mesh/store/core_announcer.ts";
+import { announceCore } from "../../app/mesh/store/core_announcer.ts";
 import { backUpCore } from "../../app/mesh/store/core_backup.ts";
 import type { CoreClient } from "../../app/mesh/store/core_client.ts";
-import { CoreDriver, type CoreFigures } from "../../app/mesh/store/core_driver.ts";
+import type { CoreFigures } from "../../app/mesh/store/core_driver.ts";
 import { moveCore, receivedCore } from "../../app/mesh/store/core_move.ts";
 import { CorePlace, type Place } from "../../app/mesh/store/core_place.ts";
-import { CoreServer } from "../../app/mesh/store/core_server.ts";
 import { ParcelReceiver } from "../../app/mesh/store/parcel_receiver.ts";
 import { ParcelSender } from "../../app/mesh/store/parcel_sender.ts";
 import { RemoteCore } from "../../app/mesh/store/remote_core.ts";
 import { sleep } from "../../app/loop/sleep.ts";
 import { toTtunError, TtunError } from "../../base/errors.ts";
 import { abortable } from "../../base/scope.ts";
-import type { CoreDisk } from "../../contract/mesh_disk.ts";
 import { MeshError } from "../../contract/mesh_store.ts";
 import { PARCEL, type ParcelKind } from "../../core/mesh/core/parcel.ts";
 import type { CoreAnswer, CoreRequest } from "../../core/mesh/core/request.ts";
 import { sealBackup } from "../../core/mesh/core/sealed_backup.ts";
-import { isReserved } from "../../core/mesh/http/route.ts";
 import type { NodeKey } from "../../core/mesh/node_id.ts";
 import { nodeKeyExchange } from "../../io/crypto/x25519.ts";
 import { isThere } from "../../io/files/present.ts";
-import { MovedCore, openCoreFile } from "../../io/mesh/core_file.ts";
+import { MovedCore } from "../../io/mesh/core_file.ts";
 import { activateCore, putPendingCore } from "../../io/mesh/pending_core.ts";
 import { rng } from "../platform/rng.ts";
 import { keepBackup } from "./backup_file.ts";
+import type { CoreNodes } from "./core_nodes.ts";
 import { coreFile } from "./core_path.ts";
 import { keepPlace, readPlace } from "./kept_place.ts";
+import { type LocalCore, markOf, openLocalCore } from "./local_core.ts";
 import type { MeshTools } from "./mesh_tools.ts";
 
 /** Never called: it makes the Worker's file a dependency for `deno cache` and `deno install`. */
@@ -39,22 +38,6 @@ const RETRY_MS = 200;
 const FINISH_MS = 3_000;
 const FINISH_AGAIN_MS = 1_000;
 
-/** Other nodes, as far as the core needs them. */
-export interface CoreNodes {
-  /** Nodes that say that they may have the core. */
-  candidates(): readonly NodeKey[];
-  /** Those of them that are there. */
-  alive(): readonly CoreCandidate[];
-  /** True for a linked node whose certificate lets it have the core. */
-  mayHaveCore(node: NodeKey): boolean;
-  /** Returns true for a node whose certificate lets it take visitors. */
-  mayHaveGateway(node: NodeKey): boolean;
-  /** Nodes that may keep a backup, best first. */
-  keepers(): readonly NodeKey[];
-  /** @throws {MeshError} unavailable; the signal's reason */
-  ask(node: NodeKey, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array>;
-}
-
 /** The authority's keys, which are where the core is. */
 export interface AuthorityKeys {
   readonly areHere: boolean;
@@ -64,14 +47,6 @@ export interface AuthorityKeys {
   take(sealed: Uint8Array): void;
   /** Removes them for good: another node has them. @throws {TtunError} */
   giveUp(): void;
-}
-
-interface LocalCore {
-  readonly driver: CoreDriver;
-  readonly disk: CoreDisk;
-  readonly server: CoreServer;
-  /** Where there is a newer one, which has ended this one; null = there is none. */
-  newer(): Place | null;
 }
 
 export interface HeldCoreOptions {
@@ -378,37 +353,12 @@ export class HeldCore implements CoreClient, AsyncDisposable {
   }
 
   async #openLocal(leastEpoch: number): Promise<void> {
-    const { platform: { clock }, log } = this.#tools;
-    const { disk, state, later } = await openCoreFile(coreFile(this.#folder), {
-      create: false,
+    this.#local = await openLocalCore({
+      path: coreFile(this.#folder),
       leastEpoch,
-      areChangesLater: true,
-    });
-    later?.catch((error: unknown) => {
-      if (!(error instanceof MeshError)) this.#damaged.reject(error); // else it was closed meanwhile
-    });
-    let newer: Place | null = null;
-    const driver = new CoreDriver(state, {
-      ...{ disk, clock, later },
-      events: {
-        failed: ({ message: why }) => log.error("The core has ended", { why }),
-        full: (isFull) => {
-          if (isFull) log.error("The core's disk is full: writes are refused");
-          else log.info("The core's disk takes writes again");
-        },
-      },
-    });
-    const server = new CoreServer(driver, {
-      epoch: state.epoch,
-      refusal: (node, request) => refusalOf(request, node, this.#nodes),
-      onNewer: (node, epoch) => {
-        // A stolen node that may not have the core must not end it by a number.
-        if (!this.#nodes.mayHaveCore(node)) return false;
-        newer = { node, epoch };
-        return true;
-      },
-    });
-    this.#local = { driver, disk, server, newer: () => newer };
+      nodes: this.#nodes,
+      onDamage: (error) => this.#damaged.reject(error),
+    }, this.#tools);
     this.#remote = null;
   }
 
@@ -520,36 +470,4 @@ export class HeldCore implements CoreClient, AsyncDisposable {
     using _timer = this.#tools.platform.clock.after(RETRY_MS, resolve);
     await abortable(promise, signal);
   }
-}
-
-/** Returns where the core of a file has moved; null = it has not. */
-async function markOf(path: string): Promise<Place | null> {
-  if (!isThere(path)) return null;
-  try {
-    const { disk } = await openCoreFile(path, { create: false, isAlone: true });
-    await disk[Symbol.asyncDispose]();
-    return null;
-  } catch (error) {
-    if (error instanceof MovedCore) return error;
-    if (error instanceof TtunError) return null; // nobody starts from this file
-    throw error;
-  }
-}
-
-/** Keys of certificates and their proofs, which gateways order. */
-const OF_GATEWAYS = ["acme/", "cert/", "txt/"];
-
-/** A node that was stolen must not change who belongs to the cluster, unless it may have the core. */
-function refusalOf(
-  request: CoreRequest,
-  node: NodeKey,
-  nodes: Pick<CoreNodes, "mayHaveCore" | "mayHaveGateway">,
-): string | null {
-  const isWrite = request.type === "put" || request.type === "delete";
-  if (!isWrite || request.key.startsWith("lease/") || !isReserved(request.key)) return null;
-  if (nodes.mayHaveCore(node)) return null;
-  if (!OF_GATEWAYS.some((start) => request.key.startsWith(start))) {
-    return "Only a node that may have the core writes this";
-  }
-  return nodes.mayHaveGateway(node) ? null : "Only a node that may take visitors writes this";
 }
