@@ -100,7 +100,7 @@ test({
       assert.equal((await curl.status).code, 0, curl.output + node.output);
       assert.match(curl.stdout, /"host":/);
     }
-    assert.equal(node.output.match(/A certificate is ordered/g)?.length, 3, "one for each");
+    assert((node.output.match(/There is a new certificate/g) ?? []).length >= 3, "one for each");
     const { stdout } = await one.mesh("status");
     for (const name of ["example.test", ...HOSTS]) {
       assert.match(stdout, new RegExp(`^public +${name}, until \\d{4}-`, "m"));
