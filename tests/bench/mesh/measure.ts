@@ -11,8 +11,14 @@ export const CLIENTS = [1, 32] as const;
 
 const LOAD = new URL("load.ts", import.meta.url).pathname;
 
-/** Of each operation, before any is measured. */
-const WARM_REQUESTS = 1024;
+/** Of each operation, before the store's rest is measured. */
+const FIRST_REQUESTS = 1024;
+
+/**
+ * Of each operation, before any is measured: code that is compiled as it runs is compiled for good after
+ * some ten thousand calls, and partly given up again in a minute of rest.
+ */
+const WARM_REQUESTS = 16_384;
 
 /** From the start until a store is at rest. */
 const SETTLE_MS = 5000;
@@ -53,13 +59,14 @@ export async function measureStore(
   const names = OPERATIONS.filter((name) => name in contender.promises);
   await wait(SETTLE_MS);
   const freshMb = mostMb(store);
-  await warmUp(host, store, names);
+  await warmUp(host, store, names, FIRST_REQUESTS);
   const idleCpu = await measureIdle(store, idleSeconds);
+  await warmUp(host, store, names, WARM_REQUESTS);
   const operations: OperationFigures[] = [];
   for (const clients of CLIENTS) {
     for (const operation of names) {
       const before = runSeconds(store.ends);
-      const figures = await run(host, {
+      const figures = await runLoad(host, {
         ...store.at,
         operation,
         clients,
@@ -79,12 +86,17 @@ export async function measureStore(
  * Writes each key, so that gets find something, and asks all that is measured: code that is compiled as
  * it runs has been then, as it is in a store's life.
  */
-async function warmUp(host: Host, { at }: RunningStore, names: readonly Operation[]) {
+async function warmUp(
+  host: Host,
+  { at }: RunningStore,
+  names: readonly Operation[],
+  requests: number,
+) {
   const clients = KEYS / KEYS_OF_CLIENT;
   const puts = names.filter((name) => name.endsWith("put"));
   for (const operation of [...puts, ...names]) {
-    const least = WARM_REQUESTS / clients;
-    await run(host, { ...at, operation, clients, warmSeconds: 0, seconds: 0, least });
+    const least = requests / clients;
+    await runLoad(host, { ...at, operation, clients, warmSeconds: 0, seconds: 0, least });
   }
 }
 
@@ -104,7 +116,8 @@ function mostMb({ ends }: RunningStore): number {
   return Math.max(...ends.map(({ process }) => rssMb(process.pid)));
 }
 
-async function run(host: Host, load: Load): Promise<LoadFigures> {
+/** Asks a store on its host by a process of its own. */
+export async function runLoad(host: Host, load: Load): Promise<LoadFigures> {
   const args = ["run", "-A", LOAD, JSON.stringify(load)];
   const { code, stdout, stderr } = await host.run(Deno.execPath(), args, { timeoutMs: 120_000 });
   if (code !== 0) throw new Error(`${load.protocol}, ${load.operation}: ${stderr}`);
