@@ -11,6 +11,7 @@ import { Quota } from "../../app/net/connection_quota.ts";
 import { GatewayDirectory } from "../../app/gateway/gateway_directory.ts";
 import { gatewayPages } from "../../app/gateway/gateway_pages.ts";
 import { HopLinks } from "../../app/gateway/hop_links.ts";
+import { LineBatch } from "../../app/gateway/line_batch.ts";
 import { HopService } from "../../app/gateway/hop_service.ts";
 import { Names } from "../../app/gateway/names.ts";
 import type { AdmissionDesk } from "../../app/mesh/admission/admission_desk.ts";
@@ -209,6 +210,9 @@ export function openGateway(
     },
   });
   const counts = new GatewayCounts();
+  const accessLines = opened.use(
+    new LineBatch(clock, (line) => tools.port.report({ kind: "print", line, isProgress: false })),
+  );
   const requestId = () => toHex(rng(8));
   const gateway: Gateway = new Gateway({
     apex,
@@ -236,8 +240,7 @@ export function openGateway(
     counts,
     access: (entry) => {
       if (accessLog === "off") return;
-      const line = accessLog === "json" ? accessJson(entry) : accessLine(entry);
-      tools.port.report({ kind: "print", line, isProgress: false });
+      accessLines.add(accessLog === "json" ? accessJson(entry) : accessLine(entry));
     },
   });
   const takeForeign: TakeConnection | null = fallback === null ? null : (inner, hello) => {
