@@ -3,8 +3,8 @@ import type { Clock } from "../../contract/host.ts";
 import { sleep } from "../loop/sleep.ts";
 import { DRAIN_MS } from "./visitor.ts";
 
-/** Milliseconds for exchanges that are under way. */
-const EXCHANGES_MS = 10_000;
+/** Milliseconds for all of it: ttun down waits no more than ten seconds. */
+const LONGEST_MS = 7_000;
 
 const LOOK_MS = 50;
 
@@ -15,6 +15,8 @@ export interface DrainingOptions {
   readonly log: Logger;
   /** Has the agents go to other gateways. Never rejects. */
   readonly moveAgents: () => Promise<void>;
+  /** Connections of visitors. */
+  readonly visitors: () => number;
   /** Exchanges that are under way. */
   readonly open: () => number;
 }
@@ -40,11 +42,13 @@ export class Draining {
   }
 
   async #run(): Promise<void> {
-    const { clock, log, moveAgents, open } = this.#o;
+    const { clock, log, moveAgents, visitors, open } = this.#o;
     log.info("Agents and visitors go to other gateways");
+    const end = clock.now() + LONGEST_MS;
     this.#begun.abort();
-    await Promise.all([moveAgents(), sleep(clock, 2 * DRAIN_MS, NEVER)]);
-    for (const end = clock.now() + EXCHANGES_MS; open() > 0 && clock.now() < end;) {
+    const idle = visitors() === 0 ? 0 : 2 * DRAIN_MS;
+    await Promise.all([moveAgents(), sleep(clock, idle, NEVER)]);
+    while (open() > 0 && clock.now() < end) {
       await sleep(clock, LOOK_MS, NEVER);
     }
   }

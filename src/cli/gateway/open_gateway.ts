@@ -154,6 +154,7 @@ export function openGateway(
     moveAgents: async () => {
       await Promise.all([directory.leave(signal), gate.drain()]);
     },
+    visitors: () => places.count,
     open: () => counts.open + services.open,
   });
   const taking = AbortSignal.any([signal, draining.begun]);

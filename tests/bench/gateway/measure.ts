@@ -39,7 +39,7 @@ export async function measure(
 ): Promise<Figures> {
   const load = async (...args: string[]) => await loadOf(host, at, [...args, ...FIELDS]);
   const timed = (...args: string[]) => load(...args, "-D", String(seconds));
-  await load("-n", "2000", "-c", "8", "-m", "8"); // code and pools are warm
+  await load("-n", "10000", "-c", "8", "-m", "8"); // code and pools are warm
   const h1 = await timed("--h1", "-c", "16");
   const h2 = await timed("-c", "4", "-m", "25");
   const handshakes = await load("--h1", "-n", String(HANDSHAKES), "-c", String(HANDSHAKES));
