@@ -1,6 +1,5 @@
 import type { Addr } from "../base/addr.ts";
 import type { StreamsBeside } from "./beside.ts";
-import type { Datagrams } from "./datagrams.ts";
 import type { PacketWay } from "./packet_way.ts";
 import type { ConnectionStats } from "./stats.ts";
 import type { Stream } from "./stream.ts";
@@ -25,11 +24,6 @@ export interface Connection extends Stream {
   readonly beside?: StreamsBeside;
   /** Absent = what is not to wait for lost bytes goes on the stream all the same. */
   readonly packets?: PacketWay;
-  /**
-   * Present = it stands for a way of datagrams to `remote`: no bytes go by it, and its dispose closes
-   * the socket (docs/wire/udp.md).
-   */
-  readonly datagrams?: Datagrams;
   /** Sets what it can; returns the kernel's names of the options that it could not set. */
   setOptions(options: SocketOptions): string[];
 }

@@ -1,6 +1,5 @@
 import type { Addr } from "../base/addr.ts";
 import type { Connection } from "./connection.ts";
-import type { Datagrams } from "./datagrams.ts";
 import type { OnReady, Stream } from "./stream.ts";
 
 /** Opens streams; `To` names the other end. */
@@ -40,8 +39,6 @@ export interface Listener<S extends Stream = Connection> extends AsyncDisposable
   acceptNow(o: { signal: AbortSignal }): S | null;
   /** Calls `run` once, only after `acceptNow` had none; it replaces an earlier one that waits. */
   onAcceptable(run: OnReady): void;
-  /** Present = it gives no connections: clients come by datagrams to this socket, which is its own. */
-  readonly datagrams?: Datagrams;
   /** Limits later connections' segments, both ways (TCP_MAXSEG); false where that cannot be set. */
   limitSegments?(segmentBytes: number): boolean;
 }

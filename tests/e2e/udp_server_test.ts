@@ -64,16 +64,11 @@ test("a server that ends says so, and is found again over UDP", async () => {
   assert.match(server.output, /authenticated/);
 });
 
-test("over UDP Deno's own sockets do at either end", async () => {
+test("over UDP Deno's own sockets do at both ends", async () => {
   await using hosts = await twoHosts();
-  await using server = await startServer(hosts.server, "-l", LISTEN, "--io", "deno");
-  for (const io of ["deno", "ffi"]) {
-    await using client = startClient(hosts.client, "--io", io);
-    await client.waitFor(/authenticated.*protocol=udp/);
-    await pingUntil(hosts.client, INNER.server4, 10_000);
-    assert.equal(await ping(hosts.server, INNER.client6), 3);
-    client.signal("SIGTERM");
-    assert.equal((await client.status).code, 0);
-  }
-  await server.waitFor(/disconnected .*closed by the client/);
+  await using _server = await startServer(hosts.server, "-l", LISTEN, "--io", "deno");
+  await using client = startClient(hosts.client, "--io", "deno");
+  await client.waitFor(/authenticated.*protocol=udp/);
+  await pingUntil(hosts.client, INNER.server4, 10_000);
+  assert.equal(await ping(hosts.server, INNER.client6), 3);
 });

@@ -5,6 +5,9 @@ import type { Paths } from "../../src/contract/routing.ts";
 import { onAbort } from "../../src/base/scope.ts";
 import type { Datagrams } from "../../src/contract/datagrams.ts";
 import type { Dialer, Listener } from "../../src/contract/dial.ts";
+import { connectUdp } from "../../src/app/link/udp_client.ts";
+import { UdpListener } from "../../src/app/link/udp_listener.ts";
+import { UdpServer } from "../../src/app/link/udp_server.ts";
 import { UdpConnection } from "../../src/app/link/udp_connection.ts";
 import { LONGEST_PACKET } from "../../src/app/link/accept.ts";
 import type { ServerMemory } from "../../src/app/link/connect.ts";
@@ -97,13 +100,7 @@ export class TunWorld implements AsyncDisposable {
   #udpListener(): Listener {
     const { signal } = this.#sockets;
     const datagrams = this.udp.on(SERVER_HOST)({ host: "", port: SERVER_PORT }, { signal });
-    return {
-      addr: { host: SERVER_HOST, port: SERVER_PORT },
-      datagrams: datagrams as Datagrams,
-      acceptNow: () => null,
-      onAcceptable: () => {},
-      [Symbol.asyncDispose]: () => Promise.resolve(),
-    };
+    return new UdpListener(datagrams as Datagrams, (o) => new UdpServer(o));
   }
 
   /** Dials by datagrams from that host. */
@@ -113,7 +110,10 @@ export class TunWorld implements AsyncDisposable {
         const datagrams = this.udp.on(host)({ host: "", port: 0 }, {
           signal: new AbortController().signal,
         });
-        const connection = new UdpConnection(to as HostPort, datagrams as Datagrams);
+        const connection = new UdpConnection(to as HostPort, {
+          datagrams: datagrams as Datagrams,
+          connect: connectUdp,
+        });
         connection.ends.use(onAbort(signal, () => connection.reset()));
         return events.connected(connection);
       },

@@ -2,6 +2,13 @@ import { formatAddr, type HostPort } from "../../base/addr.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Datagrams } from "../../contract/datagrams.ts";
 import type { ConnectionStats } from "../../contract/stats.ts";
+import type { connectUdp } from "./udp_client.ts";
+
+/** Code that few ends need is passed on, and not imported. */
+export interface UdpClientEnd {
+  readonly datagrams: Datagrams;
+  readonly connect: typeof connectUdp;
+}
 
 /** Stands for the way of datagrams to a peer where code has connections. No bytes go by it. */
 export class UdpConnection implements Connection {
@@ -10,18 +17,18 @@ export class UdpConnection implements Connection {
   readonly local: HostPort = { host: "", port: 0 };
   readonly remote: HostPort;
   readonly congestion = "";
-  readonly datagrams?: Datagrams;
+  /** A client's socket, its own, and what makes a link on it; null at a server. */
+  readonly client: UdpClientEnd | null;
   /** Called once, by a reset or the dispose, while datagrams may still be sent. */
   onEnd: () => void = () => {};
   /** Disposed of at the end. */
   readonly ends = new DisposableStack();
   #isOver = false;
 
-  /** `datagrams`: a client's socket, its own. */
-  constructor(remote: HostPort, datagrams?: Datagrams) {
+  constructor(remote: HostPort, client: UdpClientEnd | null = null) {
     this.peer = formatAddr(remote);
     this.remote = remote;
-    if (datagrams !== undefined) this.datagrams = datagrams;
+    this.client = client;
   }
 
   stats(): ConnectionStats {
@@ -51,7 +58,7 @@ export class UdpConnection implements Connection {
     this.#isOver = true;
     this.ends.dispose();
     this.onEnd();
-    this.datagrams?.[Symbol.dispose]();
+    this.client?.datagrams[Symbol.dispose]();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -11,6 +11,7 @@ import { type PacketSink, UdpCarrier } from "../../core/link/udp/carrier.ts";
 import type { Head } from "../../core/link/udp/head.ts";
 import { PacketWriter } from "../../core/link/udp/packet_writer.ts";
 import type { UdpSession } from "../../core/link/udp/session.ts";
+import { MOST_DATAGRAM } from "../../core/link/udp/sizes.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
 import { refusal } from "../../core/link/v2/handshake.ts";
 import { Capability, type Offer } from "../../core/link/v2/setup.ts";
@@ -18,12 +19,6 @@ import { sleep } from "../loop/sleep.ts";
 import { DEAD_TIME } from "./keepalive.ts";
 import type { UdpSocket } from "./udp_socket.ts";
 import type { DeviceFacts } from "./v2_link.ts";
-
-/** Bytes of a datagram: what Ethernet carries over IPv6. */
-const MOST_BYTES = 1500 - 40 - 8;
-
-/** The longest packet, in bytes, that a datagram carries. */
-export const LONGEST_UDP_PACKET = MOST_BYTES - 25;
 
 /** Milliseconds for which an older connection is read when a new one is there. */
 const KEEP_OLD_MS = 10_000;
@@ -79,7 +74,7 @@ export class UdpLink implements Link, PacketSink {
       groupTailroom: 0,
       group: Infinity,
     };
-    this.#writer = new PacketWriter({ offload: this.offload, mostBytes: MOST_BYTES });
+    this.#writer = new PacketWriter({ offload: this.offload, mostBytes: MOST_DATAGRAM });
     const joins = this.offload & device.takes;
     this.#filled = new Joiner(joins);
     this.#lent = new Joiner(joins);

@@ -4,7 +4,6 @@ import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { PeerLink } from "../link/config.ts";
 import { connectLink } from "../link/connect.ts";
-import { connectUdp } from "../link/udp_client.ts";
 import { UdpConnection } from "../link/udp_connection.ts";
 import type { AttemptWatch, ServerPaths } from "../link/server_paths.ts";
 import type { DamagedConnections } from "../net/damaged_connections.ts";
@@ -138,8 +137,8 @@ function meetLink(
   stream: Connection,
   o: Parameters<typeof connectLink>[1] & Pick<AttemptOptions, "log">,
 ): Promise<PeerLink> {
-  return stream instanceof UdpConnection && stream.datagrams !== undefined
-    ? connectUdp(stream, stream.datagrams, o)
+  return stream instanceof UdpConnection && stream.client !== null
+    ? stream.client.connect(stream, stream.client.datagrams, o)
     : connectLink(stream, o);
 }
 

@@ -4,7 +4,6 @@ import type { LogFields, Logger } from "../../base/log.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { onAbort, type Scope, scope } from "../../base/scope.ts";
 import type { CongestionChoice, Connection } from "../../contract/connection.ts";
-import type { Datagrams } from "../../contract/datagrams.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { ClientNetworks } from "../../core/ip/client_networks.ts";
@@ -20,7 +19,7 @@ import { ExclusiveSlot } from "../link/exclusive_slot.ts";
 import { LinkGatekeeper } from "../link/link_gatekeeper.ts";
 import { Occupants } from "../link/occupants.ts";
 import { SlotPool } from "../link/slot_pool.ts";
-import { UdpServer } from "../link/udp_server.ts";
+import { UdpListener } from "../link/udp_listener.ts";
 import { withStreams } from "../mux/limits.ts";
 import { type MuxServer, turnAway } from "../mux/mux_server.ts";
 import { idOf, type SessionEntry } from "../mux/served_sessions.ts";
@@ -78,13 +77,12 @@ export async function runTunServer(o: TunServerOptions): Promise<void> {
     const server = new TunServer({ ...o, signal: tasks.signal }, streams);
     tasks.spawn((signal) => o.router.run(signal));
     const evictIdle = () => server.evictIdle();
-    const listeners = o.listeners.filter(({ datagrams }) => datagrams === undefined);
+    const listeners = o.listeners.filter((one) => !(one instanceof UdpListener));
     const serve = (stream: Connection, at: Listener) => server.serve(stream, at);
     acceptAll(tasks, { ...o, listeners, evictIdle, serve });
-    for (const { datagrams } of o.listeners) {
-      if (datagrams !== undefined) {
-        tasks.spawn((signal) => server.serveUdp(datagrams, tasks, signal));
-      }
+    for (const listener of o.listeners) {
+      if (!(listener instanceof UdpListener)) continue;
+      tasks.spawn((signal) => server.serveUdp(listener, tasks, signal));
     }
     if (hops === undefined) return;
     serveHops(tasks, stack, hops, {
@@ -157,9 +155,13 @@ class TunServer {
   }
 
   /** Serves clients of a socket of datagrams, as tasks of the scope. @throws the signal's reason */
-  serveUdp(datagrams: Datagrams, tasks: Scope, signal: AbortSignal): Promise<never> {
+  serveUdp(
+    { datagrams, serve }: UdpListener,
+    tasks: Scope,
+    signal: AbortSignal,
+  ): Promise<never> {
     const { router: { device }, pushed } = this.#o;
-    const server = new UdpServer({
+    return serve({
       ...this.#o,
       datagrams,
       device,
@@ -167,8 +169,7 @@ class TunServer {
       replay: this.#gatekeeper.replay,
       reject: (why, peer) => this.#gatekeeper.reject(why, peer),
       serve: (stream, candidate) => tasks.spawn(() => this.#serveProved(stream, candidate)),
-    });
-    return server.run(signal);
+    }).run(signal);
   }
 
   /** Never throws, as `serve`. */

@@ -1,8 +1,11 @@
+import { connectUdp } from "../../app/link/udp_client.ts";
 import { UdpConnection } from "../../app/link/udp_connection.ts";
+import { UdpListener } from "../../app/link/udp_listener.ts";
+import { UdpServer } from "../../app/link/udp_server.ts";
 import { type HostPort, requireHostPort } from "../../base/addr.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Datagrams } from "../../contract/datagrams.ts";
-import type { Dialer, Listener } from "../../contract/dial.ts";
+import type { Dialer } from "../../contract/dial.ts";
 import { openBatchedDatagrams, prepareDatagrams } from "../../io/net/batched_datagrams.ts";
 import { startNodeDatagrams } from "../../io/net/node_datagrams.ts";
 import type { Reactor } from "../../io/reactor/reactor.ts";
@@ -13,7 +16,10 @@ export const UDP_TRANSPORT: Transport = {
   way: {
     dialer: (_at, tools) => new UdpDialer(tools),
     listener: (at, tools) =>
-      new UdpListener(open({ host: at.host, port: at.port }, nativeReactor(tools), tools)),
+      new UdpListener(
+        open({ host: at.host, port: at.port }, nativeReactor(tools), tools),
+        (o) => new UdpServer(o),
+      ),
   },
 };
 
@@ -48,34 +54,11 @@ class UdpDialer implements Dialer {
       const { host, port } = requireHostPort(to);
       const any = host.includes(":") ? "::" : "0.0.0.0";
       const datagrams = open({ host: any, port: 0 }, this.#reactor, this.#tools);
-      const connection = new UdpConnection({ host, port }, datagrams);
+      const connection = new UdpConnection({ host, port }, { datagrams, connect: connectUdp });
       connection.ends.use(onAbort(signal, () => connection.reset()));
       return events.connected(connection);
     } catch (error) {
       return events.failed(error);
     }
   };
-}
-
-class UdpListener implements Listener {
-  readonly datagrams: Datagrams;
-
-  constructor(datagrams: Datagrams) {
-    this.datagrams = datagrams;
-  }
-
-  get addr(): HostPort {
-    return this.datagrams.addr;
-  }
-
-  acceptNow(): null {
-    return null;
-  }
-
-  onAcceptable(): void {}
-
-  [Symbol.asyncDispose](): Promise<void> {
-    this.datagrams[Symbol.dispose]();
-    return Promise.resolve();
-  }
 }

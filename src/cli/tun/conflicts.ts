@@ -3,7 +3,7 @@ import { TtunError } from "../../base/errors.ts";
 import { checkClientNetworks } from "../../core/ip/client_networks.ts";
 import { clientsIn, firstHost } from "../../core/ip/address_pool.ts";
 import { MOST_NAME_SERVERS, MOST_ROUTES, type PushedSettings } from "../../core/link/v2/pushed.ts";
-import { LONGEST_UDP_PACKET } from "../../app/link/udp_link.ts";
+import { LONGEST_UDP_PACKET } from "../../core/link/udp/sizes.ts";
 import { hasForwards } from "../forward/stream_rules.ts";
 import { addressOf } from "../transport/endpoint.ts";
 import { entryOf } from "../transport/table.ts";
