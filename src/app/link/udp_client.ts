@@ -1,5 +1,4 @@
 import { toTtunError, TtunError } from "../../base/errors.ts";
-import type { Logger } from "../../base/log.ts";
 import type { DatagramPath, Datagrams } from "../../contract/datagrams.ts";
 import { UdpClientHandshake } from "../../core/link/udp/client_handshake.ts";
 import type { Head } from "../../core/link/udp/head.ts";
@@ -11,9 +10,8 @@ import { CloseCode } from "../../core/link/v2/frames.ts";
 import { ID_SIZE, type ServerSetup } from "../../core/link/v2/setup.ts";
 import { sleep } from "../loop/sleep.ts";
 import { handshakeConfig, packetOffer, type PeerLink } from "./config.ts";
-import type { MeetingOptions } from "./connect.ts";
 import { DEFAULT_REKEY } from "./record_writer.ts";
-import type { UdpConnection } from "./udp_connection.ts";
+import type { UdpConnection, UdpMeetingOptions } from "./udp_connection.ts";
 import { UdpLink } from "./udp_link.ts";
 import { type DatagramSink, UdpSocket } from "./udp_socket.ts";
 
@@ -22,10 +20,6 @@ const RENEW_LOOK_MS = 1000;
 
 /** Milliseconds after a renewal that failed until the next. */
 const RENEW_AGAIN_MS = 30_000;
-
-export interface UdpMeetingOptions extends MeetingOptions {
-  readonly log: Pick<Logger, "warn" | "debug">;
-}
 
 /**
  * Runs the client's side of the handshake over UDP. The link ends with the stream, whose socket it

@@ -1,13 +1,24 @@
 import { formatAddr, type HostPort } from "../../base/addr.ts";
+import type { Logger } from "../../base/log.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Datagrams } from "../../contract/datagrams.ts";
 import type { ConnectionStats } from "../../contract/stats.ts";
-import type { connectUdp } from "./udp_client.ts";
+import type { PeerLink } from "./config.ts";
+import type { MeetingOptions } from "./connect.ts";
 
 /** Code that few ends need is passed on, and not imported. */
 export interface UdpClientEnd {
   readonly datagrams: Datagrams;
-  readonly connect: typeof connectUdp;
+  /** Runs the handshake, as `connectUdp`. */
+  readonly connect: (
+    stream: UdpConnection,
+    datagrams: Datagrams,
+    o: UdpMeetingOptions,
+  ) => Promise<PeerLink>;
+}
+
+export interface UdpMeetingOptions extends MeetingOptions {
+  readonly log: Pick<Logger, "warn" | "debug">;
 }
 
 /** Stands for the way of datagrams to a peer where code has connections. No bytes go by it. */
