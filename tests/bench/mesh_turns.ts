@@ -11,7 +11,6 @@ import { OPERATIONS } from "./mesh/contender.ts";
 import { etcd } from "./mesh/etcd.ts";
 import { runLoad } from "./mesh/measure.ts";
 import { mesh } from "./mesh/mesh.ts";
-import { lookAtOthers } from "./proxy/others.ts";
 import { format } from "./results.ts";
 import { median } from "./statistics.ts";
 
@@ -41,7 +40,6 @@ for (const one of stores) await ask(one, 0, WARM_SECONDS);
 
 const ratios: number[] = [];
 const rates: number[][] = [[], []];
-const othersSoFar = lookAtOthers();
 for (let turn = 1; turn <= turns; turn++) {
   const said: string[] = [];
   for (const [i, one] of stores.entries()) {
@@ -53,10 +51,8 @@ for (let turn = 1; turn <= turns; turn++) {
   console.log(`turn ${turn}: mesh ${said[0]}; etcd ${said[1]}; ${format(ratios.at(-1)!, 2)}`);
 }
 const [meshRate, etcdRate] = rates.map((all) => format(median(all), 0));
+const load = format(Deno.loadavg()[0]!, 1);
 console.log(
   `${operation}, ${clients} clients: mesh ${meshRate}/s, etcd ${etcdRate}/s, ratio ` +
-    `${format(median(ratios), 2)} (medians). Others took ${
-      format(othersSoFar() * 100, 0)
-    } % of the ` +
-    "machine's processors meanwhile.",
+    `${format(median(ratios), 2)} (medians). The machine's load, with these processes: ${load}.`,
 );
