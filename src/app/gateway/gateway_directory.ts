@@ -12,6 +12,9 @@ const GATEWAYS = "node/gateway/";
 const LOOK_MS = 20_000;
 const TTL_MS = 70_000;
 
+/** Milliseconds for which a gateway is new. */
+const YOUNG_MS = 60_000;
+
 /** Gateways that an agent is told of. */
 const MOST_TOLD = 8;
 
@@ -55,6 +58,7 @@ export class GatewayDirectory {
   /** Runs until the signal aborts. @throws its reason */
   async run(signal: AbortSignal): Promise<never> {
     const { clock, log } = this.#o;
+    const began = clock.now();
     for (;;) {
       try {
         await this.#look(signal);
@@ -62,8 +66,9 @@ export class GatewayDirectory {
         signal.throwIfAborted();
         log.debug("Cannot look for other gateways now", { why: String(error) });
       }
-      // A new node finds the others sooner.
-      await sleep(clock, this.#others.length === 0 ? LOOK_MS / 10 : LOOK_MS, signal);
+      // Nodes that are started together find each other sooner.
+      const isNew = clock.now() - began < YOUNG_MS || this.#others.length === 0;
+      await sleep(clock, isNew ? LOOK_MS / 10 : LOOK_MS, signal);
     }
   }
 
