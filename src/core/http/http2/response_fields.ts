@@ -20,11 +20,20 @@ export function tunnelListOf(head: HttpResponse): Field[] {
   );
 }
 
-/** Returns how many bytes follow; null = it is not known. */
+/**
+ * Returns how many bytes follow; null = it is not known. An answer of gRPC whose head has the status of
+ * its call ends with it ("Trailers-Only"), and clients take it for such a one only where it is so framed.
+ */
 export function bodyLength(method: string, { status, fields }: HttpResponse): number | null {
   if (method === "HEAD" || status === 204 || status === 304) return 0;
+  if (isTrailersOnly(fields)) return 0;
   const [length] = valuesOf(fields, "content-length");
   return length === undefined ? null : Number(length);
+}
+
+function isTrailersOnly(fields: readonly Field[]): boolean {
+  return valuesOf(fields, "grpc-status").length > 0 &&
+    valuesOf(fields, "content-type").some((type) => /^application\/grpc\b/i.test(type));
 }
 
 function isNotLength({ name }: Field): boolean {

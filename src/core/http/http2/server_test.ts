@@ -134,6 +134,16 @@ Deno.test("trailers go both ways: gRPC without a body too", () => {
   ]);
 });
 
+Deno.test("an answer of gRPC that is a status alone ends with its head", () => {
+  const talk = new Http2Talk().begin();
+  talk.feed(talk.request(1, { ...POST, "content-type": "application/grpc" }, true));
+  const fields = { "Content-Type": "application/grpc+proto", "Grpc-Status": "12" };
+  assert.deepEqual(talk.respond(1, responseOf(200, fields)), [
+    "headers 1 [:status: 200] [content-type: application/grpc+proto] [grpc-status: 12] end",
+  ]);
+  assert.deepEqual(talk.end(1), []);
+});
+
 Deno.test("one 100 goes on if it is expected; other hints always", () => {
   const talk = new Http2Talk().begin();
   talk.feed(talk.request(1, { ...POST, expect: "100-continue" }, false), talk.request(3));

@@ -93,6 +93,17 @@ Deno.test("HEAD, 204 and 304 end with their head", () => {
   }
 });
 
+Deno.test("an answer of gRPC that is a status alone ends with its head", () => {
+  const talk = new Http3Talk();
+  talk.feed(headers({ ...GET, ":method": "POST" }));
+  talk.end();
+  const fields = { "content-type": "application/grpc", "grpc-status": "12" };
+  assert.deepEqual(talk.lines(talk.machine.respond(1, response(200, fields))), [
+    "HEADERS :status=200 content-type=application/grpc grpc-status=12",
+    "close (clean)",
+  ]);
+});
+
 Deno.test("a websocket becomes an upgrade, and its answer 200; each way ends by itself", () => {
   const talk = new Http3Talk();
   const asked = {
