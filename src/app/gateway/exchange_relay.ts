@@ -47,6 +47,9 @@ export class ExchangeRelay {
   readonly #up: Way;
   readonly #down: Way;
   #client: ClientEnd | null = null;
+  /** Bytes that were given to a machine which takes them behind other steps: its room counts them not yet. */
+  #upLater = 0;
+  #downLater = 0;
   /** The final head of the response has gone. */
   #hasAnswer = false;
   #isOver = false;
@@ -59,19 +62,19 @@ export class ExchangeRelay {
     this.#events = events;
     this.#up = new Way({
       isThere: () => this.#client !== null,
-      room: () => this.#client?.machine.room() ?? 0,
+      room: () => (this.#client?.machine.room() ?? 0) - this.#upLater,
       isBlocked: () => this.#client?.driver.isBlocked !== false,
       isBusy: () => this.#client?.driver.isBusy !== false,
-      give: (bytes) => this.#toClient(({ machine }) => machine.data(bytes)),
+      give: (bytes) => this.#giveClient(bytes),
       end: (trailers) => this.#toClient(({ machine }) => machine.end(trailers)),
       pay: (count) => server.driver.call(() => server.machine.consumed(id, count)),
     });
     this.#down = new Way({
       isThere: () => true,
-      room: () => server.machine.room(id),
+      room: () => server.machine.room(id) - this.#downLater,
       isBlocked: () => server.driver.isBlocked,
       isBusy: () => server.driver.isBusy,
-      give: (bytes) => server.driver.call(() => server.machine.data(id, bytes)),
+      give: (bytes) => this.#giveServer(bytes),
       end: (trailers) => server.driver.call(() => server.machine.end(id, trailers)),
       pay: (count) => this.#toClient(({ machine }) => machine.consumed(count)),
     });
@@ -138,7 +141,7 @@ export class ExchangeRelay {
       case "end":
         return this.#up.finish(step.trailers);
       case "room":
-        return this.#down.flush();
+        return this.#flushDown();
       case "reset":
         this.#toClient(({ machine }) => machine.reset("cancel"));
         // A message about it could wait behind a body that the other end does not read.
@@ -171,6 +174,11 @@ export class ExchangeRelay {
   idle(): void {
     if (this.#isOver) return;
     this.#up.flush();
+    this.#flushDown();
+  }
+
+  /** The last bytes of an answer may have waited for room. */
+  #flushDown(): void {
     this.#down.flush();
     if (this.#down.isDone) this.#end();
   }
@@ -191,6 +199,31 @@ export class ExchangeRelay {
     const { driver, machine } = this.#server;
     driver.call(() => machine.reset(this.id, code));
     this.#end();
+  }
+
+  #giveServer(bytes: Uint8Array): void {
+    const { driver, machine } = this.#server;
+    const isLater = driver.isBusy;
+    this.#downLater += bytes.length;
+    driver.call(() => {
+      this.#downLater -= bytes.length;
+      const steps = machine.data(this.id, bytes);
+      // Whatever room it has left now was not seen before.
+      if (isLater && !this.#isOver) this.#flushDown();
+      return steps;
+    });
+  }
+
+  #giveClient(bytes: Uint8Array): void {
+    const isLater = this.#client?.driver.isBusy === true;
+    const client = this.#client;
+    this.#upLater += bytes.length;
+    this.#toClient(({ machine }) => {
+      this.#upLater -= bytes.length;
+      const steps = machine.data(bytes);
+      if (isLater && client === this.#client) this.#up.flush();
+      return steps;
+    });
   }
 
   #toClient(run: (client: ClientEnd) => ClientStep[]): void {

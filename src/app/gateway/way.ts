@@ -50,9 +50,13 @@ export class Way {
 
   /** Takes bytes, borrowed for the call. */
   take(bytes: Uint8Array): void {
-    if (this.#waiting.length === 0 && this.#o.room() >= bytes.length) this.#give(bytes);
-    else pushJoined(this.#waiting, bytes);
-    this.#pay();
+    if (this.#waiting.length === 0 && this.#o.room() >= bytes.length) {
+      this.#give(bytes);
+      return this.#pay();
+    }
+    pushJoined(this.#waiting, bytes);
+    // Room is told of again only where all of it has been used.
+    this.flush();
   }
 
   /** No bytes follow. */

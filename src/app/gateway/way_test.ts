@@ -4,13 +4,13 @@ import { Way } from "./way.ts";
 
 /** A way whose taking end has so much room, and can be blocked. */
 function lab(room = Infinity) {
-  const at = { room, isBlocked: false, isThere: true };
+  const at = { room, isBlocked: false, isThere: true, asked: NaN };
   const given: number[] = [];
   const told: string[] = [];
   let paid = 0;
   const way = new Way({
     isThere: () => at.isThere,
-    room: () => at.isThere ? at.room : 0,
+    room: () => at.asked = at.isThere ? at.room : 0,
     isBlocked: () => !at.isThere || at.isBlocked,
     isBusy: () => false,
     give: (bytes) => {
@@ -44,6 +44,16 @@ Deno.test("nothing ends before the end that takes it is there", () => {
   at.isThere = true;
   way.flush();
   assert.deepEqual([given, told], [[1], ["end"]]);
+});
+
+Deno.test("room for a part of what comes is used, so that more of it is told of", () => {
+  const { at, way, given } = lab(5);
+  way.take(Uint8Array.of(1, 2, 3));
+  way.take(Uint8Array.of(4, 5, 6));
+  assert.deepEqual([given, at.asked], [[1, 2, 3, 4, 5], 0]);
+  at.room = 10;
+  way.flush();
+  assert.deepEqual(given, [1, 2, 3, 4, 5, 6]);
 });
 
 Deno.test("whatever the room is, all bytes come in order, and each is paid for once", () => {
