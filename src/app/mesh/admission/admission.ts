@@ -107,6 +107,8 @@ export class Admission {
   readonly #o: AdmissionOptions;
   /** Machines that have enrolled without an invite in a minute. */
   #opens = { minute: 0, count: 0 };
+  /** The last invite of each node, which the next one waits for: both count. */
+  readonly #inviting = new Map<string, Promise<unknown>>();
 
   constructor(o: AdmissionOptions) {
     this.#o = o;
@@ -290,12 +292,25 @@ export class Admission {
     }
     const entry = await store.get(memberKey(facts.nodeId), { signal });
     const joinAt = entry === null ? "" : decodeMember(entry.value).joinAt;
-    return await makeInvite(wish, {
+    const node = toHex(facts.nodeId);
+    const tools = {
       ...{ store, rng, now, signerOf },
       authority: () => authorities[0]!,
       joinAt: () => joinAt === "" ? null : parseHostPort(joinAt),
-      by: { node: toHex(facts.nodeId), roles: isCore ? null : facts.roles },
-    }, signal);
+      by: { node, roles: isCore ? null : facts.roles },
+    };
+    return await this.#inTurn(node, () => makeInvite(wish, tools, signal));
+  }
+
+  async #inTurn<T>(node: string, run: () => Promise<T>): Promise<T> {
+    const mine = (this.#inviting.get(node) ?? Promise.resolve()).then(run);
+    const over = mine.catch(() => {}); // whoever asked for it is told
+    this.#inviting.set(node, over);
+    try {
+      return await mine;
+    } finally {
+      if (this.#inviting.get(node) === over) this.#inviting.delete(node);
+    }
   }
 
   async #requireNotRevoked(nodeId: Uint8Array, signal: AbortSignal): Promise<void> {

@@ -6,6 +6,7 @@ import { makeLogger } from "../../../base/log.ts";
 import type { MeshStore } from "../../../contract/mesh_store.ts";
 import { decodeAdmission } from "../../../core/mesh/admission/admission_message.ts";
 import { parseInvite } from "../../../core/mesh/admission/invite.ts";
+import { decodeInviteRecord } from "../../../core/mesh/admission/invite_record.ts";
 import { decodeMembership, type Membership } from "../../../core/mesh/admission/join_answer.ts";
 import { encodeRequest, type JoinRequest } from "../../../core/mesh/admission/join_request.ts";
 import { verifyNodeCertificate } from "../../../core/mesh/admission/node_certificate.ts";
@@ -221,6 +222,15 @@ Deno.test("a node without the role core lets in sixteen others", async () => {
   await assert.rejects(at.askInvite(certificate), /may let in 16 others/);
 });
 
+Deno.test("a node without the role core lets in no more by asking for many invites at once", async () => {
+  await using at = lab();
+  const { certificate } = await at.join(await at.invite());
+  const asked = Array.from({ length: 8 }, () => at.askInvite(certificate, { wish: { uses: 5 } }));
+  const made = (await Promise.allSettled(asked)).filter(({ status }) => status === "fulfilled");
+  assert.equal(made.length, 3);
+  await at.askInvite(certificate);
+});
+
 Deno.test("a revoked node's invites end, and those that it has let in are told or revoked too", async () => {
   await using at = lab();
   const [third, last] = [signer(5), signer(6)];
@@ -240,6 +250,27 @@ Deno.test("a revoked node's invites end, and those that it has let in are told o
   assert.deepEqual(revoked, { node: ids[0], invited: [ids[2]] });
   await assert.rejects(at.join(spare, { node: last }), /does not know it/);
   assert.deepEqual(await left(), []);
+});
+
+Deno.test("a node that makes invites all the time keeps none of them when it is revoked", async () => {
+  await using at = lab();
+  const { certificate } = await at.join(await at.invite());
+  let made = 0;
+  // It asks for one before each step of the revocation.
+  const store = new Proxy(at.store, {
+    get: (target, name) => async (...args: unknown[]) => {
+      await at.askInvite(certificate).then(() => made++, () => {});
+      return await (Reflect.get(target, name) as (...args: unknown[]) => unknown).apply(
+        target,
+        args,
+      );
+    },
+  });
+  const node = toHex(nodeIdOf(NODE.publicKey));
+  await revokeMember(node, { store, now: () => NOW }, at.signal);
+  assert(made > 0);
+  const { entries } = await at.store.list("invite/", { signal: at.signal, limit: 99 });
+  assert.deepEqual(entries.map(({ value }) => decodeInviteRecord(value).by), [FIRST]);
 });
 
 Deno.test("a revoked node gets no other certificate, and no member is left", async () => {

@@ -112,9 +112,10 @@ export async function makeInvite(
   });
 }
 
-/** A stolen node, which has its own certificate, must not fill the ring. @throws {TtunError} auth, limit */
+/** A stolen node, which has its own certificate, must not fill the ring. @throws {TtunError} auth, usage */
 async function requireRight(
   { store, by }: InviteTools,
+  /** `uses`: by nodes. */
   wish: { readonly roles: readonly NodeRole[]; readonly uses: number },
   signal: AbortSignal,
 ): Promise<void> {
@@ -127,13 +128,14 @@ async function requireRight(
         "--roles, or run the command at a node with the role core",
     );
   }
+  if (wish.uses === 0) return;
   let count = wish.uses;
   for (const member of await listMembers(store, signal)) if (member.by === by.node) count++;
   for await (const { value } of entriesOf(store, INVITES, signal)) {
     const { by: maker, agent, uses } = decodeInviteRecord(value);
     if (maker === by.node && agent === null) count += uses;
   }
-  if (wish.uses === 0 || count <= MOST_LET_IN) return;
+  if (count <= MOST_LET_IN) return;
   throw new TtunError(
     "usage",
     `Cannot invite at this node: it may let in ${MOST_LET_IN} others; run the command at a node with ` +
@@ -194,17 +196,22 @@ export async function revokeMember(
     );
   }
   const node = found.key.slice(found.key.lastIndexOf("/") + 1);
+  const self = { key: found.key, node, by: inviterOf(found) };
+  const shutOut = async (one: Invited) => {
+    const words = utf8(JSON.stringify({ at: now(), by: one.by }));
+    await store.put(`${REVOKED}${one.node}`, words, { signal });
+  };
+  // First of all, so that it makes no invites while others are looked for.
+  await shutOut(self);
   const invited = await invitedBy(node, store, signal);
-  const gone = [...withInvited ? invited : [], { key: found.key, node, by: inviterOf(found) }];
-  const ids = new Set(gone.map((one) => one.node));
+  const others = withInvited ? invited : [];
+  for (const one of others) await shutOut(one);
+  const ids = new Set([node, ...others.map((one) => one.node)]);
   for await (const { key, value } of entriesOf(store, INVITES, signal)) {
     if (ids.has(decodeInviteRecord(value).by)) await store.delete(key, { signal });
   }
   // The member goes last: until then the command can be repeated.
-  for (const { key, node, by } of gone) {
-    await store.put(`${REVOKED}${node}`, utf8(JSON.stringify({ at: now(), by })), { signal });
-    await store.delete(key, { signal });
-  }
+  for (const { key } of [...others, self]) await store.delete(key, { signal });
   return { node, invited: invited.map((one) => one.node) };
 }
 
