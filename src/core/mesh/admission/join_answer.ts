@@ -1,7 +1,7 @@
 import { decodeBase64Url, encodeBase64Url } from "../../../base/base64url.ts";
 import { utf8 } from "../../../base/bytes.ts";
 import type { TtunError } from "../../../base/errors.ts";
-import { bytesField, listField, numberField, readFields, textField } from "./json.ts";
+import { bytesField, type Fields, listField, numberField, readFields, textField } from "./json.ts";
 import { refusalOf } from "./refusal.ts";
 
 /** All that a node has from its cluster. */
@@ -83,10 +83,7 @@ export function encodeCertified(
 
 /** @throws {TtunError} of the listener's, and ProtocolError */
 export function decodeCertified(bytes: Uint8Array): Certified {
-  const fields = readFields(bytes, WHAT);
-  if (fields["message"] !== undefined) {
-    throw refusalOf(textField(fields, "kind", WHAT), textField(fields, "message", WHAT));
-  }
+  const fields = readAnswer(bytes);
   return {
     certificate: bytesField(fields, "certificate", WHAT),
     issuer: fields["issuer"] === undefined ? null : bytesField(fields, "issuer", WHAT),
@@ -102,10 +99,7 @@ export function encodeInvited(invite: string): Uint8Array {
 
 /** @throws {TtunError} of the other node's, and ProtocolError */
 export function decodeInvited(bytes: Uint8Array): string {
-  const fields = readFields(bytes, WHAT);
-  if (fields["message"] !== undefined) {
-    throw refusalOf(textField(fields, "kind", WHAT), textField(fields, "message", WHAT));
-  }
+  const fields = readAnswer(bytes);
   return textField(fields, "invite", WHAT);
 }
 
@@ -116,10 +110,7 @@ export function encodeRefusal({ kind, message }: Pick<TtunError, "kind" | "messa
 
 /** @throws {TtunError} of the listener's, and ProtocolError */
 export function decodeMembership(bytes: Uint8Array): Membership {
-  const fields = readFields(bytes, WHAT);
-  if (fields["message"] !== undefined) {
-    throw refusalOf(textField(fields, "kind", WHAT), textField(fields, "message", WHAT));
-  }
+  const fields = readAnswer(bytes);
   return {
     certificate: bytesField(fields, "certificate", WHAT),
     cluster: bytesField(fields, "cluster", WHAT, 16),
@@ -130,6 +121,13 @@ export function decodeMembership(bytes: Uint8Array): Membership {
     core: textField(fields, "core", WHAT),
     peers: listField(fields, "peers", WHAT, (item) => typeof item === "string" ? item : null),
   };
+}
+
+/** @throws {TtunError} of the other node's, and ProtocolError */
+function readAnswer(bytes: Uint8Array): Fields {
+  const fields = readFields(bytes, WHAT);
+  if (fields["message"] === undefined) return fields;
+  throw refusalOf(textField(fields, "kind", WHAT), textField(fields, "message", WHAT));
 }
 
 function keyOf(item: unknown): Uint8Array | null {
