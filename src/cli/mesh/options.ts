@@ -647,16 +647,6 @@ export type MeshInitFlags = Values<typeof MESH_INIT_OPTIONS>;
 export type MeshJoinFlags = Values<typeof MESH_JOIN_OPTIONS>;
 export type MeshInviteFlags = Values<typeof MESH_INVITE_OPTIONS>;
 export type MeshNodeFlags = Values<typeof MESH_NODE_OPTIONS>;
-/** @throws {TtunError} usage */
-function readKinds(text: string): readonly ServiceKind[] {
-  const kinds = readServiceKinds(text.split(","));
-  if (kinds !== null) return kinds;
-  throw new TtunError(
-    "usage",
-    `Cannot use these kinds: write ${SERVICE_KINDS.join(", ")}, with commas between`,
-  );
-}
-
 export type MeshStatusFlags = Values<typeof MESH_STATUS_OPTIONS>;
 export type MeshKvFlags = Values<typeof MESH_KV_OPTIONS>;
 export type MeshTokenFlags = Values<typeof MESH_TOKEN_OPTIONS>;
@@ -675,6 +665,16 @@ function readMemberRoles(text: string): readonly RoleName[] {
   const roles = readRoles(text);
   if (roles.includes("node")) return roles;
   throw new TtunError("usage", "Cannot leave out node: every node keeps records");
+}
+
+/** @throws {TtunError} usage */
+function readKinds(text: string): readonly ServiceKind[] {
+  const kinds = readServiceKinds(text.split(","));
+  if (kinds !== null) return kinds;
+  throw new TtunError(
+    "usage",
+    `Cannot use these kinds: write ${SERVICE_KINDS.join(", ")}, with commas between`,
+  );
 }
 
 function readNames(text: string): readonly string[] {
