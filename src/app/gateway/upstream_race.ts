@@ -48,6 +48,8 @@ export class UpstreamRace {
   #triedAt = 0;
   /** Time since which there is none to try; null = there may be. */
   #dryAt: number | null = null;
+  /** It is told of another upstream: once is enough, as each time asks for one. */
+  #isTold = false;
   #words: string | null = null;
   /** Time at which the last upstream with the request failed, or of the beginning. */
   #lostAt: number;
@@ -112,6 +114,8 @@ export class UpstreamRace {
   #runDry(): void {
     const { handling, clock } = this.#o;
     this.#dryAt = clock.now();
+    if (this.#isTold) return;
+    this.#isTold = true;
     const more = () => {
       if (this.#isOver || this.#isFine) return;
       this.#dryAt = null;

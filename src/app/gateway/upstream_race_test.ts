@@ -29,6 +29,8 @@ class World {
   patience = 0;
   mayMove = true;
   more: (() => void) | null = null;
+  /** How often the race has asked to be told. */
+  told = 0;
   #next: (Way | Page | null | Promise<Way | null>)[] = [];
 
   constructor(isSafe: boolean, ...next: (Way | Page | null | Promise<Way | null>)[]) {
@@ -44,6 +46,7 @@ class World {
       patience: () => this.patience,
       onMore: (run) => {
         this.more = run;
+        this.told++;
         return { [Symbol.dispose]: () => void (this.more = null) };
       },
       failure: (words) => page(`failed: ${words}`),
@@ -195,6 +198,19 @@ Deno.test("ways that come without a word are found after a moment", async () => 
   await world.clock.advance(400);
   assert.deepEqual(world.done, ["attach 0"]);
   world.race.end();
+});
+
+Deno.test("a request that waits is told of another way once, however often it has looked", async () => {
+  const world = new World(true, null);
+  world.patience = 10_000;
+  world.race.start();
+  await world.clock.advance(5000);
+  assert.equal(world.told, 1);
+  world.add(new Way());
+  world.more!();
+  assert.deepEqual(world.done, ["attach 0"]);
+  world.race.end();
+  assert.equal(world.more, null);
 });
 
 Deno.test("without a way that takes it a request ends after half a minute", async () => {
