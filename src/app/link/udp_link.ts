@@ -23,6 +23,9 @@ import type { DeviceFacts } from "./v2_link.ts";
 /** Milliseconds for which an older connection is read when a new one is there. */
 const KEEP_OLD_MS = 10_000;
 
+/** Connections at most: each costs memory and time, and a peer may make new ones all the time. */
+const MOST_CARRIERS = 4;
+
 /** Milliseconds between two looks at what has to be done. */
 const LOOK_MS = 1000;
 
@@ -129,6 +132,9 @@ export class UdpLink implements Link, PacketSink {
    */
   add(session: UdpSession, path: DatagramPath): DatagramReceiver {
     this.#newestAt = this.#o.clock.now();
+    if (this.#carriers.length >= MOST_CARRIERS) {
+      this.#drop(this.#carriers[0] === this.#sending ? 1 : 0);
+    }
     const carrier = this.#newCarrier(session, path);
     if (!this.#o.roams) this.#sending = carrier;
     return this.#receiverOf(carrier);
@@ -258,11 +264,13 @@ export class UdpLink implements Link, PacketSink {
   }
 
   #dropOld(): void {
-    while (this.#carriers.length > 1 && this.#carriers[0] !== this.#sending) {
-      const old = this.#carriers.shift()!;
-      this.#o.onEnd?.([old.session.id], false);
-      old[Symbol.dispose]();
-    }
+    while (this.#carriers.length > 1 && this.#carriers[0] !== this.#sending) this.#drop(0);
+  }
+
+  #drop(at: number): void {
+    const old = this.#carriers.splice(at, 1)[0]!;
+    this.#o.onEnd?.([old.session.id], false);
+    old[Symbol.dispose]();
   }
 
   ping(): void {

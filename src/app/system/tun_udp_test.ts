@@ -61,6 +61,19 @@ udpTest("each hour there are new keys, and the old ones go", async (both) => {
   assert.equal(client.fields("authenticated").length, 1);
 });
 
+Deno.test("a device over UDP: a client that makes new keys all the time has few connections", async () => {
+  await using world = new TunWorld();
+  const server = world.server({ wire: "v2", udp: true });
+  const client = overUdp(world, { rekey: { records: 1, bytes: 1, ms: 1 } });
+  await world.clock.advance(20_000);
+  const before = world.ciphers.live;
+  await world.clock.advance(60_000);
+  const made = client.lines().filter((line) => line === "debug new keys").length;
+  assert(made > 30, `new keys ${made} times`);
+  assert(world.ciphers.live <= before + 4, `${world.ciphers.live} ciphers after ${before}`);
+  await exchange({ world, server, client }, 10);
+});
+
 udpTest("new keys that cannot be had are no end, and come later", async (both) => {
   const { world, client } = both;
   const { carry } = world;
