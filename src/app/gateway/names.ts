@@ -50,9 +50,14 @@ export class Names {
     try {
       await this.#claim(name, id, agent.quota, signal);
     } catch (error) {
+      const wasOwn = this.#known.get(name) === id;
       // While the core is away, those that had their names go on.
       const isAway = error instanceof MeshError && error.reason === "unavailable";
-      if (!isAway || this.#known.get(name) !== id) throw error;
+      if (!isAway || !wasOwn) {
+        // The core has answered: the name is not the agent's any more.
+        if (wasOwn && !(error instanceof MeshError)) this.#known.delete(name);
+        throw error;
+      }
     }
     this.#known.delete(name);
     this.#known.set(name, id);

@@ -117,3 +117,15 @@ Deno.test("while the core is away, those that had their names go on", async () =
   await assert.rejects(at.names.claim("shop", b, signal), { reason: "unavailable" });
   await assert.rejects(at.names.claim("new", a, signal), { reason: "unavailable" });
 });
+
+Deno.test("a name that is another agent's by now is not the first one's while the core is away", async () => {
+  await using at = lab();
+  const [a, b] = [agent(1, ["*"]), agent(2, ["*"])];
+  await at.names.claim("shop", a, signal);
+  const elsewhere = new Names({ store: at.store, now: () => 5, prove: () => Promise.resolve() });
+  await elsewhere.release("shop", a.agentId, signal);
+  await elsewhere.claim("shop", b, signal);
+  await assert.rejects(at.names.claim("shop", a, signal), { kind: "in_use" });
+  at.away(true);
+  await assert.rejects(at.names.claim("shop", a, signal), { reason: "unavailable" });
+});
