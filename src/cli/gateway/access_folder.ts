@@ -1,5 +1,6 @@
 import { encodeBase64Url } from "../../base/base64url.ts";
 import { toHex, utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
 import { isAccessLabel } from "../../core/gateway/access_key.ts";
 import { isLabel } from "../../core/gateway/label.ts";
 import {
@@ -19,8 +20,9 @@ import { readKept } from "../tox/kept_file.ts";
 const FILE = "access.json";
 const MOST = 256 * 1024;
 
-/** Access keys of one name. */
+/** Access keys of one name, and of all. */
 export const MOST_KEYS = 256;
+const MOST_LISTED = 16 * MOST_KEYS;
 
 /** An access key as its agent keeps it. */
 export interface KeptAccess {
@@ -46,16 +48,22 @@ export function readAccess(folder: string): readonly KeptAccess[] {
     const secret = bytesField(fields, "secret", what, 32);
     if (!isLabel(name) || !isAccessLabel(label)) return null;
     return { name, label, since: numberField(fields, "since", what), secret };
-  }, 16 * MOST_KEYS);
+  }, MOST_LISTED);
 }
 
-/** @throws {TtunError} privilege, system */
+/** @throws {TtunError} exhausted, privilege, system */
 export function keepAccess(folder: string, keys: readonly KeptAccess[]): void {
   const path = pathIn(folder);
+  const lines = keys.map((key) => ({ ...key, secret: encodeBase64Url(key.secret) }));
+  const bytes = utf8(`${JSON.stringify({ keys: lines }, null, 2)}\n`);
+  if (bytes.length > MOST || keys.length > MOST_LISTED) { // it could not be read again
+    throw new TtunError(
+      "exhausted",
+      "Cannot keep so many access keys of one agent: revoke those not in use",
+    );
+  }
   makeFolder(folder);
   try {
-    const lines = keys.map((key) => ({ ...key, secret: encodeBase64Url(key.secret) }));
-    const bytes = utf8(`${JSON.stringify({ keys: lines }, null, 2)}\n`);
     const next = `${path}.${toHex(rng(8))}`; // a name that nobody can occupy in advance
     replaceAtomically(path, next, bytes, { mode: 0o600, isModeExact: true, durable: true });
   } catch (error) {

@@ -26,6 +26,8 @@ export class KeptAccessKeys implements Disposable {
   readonly #budget: StrangerBudget;
   /** Of services that are not public. */
   readonly #rings = new Map<string, KeyRing>();
+  /** The secret of the one key that all public services have. */
+  #publicSecret: Promise<Uint8Array> | null = null;
   #keys: readonly KeptAccess[];
   #state: string;
   #timer: Disposable;
@@ -42,11 +44,11 @@ export class KeptAccessKeys implements Disposable {
 
   /** Returns the keys of a service, in place of those that it had before. */
   ringOf(name: string, isPublic: boolean): KeyRing {
-    const { clock, log, linkSecret } = this.#o;
+    const { clock, log } = this.#o;
     const keys = isPublic ? [{ name: "", password: PUBLIC_ACCESS }] : this.#keysOf(name);
     const ring = new KeyRing(keys, { clock, budget: this.#budget });
     if (isPublic) {
-      this.#work(ring, ({ password }) => linkSecret(password));
+      this.#work(ring, () => this.#secretOfPublic());
       return ring;
     }
     if (keys.length === 0) {
@@ -70,6 +72,15 @@ export class KeptAccessKeys implements Disposable {
   #keysOf(name: string): NamedKey[] {
     return this.#keys.filter((key) => key.name === name)
       .map(({ label, secret }) => ({ name: label, password: secret }));
+  }
+
+  async #secretOfPublic(): Promise<Uint8Array> {
+    try {
+      return await (this.#publicSecret ??= this.#o.linkSecret(PUBLIC_ACCESS));
+    } catch (error) {
+      this.#publicSecret = null; // the next service tries again
+      throw error;
+    }
   }
 
   #work(ring: KeyRing, secretOf: (key: NamedKey) => Promise<Uint8Array>): void {

@@ -39,3 +39,26 @@ test("access keys follow their file; one that cannot be read leaves those that t
   assert.equal(replaced.length, 2);
   assert(records.some(({ message }) => message === "Cannot read the access keys now"));
 });
+
+test("more access keys than can be read again are refused, and those that there are stay", () => {
+  const folder = Deno.makeTempDirSync();
+  using _folder = { [Symbol.dispose]: () => Deno.removeSync(folder, { recursive: true }) };
+  keepAccess(folder, [key("nas", "ann")]);
+  const many = Array.from({ length: 4000 }, (_, i) => key("nas", `label-${i}`));
+  assert.throws(() => keepAccess(folder, many), { kind: "exhausted", message: /revoke those/ });
+  assert.deepEqual(readAccess(folder), [key("nas", "ann")]);
+});
+
+test("public services have one key, whose secret is worked out once", async () => {
+  const folder = Deno.makeTempDirSync();
+  using _folder = { [Symbol.dispose]: () => Deno.removeSync(folder, { recursive: true }) };
+  const clock = new FakeClock();
+  const { log } = keptLog(clock);
+  const { signal } = new AbortController();
+  let count = 0;
+  const linkSecret = () => Promise.resolve(new Uint8Array(32).fill(++count));
+  using keys = new KeptAccessKeys({ folder, clock, log, signal, linkSecret });
+  for (const name of ["nas", "other"]) keys.ringOf(name, true);
+  await clock.settle();
+  assert.equal(count, 1);
+});
