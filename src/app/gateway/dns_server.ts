@@ -109,7 +109,8 @@ export class DnsServer {
     if (!(answered instanceof Promise)) return send(answered);
     if (this.#waiting >= MOST_WAITING) return;
     this.#waiting++;
-    void answered.then(send).finally(() => this.#waiting--); // it never rejects
+    // The socket may be closed by then, which ends the server by itself.
+    void answered.then(send).catch(() => {}).finally(() => this.#waiting--); // it never rejects
   }
 
   async #serveStream(stream: Connection): Promise<void> {

@@ -118,3 +118,31 @@ test("DNS server: over TCP, several questions in pieces, and no end to those tha
     assert(end === null || end === "ConnectionReset", String(end));
   });
 });
+
+test("DNS server: an answer that comes when the server has ended goes nowhere", async () => {
+  const stop = new AbortController();
+  const { signal } = stop;
+  using libc = openLibc();
+  await using clock = new Reactor(libc, "async");
+  const socket = openBatchedDatagrams(clock, { host: "127.0.0.1", port: 0 }, { signal });
+  const asked = Promise.withResolvers<void>();
+  const late = Promise.withResolvers<Uint8Array>();
+  const server = new DnsServer({
+    ...{ sockets: [socket], listeners: [], clock, log },
+    answer: () => {
+      asked.resolve();
+      return late.promise;
+    },
+  });
+  const running = server.run(signal);
+  running.catch(() => {}); // awaited below
+  const own = { transport: "udp", hostname: "127.0.0.1", port: 0 } as const;
+  using stack = new DisposableStack();
+  const client = stack.adopt(Deno.listenDatagram(own), (one) => one.close());
+  await client.send(query("example.net", "A"), { ...own, port: socket.addr.port });
+  await asked.promise;
+  stop.abort(new Error("over"));
+  await assert.rejects(running, /over/);
+  late.resolve(new Uint8Array(12));
+  await new Promise((resolve) => setTimeout(resolve, 0)); // a rejection would fail the test here
+});
