@@ -1,4 +1,5 @@
 import { ProtocolError, TtunError } from "../../base/errors.ts";
+import { withoutControls } from "../../base/without_controls.ts";
 import type { AcmeAnswer } from "../../contract/issuer.ts";
 
 /** Where an authority takes requests (RFC 8555 section 7.1.1). */
@@ -175,8 +176,7 @@ function objectOf(text: string): Record<string, unknown> | null {
 /** Others' words, for a log: of one line. */
 function wordsOf(value: unknown): string | null {
   if (typeof value !== "string") return null;
-  // deno-lint-ignore no-control-regex
-  return value.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ").slice(0, MOST_WORDS);
+  return withoutControls(value).slice(0, MOST_WORDS);
 }
 
 function damaged(what: string): ProtocolError {

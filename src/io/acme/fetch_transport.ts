@@ -25,6 +25,7 @@ export class FetchTransport implements AcmeTransport, Disposable {
     signal: AbortSignal,
   ): Promise<AcmeAnswer> {
     const late = new AbortController();
+    // AbortSignal.timeout() would hold on to the request for all of that time.
     const timer = setTimeout(() => late.abort(), ANSWER_MS);
     try {
       const response = await fetch(url, {
