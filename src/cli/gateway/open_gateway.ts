@@ -4,7 +4,7 @@ import { Draining } from "../../app/gateway/draining.ts";
 import { ConnectVisitors } from "../../app/gateway/connect_visitors.ts";
 import { Gateway } from "../../app/gateway/gateway.ts";
 import { GatewayCounts } from "../../app/gateway/gateway_counts.ts";
-import type { CertificateReport } from "../../app/gateway/certificates/public_certificates.ts";
+import type { CertificateReport } from "../../app/gateway/certificates/certificate_report.ts";
 import type { Measure } from "../../app/mesh/http/node_metrics.ts";
 import { DEFAULT_LIMITS, limitsFor } from "../../app/net/connection_limits.ts";
 import { Quota } from "../../app/net/connection_quota.ts";

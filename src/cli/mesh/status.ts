@@ -1,4 +1,4 @@
-import type { CertificateReport } from "../../app/gateway/certificates/public_certificates.ts";
+import type { CertificateReport } from "../../app/gateway/certificates/certificate_report.ts";
 import { drawRing, ringDot, type RingReport } from "../../core/mesh/ring_report.ts";
 import type { RunContext } from "../command/context.ts";
 import { print } from "../output/stdout.ts";

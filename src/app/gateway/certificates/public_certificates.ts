@@ -31,6 +31,11 @@ import {
   type RecordCache,
   resealEntry,
 } from "./certificate_store.ts";
+import {
+  certificateMeasures,
+  type CertificateReport,
+  certificateReports,
+} from "./certificate_report.ts";
 import { accountKey, keepAccount } from "./keep_account.ts";
 import { takeOrder } from "./order_quota.ts";
 import { readFirst } from "./require_ordered.ts";
@@ -51,8 +56,9 @@ const SESSION_MS = 10_000;
 const ORDER_MS = 300_000;
 const TEXT_MS = 600_000;
 
-/** Orders of this node at once. */
+/** Orders of this node at once, and of one agent, whose DNS may be slow to keep others out. */
 const MOST_ORDERS = 4;
+const MOST_OF_AGENT = 2;
 
 /** Milliseconds until an authority that does not say when to renew is asked again. */
 const UNSAID_MS = 24 * 3600_000;
@@ -60,7 +66,10 @@ const UNSAID_MS = 24 * 3600_000;
 /** Milliseconds until an authority is asked again that was not reached. */
 const UNHEARD_MS = 3600_000;
 
-/** Milliseconds for which a host whose challenges do not lead here is refused unasked, and how many. */
+/**
+ * Milliseconds for which a name is refused unasked, as its challenges do not lead here or its order
+ * was broken off, and how many.
+ */
 const REFUSED_MS = 10_000;
 const MOST_REFUSED = 1000;
 
@@ -75,12 +84,10 @@ export interface Wanted {
   readonly agent: string | null;
 }
 
-export interface CertificateReport {
-  readonly name: string;
-  /** Null = there is none yet. */
-  readonly ends: string | null;
-  /** Why there is none, or no new one; null = nothing has failed. */
-  readonly failure: string | null;
+/** A certificate on its way to this node. */
+interface Job {
+  readonly agent: string | null;
+  readonly known: Promise<Known>;
 }
 
 export interface PublicCertificatesOptions {
@@ -111,7 +118,7 @@ export interface PublicCertificatesOptions {
 export class PublicCertificates {
   readonly #o: PublicCertificatesOptions;
   readonly #certificates: CertificateStore;
-  readonly #jobs = new Map<string, Promise<Known>>();
+  readonly #jobs = new Map<string, Job>();
   readonly #wanted = new Map<string, Wanted>();
   readonly #apex: Wanted;
   /** The secret that all that is known here is sealed under. */
@@ -138,41 +145,11 @@ export class PublicCertificates {
 
   /** Tells what there is, for the status. */
   report(): CertificateReport[] {
-    return [...this.#certificates.known].map(([name, { record: { kept, attempt } }]) => ({
-      name,
-      ends: kept === null ? null : new Date(kept.notAfter).toISOString(),
-      failure: attempt?.words ?? null,
-    }));
+    return certificateReports(this.#certificates.known);
   }
 
   measures(): Measure[] {
-    const records = [...this.#certificates.known].map(([name, { record }]) => ({
-      name,
-      ...record,
-    }));
-    const byName = (values: readonly (readonly [string, number])[]) => {
-      return { label: "name", values: Object.fromEntries(values) };
-    };
-    const ends = records.flatMap(({ name, kept }) =>
-      kept === null ? [] : [[name, Math.floor(kept.notAfter / 1000)] as const]
-    );
-    const failures = records.map(({ name, attempt }) =>
-      [name, attempt === null || attempt.words === null ? 0 : attempt.count] as const
-    );
-    return [
-      {
-        name: "certificate_end_seconds",
-        help: "End of a public authority's certificate, in seconds since 1970",
-        type: "gauge",
-        value: byName(ends),
-      },
-      {
-        name: "certificate_failures",
-        help: "Orders of a certificate in a row that have failed",
-        type: "gauge",
-        value: byName(failures),
-      },
-    ];
+    return certificateMeasures(this.#certificates.known);
   }
 
   /** Follows and renews certificates until the signal aborts. @throws its reason */
@@ -216,18 +193,20 @@ export class PublicCertificates {
 
   /** One for each name at a time, whoever waits for it. */
   #job(wanted: Wanted): Promise<Known> {
-    const { name } = wanted;
+    const { name, agent } = wanted;
     const running = this.#jobs.get(name);
-    if (running !== undefined) return running;
-    if (this.#jobs.size >= MOST_ORDERS && name !== this.#apex.name) {
+    if (running !== undefined) return running.known;
+    const own = [...this.#jobs.values()].filter((job) => job.agent === agent).length;
+    const isFull = this.#jobs.size >= MOST_ORDERS || own >= MOST_OF_AGENT;
+    if (isFull && name !== this.#apex.name) {
       return Promise.reject(
         new TtunError("busy", `Cannot order a certificate for ${name} now: others are ordered`),
       );
     }
-    const job = this.#obtain(wanted).finally(() => this.#jobs.delete(name));
-    job.catch(() => {}); // told by those that wait, and kept in the record
-    this.#jobs.set(name, job);
-    return job;
+    const known = this.#obtain(wanted).finally(() => this.#jobs.delete(name));
+    known.catch(() => {}); // told by those that wait, and kept in the record
+    this.#jobs.set(name, { agent, known });
+    return known;
   }
 
   /** Returns the certificate once it is there. @throws {TtunError} if it cannot be had now */
@@ -247,24 +226,31 @@ export class PublicCertificates {
       }
       if (known.record.kept === null) await this.#requireDelegated(wanted);
       const done = await this.#asHolder(name, (held) => this.#order(wanted, held));
-      if (done === null) await sleep(clock, WAIT_MS, signal);
-      else if (this.#isGood(done)) return done;
+      if (done !== null) {
+        if (this.#isGood(done)) return done;
+        throw this.#refuse(name, brokenOff(name, done.record));
+      }
+      await sleep(clock, WAIT_MS, signal);
     }
   }
 
   /** Refuses hosts whose owner has not had the challenges lead here: the authority would count it. */
   async #requireDelegated({ name: host, agent }: Wanted): Promise<void> {
-    const { delegationOf, zone, signal, clock } = this.#o;
+    const { delegationOf, zone, signal } = this.#o;
     if (agent === null) return;
     const found = await delegationOf(host, signal);
     try {
       requireDelegation({ host, agent, zone }, found);
     } catch (thrown) {
-      const error = toTtunError(thrown);
-      if (this.#refused.size >= MOST_REFUSED) this.#refused.clear();
-      this.#refused.set(host, { until: clock.now() + REFUSED_MS, error });
-      throw error;
+      throw this.#refuse(host, toTtunError(thrown));
     }
+  }
+
+  /** Has a name refused for a while. */
+  #refuse(name: string, error: TtunError): TtunError {
+    if (this.#refused.size >= MOST_REFUSED) this.#refused.clear();
+    this.#refused.set(name, { until: this.#o.clock.now() + REFUSED_MS, error });
+    return error;
   }
 
   /** Runs while this node alone may order that certificate; null = another one does. */
@@ -484,4 +470,12 @@ export class PublicCertificates {
   #chance(): number {
     return this.#o.rng(1)[0]! / 256;
   }
+}
+
+/** Returns the reason where a node has died on the way, and it is too early for another order. */
+function brokenOff(name: string, { attempt }: CertificateRecord): IssuerError {
+  const again = attempt === null ? "later" : `at ${new Date(attempt.until).toISOString()}`;
+  return new IssuerError(
+    `The order of a certificate for ${name} was broken off; it is ordered again ${again}`,
+  );
 }

@@ -5,6 +5,7 @@ import { seededRng } from "../../../../tests/fake/rng.ts";
 import { makeLogger } from "../../../base/log.ts";
 import { utf8 } from "../../../base/bytes.ts";
 import { MeshError, type MeshStore } from "../../../contract/mesh_store.ts";
+import { encodeCertificateRecord, sealRecord } from "../../../core/gateway/certificate_record.ts";
 import { hostChallenge } from "../../../core/gateway/host_challenge.ts";
 import { ecdsaSigner } from "../../../io/crypto/ecdsa.ts";
 import { memoryStore } from "../../mesh/store/memory_store.ts";
@@ -160,6 +161,57 @@ Deno.test("certificates: a node that dies on the way is followed by another", as
   assert.equal(readFirst(certificates).dnsNames.length, 2);
   assert.equal(cluster.authority.orders.length, 2);
   assert(cluster.clock.now() - since < 30_000);
+  never.resolve([]);
+});
+
+Deno.test("certificates: an order that was broken off is not looked at without a pause", async () => {
+  await using cluster = new Cluster();
+  const { clock, store } = cluster;
+  const [key, secret] = ["cert/example.net", cluster.secrets[0]!];
+  // A node has died in its third order.
+  const attempt = { count: 3, until: cluster.now() + 300_000, words: null };
+  const record = encodeCertificateRecord({ kept: null, attempt });
+  const value = sealRecord(record, { key, secret, rng: seededRng(3) });
+  await store.put(key, value, { signal: patient });
+  let sessions = 0;
+  const counting = new Proxy(store, {
+    get: (target, name: keyof MeshStore) => {
+      if (name === "session") sessions++;
+      return typeof target[name] === "function" ? target[name].bind(target) : undefined;
+    },
+  });
+  const one = cluster.node(counting);
+  await assert.rejects(
+    cluster.apex(one),
+    /was broken off; it is ordered again at 2026-01-01T00:05/,
+  );
+  await clock.advance(60_000);
+  assert(sessions <= 15, `${sessions} sessions in a minute`);
+  assert.equal(cluster.authority.orders.length, 0);
+  await clock.advance(300_000);
+  await cluster.apex(one);
+  assert.equal(cluster.authority.orders.length, 1);
+});
+
+Deno.test("certificates: an agent whose hosts take long leaves room for those of others", async () => {
+  await using cluster = new Cluster();
+  const { clock, authority, delegations } = cluster;
+  const one = cluster.node();
+  await cluster.apex(one);
+  const { texts } = authority;
+  const never = Promise.withResolvers<readonly string[]>();
+  authority.texts = (name) => name.startsWith("slow") ? never.promise : texts(name);
+  const other = "cd".repeat(32);
+  for (const host of ["slow1.test", "slow2.test", "slow3.test"]) cluster.delegate(host);
+  delegations.set("shop.test", `${hostChallenge(other, "shop.test")}.example.net`);
+  const leaves = new AbortController();
+  const ofHost = (host: string, agent = AGENT) =>
+    one.certificates.ofHost(host, agent, leaves.signal);
+  const slow = ["slow1.test", "slow2.test"].map((host) => ofHost(host));
+  await assert.rejects(ofHost("slow3.test"), /others are ordered/);
+  await clock.until(ofHost("shop.test", other));
+  leaves.abort(new Error("left"));
+  for (const visit of slow) await assert.rejects(visit, /left/);
   never.resolve([]);
 });
 
