@@ -207,6 +207,13 @@ export function datagramSuite(
     equal((await receive(o.server, 1))[0]!.text, "y");
   });
 
+  check("what is for port 0 is dropped, and the socket goes on", async (o) => {
+    const nowhere = o.client.pathTo({ host: o.net.host, port: 0 });
+    await send(o.client, new Uint8Array(300), 100, nowhere);
+    await send(o.client, utf8("next"), 9, o.client.pathTo(to(o.net, o.server)));
+    equal((await receive(o.server, 1))[0]!.text, "next");
+  });
+
   check("a port that is taken is in use", async ({ net, client }) => {
     const again = { host: net.host, port: client.addr.port };
     await rejects(

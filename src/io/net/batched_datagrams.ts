@@ -161,6 +161,10 @@ class BatchedDatagrams implements Datagrams {
           ecn,
         );
         if (one === -Errno.EAGAIN || one === -Errno.ENOBUFS) return sent;
+        if (one < 0 && one !== -Errno.EMSGSIZE) {
+          sent += size; // it is the path that does not take them
+          continue;
+        }
         if (one !== -Errno.EMSGSIZE) {
           this.#cuts = false;
           this.#onDegraded(

@@ -87,3 +87,18 @@ test("that the kernel does not cut datagrams is said once, and nothing is lost",
   }
   assert.equal(sizes, 2000);
 });
+
+test("a path that takes no datagrams is no reason to cut none for others", async () => {
+  const said: string[] = [];
+  await using net = netOf(openLibc(), V4, said);
+  using server = await net.open({ host: V4[0], port: 0 }, { signal });
+  using client = await net.open({ host: V4[0], port: 0 }, { signal });
+  const bytes = new Uint8Array(1000);
+  const paths = [
+    client.pathTo({ host: V4[0], port: 0 }),
+    // An address that this machine does not have any more.
+    { remote: server.addr, local: "192.0.2.77" },
+  ];
+  for (const path of paths) assert.equal(client.sendNow(bytes, 100, path), 1000);
+  assert.deepEqual(said, []);
+});

@@ -128,6 +128,8 @@ class NodeDatagrams implements Datagrams {
   sendNow(bytes: Uint8Array, segment: number, { remote }: DatagramPath): number {
     this.#check();
     if (Math.min(segment, bytes.length) > LONGEST) return TOO_LONG;
+    // Whoever sends from port 0 expects no answer (RFC 768), and the runtime throws.
+    if (remote.port === 0) return bytes.length;
     const host = this.#isIpv6 && !remote.host.includes(":")
       ? IPV4_IN_IPV6 + remote.host
       : remote.host;
