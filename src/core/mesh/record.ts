@@ -70,19 +70,10 @@ function segmentsIn(text: string): number {
 
 /** Divides a key into bucket and child, or returns null where it is no key. */
 export function splitKey(key: string): { bucket: string; child: string } | null {
-  const { length } = key;
-  if (length > MAX_KEY) return null;
-  let [segments, begin, bucketEnd] = [0, 0, 0];
-  for (let i = 0; i <= length; i++) {
-    const code = i < length ? key.charCodeAt(i) : SLASH;
-    if (code === SLASH) {
-      if (i === begin || i - begin > MAX_SEGMENT) return null;
-      begin = i + 1;
-      if (++segments === 2) bucketEnd = i;
-    } else if (IN_SEGMENT[code] !== 1) return null;
-  }
-  if (segments < 2) return null;
-  return { bucket: key.slice(0, bucketEnd), child: key.slice(bucketEnd + 1) };
+  if (key.length > MAX_KEY || segmentsIn(key) < 2) return null;
+  const end = key.indexOf("/", key.indexOf("/") + 1);
+  if (end < 0) return { bucket: key, child: "" };
+  return { bucket: key.slice(0, end), child: key.slice(end + 1) };
 }
 
 export function joinKey({ bucket, child }: { bucket: string; child: string }): string {

@@ -1,5 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { joinKey, splitKey } from "./record.ts";
+import fc from "fast-check";
+import { isName, joinKey, splitKey } from "./record.ts";
 import { compareVersions, versionText } from "./version.ts";
 
 Deno.test("record: a key is two segments and what follows", () => {
@@ -12,6 +13,18 @@ Deno.test("record: a key is two segments and what follows", () => {
   }
   equal(splitKey(`kv/a/${"b/".repeat(300)}c`), null);
   for (const key of ["kv/app/a/b", "kv/app"]) equal(joinKey(splitKey(key)!), key);
+});
+
+Deno.test("record: names are what keys are divided into, and nothing else", () => {
+  const segment = fc.oneof(
+    fc.stringMatching(/^[A-Za-z0-9._-]{1,3}$/),
+    fc.constantFrom("", "é", "\u0080", "\uffff", " ", "x".repeat(253), "x".repeat(254)),
+  );
+  const text = fc.array(segment, { maxLength: 4 }).map((segments) => segments.join("/"));
+  fc.assert(fc.property(text, text, (bucket, child) => {
+    const name = splitKey(joinKey({ bucket, child }));
+    equal(isName(bucket, child), name?.bucket === bucket && name.child === child);
+  }));
 });
 
 Deno.test("record: versions are compared by epoch, time and writer", () => {
