@@ -6,7 +6,6 @@ import { openKeys, sealKeysFor } from "../../core/mesh/admission/sealed_authorit
 import type { NodeKey } from "../../core/mesh/node_id.ts";
 import { nodeKeyExchange, sharedSecret } from "../../io/crypto/x25519.ts";
 import { rng } from "../platform/rng.ts";
-import type { AuthorityKeys } from "./held_core.ts";
 import type { HeldNode } from "./held_node.ts";
 import type { KeptKeys } from "./kept_keys.ts";
 import type { MeshTools } from "./mesh_tools.ts";
@@ -35,6 +34,17 @@ export async function openKept(
     }
     await sleep(clock, KEPT_RETRY_MS, signal);
   }
+}
+
+/** The authority's keys, which are where the core is. */
+export interface AuthorityKeys {
+  readonly areHere: boolean;
+  /** Returns them sealed for a node; null = they are not here. @throws {TtunError} unreachable */
+  sealedFor(node: NodeKey): Uint8Array | null;
+  /** Keeps those that were sealed for this node. @throws {TtunError} */
+  take(sealed: Uint8Array): void;
+  /** Removes them for good: another node has them. @throws {TtunError} */
+  giveUp(): void;
 }
 
 /** `publicKeyOf`: of a node that is known. */

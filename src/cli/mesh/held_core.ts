@@ -1,5 +1,4 @@
 import { announceCore } from "../../app/mesh/store/core_announcer.ts";
-import { backUpCore } from "../../app/mesh/store/core_backup.ts";
 import type { CoreClient } from "../../app/mesh/store/core_client.ts";
 import type { CoreFigures } from "../../app/mesh/store/core_driver.ts";
 import { moveCore, receivedCore } from "../../app/mesh/store/core_move.ts";
@@ -13,18 +12,18 @@ import { abortable } from "../../base/scope.ts";
 import { MeshError } from "../../contract/mesh_store.ts";
 import { PARCEL, type ParcelKind } from "../../core/mesh/core/parcel.ts";
 import type { CoreAnswer, CoreRequest } from "../../core/mesh/core/request.ts";
-import { sealBackup } from "../../core/mesh/core/sealed_backup.ts";
 import type { NodeKey } from "../../core/mesh/node_id.ts";
-import { nodeKeyExchange } from "../../io/crypto/x25519.ts";
 import { isThere } from "../../io/files/present.ts";
 import { MovedCore } from "../../io/mesh/core_file.ts";
 import { activateCore, putPendingCore } from "../../io/mesh/pending_core.ts";
 import { rng } from "../platform/rng.ts";
+import type { AuthorityKeys } from "./authority_keys.ts";
 import { keepBackup } from "./backup_file.ts";
 import type { CoreNodes } from "./core_nodes.ts";
 import { coreFile } from "./core_path.ts";
 import { keepPlace, readPlace } from "./kept_place.ts";
 import { type LocalCore, markOf, openLocalCore } from "./local_core.ts";
+import { backUpLocal } from "./local_backups.ts";
 import type { MeshTools } from "./mesh_tools.ts";
 
 /** Never called: it makes the Worker's file a dependency for `deno cache` and `deno install`. */
@@ -37,17 +36,6 @@ const RETRY_MS = 200;
 /** Milliseconds of a try to finish a move that was interrupted, and until the next one. */
 const FINISH_MS = 3_000;
 const FINISH_AGAIN_MS = 1_000;
-
-/** The authority's keys, which are where the core is. */
-export interface AuthorityKeys {
-  readonly areHere: boolean;
-  /** Returns them sealed for a node; null = they are not here. @throws {TtunError} unreachable */
-  sealedFor(node: NodeKey): Uint8Array | null;
-  /** Keeps those that were sealed for this node. @throws {TtunError} */
-  take(sealed: Uint8Array): void;
-  /** Removes them for good: another node has them. @throws {TtunError} */
-  giveUp(): void;
-}
 
 export interface HeldCoreOptions {
   readonly folder: string;
@@ -302,7 +290,8 @@ export class HeldCore implements CoreClient, AsyncDisposable {
     for (;;) {
       const local = this.#local;
       if (local !== null && local.driver.failure === undefined) {
-        await this.#backUpLocal(local, everyMs, authority, signal);
+        const [nodes, sender] = [this.#nodes, this.#sender()];
+        await backUpLocal(local, { nodes, sender, everyMs, authority, signal }, this.#tools);
       }
       const { promise, resolve } = Promise.withResolvers<void>();
       this.onCore = resolve;
@@ -312,40 +301,6 @@ export class HeldCore implements CoreClient, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#local?.driver[Symbol.asyncDispose]();
-  }
-
-  async #backUpLocal(
-    { driver }: LocalCore,
-    everyMs: number,
-    authority: () => Uint8Array,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { platform: { clock }, log } = this.#tools;
-    const sender = this.#sender();
-    let known = "";
-    try {
-      await backUpCore({
-        core: driver,
-        clock,
-        everyMs,
-        nodes: () => this.#nodes.keepers(),
-        seal: (bytes) => sealBackup(bytes, authority(), { exchange: nodeKeyExchange, rng }),
-        send: (node, sealed, signal) => sender.send(node, "backup", sealed, signal),
-        done: ({ revision, kept, failures }) => {
-          const nodes = kept.map((node) => node.slice(0, 12)).join(" ");
-          const why = failures.join("; ");
-          if (`${nodes} ${why}` === known) return; // the hourly one tells nothing new
-          known = `${nodes} ${why}`;
-          if (kept.length > 0) log.info("The core is backed up", { at: nodes, revision });
-          else if (this.#nodes.keepers().length > 0) {
-            log.warn("The core is backed up at no other node", { why });
-          }
-        },
-      }, signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      if (driver.failure === undefined) throw error; // else it has moved, or its disk has failed
-    }
   }
 
   #sender(): ParcelSender {
