@@ -57,6 +57,9 @@ export interface CoreState {
   floor: number;
 }
 
+/** The last changes of a core, which can be many more than its keys. */
+export type CoreChanges = Pick<CoreState, "changes" | "floor">;
+
 /** The disk of a core of one, which nobody else has open. */
 export interface CoreDisk extends AsyncDisposable {
   /**

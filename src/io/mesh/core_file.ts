@@ -1,5 +1,11 @@
 import { TtunError } from "../../base/errors.ts";
-import type { CoreBatch, CoreChange, CoreDisk, CoreState } from "../../contract/mesh_disk.ts";
+import type {
+  CoreBatch,
+  CoreChange,
+  CoreChanges,
+  CoreDisk,
+  CoreState,
+} from "../../contract/mesh_disk.ts";
 import { DamagedFile, SqliteFile } from "./sqlite_file.ts";
 import type { SqlChange, SqlValue, TableSpec } from "./sqlite_messages.ts";
 
@@ -70,8 +76,6 @@ export interface OpenedCore {
   /** The changes; null = the state has them. Rejects if the file is damaged or closed. */
   readonly later: Promise<CoreChanges> | null;
 }
-
-type CoreChanges = Pick<CoreState, "changes" | "floor">;
 
 /**
  * Opens the file of a core of one. `create` makes one where there is none; `leastEpoch` is the

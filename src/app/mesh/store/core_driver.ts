@@ -1,6 +1,12 @@
 import { abortable, onAbort } from "../../../base/scope.ts";
 import type { Clock } from "../../../contract/host.ts";
-import type { CoreBatch, CoreChange, CoreDisk, CoreState } from "../../../contract/mesh_disk.ts";
+import type {
+  CoreBatch,
+  CoreChange,
+  CoreChanges,
+  CoreDisk,
+  CoreState,
+} from "../../../contract/mesh_disk.ts";
 import { MeshError } from "../../../contract/mesh_store.ts";
 import { Histogram, SECONDS } from "../../../core/mesh/histogram.ts";
 import { CoreMachine, type CoreStep } from "../../../core/mesh/core/core_machine.ts";
@@ -68,7 +74,7 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
     o: {
       disk: CoreDisk | null;
       clock: Clock;
-      later?: Promise<Pick<CoreState, "changes" | "floor">> | null;
+      later?: Promise<CoreChanges> | null;
       events?: CoreDiskEvents;
     },
   ) {
@@ -82,7 +88,7 @@ export class CoreDriver implements CoreClient, AsyncDisposable {
   }
 
   /** Never rejects: a failure ends the driver. */
-  async #complete(later: Promise<Pick<CoreState, "changes" | "floor">>): Promise<void> {
+  async #complete(later: Promise<CoreChanges>): Promise<void> {
     try {
       this.#machine.complete(await later);
     } catch (error) {

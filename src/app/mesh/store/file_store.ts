@@ -1,5 +1,5 @@
 import type { Clock, Rng } from "../../../contract/host.ts";
-import type { CoreDisk, CoreState } from "../../../contract/mesh_disk.ts";
+import type { CoreChanges, CoreDisk, CoreState } from "../../../contract/mesh_disk.ts";
 import type { MeshStore } from "../../../contract/mesh_store.ts";
 import { CoreDriver } from "./core_driver.ts";
 import { localStore } from "./memory_store.ts";
@@ -9,7 +9,7 @@ export function fileStore(
   opened: {
     disk: CoreDisk;
     state: CoreState;
-    later: Promise<Pick<CoreState, "changes" | "floor">> | null;
+    later: Promise<CoreChanges> | null;
   },
   o: { clock: Clock; rng: Rng },
 ): MeshStore {

@@ -1,4 +1,4 @@
-import type { CoreBatch, CoreChange, CoreState } from "../../../contract/mesh_disk.ts";
+import type { CoreBatch, CoreChange, CoreChanges } from "../../../contract/mesh_disk.ts";
 import { ROW_BYTES } from "./limits.ts";
 
 /** Changes that are kept for watches, and the bytes of their values. */
@@ -23,7 +23,7 @@ export class ChangeLog {
 
   /** `missingUpTo`: the changes up to this revision come later, by `complete`. */
   constructor(
-    { floor, changes }: Pick<CoreState, "floor" | "changes">,
+    { floor, changes }: CoreChanges,
     missingUpTo: number | null = null,
   ) {
     this.#floor = floor;
@@ -37,7 +37,7 @@ export class ChangeLog {
   }
 
   /** Takes the changes that were missing, oldest first: those after `floor`. */
-  complete({ floor, changes }: Pick<CoreState, "floor" | "changes">): void {
+  complete({ floor, changes }: CoreChanges): void {
     const newer = this.all();
     this.#changes.length = 0;
     this.#start = 0;

@@ -1,4 +1,10 @@
-import type { CoreBatch, CoreChange, CoreRow, CoreState } from "../../../contract/mesh_disk.ts";
+import type {
+  CoreBatch,
+  CoreChange,
+  CoreChanges,
+  CoreRow,
+  CoreState,
+} from "../../../contract/mesh_disk.ts";
 import { ChangeLog } from "./change_log.ts";
 import { CoreTable, sizeOf } from "./core_table.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -93,7 +99,7 @@ export class CoreMachine {
   }
 
   /** Takes the changes that the state did not have yet. */
-  complete(changes: Pick<CoreState, "floor" | "changes">): void {
+  complete(changes: CoreChanges): void {
     this.#log.complete(changes);
   }
 

@@ -1,4 +1,4 @@
-import type { CoreBatch, CoreRow, CoreState } from "../../../contract/mesh_disk.ts";
+import type { CoreBatch, CoreChanges, CoreRow, CoreState } from "../../../contract/mesh_disk.ts";
 import { KeyOrder } from "./key_order.ts";
 import { ROW_BYTES } from "./limits.ts";
 
@@ -22,7 +22,7 @@ export class CoreTable {
   bytes = 0;
 
   /** Every session and every key gets its full time again. */
-  constructor(state: Omit<CoreState, "changes" | "floor">, nowMs: number) {
+  constructor(state: Omit<CoreState, keyof CoreChanges>, nowMs: number) {
     this.#order = new KeyOrder(state.rows.map(({ key }) => key));
     this.revision = state.revision;
     for (const { id, ttlMs } of state.sessions) this.#addSession(id, ttlMs, nowMs);
@@ -61,7 +61,7 @@ export class CoreTable {
     for (const id of batch.forgotten) this.done.delete(id);
   }
 
-  snapshot(epoch: number): Omit<CoreState, "changes" | "floor"> {
+  snapshot(epoch: number): Omit<CoreState, keyof CoreChanges> {
     return {
       epoch,
       revision: this.revision,
