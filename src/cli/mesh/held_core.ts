@@ -6,6 +6,7 @@ import { CorePlace, type Place } from "../../app/mesh/store/core_place.ts";
 import { ParcelReceiver } from "../../app/mesh/store/parcel_receiver.ts";
 import { ParcelSender } from "../../app/mesh/store/parcel_sender.ts";
 import { RemoteCore } from "../../app/mesh/store/remote_core.ts";
+import { deadlineSignal } from "../../app/loop/deadline_signal.ts";
 import { sleep } from "../../app/loop/sleep.ts";
 import { toTtunError, TtunError } from "../../base/errors.ts";
 import { abortable } from "../../base/scope.ts";
@@ -206,12 +207,10 @@ export class HeldCore implements CoreClient, AsyncDisposable {
     for (;; await sleep(clock, FINISH_AGAIN_MS, signal)) {
       const to = this.#movedTo;
       if (to === null || this.#local !== null) continue;
-      const late = new AbortController();
-      using _timer = clock.after(FINISH_MS, () => {
-        late.abort(new TtunError("unreachable", "The other node does not answer"));
-      });
+      const late = () => new TtunError("unreachable", "The other node does not answer");
+      using patience = deadlineSignal(signal, { clock, ms: FINISH_MS, late });
       try {
-        await this.#alone(() => this.#finish(to, AbortSignal.any([signal, late.signal])));
+        await this.#alone(() => this.#finish(to, patience.signal));
       } catch (error) {
         signal.throwIfAborted();
         if (said !== to) {

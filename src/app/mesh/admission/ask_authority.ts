@@ -1,7 +1,7 @@
-import { onAbort } from "../../../base/scope.ts";
 import type { Clock } from "../../../contract/host.ts";
 import { MeshError } from "../../../contract/mesh_store.ts";
 import type { NodeKey } from "../../../core/mesh/node_id.ts";
+import { deadlineSignal } from "../../loop/deadline_signal.ts";
 
 /** Milliseconds for the answer of a node, which asks the core itself. */
 const ANSWER_MS = 5_000;
@@ -30,13 +30,10 @@ export async function askAuthority(
 ): Promise<Uint8Array> {
   let failure = new MeshError("unavailable", "No node is known that has the authority's key");
   for (const node of candidates().slice(0, MOST_ASKED)) {
-    const late = new AbortController();
-    using _aborted = onAbort(signal, (reason) => late.abort(reason));
-    using _timer = clock.after(ANSWER_MS, () => {
-      late.abort(new MeshError("unavailable", "The node with the authority's key is silent"));
-    });
+    const late = () => new MeshError("unavailable", "The node with the authority's key is silent");
+    using patience = deadlineSignal(signal, { clock, ms: ANSWER_MS, late });
     try {
-      const answer = await ask(node, body, late.signal);
+      const answer = await ask(node, body, patience.signal);
       // The cluster's secrets and authorities are in the answer.
       if (mayHave(node)) return answer;
       failure = new MeshError("unavailable", "A node answered that may not have the key");

@@ -3,7 +3,7 @@ import { ProtocolError } from "../../../base/errors.ts";
 import { MeshError } from "../../../contract/mesh_store.ts";
 import { decodeCoreAnswer, encodeCoreRequest } from "../../../core/mesh/core/message.ts";
 import type { NodeKey } from "../../../core/mesh/node_id.ts";
-import { onAbort } from "../../../base/scope.ts";
+import { deadlineSignal } from "../../loop/deadline_signal.ts";
 import { sleep } from "../../loop/sleep.ts";
 
 /** Milliseconds between two looks at who is there, and for an answer. */
@@ -70,14 +70,11 @@ async function tell(
   { ask, onCore, clock }: AnnouncerOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const late = new AbortController();
-  using _aborted = onAbort(signal, (reason) => late.abort(reason));
-  using _timer = clock.after(LOOK_MS, () => {
-    late.abort(new MeshError("unavailable", "The node does not answer"));
-  });
+  const late = () => new MeshError("unavailable", "The node does not answer");
+  using patience = deadlineSignal(signal, { clock, ms: LOOK_MS, late });
   try {
     const content = { type: "info" } as const;
-    const body = await ask(node, encodeCoreRequest({ epoch, content }), late.signal);
+    const body = await ask(node, encodeCoreRequest({ epoch, content }), patience.signal);
     const answer = decodeCoreAnswer(body);
     // One that has ended, maybe by this very request, answers by an error.
     if (answer.content.type === "info") await onCore(node, answer.epoch);
