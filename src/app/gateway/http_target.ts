@@ -3,14 +3,13 @@ import type { Logger } from "../../base/log.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import type { ExchangeTap } from "../../core/gateway/inspect/records.ts";
-import type { HttpRequest, HttpResponse, ServerStep } from "../../core/http/exchange.ts";
+import type { HttpRequest, HttpResponse } from "../../core/http/exchange.ts";
 import { SAFE_METHODS } from "../../core/http/methods.ts";
 import type { RequestOrigin } from "../../core/http/framing/heads.ts";
-import { FramedServer } from "../../core/http/framing/server.ts";
 import { ExchangeRelay, type ServerEnd } from "./exchange_relay.ts";
-import { MachineDriver } from "./machine_driver.ts";
 import type { TargetEnd, TargetEnds } from "./target_pool.ts";
 import type { Asked } from "./gateway_pages.ts";
+import { serveFramed } from "./serve_framed.ts";
 import type { ServiceCounts } from "./service_counts.ts";
 import { unheard } from "./unheard.ts";
 import type { Page } from "./upstream.ts";
@@ -62,23 +61,9 @@ export class HttpTarget {
 
   /** Serves a stream with one request. Owns it. */
   readonly serve = (stream: Stream): void => {
-    const { clock, scratch } = this.#o;
-    const machine = new FramedServer();
-    let relay: ExchangeRelay | null = null;
-    const driver: MachineDriver<ServerStep> = new MachineDriver(machine, stream, {
-      clock,
-      scratch,
-      endMeansLeft: true,
-      onStep: (step) => {
-        if (step.kind !== "request") return relay?.fromServer(step);
-        const origin = machine.origin!; // it comes with the request
-        const server = { machine, driver };
-        relay = new Exchange(this.#o, server, step.id, step.head, origin).relay;
-      },
-      onIdle: () => relay?.idle(),
-      onOver: () => {},
+    serveFramed(stream, this.#o, ({ server, id, head, origin }) => {
+      return new Exchange(this.#o, server, id, head, origin).relay;
     });
-    driver.start();
   };
 
   /** Sends the service a request that it has had before. Nobody hears the answer. */
