@@ -1,10 +1,7 @@
-import type { Cidr } from "../../base/addr.ts";
-import { type Addr, parseIp } from "../../base/addr.ts";
+import type { Addr, Cidr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import { covers } from "../../base/prefix.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
-import { onAbort } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
 import { withoutZone } from "../../base/zone.ts";
 import type { Connection } from "../../contract/connection.ts";
@@ -22,7 +19,9 @@ import type { SessionLimits } from "../mux/served_sessions.ts";
 import { connectStream } from "../mux/served_stream.ts";
 import { Quota } from "../net/connection_quota.ts";
 import { open } from "../net/dial_events.ts";
+import { isAmong } from "../net/proxy_acceptor.ts";
 import type { Relays } from "../net/relay.ts";
+import { ConnectionTarget } from "./connection_target.ts";
 import type { Tunnel } from "./dial_agent.ts";
 import { noWeb } from "./no_web.ts";
 
@@ -56,17 +55,16 @@ export interface RawHostOptions {
 export class RawHost implements Disposable {
   readonly tunnel: Tunnel;
   readonly #o: RawHostOptions;
-  readonly #quota: Quota;
   readonly #said: RateLimitedLog;
   readonly #server: MuxServer;
   readonly #failures: FailureLimit;
-  /** End connections that are carried as they are. */
-  readonly #plain = new Set<AbortController>();
+  /** Ends connections that are carried as they are. */
+  readonly #over = new AbortController();
 
   constructor(o: RawHostOptions) {
     const { name, target, clock, log, signal, limits, relays, resolver, sockets, secrets } = o;
     this.#o = o;
-    const quota = this.#quota = new Quota(limits);
+    const quota = new Quota(limits);
     const said = this.#said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
     this.#failures = new FailureLimit(() => clock.now());
     const streams = { log, signal, relays, quota, said };
@@ -90,67 +88,36 @@ export class RawHost implements Disposable {
       },
     });
     const isOpen = target.isPublic && carries !== "udp";
+    const plain = new ConnectionTarget({
+      ...{ name, allow: o.allow, quota, relays, clock, log },
+      dial: (visitor, cancel) => open(o.outboundFor(visitor), to, { signal, cancel }),
+      signal: AbortSignal.any([signal, this.#over.signal]),
+    });
     this.tunnel = {
       name,
       serve: noWeb(clock),
-      raw: { link: this.#takeLink, ...(isOpen && { tcp: this.#takePlain }) },
+      raw: { link: this.#takeLink, ...(isOpen && { tcp: plain.take }) },
     };
   }
 
   /** Ends all that goes on. */
   [Symbol.dispose](): void {
     this.#server[Symbol.dispose]();
-    const reason = new TtunError("lost", "The service is no longer published so");
-    for (const over of [...this.#plain]) over.abort(reason);
+    this.#over.abort(new TtunError("lost", "The service is no longer published so"));
   }
 
   readonly #takeLink = (visitor: Connection): void => {
+    const { allow } = this.#o;
     const { remote, peer } = visitor;
-    if (!this.#mayCome(remote)) return this.#refuse(visitor, "it is none of the networks'");
+    if (allow !== null && !isAmong(allow, remote)) {
+      return this.#refuse(visitor, "it is none of the networks'");
+    }
     if (!this.#failures.mayTry(ownerOf(hostOf(remote)))) {
       return this.#refuse(visitor, "its address has failed too often, and has to wait");
     }
     this.#o.log.debug("A visitor has come", { name: this.#o.name, peer });
     void this.#server.serve(visitor); // never rejects
   };
-
-  readonly #takePlain = (visitor: Connection): void => {
-    if (!this.#mayCome(visitor.remote)) return this.#refuse(visitor, "it is none of the networks'");
-    this.#carry(visitor).catch((error) => {
-      visitor.reset();
-      const { name, signal } = this.#o;
-      if (signal.aborted) return;
-      const why = error instanceof Error ? error.message : String(error);
-      this.#said.warn("A connection failed", { name, peer: visitor.peer, why });
-    }).finally(() => startClose(visitor));
-  };
-
-  async #carry(visitor: Connection): Promise<void> {
-    const { outboundFor, relays, signal, target, clock } = this.#o;
-    const outbound = outboundFor(visitor.remote);
-    const over = new AbortController();
-    const place = this.#quota.take(visitor.remote, {
-      account: "",
-      lastActive: clock.now(),
-      evict: () => over.abort(new TtunError("exhausted", "Another address needs its place")),
-    });
-    if (place === null) throw new TtunError("exhausted", "There is no place for it");
-    using _place = place;
-    this.#plain.add(over);
-    using _over = { [Symbol.dispose]: () => void this.#plain.delete(over) };
-    using _stop = onAbort(signal, (reason) => over.abort(reason));
-    const cancel = over.signal;
-    await using connection = await open(outbound, target.to, { signal, cancel });
-    over.signal.addEventListener("abort", () => visitor.reset(), { once: true });
-    await relays.run(visitor, connection);
-  }
-
-  #mayCome(from: Addr): boolean {
-    const { allow } = this.#o;
-    if (allow === null) return true;
-    const ip = parseIp(hostOf(from));
-    return ip !== null && allow.some((network) => covers(network, ip));
-  }
 
   #refuse(visitor: Connection, why: string): void {
     this.#said.warn("Refused a visitor", { name: this.#o.name, peer: visitor.peer, why });

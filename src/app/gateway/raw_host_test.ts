@@ -215,6 +215,7 @@ Deno.test("visitors of other networks are refused, with a right key too", async 
   await using world = new World(["ann"], { allow: "192.0.2.0/28", isPublic: true });
   assert.equal(await world.ask(world.client("ann", "192.0.2.66"), "hello"), "");
   const plain = world.visit("192.0.2.66", "tcp");
+  await world.clock.settle();
   assert.throws(() => plain.readNow(new Uint8Array(1)), { kind: "lost" });
   assert.equal(await world.ask(world.client("ann", "192.0.2.3"), "hello"), "hello");
 });

@@ -1,4 +1,4 @@
-import { PassthroughTarget } from "../../app/gateway/passthrough_target.ts";
+import { ConnectionTarget } from "../../app/gateway/connection_target.ts";
 import { Quota } from "../../app/net/connection_quota.ts";
 import { open } from "../../app/net/dial_events.ts";
 import { directOutbound } from "../../app/net/direct_outbound.ts";
@@ -42,7 +42,7 @@ export function openPassthrough(
   const { to, scheme, proxy } = service;
   const files = passthrough?.files ?? null;
   const common = { resolver, clock, connectMs: CONNECT_MS, rules: null };
-  const target = new PassthroughTarget({
+  const target = new ConnectionTarget({
     name,
     allow: rules.visitors.allow,
     endTls: files === null ? undefined : tlsEnd(files, scheme, tools),

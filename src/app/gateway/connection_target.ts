@@ -11,14 +11,14 @@ import type { Quota } from "../net/connection_quota.ts";
 import { isAmong } from "../net/proxy_acceptor.ts";
 import type { Relays } from "../net/relay.ts";
 
-export interface PassthroughOptions {
+export interface ConnectionTargetOptions {
   /** Name of the service, for the log. */
   readonly name: string;
   /** Networks that visitors must come from; null = any. */
   readonly allow: readonly Cidr[] | null;
   /**
    * Ends the visitor's TLS; it takes the connection in any case. Resolves with null where that came to
-   * nothing. Absent = the service does it.
+   * nothing. Absent = the service does it, or there is none.
    */
   readonly endTls?:
     | ((visitor: Connection, signal: AbortSignal) => Promise<Connection | null>)
@@ -30,15 +30,16 @@ export interface PassthroughOptions {
   readonly relays: Relays;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Ends all that goes on. */
   readonly signal: AbortSignal;
 }
 
-/** An agent's service whose visitors' TLS comes here as it is: no gateway sees what is said. */
-export class PassthroughTarget {
-  readonly #o: PassthroughOptions;
+/** An agent's service whose visitors' connections come here as they are: plain ones, or with their TLS. */
+export class ConnectionTarget {
+  readonly #o: ConnectionTargetOptions;
   readonly #said: RateLimitedLog;
 
-  constructor(o: PassthroughOptions) {
+  constructor(o: ConnectionTargetOptions) {
     this.#o = o;
     this.#said = new RateLimitedLog(o.log, () => o.clock.now(), OF_PEERS);
   }
