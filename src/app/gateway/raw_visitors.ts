@@ -163,10 +163,19 @@ export class RawVisitors {
       yield { open: (events) => openService(service, events), failed: () => {} };
     }
     for (const node of await remote.find(name, from) ?? []) {
-      const failed = () => remote.failed(name, node);
+      let wasRefused = false;
+      const failed = () => wasRefused ? remote.refused(name) : remote.failed(name, node);
       try {
         const carrier = await hops.get(node);
-        yield { open: (events) => carrier.openNow(service, events), failed };
+        const open: Way["open"] = ({ opened, refused }) =>
+          carrier.openNow(service, {
+            opened,
+            refused: (error, code) => {
+              wasRefused = code !== null;
+              refused(error, code);
+            },
+          });
+        yield { open, failed };
       } catch {
         failed(); // another node may have it
       }

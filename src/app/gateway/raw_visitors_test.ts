@@ -14,7 +14,7 @@ import type { AgentLink } from "./agent_link.ts";
 import { AgentRoutes } from "./agent_routes.ts";
 import { RawVisitors } from "./raw_visitors.ts";
 
-type Events = { opened(): void; refused(error: TtunError): void };
+type Events = { opened(): void; refused(error: TtunError, code: number | null): void };
 
 /** A gateway with links to agents, and one way to another node where `node` is given. */
 class World implements Disposable {
@@ -24,6 +24,10 @@ class World implements Disposable {
   readonly asked: string[] = [];
   /** Nodes that are said to have failed. */
   readonly failed: string[] = [];
+  /** Names of which a node has refused a connection. */
+  readonly refused: string[] = [];
+  /** The node's answer: null = its link breaks, 0 = it takes the stream. */
+  code: number | null = 0;
   /** Ends of streams that were taken. */
   readonly taken: Connection[] = [];
   readonly #relays: Relays;
@@ -35,8 +39,10 @@ class World implements Disposable {
     const remote = {
       find: () => Promise.resolve(node === null ? [] : [node]),
       failed: (_: string, node: string) => this.failed.push(node),
+      refused: (name: string) => this.refused.push(name),
     };
-    const openNow = (service: string, events: Events) => this.open(service, events, true);
+    const openNow = (service: string, events: Events) =>
+      this.open(service, events, this.code === 0);
     this.raw = new RawVisitors({
       ...{ clock, routes: this.routes, relays: this.#relays, remote: remote as never },
       places: new Quota({ total: Infinity, perAddress }),
@@ -57,7 +63,7 @@ class World implements Disposable {
     if (takes === true) this.taken.push(agents);
     queueMicrotask(() => {
       if (takes === true) events.opened();
-      else if (takes === false) events.refused(new TtunError("unreachable", "No"));
+      else if (takes === false) events.refused(new TtunError("lost", "No"), this.code);
     });
     return ours;
   }
@@ -111,6 +117,18 @@ Deno.test("a link that refuses or does not answer is followed by the next way", 
   await over;
   assert.deepEqual(world.failed, []);
   await assert.rejects(readAll(visitor), { kind: "lost" });
+});
+
+Deno.test("a node that refuses a connection has not failed; one whose link breaks has", async () => {
+  using world = new World("node two");
+  for (const code of [7, null]) {
+    world.code = code;
+    const { visitor, over } = world.visit("shop");
+    await over;
+    await assert.rejects(readAll(visitor), { kind: "lost" });
+    assert.deepEqual(world.refused, ["shop"]);
+    assert.deepEqual(world.failed, code === null ? ["node two"] : []);
+  }
 });
 
 Deno.test("a link that answers late is given up when another one was quicker, and all are in the end", async () => {

@@ -133,6 +133,15 @@ export class RemoteRoutes {
     this.#demoted.delete(node);
   }
 
+  /**
+   * A node has refused a connection of the name's. That may be the visitor's doing, who asks for what the
+   * service is not: routes hold, and the ring is asked again soon.
+   */
+  refused(name: string): void {
+    const known = this.#known.get(name);
+    if (known !== undefined) known.dueAt = Math.min(known.dueAt, this.#o.clock.now() + ABSENT_MS);
+  }
+
   /** The node has failed for the name: its route counts no more until the ring has it anew. */
   failed(name: string, node: NodeKey): void {
     this.demote(node);

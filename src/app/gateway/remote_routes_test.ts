@@ -135,6 +135,23 @@ Deno.test("a node that failed comes last, and a dead one is forgotten for all", 
   assert.equal(world.routes.wasThere("shop"), false);
 });
 
+Deno.test("routes hold while a node refuses, and the ring is asked once a second at most", async () => {
+  await using world = new World();
+  world.entries = [routeTo(A)];
+  await world.find();
+  for (let i = 0; i < 10; i++) {
+    world.routes.refused("shop");
+    assert.deepEqual(await world.find(), [A]);
+  }
+  assert.equal(world.lists, 1);
+  await world.clock.advance(1000);
+  world.entries = [routeTo(B)];
+  assert.deepEqual(await world.find(), [A]);
+  await world.clock.settle();
+  assert.equal(world.lists, 2);
+  assert.deepEqual(await world.find(), [B]);
+});
+
 Deno.test("no node ends TLS for a name that is passed through, also while its agent is off", async () => {
   await using world = new World();
   const mayEnd = async () => {

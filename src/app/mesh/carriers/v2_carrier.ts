@@ -176,18 +176,19 @@ export class V2Carrier implements Disposable {
 
   /**
    * Opens a stream that may be written to at once, before the other end has taken it. One of `events`
-   * is called, unless this end resets it first. @throws {TtunError} lost
+   * is called, unless this end resets it first; `code`: the other end's answer, null = there was none.
+   * @throws {TtunError} lost
    */
   openNow(
     service: string,
-    events: { opened(): void; refused(error: TtunError): void },
+    events: { opened(): void; refused(error: TtunError, code: number | null): void },
   ): MuxStream {
     const { mux } = this.#session;
     if (!mux.canOpen) throw new TtunError("lost", "The other end takes no more streams");
     const open: Open = { kind: OpenKind.service, address: null, service };
     return mux.open(open, this.peer, {
       opened: () => events.opened(),
-      refused: (_, error) => events.refused(error),
+      refused: (code, error) => events.refused(error, code),
     });
   }
 
