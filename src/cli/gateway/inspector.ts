@@ -2,12 +2,12 @@ import type { ExchangeAbout, HttpTarget } from "../../app/gateway/http_target.ts
 import { serveInspector } from "../../app/gateway/inspect_server.ts";
 import { InspectSite } from "../../app/gateway/inspect_site.ts";
 import { formatAddr, type HostPort } from "../../base/addr.ts";
-import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
 import { InspectDoor } from "../../core/gateway/inspect/door.ts";
 import { ExchangeRecords, type ExchangeTap } from "../../core/gateway/inspect/records.ts";
+import { listenAt } from "../platform/listen_at.ts";
 import { rng } from "../platform/rng.ts";
 
 export interface InspectorTools {
@@ -25,8 +25,8 @@ export interface InspectorTools {
 export interface Inspector {
   /** Returns what is told of each exchange of a service. */
   tapOf(service: string): (about: ExchangeAbout) => ExchangeTap;
-  /** Has requests of a service sent again there. */
-  serves(service: string, target: HttpTarget): void;
+  /** Has requests of a service sent again there, until what it returns is called. */
+  serves(service: string, target: Pick<HttpTarget, "replay">): () => void;
 }
 
 /** @throws {TtunError} in_use, privilege */
@@ -36,8 +36,9 @@ export function openInspector(
 ): Inspector {
   const stop = new AbortController();
   const life = AbortSignal.any([signal, stop.signal]);
-  const listener = opened.use(listenAt(at, () => listen(at, { signal: life })));
-  const targets = new Map<string, HttpTarget>();
+  const told = { doing: "show requests", option: "--inspect" };
+  const listener = opened.use(listenAt(at, told, () => listen(at, { signal: life })));
+  const targets = new Map<string, Pick<HttpTarget, "replay">>();
   const records = new ExchangeRecords(Date.now);
   const port = "port" in listener.addr ? listener.addr.port : at.port;
   const hosts = [at.host, "localhost"].map((host) => formatAddr({ host, port }));
@@ -64,19 +65,12 @@ export function openInspector(
   tell();
   return {
     tapOf: (service) => (about) => records.begin({ ...about, service }),
-    serves: (service, target) => void targets.set(service, target),
+    serves: (service, target) => {
+      targets.set(service, target);
+      return () => {
+        // Another one may have taken its place.
+        if (targets.get(service) === target) targets.delete(service);
+      };
+    },
   };
-}
-
-function listenAt(at: HostPort, listen: () => Listener): Listener {
-  try {
-    return listen();
-  } catch (error) {
-    if (!(error instanceof TtunError) || error.kind !== "in_use") throw error;
-    throw new TtunError(
-      "in_use",
-      `Cannot show requests on ${formatAddr(at)}: the port is taken; give --inspect another one`,
-      { cause: error },
-    );
-  }
 }

@@ -89,8 +89,10 @@ export function openTunnel(config: TunnelConfig, o: TunnelTools): Tunnel {
     counts: o.watch.countsOf(name),
     tap: inspector?.tapOf(name),
   });
-  inspector?.serves(name, target);
-  return { name, serve: target.serve };
+  const { serve } = target;
+  return inspector === null
+    ? { name, serve }
+    : { name, serve, end: inspector.serves(name, target) };
 }
 
 function refusalPage(entered: Exclude<Entered, { kind: "pass" }>, asked: Asked): Page {

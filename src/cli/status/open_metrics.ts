@@ -1,6 +1,5 @@
 import { serveMetrics } from "../../app/status/metrics_server.ts";
 import { formatAddr, type HostPort } from "../../base/addr.ts";
-import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Listener } from "../../contract/dial.ts";
@@ -8,6 +7,7 @@ import { isReady, METRICS_TYPE, metricsText } from "../../core/status/metrics.ts
 import { shortAnswer } from "../../core/status/metrics_request.ts";
 import type { EndStatus, ReportWishes } from "../../core/status/report.ts";
 import { isLoopback } from "../../base/loopback.ts";
+import { listenAt } from "../platform/listen_at.ts";
 import { VERSION } from "../version.ts";
 import type { MetricsPlace } from "./metrics_place.ts";
 
@@ -28,7 +28,8 @@ export function openMetrics(
 ): void {
   const stop = new AbortController();
   const life = AbortSignal.any([signal, stop.signal]);
-  const listener = opened.use(listenAt(at, () => listen(at, { signal: life })));
+  const told = { doing: "serve metrics", option: "--metrics" };
+  const listener = opened.use(listenAt(at, told, () => listen(at, { signal: life })));
   const began = clock.now();
   const startedAt = Math.round(Date.now() / 1000);
   const describe = () => source.describe({ mostStreams: null });
@@ -58,17 +59,4 @@ export function openMetrics(
     await serving;
   });
   log.info("metrics", { url: `http://${formatAddr(listener.addr)}/metrics` });
-}
-
-function listenAt(at: HostPort, listen: () => Listener): Listener {
-  try {
-    return listen();
-  } catch (error) {
-    if (!(error instanceof TtunError) || error.kind !== "in_use") throw error;
-    throw new TtunError(
-      "in_use",
-      `Cannot serve metrics on ${formatAddr(at)}: the port is taken; give --metrics another one`,
-      { cause: error },
-    );
-  }
 }
