@@ -9,6 +9,7 @@ import { directOutbound } from "../../app/net/direct_outbound.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import type { FolderService, HttpService } from "../../core/gateway/publish_target.ts";
 import { type Entered, Entrance } from "../../core/gateway/entrance.ts";
+import type { PasswordChecks } from "../../core/gateway/password_checks.ts";
 import type { HttpRequest, HttpResponse } from "../../core/http/exchange.ts";
 import { Http1Client } from "../../core/http/http1/client.ts";
 import { Http2Client } from "../../core/http/http2/client.ts";
@@ -20,7 +21,6 @@ import type { PlaneTools } from "../plane/run_plane.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import type { AgentWatch } from "./agent_watch.ts";
 import type { Inspector } from "./inspector.ts";
-import { nodeScrypt } from "./node_scrypt.ts";
 import type { TunnelConfig } from "./plane_config.ts";
 
 type Tools = PlaneTools<SocketPlatform, null>;
@@ -48,6 +48,8 @@ export interface TunnelTools {
   readonly openSealed: OpenPassthrough | null;
   readonly inspector: Inspector | null;
   readonly watch: AgentWatch;
+  /** Shared by all services. */
+  readonly checks: PasswordChecks;
   /** Null where nothing is published as it is. */
   readonly raw: OpenRaw | null;
 }
@@ -69,7 +71,7 @@ export function openTunnel(config: TunnelConfig, o: TunnelTools): Tunnel {
     return o.openSealed!(config, published, o.net, tools);
   }
   const { ends, request, respond } = openService(published, config.isListed, o);
-  const entrance = new Entrance(rules, () => clock.now(), nodeScrypt);
+  const entrance = new Entrance(rules, () => clock.now(), o.checks);
   const target = new HttpTarget({
     pool: ends,
     clock,

@@ -5,6 +5,7 @@ import { formatAddr } from "../../base/addr.ts";
 import { toTtunError } from "../../base/errors.ts";
 import { parseCertificate } from "../../core/x509/certificate.ts";
 import { hostOfName } from "../../core/gateway/label.ts";
+import { PasswordChecks } from "../../core/gateway/password_checks.ts";
 import { load } from "../plane/load.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
@@ -14,6 +15,7 @@ import { agentOptions } from "./agent_options.ts";
 import { AgentWatch } from "./agent_watch.ts";
 import { AgentTunnels } from "./agent_tunnels.ts";
 import type { InspectorTools } from "./inspector.ts";
+import { nodeScrypt } from "./node_scrypt.ts";
 import { type OpenPassthrough, type OpenSite, openTunnel } from "./open_tunnel.ts";
 import type { AgentConfig } from "./plane_config.ts";
 
@@ -72,8 +74,9 @@ function openAgent(
   const linkSecret = (key: Uint8Array) => port.linkSecret(key, signal);
   const raw = rawHosts?.({ net, folder, linkSecret }, tools) ?? null;
   const watch = new AgentWatch(config.apex);
+  const checks = new PasswordChecks(() => clock.now(), nodeScrypt);
   const tunnels = new AgentTunnels((tunnel) =>
-    openTunnel(tunnel, { tools, net, scratch, folders, openSealed, inspector, raw, watch })
+    openTunnel(tunnel, { tools, net, scratch, folders, openSealed, inspector, raw, watch, checks })
   );
   tunnels.replace(config.tunnels);
   let place: Place | null = null;

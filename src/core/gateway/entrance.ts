@@ -1,6 +1,6 @@
 import type { HttpRequest, HttpResponse } from "../http/exchange.ts";
 import { type HeaderRule, withRules } from "./header_rules.ts";
-import type { Scrypt } from "./password_hash.ts";
+import type { PasswordChecks } from "./password_checks.ts";
 import { type LimitRules, type LimitVerdict, TunnelLimits } from "./tunnel_limits.ts";
 import { ownerOf } from "./failure_limit.ts";
 import { VisitorGuard, type VisitorRules } from "./visitor_rules.ts";
@@ -38,9 +38,9 @@ export class Entrance {
   readonly #limits: TunnelLimits;
 
   /** `now`: milliseconds of a monotonic clock. */
-  constructor(rules: EntranceRules, now: () => number, scrypt: Scrypt) {
+  constructor(rules: EntranceRules, now: () => number, checks: PasswordChecks) {
     this.#rules = rules;
-    this.#guard = new VisitorGuard(rules.visitors, now, scrypt);
+    this.#guard = new VisitorGuard(rules.visitors, now, checks);
     this.#limits = new TunnelLimits(rules.limits, now);
   }
 

@@ -4,6 +4,7 @@ import { parseCidr } from "../../base/addr.ts";
 import type { HttpRequest } from "../http/exchange.ts";
 import { Entrance, type EntranceRules } from "./entrance.ts";
 import { readHeaderRule, withRules } from "./header_rules.ts";
+import { PasswordChecks } from "./password_checks.ts";
 import { type LimitRules, NO_LIMITS } from "./tunnel_limits.ts";
 import { hashesOf, type VisitorRules } from "./visitor_rules.ts";
 
@@ -21,7 +22,9 @@ function lab(limits: Partial<LimitRules>, o: Partial<VisitorRules & EntranceRule
   };
   const all = { limits: { ...NO_LIMITS, ...limits }, requestFields: [], responseFields: [] };
   const rules = { visitors, ...all, ...o };
-  const entrance = new Entrance(rules, () => at.now, () => new Uint8Array());
+  const now = () => at.now;
+  const checks = new PasswordChecks(now, () => new Uint8Array());
+  const entrance = new Entrance(rules, now, checks);
   const enter = (visitor = "192.0.2.1", head = HEAD) => entrance.enter(head, visitor);
   const kinds = (count: number, visitor?: string) =>
     Array.from({ length: count }, () => enter(visitor).kind).join(" ");

@@ -7,13 +7,9 @@ import { isNamed, valuesOf } from "../http/fields.ts";
 import { derive } from "../link/v2/secrets.ts";
 import type { SlowLogin } from "./logins.ts";
 import { FailureLimit, ownerOf } from "./failure_limit.ts";
-import { isPassword, type Scrypt } from "./password_hash.ts";
+import type { PasswordChecks } from "./password_checks.ts";
 
-/**
- * Passwords of a file of hashes that are checked in a second, of all visitors together: each check
- * takes the processor for some 30 ms. One that was right is known from then on.
- */
-const MOST_CHECKS = 8;
+/** Logins that were right, and are known from then on without another check of the password. */
 const MOST_KNOWN = 1000;
 
 /** Rules of an agent for who may reach a service; it crosses to a Worker. */
@@ -47,19 +43,16 @@ export type Verdict =
 /** Judges requests to a service by its rules. */
 export class VisitorGuard {
   readonly #rules: VisitorRules;
-  readonly #now: () => number;
   readonly #failures: FailureLimit;
-  readonly #scrypt: Scrypt;
+  readonly #checks: PasswordChecks;
   /** Fast hashes of logins that were right, in hex. */
   readonly #known = new Set<string>();
-  #checks = { second: -Infinity, count: 0 };
 
   /** `now`: milliseconds of a monotonic clock. */
-  constructor(rules: VisitorRules, now: () => number, scrypt: Scrypt) {
+  constructor(rules: VisitorRules, now: () => number, checks: PasswordChecks) {
     this.#rules = rules;
-    this.#now = now;
     this.#failures = new FailureLimit(now);
-    this.#scrypt = scrypt;
+    this.#checks = checks;
   }
 
   /** Returns true if visitors from there may come at all. */
@@ -101,31 +94,24 @@ export class VisitorGuard {
     if (isRight || login === null || slow.length === 0) return isRight;
     const name = toHex(hash);
     if (this.#known.has(name)) return true;
-    if (!this.#mayCheck()) return null;
-    if (!this.#isSlowLogin(login)) return false;
+    const isSlowLogin = this.#isSlowLogin(login);
+    if (isSlowLogin !== true) return isSlowLogin;
     if (this.#known.size >= MOST_KNOWN) this.#known.clear();
     this.#known.add(name);
     return true;
   }
 
-  /** One hash is made in any case, so that the time does not tell which names there are. */
-  #isSlowLogin(login: Uint8Array): boolean {
+  /**
+   * One hash is made in any case, so that the time does not tell which names there are. Null = there are
+   * too many to check for now.
+   */
+  #isSlowLogin(login: Uint8Array): boolean | null {
     const { slow } = this.#rules;
     const colon = login.indexOf(0x3a);
     const name = utf8Text(login.subarray(0, Math.max(0, colon)));
     const found = slow.find((one) => one.name === name);
-    const isRight = isPassword(
-      login.subarray(colon + 1),
-      (found ?? slow[0]!).password,
-      this.#scrypt,
-    );
-    return isRight && found !== undefined && colon >= 0;
-  }
-
-  #mayCheck(): boolean {
-    const second = Math.floor(this.#now() / 1000);
-    if (this.#checks.second !== second) this.#checks = { second, count: 0 };
-    return ++this.#checks.count <= MOST_CHECKS;
+    const isRight = this.#checks.check(login.subarray(colon + 1), (found ?? slow[0]!).password);
+    return isRight === null ? null : isRight && found !== undefined && colon >= 0;
   }
 
   #ask(): Verdict {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parseCidr } from "../../base/addr.ts";
 import type { HttpRequest } from "../http/exchange.ts";
+import { PasswordChecks } from "./password_checks.ts";
 import { hashPassword, type Scrypt } from "./password_hash.ts";
 import { hashesOf, VisitorGuard, type VisitorRules } from "./visitor_rules.ts";
 
@@ -23,11 +24,12 @@ function request(...authorization: string[]): HttpRequest {
   };
 }
 
-function lab(o: Partial<VisitorRules> = {}) {
+function lab(o: Partial<VisitorRules> = {}, checks?: PasswordChecks) {
   const at = { now: 0 };
   const hashes = hashesOf(SALT, ["ann:pässword:x", "bob:y"], "tokEn");
   const rules = { allow: null, hashes, salt: SALT, slow: [], asksBrowser: true, ...o };
-  const guard = new VisitorGuard(rules, () => at.now, scrypt);
+  const now = () => at.now;
+  const guard = new VisitorGuard(rules, now, checks ?? new PasswordChecks(now, scrypt));
   const status = (head: HttpRequest, from = "192.0.2.1") => {
     const verdict = guard.judge(head, from);
     return verdict.kind === "pass" ? 200 : verdict.status;
@@ -92,4 +94,16 @@ Deno.test("of a password that is stored as a hash eight checks a second are made
   assert.equal(status(request(basic("ann:pass:word")), "192.0.2.2"), 200);
   at.now += 1000;
   assert.equal(status(request(basic("ann:more")), "192.0.2.2"), 401);
+});
+
+Deno.test("those who guess at many services of an agent have it check no more passwords than at one", () => {
+  const password = hashPassword(new TextEncoder().encode("x"), SALT, scrypt);
+  const rules = { hashes: [], slow: [{ name: "ann", password }] };
+  const checks = new PasswordChecks(() => 0, scrypt);
+  const services = Array.from({ length: 4 }, () => lab(rules, checks));
+  const found = services.flatMap(({ status }) =>
+    [1, 2, 3, 4].map((i) => status(request(basic("ann:y")), `192.0.2.${i}`))
+  );
+  assert.equal(found.filter((status) => status === 401).length, 8);
+  assert.equal(found.filter((status) => status === 429).length, 8);
 });
