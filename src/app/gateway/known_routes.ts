@@ -17,9 +17,11 @@ export class KnownRoutes {
   dueAt = 0;
   /** Time of the clock at which there was a route last. */
   heldAt: number;
+  /** Time of the clock at which it was asked for last. */
+  usedAt: number;
 
   constructor(now: number) {
-    this.heldAt = now;
+    this.heldAt = this.usedAt = now;
   }
 
   get isEmpty(): boolean {

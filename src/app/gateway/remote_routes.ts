@@ -33,6 +33,10 @@ const MOST_NODES = 16;
 /** Names whose routes are watched: those in use. */
 const MOST_WATCHED = 256;
 
+/** Milliseconds for which a name keeps its watch behind a use, and until it is seen whether one has none. */
+const KEEP_WATCH_MS = 5_000;
+const WATCH_AGAIN_MS = 1_000;
+
 /** Questions to the ring at a time, and of one address's. */
 const MOST_ASKING = 64;
 const PER_ADDRESS = { burst: 40, perSecond: 10, mostKeys: 20_000 };
@@ -69,6 +73,8 @@ export class RemoteRoutes {
   readonly #demoted = new Map<NodeKey, number>();
   readonly #limits = new RateLimits(PER_ADDRESS);
   #watched = 0;
+  /** Time until which all names with a watch are in use. */
+  #allInUseUntil = -Infinity;
   #turn = 0;
 
   constructor(o: RemoteRoutesOptions) {
@@ -173,10 +179,11 @@ export class RemoteRoutes {
   #use(name: string, known: KnownRoutes, now: number): void {
     this.#known.delete(name);
     this.#known.set(name, known);
+    known.usedAt = now;
     if (now >= known.dueAt && this.#asking.size < MOST_ASKING) {
       void this.#ask(name); // it never rejects
     }
-    this.#watch(name, known);
+    this.#watch(name, known, now);
   }
 
   /** One question for all that wait for a name. Never rejects. */
@@ -243,20 +250,30 @@ export class RemoteRoutes {
     else known.set(node, route);
   }
 
-  /** The ring tells changes of a name in use, so that they count at once. */
-  #watch(name: string, known: KnownRoutes): void {
+  /**
+   * The ring tells changes of a name in use, so that they count at once. With more names in use than are
+   * watched the others are looked up: a watch costs the ring more than that.
+   */
+  #watch(name: string, known: KnownRoutes, now: number): void {
     if (known.isWatched) return;
-    if (this.#watched >= MOST_WATCHED) this.#stopOldest();
+    if (this.#watched >= MOST_WATCHED && !this.#stopOldest(now)) return;
     this.#watched++;
     const stop = known.watch(() => this.#watched--);
     const signal = AbortSignal.any([this.#o.signal, stop]);
     void this.#follow(name, known, signal); // it never rejects
   }
 
-  #stopOldest(): void {
+  /** Stops a watch; false = all of them are of names in use. */
+  #stopOldest(now: number): boolean {
+    if (now < this.#allInUseUntil) return false;
     for (const known of this.#known.values()) {
-      if (known.isWatched) return known.stopWatching();
+      if (!known.isWatched) continue;
+      if (now - known.usedAt < KEEP_WATCH_MS) break;
+      known.stopWatching();
+      return true;
     }
+    this.#allInUseUntil = now + WATCH_AGAIN_MS;
+    return false;
   }
 
   async #follow(name: string, known: KnownRoutes, signal: AbortSignal): Promise<void> {

@@ -13,10 +13,15 @@ const signer = (byte: number) => ed25519Signer(new Uint8Array(32).fill(byte));
 const [AUTHORITY, AGENT] = [signer(1), signer(2)];
 const [SELF, A, B] = ["00", "aa", "bb"].map((byte) => byte.repeat(32)) as [string, string, string];
 
-function routeTo(node: string, expires = NOW + ROUTE_MS, isPassthrough = false): Entry {
+function routeTo(
+  node: string,
+  expires = NOW + ROUTE_MS,
+  isPassthrough = false,
+  name = "shop",
+): Entry {
   const o = { authority: AUTHORITY, serial: new Uint8Array([1]), nowMs: NOW };
   const names = { publicKey: AGENT.publicKey, names: ["*"], quota: 9, kinds: SERVICE_KINDS };
-  const place = { name: "shop", apex: "mesh.test", node };
+  const place = { name, apex: "mesh.test", node };
   const value = encodeRoute({
     certificate: issueAgentCertificate(names, o),
     expires,
@@ -42,10 +47,12 @@ class World {
 
   readonly routes = new RemoteRoutes({
     store: {
-      list: () => {
+      list: (prefix: string) => {
         this.lists++;
         if (this.isAway) return Promise.reject(new Error("The ring is away"));
-        return Promise.resolve({ entries: this.entries });
+        return Promise.resolve({
+          entries: this.entries.filter(({ key }) => key.startsWith(prefix)),
+        });
       },
       get: () => Promise.resolve(this.isMarked ? this.entries : null),
       watch: (_: string, { signal }: { signal: AbortSignal }) => this.#watch(signal),
@@ -192,6 +199,23 @@ Deno.test("an address that asks for many names that are not there gets no more l
   assert.deepEqual(await world.find("192.0.2.9"), [A]); // known by now, for all
   await world.clock.advance(1000);
   assert.deepEqual(await world.find("192.0.2.9", "none-7"), []);
+});
+
+Deno.test("with more names in use than are watched no watch is given up for another", async () => {
+  await using world = new World();
+  const names = Array.from({ length: 260 }, (_, i) => `shop-${i}`);
+  world.entries = names.map((name) => routeTo(A, NOW + ROUTE_MS, false, name));
+  const use = async (names: readonly string[]) => {
+    for (const [i, name] of names.entries()) {
+      assert.deepEqual(await world.find(`192.0.2.${i % 250}`, name), [A]);
+    }
+  };
+  await use(names); // known now
+  for (let round = 0; round < 3; round++) await use(names);
+  assert.equal(world.watches, 256);
+  await world.clock.advance(6000);
+  await use(names.slice(256));
+  assert.equal(world.watches, 260);
 });
 
 Deno.test("a name that is in use is looked up again while what is known still counts", async () => {
