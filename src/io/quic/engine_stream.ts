@@ -1,3 +1,4 @@
+import { IncomingRing } from "./incoming_ring.ts";
 import type { QuicEvent } from "./messages.ts";
 import { SharedRing } from "./shared_ring.ts";
 import { dataFrame, FRAME, FrameReader, HEADER, MOST_DATA, PREFACE } from "./stream_frames.ts";
@@ -22,11 +23,8 @@ export class EngineStream {
   readonly #tell: (event: QuicEvent) => void;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
-  #incoming: SharedRing | null = null;
+  readonly #incoming: IncomingRing;
   #outgoing: SharedRing | null = null;
-  /** Bytes of the ring that nobody has read yet. */
-  #unread = 0;
-  #onRoom: (() => void) | null = null;
   /** Bytes that wait in the ring to be sent, and frames without data that do behind them. */
   #unsent = 0;
   readonly #marks: number[] = [PREFACE];
@@ -48,6 +46,7 @@ export class EngineStream {
   ) {
     this.#id = id;
     this.#tell = tell;
+    this.#incoming = new IncomingRing(id, tell);
     this.#ending = ending;
     this.#writer = stream.writable.getWriter();
     this.#reader = stream.readable.getReader();
@@ -59,9 +58,8 @@ export class EngineStream {
 
   /** Nothing but its end is told of before. */
   take(incoming: SharedArrayBuffer, outgoing: SharedArrayBuffer): void {
-    this.#incoming = new SharedRing(incoming);
     this.#outgoing = new SharedRing(outgoing);
-    this.#makeRoom();
+    this.#incoming.take(incoming);
   }
 
   send(bytes: number): void {
@@ -76,8 +74,7 @@ export class EngineStream {
   }
 
   read(bytes: number): void {
-    this.#unread -= bytes;
-    this.#makeRoom();
+    this.#incoming.read(bytes);
   }
 
   close(): void {
@@ -85,7 +82,7 @@ export class EngineStream {
     this.#isClosed = true;
     this.end();
     if (!this.#hasGotEnd) this.#mark(FRAME.deaf);
-    this.#makeRoom();
+    this.#incoming.stop();
     this.#lingering = setTimeout(() => this.abort(), LINGER_MS);
     this.#endIfDone();
   }
@@ -137,12 +134,6 @@ export class EngineStream {
     this.#isSending = false;
   }
 
-  #makeRoom(): void {
-    const run = this.#onRoom;
-    this.#onRoom = null;
-    run?.();
-  }
-
   async #receiveAll(): Promise<void> {
     const frames = new FrameReader();
     let words = END_WORDS;
@@ -176,7 +167,7 @@ export class EngineStream {
       gotEnd: () => this.#isEndKnown = true,
       deaf: () => isDeaf = true,
     });
-    for (const part of parts) await this.#put(part);
+    for (const part of parts) await this.#incoming.put(part);
     if (ends) {
       this.#hasGotEnd = true;
       if (!this.#isClosed) this.#tell({ kind: "end", id: this.#id });
@@ -187,22 +178,6 @@ export class EngineStream {
       if (!this.#isClosed) this.#tell({ kind: "deaf", id: this.#id });
     }
     this.#endIfDone();
-  }
-
-  /** Puts data into the ring, as far as there is room, and waits for more. */
-  async #put(data: Uint8Array): Promise<void> {
-    for (let rest = data; rest.length > 0 && !this.#isClosed && !this.#isOver;) {
-      const ring = this.#incoming;
-      const part = ring === null ? null : rest.subarray(0, ring.size - this.#unread);
-      if (ring === null || part === null || part.length === 0) {
-        await new Promise<void>((resolve) => this.#onRoom = resolve);
-        continue;
-      }
-      ring.write(part);
-      this.#unread += part.length;
-      this.#tell({ kind: "data", id: this.#id, bytes: part.length });
-      rest = rest.subarray(part.length);
-    }
   }
 
   /** Ends the connection when each end has what the other has sent. */
@@ -221,7 +196,7 @@ export class EngineStream {
     if (this.#isOver) return;
     this.#isOver = true;
     clearTimeout(this.#lingering);
-    this.#makeRoom();
+    this.#incoming.stop();
     this.#ending.end(code);
   }
 }

@@ -1,10 +1,11 @@
+import { IncomingRing } from "./incoming_ring.ts";
 import type { QuicEvent } from "./messages.ts";
 import { SharedRing } from "./shared_ring.ts";
 
 /** Bytes that are given to QUIC at once. */
 const MOST_DATA = 64 * 1024;
-/** Milliseconds for what was sent before a close. */
-const LINGER_MS = 5000;
+/** Milliseconds in which something of what was sent before a close must go on: a client may be slow. */
+const LINGER_MS = 30_000;
 
 /** How a stream ends. */
 export interface PlainEnding {
@@ -21,11 +22,8 @@ export class PlainStream {
   readonly #tell: (event: QuicEvent) => void;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
-  #incoming: SharedRing | null = null;
+  readonly #incoming: IncomingRing;
   #outgoing: SharedRing | null = null;
-  /** Bytes of the ring that nobody has read yet. */
-  #unread = 0;
-  #onRoom: (() => void) | null = null;
   /** Bytes that wait in the ring to be sent. */
   #unsent = 0;
   #isSending = false;
@@ -45,6 +43,7 @@ export class PlainStream {
   ) {
     this.#id = id;
     this.#tell = tell;
+    this.#incoming = new IncomingRing(id, tell);
     this.#ending = ending;
     this.#writer = stream.writable.getWriter();
     this.#reader = stream.readable.getReader();
@@ -54,9 +53,9 @@ export class PlainStream {
 
   /** Nothing is read before. */
   take(incoming: SharedArrayBuffer, outgoing: SharedArrayBuffer): void {
-    if (this.#incoming !== null || this.#isOver) return;
-    this.#incoming = new SharedRing(incoming);
+    if (this.#outgoing !== null || this.#isOver) return;
     this.#outgoing = new SharedRing(outgoing);
+    this.#incoming.take(incoming);
     void this.#receiveAll(); // never rejects
   }
 
@@ -71,8 +70,7 @@ export class PlainStream {
   }
 
   read(bytes: number): void {
-    this.#unread -= bytes;
-    this.#makeRoom();
+    this.#incoming.read(bytes);
   }
 
   /** Delivers all that was sent, and reads no more. */
@@ -81,8 +79,8 @@ export class PlainStream {
     this.#isClosed = true;
     this.end();
     if (!this.#hasGotEnd) this.#reader.cancel().catch(() => {}); // the client may have left
-    this.#makeRoom();
-    this.#lingering = setTimeout(() => this.abort(), LINGER_MS);
+    this.#incoming.stop();
+    this.#linger();
     this.#endIfDone();
   }
 
@@ -98,6 +96,11 @@ export class PlainStream {
     this.#fail(words);
   }
 
+  #linger(): void {
+    clearTimeout(this.#lingering);
+    if (!this.#isOver) this.#lingering = setTimeout(() => this.abort(), LINGER_MS);
+  }
+
   #goOn(): void {
     if (!this.#isSending && !this.#isOver) void this.#sendAll(); // never rejects
   }
@@ -110,7 +113,9 @@ export class PlainStream {
         this.#outgoing!.read(part);
         this.#unsent -= part.length;
         await this.#writer.write(part);
-        if (!this.#isOver) this.#tell({ kind: "sent", id: this.#id, bytes: part.length });
+        if (this.#isOver) break;
+        this.#tell({ kind: "sent", id: this.#id, bytes: part.length });
+        if (this.#isClosed) this.#linger();
       }
       if (this.#wantsEnd && !this.#hasSentEnd && !this.#isOver) {
         this.#hasSentEnd = true;
@@ -129,7 +134,7 @@ export class PlainStream {
         const { done, value } = await this.#reader.read();
         if (this.#isOver || this.#isClosed) return;
         if (done) break;
-        await this.#put(value);
+        await this.#incoming.put(value);
       }
       this.#hasGotEnd = true;
       if (!this.#isClosed) this.#tell({ kind: "end", id: this.#id });
@@ -137,28 +142,6 @@ export class PlainStream {
     } catch (error) {
       if (!this.#isClosed) this.#fail(wordsOf(error));
     }
-  }
-
-  /** Puts data into the ring, as far as there is room, and waits for more. */
-  async #put(data: Uint8Array): Promise<void> {
-    const ring = this.#incoming!;
-    for (let rest = data; rest.length > 0 && !this.#isClosed && !this.#isOver;) {
-      const part = rest.subarray(0, ring.size - this.#unread);
-      if (part.length === 0) {
-        await new Promise<void>((resolve) => this.#onRoom = resolve);
-        continue;
-      }
-      ring.write(part);
-      this.#unread += part.length;
-      this.#tell({ kind: "data", id: this.#id, bytes: part.length });
-      rest = rest.subarray(part.length);
-    }
-  }
-
-  #makeRoom(): void {
-    const run = this.#onRoom;
-    this.#onRoom = null;
-    run?.();
   }
 
   /** The client has given up one way of it, or both, or the connection has ended. */
@@ -176,7 +159,7 @@ export class PlainStream {
     if (this.#isOver) return;
     this.#isOver = true;
     clearTimeout(this.#lingering);
-    this.#makeRoom();
+    this.#incoming.stop();
     if (!this.#hasSentEnd) this.#writer.close().catch(() => {}); // the client may have left
     if (!this.#hasGotEnd) this.#reader.cancel().catch(() => {});
     this.#ending.over();

@@ -8,8 +8,8 @@ import type { Clock } from "../../contract/host.ts";
 import type { OnReady } from "../../contract/stream.ts";
 import { Lifetime } from "../net/lifetime.ts";
 import { listenerClosed } from "../net/net_errors.ts";
+import { bindQuic } from "./bind_quic.ts";
 import type { QuicEvent, QuicServerEnd } from "./messages.ts";
-import { quicError } from "./quic_errors.ts";
 import type { QuicHost } from "./quic_host.ts";
 import { quicConnection } from "./quic_connection.ts";
 
@@ -42,24 +42,11 @@ export class QuicListener implements Listener {
   /** Listens; this thread waits until the port is bound. @throws {TtunError} in_use, usage, … */
   constructor(host: QuicHost, end: QuicServerEnd, { clock, log, signal }: QuicListenerTools) {
     signal.throwIfAborted();
-    host.check();
     this.#host = host;
     this.#said = new RateLimitedLog(log, () => clock.now());
-    let answer: QuicEvent | null = null;
-    const id = this.#id = host.add((event) => {
-      answer = event;
-      return true;
-    });
-    host.send({ kind: "listen", id, end });
-    host.await(() => answer !== null);
-    const bound = answer as QuicEvent | null;
-    if (bound?.kind !== "listening") {
-      host.forget(id);
-      if (bound?.kind === "failed") throw quicError(bound, "listen", end.at);
-      throw new TtunError("internal", "QUIC's thread has failed");
-    }
-    this.addr = bound.addr;
-    host.adopt(id, this.#take);
+    const { id, addr } = bindQuic(host, end, this.#take);
+    this.#id = id;
+    this.addr = addr;
     this.#life = new Lifetime(signal, () => this.#close());
   }
 

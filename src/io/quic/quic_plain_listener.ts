@@ -4,8 +4,8 @@ import type { Logger } from "../../base/log.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { Lifetime } from "../net/lifetime.ts";
 import { listenerClosed } from "../net/net_errors.ts";
+import { bindQuic } from "./bind_quic.ts";
 import type { QuicEvent, QuicServerEnd } from "./messages.ts";
-import { quicError } from "./quic_errors.ts";
 import type { QuicHost } from "./quic_host.ts";
 import { QuicStream, type StreamRings } from "./quic_stream.ts";
 import { RingPool } from "./ring_pool.ts";
@@ -47,24 +47,10 @@ export class QuicPlainListener implements AsyncDisposable {
   /** Listens; this thread waits until the port is bound. @throws {TtunError} in_use, usage, … */
   constructor(host: QuicHost, end: QuicServerEnd, o: PlainListenerOptions) {
     o.signal.throwIfAborted();
-    host.check();
     this.#host = host;
     this.#o = o;
-    let answer: QuicEvent | null = null;
-    const id = host.add((event) => {
-      answer ??= event;
-      return true;
-    });
-    host.send({ kind: "listen", id, end });
-    host.await(() => answer !== null);
-    const bound = answer as QuicEvent | null;
-    if (bound?.kind !== "listening") {
-      host.forget(id);
-      if (bound?.kind === "failed") throw quicError(bound, "listen", end.at);
-      throw new TtunError("internal", "QUIC's thread has failed");
-    }
-    this.addr = bound.addr;
-    host.adopt(id, (event) => this.#take(event));
+    const { id, addr } = bindQuic(host, end, (event) => this.#take(event));
+    this.addr = addr;
     this.#life = new Lifetime(o.signal, () => {
       host.send({ kind: "unlisten", id });
       host.forget(id);
