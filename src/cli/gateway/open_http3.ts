@@ -1,5 +1,5 @@
 import { sleep } from "../../app/loop/sleep.ts";
-import type { Quota } from "../../app/net/connection_quota.ts";
+import { Quota } from "../../app/net/connection_quota.ts";
 import type { HostPort } from "../../base/addr.ts";
 import { toTtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
@@ -30,6 +30,9 @@ const STREAMS = {
   closeCode: ErrorCode.general,
 } as const;
 
+/** Streams that are open, each of which has memory before it has asked for anything. */
+const MOST_STREAMS = { total: 4096, perAddress: 1024 };
+
 export interface Http3Options {
   readonly quic: QuicHost;
   readonly at: HostPort;
@@ -49,6 +52,7 @@ export interface Http3Options {
 /** HTTP/3 of a gateway, on the UDP port of the same number as visitors' TCP port has. */
 export class Http3Gateway implements AsyncDisposable {
   readonly #o: Http3Options;
+  readonly #streams = new Quota(MOST_STREAMS);
   #listener: QuicPlainListener | null = null;
   #pair: KeyPair | null = null;
 
@@ -123,10 +127,16 @@ export class Http3Gateway implements AsyncDisposable {
     };
     return {
       stream: (stream) => {
+        const slot = this.#streams.take(remote, {
+          account: "",
+          lastActive: clock.now(),
+          evict: () => stream.reset(),
+        });
+        if (slot === null) return stream.reset();
         serve(stream).catch((error) => {
           log.error("A visitor's request failed", { why: String(error) });
           startClose(stream);
-        });
+        }).finally(() => slot[Symbol.dispose]());
       },
       oneWay: (id, bytes) => check(() => control.feed(id, bytes)),
       oneWayEnded: (id) => check(() => control.ended(id)),
