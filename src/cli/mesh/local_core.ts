@@ -4,9 +4,7 @@ import { CoreServer } from "../../app/mesh/store/core_server.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { CoreDisk } from "../../contract/mesh_disk.ts";
 import { MeshError } from "../../contract/mesh_store.ts";
-import type { CoreRequest } from "../../core/mesh/core/request.ts";
-import { isReserved } from "../../core/mesh/http/route.ts";
-import type { NodeKey } from "../../core/mesh/node_id.ts";
+import { coreRefusal } from "../../core/mesh/core/core_rights.ts";
 import { isThere } from "../../io/files/present.ts";
 import { MovedCore, openCoreFile } from "../../io/mesh/core_file.ts";
 import type { CoreNodes } from "./core_nodes.ts";
@@ -56,7 +54,11 @@ export async function openLocalCore(
   });
   const server = new CoreServer(driver, {
     epoch: state.epoch,
-    refusal: (node, request) => refusalOf(request, node, nodes),
+    refusal: (node, request) =>
+      coreRefusal(
+        request,
+        (role) => role === "core" ? nodes.mayHaveCore(node) : nodes.mayHaveGateway(node),
+      ),
     onNewer: (node, epoch) => {
       // A stolen node that may not have the core must not end it by a number.
       if (!nodes.mayHaveCore(node)) return false;
@@ -79,22 +81,4 @@ export async function markOf(path: string): Promise<Place | null> {
     if (error instanceof TtunError) return null; // nobody starts from this file
     throw error;
   }
-}
-
-/** Keys of certificates and their proofs, which gateways order. */
-const OF_GATEWAYS = ["acme/", "cert/", "txt/"];
-
-/** A node that was stolen must not change who belongs to the cluster, unless it may have the core. */
-function refusalOf(
-  request: CoreRequest,
-  node: NodeKey,
-  nodes: Pick<CoreNodes, "mayHaveCore" | "mayHaveGateway">,
-): string | null {
-  const isWrite = request.type === "put" || request.type === "delete";
-  if (!isWrite || request.key.startsWith("lease/") || !isReserved(request.key)) return null;
-  if (nodes.mayHaveCore(node)) return null;
-  if (!OF_GATEWAYS.some((start) => request.key.startsWith(start))) {
-    return "Only a node that may have the core writes this";
-  }
-  return nodes.mayHaveGateway(node) ? null : "Only a node that may take visitors writes this";
 }
