@@ -266,7 +266,7 @@ export class AgentGate {
   }
 
   async #do(request: AgentRequest, carrier: V2Carrier, guest: Guest): Promise<AgentAnswer> {
-    const { names, routes, signal, apex, port } = this.#o;
+    const { names, signal, apex, port } = this.#o;
     if (request.kind === "hello") {
       this.#meet(request, carrier, guest);
       const { self: node, others } = this.#o;
@@ -294,15 +294,7 @@ export class AgentGate {
           throw error;
         }
         if (!this.#guests.has(carrier)) throw new TtunError("lost", "The agent has left");
-        routes.add(request.name, link, request.passthrough);
-        this.#tell(request, guest);
-        if (!published.keep(request.name, ROUTE_MS)) return { kind: "done" };
-        this.#mark(request);
-        this.#o.log.info("Published", {
-          name: hostOfName(request.name, apex),
-          agent: shortId(link.facts.agentId),
-          peer: link.peer,
-        });
+        this.#publish(request, guest, link);
         return { kind: "done" };
       case "withdraw":
         this.#withdraw(request.name, guest, link);
@@ -315,6 +307,23 @@ export class AgentGate {
       case "names":
         return { kind: "names", names: await names.of(toHex(link.facts.agentId), signal) };
     }
+  }
+
+  #publish(request: Publish, guest: Guest, link: AgentLink): void {
+    const { routes, apex, log } = this.#o;
+    const { name, passthrough } = request;
+    const wasPassthrough = routes.isPassthrough(name);
+    routes.add(name, link, passthrough);
+    this.#tell(request, guest);
+    const isNew = guest.published.keep(name, ROUTE_MS);
+    // Another time as well: it may have failed, and the agent may publish the name in another way now.
+    if (isNew || passthrough || wasPassthrough) this.#mark(request);
+    if (!isNew) return;
+    log.info("Published", {
+      name: hostOfName(name, apex),
+      agent: shortId(link.facts.agentId),
+      peer: link.peer,
+    });
   }
 
   #withdraw(name: string, { published }: Guest, link: AgentLink, wasLost = false): void {
