@@ -280,8 +280,9 @@ export class PublicCertificates {
     const { name, names } = wanted;
     const before = await this.#certificates.read(name, held);
     if (!this.#isDue(before.record)) return before;
-    const isNew = wanted.agent !== null && before.record.kept === null;
-    if (isNew) await takeOrder(this.#o.store, now(), held);
+    if (wanted.agent !== null && before.record.kept === null) {
+      await takeOrder(this.#o.store, wanted.agent, now(), held);
+    }
     // It is written down first: a store that takes nothing, or a node that dies each time, costs no order.
     const count = (before.record.attempt?.count ?? 0) + 1;
     const begun = await this.#write(name, before, {

@@ -402,6 +402,22 @@ Deno.test("certificates: hosts of others use up no more orders than the apex can
   await cluster.host(one, "b.test");
 });
 
+Deno.test("certificates: one agent's hosts use up no more orders than others can spare", async () => {
+  await using cluster = new Cluster();
+  const { store, delegations, authority } = cluster;
+  const one = cluster.node();
+  await cluster.apex(one);
+  const hour = Math.floor(cluster.now() / 3600_000);
+  await store.put(`acme/orders/${AGENT}`, utf8(`${hour} 19`), { signal: patient });
+  for (const host of ["a.test", "b.test"]) cluster.delegate(host);
+  await cluster.host(one, "a.test");
+  await assert.rejects(cluster.host(one, "b.test"), /Too many certificates for hosts/);
+  const other = "cd".repeat(32);
+  delegations.set("c.test", `${hostChallenge(other, "c.test")}.example.net`);
+  await cluster.clock.until(one.certificates.ofHost("c.test", other, patient));
+  assert.equal(authority.orders.length, 3);
+});
+
 Deno.test("certificates: a record that is of no use is replaced", async () => {
   await using cluster = new Cluster();
   await cluster.store.put("cert/example.net", utf8("of another program"), { signal: patient });
