@@ -21,11 +21,17 @@ export class HalfSipHash {
     let v1 = this.#k1 ^ 0xee;
     let v2 = 0x6c796765 ^ this.#k0;
     let v3 = 0x74656462 ^ this.#k1;
-    /** Two words of the message, and its length in the highest byte of the last. */
-    for (let word = 0; word < 3; word++) {
-      const m = word === 2 ? 8 << 24 : readLe(bytes, at + 4 * word);
+    /** Two words of the message, its length in the highest byte of a third, and two words of the result. */
+    for (let word = 0; word < 5; word++) {
+      if (word === 3) v2 ^= 0xee;
+      else if (word === 4) {
+        this.low = v1 ^ v3;
+        v1 ^= 0xdd;
+      }
+      const m = word < 2 ? readLe(bytes, at + 4 * word) : word === 2 ? 8 << 24 : 0;
+      const rounds = word < 3 ? 2 : 4;
       v3 ^= m;
-      for (let i = 0; i < 2; i++) {
+      for (let i = 0; i < rounds; i++) {
         v0 = v0 + v1 | 0;
         v1 = (v1 << 5 | v1 >>> 27) ^ v0;
         v0 = v0 << 16 | v0 >>> 16;
@@ -39,25 +45,7 @@ export class HalfSipHash {
       }
       v0 ^= m;
     }
-    v2 ^= 0xee;
-    for (let half = 0; half < 2; half++) {
-      for (let i = 0; i < 4; i++) {
-        v0 = v0 + v1 | 0;
-        v1 = (v1 << 5 | v1 >>> 27) ^ v0;
-        v0 = v0 << 16 | v0 >>> 16;
-        v2 = v2 + v3 | 0;
-        v3 = (v3 << 8 | v3 >>> 24) ^ v2;
-        v0 = v0 + v3 | 0;
-        v3 = (v3 << 7 | v3 >>> 25) ^ v0;
-        v2 = v2 + v1 | 0;
-        v1 = (v1 << 13 | v1 >>> 19) ^ v2;
-        v2 = v2 << 16 | v2 >>> 16;
-      }
-      if (half === 0) {
-        this.low = v1 ^ v3;
-        v1 ^= 0xdd;
-      } else this.high = v1 ^ v3;
-    }
+    this.high = v1 ^ v3;
   }
 }
 
