@@ -1,7 +1,7 @@
 import { toTtunError, TtunError } from "../../base/errors.ts";
 import type { DatagramPath, Datagrams } from "../../contract/datagrams.ts";
 import { UdpClientHandshake } from "../../core/link/udp/client_handshake.ts";
-import type { Head } from "../../core/link/udp/head.ts";
+import { DATAGRAM_OVERHEAD, type Head, randomId } from "../../core/link/udp/head.ts";
 import { type HeadMasks, headMasks } from "../../core/link/udp/keys.ts";
 import type { UdpSession } from "../../core/link/udp/session.ts";
 import { readAddresses } from "../../core/link/v2/addresses.ts";
@@ -92,7 +92,7 @@ class UdpClient implements DatagramSink {
   async meet(): Promise<Met> {
     const { device, identity, memory, secrets } = this.#o;
     const party = handshakeConfig(secrets, packetOffer(device.takes), {});
-    const datagramId = this.#newId();
+    const datagramId = randomId(secrets.rng);
     using handshake = new UdpClientHandshake({
       party: { ...party, offer: { ...party.offer, datagramId } },
       masks: this.#masks,
@@ -136,14 +136,6 @@ class UdpClient implements DatagramSink {
     void this.#socket.send(due, due.length, this.#path); // sent again until it is answered
   }
 
-  #newId(): number {
-    for (;;) {
-      const [a, b, c] = this.#o.secrets.rng(3);
-      const id = a! << 16 | b! << 8 | c!;
-      if (id !== 0) return id;
-    }
-  }
-
   #explained(error: TtunError): TtunError {
     if (error.kind !== "timeout") return error;
     return new TtunError("timeout", `${error.message} (${this.#stream.peer})`, { cause: error });
@@ -166,7 +158,7 @@ class UdpClient implements DatagramSink {
   datagram(bytes: Uint8Array, at: number, end: number, path: DatagramPath): void {
     const now = this.#o.clock.now();
     const handshake = this.#handshake;
-    if (this.#link !== null && end - at > 24) {
+    if (this.#link !== null && end - at > DATAGRAM_OVERHEAD) {
       this.#masks.server.read(bytes, at, end, this.#head);
       const { id } = this.#head;
       if (this.#link.receive(id, bytes, at, end, this.#head, path, now)) return;

@@ -63,6 +63,8 @@ export class UdpLink implements Link, PacketSink {
   #end: { error: unknown } | "closed" | null = null;
   #isOver = false;
   #newestAt: number;
+  /** Datagrams that came, by all connections. */
+  heard = 0;
   /** Packets that were too long for a datagram, or wrong, and those for which there was no room. */
   dropped = 0;
 
@@ -91,11 +93,6 @@ export class UdpLink implements Link, PacketSink {
 
   get rttMs(): number {
     return this.#sending.rttMs;
-  }
-
-  /** Grows with each datagram that comes. */
-  get heard(): number {
-    return this.#carriers.reduce((sum, { heard }) => sum + heard, 0);
   }
 
   /** Milliseconds since the newest connection was made. */
@@ -168,6 +165,7 @@ export class UdpLink implements Link, PacketSink {
           this.fail(error);
           return true;
         }
+        this.heard++;
         // The peer has the keys of this one: it may be sent on.
         if (carrier === this.#newest && this.#sending !== carrier) this.#sending = carrier;
         if (carrier.closed !== null && carrier === this.#sending) this.#closedBy(carrier.closed);

@@ -174,7 +174,7 @@ export class UdpServer implements DatagramSink {
         code: CloseCode.goingDown,
         onEnd: (ids, isOver) => {
           for (const id of ids) this.#acceptor.end(id);
-          if (isOver) this.#served.delete(key);
+          if (isOver) this.#forget(key, link);
         },
       });
       made.push(link);
@@ -183,6 +183,13 @@ export class UdpServer implements DatagramSink {
     });
     this.#send(flight4, path);
     return made[0]!;
+  }
+
+  #forget(session: string, link: UdpLink): void {
+    const served = this.#served.get(session);
+    if (served?.link !== link) return; // its client has begun another one by that name
+    served.resume.fill(0);
+    this.#served.delete(session);
   }
 
   /** Goes on with a session by another connection; false = there is no such session. */

@@ -71,6 +71,10 @@ Deno.test("a device over UDP: a client that makes new keys all the time has few 
   const made = client.lines().filter((line) => line === "debug new keys").length;
   assert(made > 30, `new keys ${made} times`);
   assert(world.ciphers.live <= before + 4, `${world.ciphers.live} ciphers after ${before}`);
+  // Connections that are given up take none of its signs of life with them.
+  const second = overUdp(world, { retries: 0, dialer: world.udpDialer("192.0.2.3") });
+  await world.clock.advance(10_000);
+  assert.equal(errorOf(await second.ended).kind, "busy");
   await exchange({ world, server, client }, 10);
 });
 

@@ -8,13 +8,16 @@ import { HELLO_SIZE, HelloReader } from "../v2/hello.ts";
 import type { ReplayMemory } from "../v2/replay_filter.ts";
 import type { ClientSetup, ServerSetup } from "../v2/setup.ts";
 import { LEAST_FLIGHT_1, MOST_FLIGHT_1 } from "./client_handshake.ts";
-import { DATAGRAM_OVERHEAD, type Head, ID_LIMIT } from "./head.ts";
+import { DATAGRAM_OVERHEAD, type Head, randomId } from "./head.ts";
 import { type HeadMasks, headMasks } from "./keys.ts";
 import { UdpServerHandshake } from "./server_handshake.ts";
 import type { UdpSession } from "./session.ts";
 
 /** Handshakes under way at most; the oldest goes. */
 const MOST_PENDING = 4096;
+
+/** Clients that were refused, and may ask for the same answer again; the oldest goes. */
+const MOST_REFUSED = 4096;
 
 /** Milliseconds that a client has for its setup. */
 const PENDING_MS = 10_000;
@@ -276,16 +279,15 @@ export class UdpAcceptor {
 
   #newId(): number {
     for (;;) {
-      const [a, b, c] = this.#o.rng(3);
-      const id = a! << 16 | b! << 8 | c!;
-      if (id > 0 && id < ID_LIMIT && !this.#known.has(id)) return id;
+      const id = randomId(this.#o.rng);
+      if (!this.#known.has(id)) return id;
     }
   }
 
   #forgetOld(now: number): void {
-    while (this.#refused.length > 0 && now - this.#refused[0]!.since > 2 * PENDING_MS) {
-      this.#known.delete(this.#refused.shift()!.id);
-    }
+    const refused = this.#refused;
+    const isOver = () => refused.length > MOST_REFUSED || now - refused[0]!.since > 2 * PENDING_MS;
+    while (refused.length > 0 && isOver()) this.#known.delete(refused.shift()!.id);
     for (const [random, { since }] of this.#pending) {
       if (now - since < PENDING_MS && this.#pending.size < MOST_PENDING) return;
       this.#forget(random);

@@ -64,8 +64,6 @@ export class UdpCarrier implements DatagramReceiver, Disposable {
   rttMs = NaN;
   /** The peer's close frame; null = there was none. */
   closed: { code: number; words: string } | null = null;
-  /** Datagrams that came. */
-  heard = 0;
 
   constructor(session: UdpSession, now: number, o: CarrierOptions) {
     this.session = session;
@@ -93,7 +91,6 @@ export class UdpCarrier implements DatagramReceiver, Disposable {
     if (!opener.open(bytes, at + HEAD_SIZE, end, head)) return false;
     this.lastArrival = now;
     this.#pingedAt = Infinity;
-    this.heard++;
     if (this.#o.roams) this.#follow(path, end - at, opener.isNewest, now);
     this.#read(bytes, at + HEAD_SIZE, end - TAG_SIZE, path, now);
     return true;

@@ -1,4 +1,5 @@
 import { TAG_SIZE } from "../../../contract/cipher.ts";
+import type { Rng } from "../../../contract/host.ts";
 import { derive } from "../v2/secrets.ts";
 import { HalfSipHash } from "./half_siphash.ts";
 
@@ -17,13 +18,20 @@ export const DATAGRAM_OVERHEAD = HEAD_SIZE + TAG_SIZE;
 /** Counters are below this. */
 export const COUNTER_LIMIT = 2 ** 39;
 
-export const ID_LIMIT = 2 ** 24;
-
 export interface Head {
   id: number;
   /** 0 or 1. */
   phase: number;
   counter: number;
+}
+
+/** Draws an id, which is never 0. */
+export function randomId(rng: Rng): number {
+  for (;;) {
+    const [a, b, c] = rng(3);
+    const id = a! << 16 | b! << 8 | c!;
+    if (id !== 0) return id;
+  }
 }
 
 /** Hides heads of one direction from all who have not the key. */
