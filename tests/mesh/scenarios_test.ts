@@ -6,7 +6,7 @@ import { fleet, list, read, remove, settle, write } from "./fleet.ts";
 import { pick, seededRandom } from "./random.ts";
 import { faultOfCopies, replicasOf } from "./record_checks.ts";
 import { faultOfRing, inOrder } from "./ring_checks.ts";
-import type { SimulatedNode, World } from "./world.ts";
+import { type SimulatedNode, World } from "./world.ts";
 
 const keyOf = (i: number) => `kv/b${i}/x`;
 
@@ -434,4 +434,14 @@ Deno.test("mesh: a node that comes and goes all the time keeps nobody from writi
   equal(failed, 0);
   settle(world);
   mustHave(world, 20);
+});
+
+Deno.test("mesh: nodes that were apart from their first second on become one ring", () => {
+  const world = new World({ seed: 1 });
+  for (let i = 0; i < 5; i++) world.add({ host: `h${i}`, seeds: [0, 1, 2] });
+  const ends = world.network.part([1, 4], [0, 2, 3], true);
+  for (const node of world.nodes) world.start(node);
+  world.pass(12_000);
+  ends();
+  settle(world, 15_000);
 });

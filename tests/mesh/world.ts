@@ -351,6 +351,7 @@ export class World {
       if (back === undefined) continue;
       const { run } = to;
       this.#arrive(from, to, 2 * delay, () => {
+        if (to.ring === null) return; // nobody listens there
         this.#meet(to, from);
         const { descriptor } = to;
         this.#arrive(to, from, back, () => {

@@ -30,6 +30,8 @@ export const MAX_NODE_BYTES = 256 * 1024 * 1024;
 
 /** Addresses of seeds are dialled again this often while the node knows nobody. */
 const SEED_MS = 1000;
+/** Turns of that after which one is dialled at which nobody is known: another ring may be there. */
+const SEED_TURNS = 5;
 const REMEMBER_MS = 60_000;
 /** A node that leaves waits no longer than this for others to take its records. */
 const LEAVE_MS = 30_000;
@@ -74,6 +76,10 @@ export class RingNode {
   readonly #server: RequestServer;
   readonly #requests: LocalRequests;
   #hasBegun = false;
+  #seedTurn = 0;
+  /** The seed that was dialled last, and those that have led to a node, maybe one of another address. */
+  #lastSeed = "";
+  readonly #metSeeds = new Set<string>();
   #isChoosing = false;
 
   constructor(o: RingNodeOptions) {
@@ -142,6 +148,7 @@ export class RingNode {
   met(descriptor: Descriptor, nowMs: number, isSeed = false): Step[] {
     return this.#do(nowMs, () => {
       const peer = this.#ring.learn(descriptor);
+      if (isSeed && this.#lastSeed !== "") this.#metSeeds.add(this.#lastSeed);
       if (peer === null || peer === this.#ring.self) return;
       this.#ring.hear(peer);
       if (!this.#hasBegun) this.#choosePlace(peer);
@@ -378,10 +385,23 @@ export class RingNode {
 
   #dialSeeds(): void {
     const ring = this.#ring;
-    if (ring.list.length === 0) {
-      for (const address of this.#o.seeds) ring.steps.push({ type: "dial", address });
-    }
+    const { seeds } = this.#o;
     ring.timers.at(ring.now + SEED_MS, () => this.#dialSeeds());
+    const turn = this.#seedTurn++;
+    if (ring.list.length === 0) return seeds.forEach((address) => this.#dial(address));
+    if (turn % SEED_TURNS !== 0) return;
+    const known = new Set(
+      [ring.self, ...ring.peers.all()].filter((peer) => !peer.hasLeft)
+        .flatMap(({ descriptor }) => descriptor.addresses),
+    );
+    const unmet = seeds.filter((address) => !known.has(address) && !this.#metSeeds.has(address));
+    if (unmet.length === 0) return;
+    this.#lastSeed = unmet[turn / SEED_TURNS % unmet.length]!;
+    this.#dial(this.#lastSeed);
+  }
+
+  #dial(address: string): void {
+    this.#ring.steps.push({ type: "dial", address });
   }
 
   #rememberOften(): void {
