@@ -26,7 +26,10 @@ export const TEXTS = "txt/";
 const LOOK_MS = 20_000;
 const TTL_MS = 70_000;
 
-/** Milliseconds for which challenges are taken for what they were when the core was asked last. */
+/**
+ * Milliseconds for which challenges are taken for what they were when the core was asked last, and for
+ * which a core that did not tell them is not asked again: anybody may ask for them, as often as they like.
+ */
 export const CHALLENGES_MS = 1_000;
 
 /** Milliseconds in which the core has to tell them: resolvers ask again after some five seconds. */
@@ -55,6 +58,7 @@ export class ZoneKeeper {
   #members: readonly ZoneMember[];
   #challenges: readonly Challenge[] = [];
   #challengesAt = -Infinity;
+  #failedAt = -Infinity;
   #asking: Promise<void> | null = null;
   #zone: Zone;
 
@@ -87,11 +91,21 @@ export class ZoneKeeper {
     if (name === null || isFresh || !isChallengeName(name, zone)) {
       return answerQuery(query, this.#zone, way);
     }
-    this.#asking ??= this.#readChallenges(signal).finally(() => this.#asking = null);
+    if (clock.now() - this.#failedAt < CHALLENGES_MS) return failedAnswer(query);
+    this.#asking ??= this.#askForChallenges(signal).finally(() => this.#asking = null);
     return this.#asking.then(
       () => answerQuery(query, this.#zone, way),
       () => failedAnswer(query), // to say that there is none would be kept, and may be wrong
     );
+  }
+
+  async #askForChallenges(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#readChallenges(signal);
+    } catch (error) {
+      this.#failedAt = this.#o.clock.now();
+      throw error;
+    }
   }
 
   async #readChallenges(signal: AbortSignal): Promise<void> {
