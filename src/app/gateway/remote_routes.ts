@@ -259,8 +259,7 @@ export class RemoteRoutes {
     if (this.#watched >= MOST_WATCHED && !this.#stopOldest(now)) return;
     this.#watched++;
     const stop = known.watch(() => this.#watched--);
-    const signal = AbortSignal.any([this.#o.signal, stop]);
-    void this.#follow(name, known, signal); // it never rejects
+    void this.#follow(name, known, stop); // it never rejects
   }
 
   /** Stops a watch; false = all of them are of names in use. */
@@ -276,7 +275,8 @@ export class RemoteRoutes {
     return false;
   }
 
-  async #follow(name: string, known: KnownRoutes, signal: AbortSignal): Promise<void> {
+  async #follow(name: string, known: KnownRoutes, stop: AbortSignal): Promise<void> {
+    const signal = AbortSignal.any([this.#o.signal, stop]);
     try {
       for await (const change of this.#o.store.watch(routesOf(name), { signal })) {
         this.#change(name, known, change);
@@ -284,7 +284,7 @@ export class RemoteRoutes {
     } catch {
       // Its names are looked up again as those that are not watched.
     }
-    known.stopWatching();
+    if (!stop.aborted) known.stopWatching(); // else there may be another watch by now
   }
 
   #change(name: string, known: KnownRoutes, change: WatchedChange): void {
