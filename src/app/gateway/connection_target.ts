@@ -25,7 +25,7 @@ export interface ConnectionTargetOptions {
     | undefined;
   /** Connects with the service. @throws {TtunError} */
   readonly dial: (visitor: Addr, cancel: AbortSignal) => Promise<Stream>;
-  /** Connections of all visitors. */
+  /** Connections of all services' visitors. */
   readonly quota: Quota;
   readonly relays: Relays;
   readonly clock: Clock;

@@ -15,9 +15,8 @@ import { OpenKind, Refusal } from "../../core/mux/frames.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { MuxServer } from "../mux/mux_server.ts";
 import { type DatagramHost, serveDatagrams } from "../mux/served_datagrams.ts";
-import type { SessionLimits } from "../mux/served_sessions.ts";
 import { connectStream } from "../mux/served_stream.ts";
-import { Quota } from "../net/connection_quota.ts";
+import type { Quota } from "../net/connection_quota.ts";
 import { open } from "../net/dial_events.ts";
 import { isAmong } from "../net/proxy_acceptor.ts";
 import type { Relays } from "../net/relay.ts";
@@ -41,7 +40,8 @@ export interface RawHostOptions {
   /** Null = there are no UDP sockets on this system. */
   readonly sockets: DatagramSockets | null;
   readonly resolver: Resolver;
-  readonly limits: SessionLimits;
+  /** Connections and datagram flows of all services' visitors. */
+  readonly quota: Quota;
   readonly relays: Relays;
   readonly clock: Clock;
   readonly log: Logger;
@@ -62,9 +62,8 @@ export class RawHost implements Disposable {
   readonly #over = new AbortController();
 
   constructor(o: RawHostOptions) {
-    const { name, target, clock, log, signal, limits, relays, resolver, sockets, secrets } = o;
+    const { name, target, clock, log, signal, quota, relays, resolver, sockets, secrets } = o;
     this.#o = o;
-    const quota = new Quota(limits);
     const said = this.#said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
     this.#failures = new FailureLimit(() => clock.now());
     const streams = { log, signal, relays, quota, said };

@@ -22,6 +22,7 @@ import { KeyRing } from "../link/key_ring.ts";
 import { StrangerBudget } from "../link/stranger_budget.ts";
 import { write } from "../loop/stream_io.ts";
 import { MuxClient } from "../mux/mux_client.ts";
+import { Quota } from "../net/connection_quota.ts";
 import { open } from "../net/dial_events.ts";
 import { reachBy } from "../net/reach.ts";
 import { Relays } from "../net/relay.ts";
@@ -72,7 +73,7 @@ class World implements AsyncDisposable {
         }) as never,
       sockets: null,
       resolver: { resolve: () => Promise.resolve([]) },
-      limits: { total: 100, perAddress: 100 },
+      quota: new Quota({ total: 100, perAddress: 100 }),
       relays: this.#relays,
       clock,
       log: keptLog(clock).log,

@@ -1,11 +1,10 @@
 import { ConnectionTarget } from "../../app/gateway/connection_target.ts";
-import { Quota } from "../../app/net/connection_quota.ts";
+import type { Quota } from "../../app/net/connection_quota.ts";
 import { open } from "../../app/net/dial_events.ts";
 import { directOutbound } from "../../app/net/direct_outbound.ts";
 import { HeadedDialer } from "../../app/net/headed_dialer.ts";
 import { Relays } from "../../app/net/relay.ts";
 import { ScratchBuffers } from "../../app/net/scratch.ts";
-import { forwardLimits } from "../../app/system/forwards.ts";
 import type { Tunnel } from "../../app/gateway/dial_agent.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { Connection } from "../../contract/connection.ts";
@@ -34,10 +33,10 @@ const CHUNK = 64 * 1024;
 export function openPassthrough(
   { name, rules, passthrough }: TunnelConfig,
   service: HttpService,
-  net: Dialer,
+  { net, quota }: { readonly net: Dialer; readonly quota: Quota },
   tools: Tools,
 ): Tunnel {
-  const { platform: { clock, descriptors }, log, signal, opened, resolver } = tools;
+  const { platform: { clock }, log, signal, opened, resolver } = tools;
   const scratch = new ScratchBuffers(CHUNK);
   const { to, scheme, proxy } = service;
   const files = passthrough?.files ?? null;
@@ -50,9 +49,8 @@ export function openPassthrough(
       const dialer = proxy === null ? net : new HeadedDialer(net, proxy, visitor);
       return open(directOutbound({ ...common, dialer }), to, { signal, cancel });
     },
-    quota: new Quota(forwardLimits(descriptors, log)),
     relays: opened.use(new Relays({ clock, scratch, idleMs: Infinity, cut: signal })),
-    ...{ clock, log, signal },
+    ...{ quota, clock, log, signal },
   });
   return { name, raw: { tls: target.take } };
 }

@@ -1,10 +1,10 @@
 import type { Tunnel } from "../../app/gateway/dial_agent.ts";
 import { RawHost } from "../../app/gateway/raw_host.ts";
+import type { Quota } from "../../app/net/connection_quota.ts";
 import { directOutbound } from "../../app/net/direct_outbound.ts";
 import { HeadedDialer } from "../../app/net/headed_dialer.ts";
 import { Relays } from "../../app/net/relay.ts";
 import { ScratchBuffers } from "../../app/net/scratch.ts";
-import { forwardLimits } from "../../app/system/forwards.ts";
 import type { Cidr } from "../../base/addr.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import type { RawTarget } from "../../core/gateway/raw_target.ts";
@@ -30,6 +30,8 @@ const WIRE: WireChoice = {
 
 export interface RawHostParts extends Pick<KeptAccessOptions, "folder" | "linkSecret"> {
   readonly net: Dialer;
+  /** Returns the places of all services' visitors. */
+  readonly quota: () => Quota;
 }
 
 /** Opens a service. `allow`: networks that visitors must come from; null = any. @throws {TtunError} */
@@ -46,10 +48,13 @@ export function rawHosts(parts: RawHostParts, tools: WayTools): OpenRawHost {
 }
 
 /** Opens what all of them share. @throws {TtunError} */
-function first({ net, folder, linkSecret }: RawHostParts, tools: WayTools): OpenRawHost {
+function first(
+  { net, folder, linkSecret, quota: places }: RawHostParts,
+  tools: WayTools,
+): OpenRawHost {
   const { platform, ciphers, resolver, log, signal, opened } = tools;
-  const { clock, descriptors } = platform;
-  const limits = forwardLimits(descriptors, log);
+  const { clock } = platform;
+  const quota = places();
   const scratch = new ScratchBuffers(CHUNK);
   const relays = opened.use(new Relays({ clock, scratch, idleMs: Infinity, cut: signal }));
   const outboundBy = (dialer: Dialer) =>
@@ -64,7 +69,7 @@ function first({ net, folder, linkSecret }: RawHostParts, tools: WayTools): Open
     const { isPublic, proxy } = target;
     const ring = keys.ringOf(name, isPublic);
     const host = new RawHost({
-      ...{ name, target, allow, resolver, limits, relays, clock, log, signal },
+      ...{ name, target, allow, resolver, quota, relays, clock, log, signal },
       secrets: wireSecrets(WIRE, ciphers, new Uint8Array(), ring),
       outboundFor: (visitor) =>
         proxy === null ? plain : outboundBy(new HeadedDialer(net, proxy, visitor)),

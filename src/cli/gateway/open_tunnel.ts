@@ -4,6 +4,7 @@ import { HttpTarget } from "../../app/gateway/http_target.ts";
 import { type TargetEnds, TargetPool } from "../../app/gateway/target_pool.ts";
 import type { Page } from "../../app/gateway/upstream.ts";
 import { open } from "../../app/net/dial_events.ts";
+import type { Quota } from "../../app/net/connection_quota.ts";
 import { HeadedDialer } from "../../app/net/headed_dialer.ts";
 import { directOutbound } from "../../app/net/direct_outbound.ts";
 import type { Dialer } from "../../contract/dial.ts";
@@ -14,7 +15,6 @@ import type { HttpRequest, HttpResponse } from "../../core/http/exchange.ts";
 import { Http1Client } from "../../core/http/http1/client.ts";
 import { Http2Client } from "../../core/http/http2/client.ts";
 import { withPublicLocation } from "../../core/http/policy/location.ts";
-
 import { TlsDialer } from "../../io/tls/tls_dialer.ts";
 import { openLibssl } from "../../../ffi/openssl/libssl.ts";
 import type { PlaneTools } from "../plane/run_plane.ts";
@@ -40,6 +40,8 @@ export type OpenRaw = ReturnType<typeof import("./open_raw_host.ts").rawHosts>;
 export interface TunnelTools {
   readonly tools: Tools;
   readonly net: ReturnType<SocketPlatform["openNet"]>;
+  /** Returns the places of visitors whose connections come as they are. */
+  readonly quota: () => Quota;
   /** Shared by all connections. */
   readonly scratch: Uint8Array;
   /** Null where no folder is published. */
@@ -68,7 +70,7 @@ export function openTunnel(config: TunnelConfig, o: TunnelTools): Tunnel {
   const { tools, scratch, inspector } = o;
   const { platform: { clock }, log, signal } = tools;
   if (config.passthrough !== null && published.kind === "http") {
-    return o.openSealed!(config, published, o.net, tools);
+    return o.openSealed!(config, published, { net: o.net, quota: o.quota() }, tools);
   }
   const { ends, request, respond } = openService(published, config.isListed, o);
   const entrance = new Entrance(rules, () => clock.now(), o.checks);

@@ -1,5 +1,7 @@
 import { AgentClient } from "../../app/gateway/agent_client.ts";
 import { AgentLinks } from "../../app/gateway/agent_links.ts";
+import { DEFAULT_LIMITS, limitsFor } from "../../app/net/connection_limits.ts";
+import { Quota } from "../../app/net/connection_quota.ts";
 import type { Tunnel } from "../../app/gateway/dial_agent.ts";
 import { formatAddr } from "../../base/addr.ts";
 import { toTtunError } from "../../base/errors.ts";
@@ -62,7 +64,7 @@ function openAgent(
     readonly openSealed: OpenPassthrough | null;
   },
 ): OpenedPlane<null> {
-  const { platform: { clock }, log, signal, opened, port } = tools;
+  const { platform: { clock, descriptors }, log, signal, opened, port } = tools;
   const { io, folder, at, inspect } = config;
   const net = tools.platform.openNet({ io, mptcp: false, segmentBytes: {} }, log);
   const scratch = new Uint8Array(SCRATCH);
@@ -72,11 +74,26 @@ function openAgent(
     ? null
     : openInspector?.(inspect, { listen, clock, log, signal, opened, print }) ?? null;
   const linkSecret = (key: Uint8Array) => port.linkSecret(key, signal);
-  const raw = rawHosts?.({ net, folder, linkSecret }, tools) ?? null;
+  let places: Quota | null = null;
+  // Each connection takes a descriptor, whichever service it is for; one address may have all of them.
+  const limits = { ...DEFAULT_LIMITS, perAddress: DEFAULT_LIMITS.total };
+  const quota = () => places ??= new Quota(limitsFor(limits, descriptors, log, 1));
+  const raw = rawHosts?.({ net, folder, linkSecret, quota }, tools) ?? null;
   const watch = new AgentWatch(config.apex);
   const checks = new PasswordChecks(() => clock.now(), nodeScrypt);
   const tunnels = new AgentTunnels((tunnel) =>
-    openTunnel(tunnel, { tools, net, scratch, folders, openSealed, inspector, raw, watch, checks })
+    openTunnel(tunnel, {
+      tools,
+      net,
+      quota,
+      scratch,
+      folders,
+      openSealed,
+      inspector,
+      raw,
+      watch,
+      checks,
+    })
   );
   tunnels.replace(config.tunnels);
   let place: Place | null = null;
